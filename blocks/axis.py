@@ -1,0 +1,92 @@
+"""How the units of an output map read the units of an input map, along one axis."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import NamedTuple
+
+
+class AxisMap(NamedTuple):
+    """Which input units each output unit reads along one axis: a pattern that repeats.
+
+    Output unit ``q * period + r`` reads the input units ``q * advance + t`` for ``t`` in ``taps[r]``.
+    Every local layer is one of these, with one arithmetic progression of taps for each phase ``r``.
+    """
+
+    period: int  # output units after which the pattern repeats
+    advance: int  # input units by which it has then moved
+    taps: tuple[range, ...]  # one range for each phase
+
+
+def sliding(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
+    """A convolution or pooling window; `padding` is the number of zeros before the first unit.
+
+    Example:
+        >>> sliding(3, 2, 1, 1)
+        AxisMap(period=1, advance=2, taps=(range(-1, 2),))
+    """
+    return AxisMap(1, stride, (range(-padding, dilation * (kernel_size - 1) - padding + 1, dilation),))
+
+
+def transposed(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
+    """A transposed convolution: input unit ``u`` writes to outputs ``u * stride - padding + dilation * i``.
+
+    Phases that no input unit writes to (stride > kernel) have an empty range.
+
+    Example:
+        >>> transposed(2, 2, 1, 0).taps       # both outputs of a pair read one input
+        (range(0, 1), range(0, 1))
+    """
+    phases = []
+    for unit in range(stride):
+        reads = sorted(
+            (unit + padding - dilation * i) // stride
+            for i in range(kernel_size)
+            if (unit + padding - dilation * i) % stride == 0
+        )
+        step = dilation // gcd(dilation, stride)
+        phases.append(range(reads[0], reads[-1] + 1, step) if reads else range(0))
+    return AxisMap(stride, 1, tuple(phases))
+
+
+def adaptive(size_in: int, size_out: int) -> AxisMap:
+    """Adaptive pooling: output ``v`` reads ``floor(v * in / out) .. ceil((v + 1) * in / out) - 1``.
+
+    Example:
+        >>> adaptive(10, 4).taps              # 0-2, 2-4, then the same again from 5: 5-7, 7-9
+        (range(0, 3), range(2, 5))
+    """
+    common = gcd(size_in, size_out)
+    advance, period = size_in // common, size_out // common
+    taps = tuple(range(v * advance // period, -(-(v + 1) * advance // period)) for v in range(period))
+    return AxisMap(period, advance, taps)
+
+
+def nearest(size_in: int, size_out: int) -> AxisMap:
+    """Nearest-neighbour resizing: output ``v`` reads ``floor(v * in / out)``.
+
+    Example:
+        >>> nearest(4, 8).taps
+        (range(0, 1), range(0, 1))
+    """
+    common = gcd(size_in, size_out)
+    advance, period = size_in // common, size_out // common
+    return AxisMap(period, advance, tuple(range(v * advance // period, v * advance // period + 1) for v in range(period)))
+
+
+def bilinear(size_in: int, size_out: int) -> AxisMap:
+    """Linear resizing with half-pixel centres (``align_corners=False``): the two neighbours of
+    ``(v + 1/2) * in / out - 1/2``, or the one unit that it hits.
+
+    Example:
+        >>> bilinear(4, 8).taps
+        (range(-1, 1), range(0, 2))
+    """
+    common = gcd(size_in, size_out)
+    advance, period = size_in // common, size_out // common
+    taps = []
+    for unit in range(period):
+        # position = ((2 * unit + 1) * advance - period) / (2 * period)
+        below, rest = divmod((2 * unit + 1) * advance - period, 2 * period)
+        taps.append(range(below, below + (2 if rest else 1)))
+    return AxisMap(period, advance, tuple(taps))

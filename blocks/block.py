@@ -1,0 +1,115 @@
+"""A block: an expression over layers and two combinators, from which module and numbers both come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fieldspec.blocks.layers import Add, Concat, Multiply
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A layer, a chain of blocks, or parallel branches that meet again."""
+
+    def out_channels_of(self, in_channels: int) -> int:
+        """Channels of the output for an input of `in_channels`."""
+        raise NotImplementedError
+
+    @property
+    def scale(self) -> tuple[Fraction | int, ...]:
+        """Input units a step of one output unit covers, per axis (the stride; 1/2 for a doubling)."""
+        raise NotImplementedError
+
+    def module(self, **factory: Any) -> nn.Module:
+        """The torch module of this block; `factory` is `device=` and `dtype=`.
+
+        Example:
+            >>> from fieldspec.blocks import depthwise_separable
+            >>> module = depthwise_separable(32, out_channels=64, stride=2).module()
+            >>> sum(p.numel() for p in module.parameters())   # 32*9 + 2*32 + 32*64 + 2*64
+            2528
+        """
+        from fieldspec.blocks.modules import to_module
+
+        return to_module(self, **factory)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain(Block):
+    """Blocks one after the other, each with its name: an `nn.Sequential`."""
+
+    children: tuple[tuple[str, Block], ...] = ()
+
+    def out_channels_of(self, in_channels: int) -> int:
+        for _, child in self.children:
+            in_channels = child.out_channels_of(in_channels)
+        return in_channels
+
+    @property
+    def scale(self) -> tuple[Fraction | int, ...]:
+        height, width = 1, 1
+        for _, child in self.children:
+            by_height, by_width = child.scale
+            height, width = height * by_height, width * by_width
+        return height, width
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel(Block):
+    """Branches that read the same input and meet in a merge; an empty chain is the identity."""
+
+    merge: Add | Multiply | Concat
+    branches: tuple[tuple[str, Block], ...]
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return self.merge.merged_channels([branch.out_channels_of(in_channels) for _, branch in self.branches])
+
+    @property
+    def scale(self) -> tuple[Fraction | int, ...]:
+        return self.branches[0][1].scale
+
+
+def chain(*blocks: Block, **named: Block) -> Chain:
+    """Blocks in a row; unnamed ones are numbered by kind: `conv1`, `norm1`, `conv2`.
+
+    Example:
+        >>> from fieldspec.blocks import chain, conv
+        >>> [name for name, _ in chain(conv(3, out_channels=8), conv(8, out_channels=8)).children]
+        ['chain1', 'chain2']
+    """
+    counts: dict[str, int] = {}
+    children: list[tuple[str, Block]] = []
+    for block in blocks:
+        kind = getattr(block, "kind", type(block).__name__.lower())
+        counts[kind] = counts.get(kind, 0) + 1
+        children.append((f"{kind}{counts[kind]}", block))
+    return Chain((*children, *named.items()))
+
+
+def parallel_add(**branches: Block) -> Parallel:
+    """Named branches whose outputs are summed, as in a residual block."""
+    from fieldspec.blocks.layers import Add
+
+    return Parallel(Add(), tuple(branches.items()))
+
+
+def parallel_concat(**branches: Block) -> Parallel:
+    """Named branches whose outputs are concatenated along channels."""
+    from fieldspec.blocks.layers import Concat
+
+    return Parallel(Concat(), tuple(branches.items()))
+
+
+def gate(body: Block) -> Parallel:
+    """The input multiplied by what `body` makes of it: squeeze-excite, spatial attention."""
+    from fieldspec.blocks.layers import Multiply
+
+    return Parallel(Multiply(), (("input", IDENTITY), ("body", body)))
+
+
+IDENTITY = Chain()

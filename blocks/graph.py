@@ -1,0 +1,75 @@
+"""A block tree laid out flat: the layer graph that every reading walks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.errors import FieldspecError, ShapeError
+from fieldspec.blocks.layers.base import Layer, Shape
+from fieldspec.blocks.layers.source import Input
+
+
+@dataclass(slots=True)
+class Node:
+    """One layer in its place: its path, the nodes that it reads, the shape that it gives."""
+
+    id: str  # the path of its module, as in `named_modules()`
+    layer: Layer
+    inputs: tuple[int, ...]  # indices of earlier nodes
+    shape: Shape
+
+
+@dataclass(slots=True)
+class LayerGraph:
+    """Layers in topological order; node 0 is the input and the last item's output is `output`."""
+
+    nodes: list[Node] = field(default_factory=list)
+    output: int = 0
+
+    @classmethod
+    def of(cls, block: Block, shape: Shape) -> LayerGraph:
+        """The graph of one block on an input of `shape` (channels, height, width).
+
+        Example:
+            >>> from fieldspec.blocks import conv
+            >>> graph = LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))
+            >>> [(node.id, node.shape) for node in graph.nodes[1:]]
+            [('conv', (8, 16, 16)), ('norm', (8, 16, 16)), ('act', (8, 16, 16))]
+        """
+        graph = cls([Node("input", Input(shape), (), shape)])
+        graph.output = graph.place(block, "", 0)
+        return graph
+
+    def place(self, block: Block, path: str, *sources: int) -> int:
+        """Lay `block` out behind the nodes `sources`; returns the index of the node that holds its output."""
+        if isinstance(block, Layer):
+            nodes = self.nodes
+            try:
+                shape = block.output_shape(*[nodes[source].shape for source in sources])
+            except ShapeError as error:
+                raise ShapeError(error.reason, path) from None
+            nodes.append(Node(path or block.kind, block, sources, shape))
+            return len(nodes) - 1
+        prefix = f"{path}." if path else ""
+        if isinstance(block, Chain):
+            (at,) = sources
+            for name, child in block.children:
+                at = self.place(child, prefix + name, at)
+            return at
+        if isinstance(block, Parallel):
+            ends = [self.place(branch, prefix + name, *sources) for name, branch in block.branches]
+            return self.place(block.merge, path or block.merge.kind, *ends)
+        raise FieldspecError(f"{path}: {block!r} is not a block")
+
+    def inputs(self, node: Node) -> list[Shape]:
+        """Shapes of what `node` reads."""
+        nodes = self.nodes
+        return [nodes[i].shape for i in node.inputs]
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)

@@ -1,0 +1,38 @@
+"""Layers that are random in training and absent in evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout(Layer):
+    """Zeroes single elements with probability `p` while training; costs nothing in eval mode."""
+
+    kind: ClassVar[str] = "dropout"
+    is_alias: ClassVar[bool] = True
+    p: float = 0.5
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(elements=numel(output))  # the mask, in the activations' dtype on the CPU
+
+
+@dataclass(frozen=True, slots=True)
+class DropPath(Layer):
+    """Stochastic depth: zeroes a whole example's branch with probability `p` while training (Huang et al. 2016)."""
+
+    kind: ClassVar[str] = "drop_path"
+    is_alias: ClassVar[bool] = True
+    p: float = 0.1
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(elements=1)

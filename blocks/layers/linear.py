@@ -1,0 +1,41 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fieldspec.blocks.errors import ShapeError
+from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Linear(Layer):
+    """Matrix product with every feature: params = in * out (+ out with bias), macs = in * out."""
+
+    kind: ClassVar[str] = "linear"
+    mixes_channels: ClassVar[bool] = True
+    in_features: int
+    out_features: int
+    bias: bool = True
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs[0]) != 1:
+            raise ShapeError(f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it")
+        if inputs[0][0] != self.in_features:
+            raise ShapeError(f"linear needs {self.in_features} features, gets {inputs[0][0]}")
+        return (self.out_features,)
+
+    @property
+    def params(self) -> int:
+        return self.in_features * self.out_features + (self.out_features if self.bias else 0)
+
+    def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return self.in_features * self.out_features
+
+    def saved(self, output: Shape) -> Saved:
+        return INPUTS_SAVED
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return self.out_features

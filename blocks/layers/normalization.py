@@ -1,0 +1,75 @@
+"""Batch, layer and group normalization over maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fieldspec.blocks.errors import SettingError
+from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
+from fieldspec.blocks.layers.convolution import map_of
+
+
+@dataclass(frozen=True, slots=True)
+class Norm(Layer):
+    """A normalization with a trained scale and shift per channel: params = 2 * channels.
+
+    Other operations: two per element (one scale, one shift) for batch norm in eval mode; five for those that
+    compute their statistics (sum, sum of squares, subtract, scale, shift).
+    """
+
+    kind: ClassVar[str] = "norm"
+    channels: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return map_of(f"{type(self).__name__}", inputs[0], self.channels)
+
+    @property
+    def params(self) -> int:
+        return 2 * self.channels
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return 5 * numel(output)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNorm2d(Norm):
+    """Batch norm; buffers = running mean and variance per channel, and `num_batches_tracked`."""
+
+    @property
+    def buffers(self) -> int:
+        return 2 * self.channels + 1
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return 2 * numel(output)
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(inputs=True, bytes=8 * self.channels)  # the batch's mean and inverse deviation, float32
+
+
+@dataclass(frozen=True, slots=True)
+class LayerNorm2d(Norm):
+    """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
+
+    def saved(self, output: Shape) -> Saved:
+        units = output[1] * output[2]
+        return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNorm(Norm):
+    """Group norm: its statistics run over the whole map, so it is a global operation."""
+
+    is_global: ClassVar[bool] = True
+    groups: int = 32
+
+    def __post_init__(self) -> None:
+        if self.channels % self.groups:
+            fits = [g for g in (32, 16, 8, 4, 2, 1) if self.channels % g == 0]
+            raise SettingError(
+                "norm", f"{self.groups} groups do not divide {self.channels} channels. Use {{group: {fits[0]}}}."
+            )
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(inputs=True, bytes=8 * self.groups)

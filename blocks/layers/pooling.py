@@ -1,0 +1,132 @@
+"""Pooling: sliding windows, adaptive windows, and the whole map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import ClassVar, Literal
+
+from fieldspec.blocks.axis import AxisMap, adaptive, sliding
+from fieldspec.blocks.errors import SettingError, ShapeError
+from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, numel
+from fieldspec.blocks.layers.convolution import Pair, map_of, window_too_large
+
+PoolType = Literal["max", "avg"]
+GlobalPoolType = Literal["avg", "max", "avgmax", "catavgmax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool2d(Layer):
+    """Max or average over a sliding window. Other operations: kernel_h * kernel_w per output element.
+
+    With `ceil_mode` a last window may start inside the map (or its left padding) and reach past its end.
+    """
+
+    kind: ClassVar[str] = "pool"
+    type: PoolType
+    kernel_size: Pair = (2, 2)
+    stride: Pair = (2, 2)
+    padding: Pair = (0, 0)
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
+            if 2 * padding > kernel:
+                raise SettingError("padding", f"{padding} is more than half of kernel (={kernel})")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, *sizes = map_of("pool", inputs[0], None)
+        if any(size + 2 * self.padding[i] < self.kernel_size[i] for i, size in enumerate(sizes)):
+            sides = ((self.padding[0],) * 2, (self.padding[1],) * 2)
+            raise ShapeError(window_too_large(self.kernel_size, (1, 1), sides, (sizes[0], sizes[1])))
+        return (channels, *(self._output_size(i, size) for i, size in enumerate(sizes)))
+
+    def _output_size(self, axis: int, size: int) -> int:
+        kernel, stride, padding = self.kernel_size[axis], self.stride[axis], self.padding[axis]
+        room = size + 2 * padding - kernel
+        if not self.ceil_mode:
+            return room // stride + 1
+        units = -(-room // stride) + 1
+        return units - 1 if (units - 1) * stride >= size + padding else units
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return numel(output) * self.kernel_size[0] * self.kernel_size[1]
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        return tuple(sliding(self.kernel_size[i], self.stride[i], 1, self.padding[i]) for i in range(2))
+
+    def covers(self, inputs: Sequence[Shape]) -> bool:
+        return all(
+            kernel - padding >= size
+            for kernel, padding, size in zip(self.kernel_size, self.padding, inputs[0][1:], strict=True)
+        )
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(inputs=True, bytes=8 * numel(output)) if self.type == "max" else INPUTS_SAVED  # int64 indices
+
+    @property
+    def scale(self) -> tuple[Fraction | int, ...]:
+        return self.stride
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptivePool2d(Layer):
+    """Pooling to a given size; windows may differ in width. Other operations: one per element read."""
+
+    kind: ClassVar[str] = "adaptive_pool"
+    type: PoolType
+    output_size: Pair
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, *_ = map_of("adaptive_pool", inputs[0], None)
+        return (channels, *self.output_size)
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        reads = output[0]
+        for axis, units in zip(self.axes(inputs, output), output[1:], strict=True):
+            reads *= sum(len(taps) for taps in axis.taps) * (units // axis.period)
+        return reads
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...]:
+        return tuple(adaptive(size, units) for size, units in zip(inputs[0][1:], output[1:], strict=True))
+
+    def covers(self, inputs: Sequence[Shape]) -> bool:
+        return self.output_size == (1, 1)
+
+    def saved(self, output: Shape) -> Saved:
+        return Saved(inputs=True, bytes=8 * numel(output)) if self.type == "max" else INPUTS_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Layer):
+    """The whole map to one unit, kept as a map of size 1: timm's avg, max, avgmax (their mean), catavgmax (both).
+
+    Other operations: one per element read and pooling.
+    """
+
+    kind: ClassVar[str] = "global_pool"
+    type: GlobalPoolType = "avg"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, *_ = map_of("global_pool", inputs[0], None)
+        return (self.out_channels_of(channels), 1, 1)
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return 2 * in_channels if self.type == "catavgmax" else in_channels
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return numel(inputs[0]) * (1 if self.type in ("avg", "max") else 2)
+
+    def covers(self, inputs: Sequence[Shape]) -> bool:
+        return True
+
+    def saved(self, output: Shape) -> Saved:
+        if self.type == "avg":
+            return Saved()  # a mean remembers only its shape
+        return Saved(inputs=True, bytes=8 * numel(inputs_of(self, output)))
+
+
+def inputs_of(pool: GlobalPool, output: Shape) -> Shape:
+    """The pooled shape of the max branch, whose int64 indices autograd keeps."""
+    return (output[0] // 2, 1, 1) if pool.type == "catavgmax" else output

@@ -1,0 +1,43 @@
+"""Channel attention."""
+
+from __future__ import annotations
+
+from fieldspec.blocks.block import Chain, Parallel, gate
+from fieldspec.blocks.layers import Activation, Conv2d, GlobalPool
+from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.settings import ActFunction, Channels, Ratio
+
+
+def _hidden_channels(in_channels: int, hidden: int | None, ratio: float) -> int:
+    return max(1, round(in_channels * ratio)) if hidden is None else hidden
+
+
+def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
+    settings["hidden"] = _hidden_channels(in_channels, settings["hidden"], settings["ratio"])
+    return settings
+
+
+@register_block(resolve=_resolve_hidden)
+def squeeze_excite(
+    in_channels: int,
+    *,
+    hidden: Channels | None = None,
+    ratio: Ratio = 0.25,
+    act: ActFunction = "relu",
+    gate_act: ActFunction = "sigmoid",
+) -> Parallel:
+    """Scales each channel by what a two-layer perceptron makes of the map's mean (Hu et al., 2018).
+
+    `hidden` channels in between, or `ratio` of the input's. A global operation: the local receptive field
+    stays, and every unit sees the whole input besides.
+    params = 2 * in * hidden + hidden + in.
+    """
+    middle = _hidden_channels(in_channels, hidden, ratio)
+    body = (
+        ("pool", GlobalPool("avg")),
+        ("reduce", Conv2d(in_channels, middle, (1, 1), bias=True)),
+        ("act", Activation(act)),
+        ("expand", Conv2d(middle, in_channels, (1, 1), bias=True)),
+        ("gate", Activation(gate_act)),
+    )
+    return gate(Chain(body))

@@ -1,0 +1,53 @@
+"""Series and parallel: items in a row, and branches that meet again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fieldspec.blocks.block import Block, Parallel
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Add, Concat, Merge, Multiply
+from fieldspec.blocks.registry import register_block
+from fieldspec.blocks.settings import Says
+
+MERGES: dict[str, Add | Multiply | Concat] = {"add": Add(), "multiply": Multiply(), "concat": Concat()}
+
+
+@register_block(name="chain")
+def chained(in_channels: int, *, body: Block) -> Block:
+    """Items one after the other under one name; what `repeat` stands for."""
+    return body
+
+
+@register_block
+def parallel(
+    in_channels: int,
+    *,
+    merge: Annotated[Literal["add", "multiply", "concat"], Says("add, multiply or concat")],
+    branches: tuple[Block, ...],
+) -> Parallel:
+    """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.
+
+    params = the sum of the branches'.
+    """
+    if len(branches) < 2:
+        raise FieldspecError("parallel needs at least two branches; [] is the identity")
+    return Parallel(MERGES[merge], tuple((f"branch{number}", branch) for number, branch in enumerate(branches, 1)))
+
+
+@register_block
+def add(in_channels: int) -> Merge:
+    """The sum of the items that `from` lists."""
+    return MERGES["add"]
+
+
+@register_block
+def multiply(in_channels: int) -> Merge:
+    """The product of the items that `from` lists."""
+    return MERGES["multiply"]
+
+
+@register_block
+def concat(in_channels: int) -> Merge:
+    """The items that `from` lists, side by side along channels."""
+    return MERGES["concat"]

@@ -1,0 +1,156 @@
+"""Convolution with its normalization and activation, in any order."""
+
+from __future__ import annotations
+
+from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.layers import (
+    Activation,
+    BatchNorm2d,
+    Conv2d,
+    ConvTranspose2d,
+    Dropout,
+    GroupNorm,
+    Layer,
+    LayerNorm2d,
+)
+from fieldspec.blocks.registry import Settings, register_block, register_shorthand
+from fieldspec.blocks.settings import (
+    CONV_NORM_ACT,
+    Act,
+    Channels,
+    Flag,
+    Groups,
+    Norm,
+    Order,
+    Padding,
+    PoolPadding,
+    Probability,
+    Size,
+    check_order,
+    pair,
+    sides,
+)
+
+
+def norm_layer(norm: Norm, channels: int) -> Layer | None:
+    """The normalization layer that a setting names, None for `none`."""
+    if norm == "batch":
+        return BatchNorm2d(channels)
+    if norm == "layer":
+        return LayerNorm2d(channels)
+    if norm == "none":
+        return None
+    return GroupNorm(channels, 32 if norm == "group" else norm["group"])  # type: ignore[index]
+
+
+def in_order(
+    convolution: Layer, in_channels: int, out_channels: int, norm: Norm, act: Act, order: Order, dropout: float = 0.0
+) -> Chain:
+    """A convolution with its normalization, activation and dropout, as a chain in the given order."""
+    if order != CONV_NORM_ACT:
+        check_order(order)
+    children: list[tuple[str, Block]] = []
+    channels = in_channels
+    for step in order:
+        if step == "conv":
+            children.append(("conv", convolution))
+            channels = out_channels
+        elif step == "act":
+            if act != "none":
+                children.append(("act", Activation(act)))
+        elif (layer := norm_layer(norm, channels)) is not None:
+            children.append(("norm", layer))
+    if dropout:
+        children.append(("dropout", Dropout(dropout)))
+    return Chain(tuple(children))
+
+
+def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
+    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
+    settings["groups"] = in_channels if settings["groups"] == "depthwise" else settings["groups"]
+    return resolve_bias(in_channels, settings)
+
+
+def resolve_bias(in_channels: int, settings: Settings) -> Settings:
+    """A bias where none is asked for or refused: only without a normalization."""
+    if settings["bias"] is None:
+        settings["bias"] = settings["norm"] == "none"
+    return settings
+
+
+@register_block(resolve=_resolve_conv)
+def conv(
+    in_channels: int,
+    *,
+    out_channels: Channels,
+    kernel_size: Size = 3,
+    stride: Size = 1,
+    padding: Padding | None = None,
+    dilation: Size = 1,
+    groups: Groups = 1,
+    bias: Flag | None = None,
+    norm: Norm = "batch",
+    act: Act = "relu",
+    order: Order = CONV_NORM_ACT,
+    dropout: Probability = 0.0,
+) -> Chain:
+    """Convolution, normalization, activation; bare with ``norm="none", act="none"``.
+
+    Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given; a bias only without a norm.
+    params = out * in / groups * kernel_h * kernel_w + 2 * out.
+
+    Example:
+        >>> from fieldspec.blocks import LayerGraph
+        >>> sum(node.layer.params for node in LayerGraph.of(conv(3, out_channels=32), (3, 32, 32)))  # 32*3*9 + 64
+        928
+    """
+    convolution = Conv2d(
+        in_channels,
+        out_channels,
+        pair(kernel_size),
+        pair(stride),
+        sides(padding, kernel_size, dilation),
+        pair(dilation),
+        in_channels if groups == "depthwise" else groups,
+        norm == "none" if bias is None else bias,
+    )
+    return in_order(convolution, in_channels, out_channels, norm, act, order, dropout)
+
+
+register_shorthand("strided", "conv", stride=2)
+register_shorthand("dilated", "conv", dilation=2)
+
+
+@register_block(resolve=resolve_bias)
+def conv_transpose(
+    in_channels: int,
+    *,
+    out_channels: Channels,
+    kernel_size: Size = 2,
+    stride: Size = 2,
+    padding: PoolPadding = 0,
+    output_padding: PoolPadding = 0,
+    dilation: Size = 1,
+    groups: Channels = 1,
+    bias: Flag | None = None,
+    norm: Norm = "batch",
+    act: Act = "relu",
+    order: Order = CONV_NORM_ACT,
+    dropout: Probability = 0.0,
+) -> Chain:
+    """Transposed convolution, normalization, activation; doubles the map unless told otherwise.
+
+    params = in * out / groups * kernel_h * kernel_w + 2 * out.
+    """
+    convolution = ConvTranspose2d(
+        in_channels,
+        out_channels,
+        pair(kernel_size),
+        pair(stride),
+        pair(padding),
+        pair(output_padding),
+        pair(dilation),
+        groups,
+        norm == "none" if bias is None else bias,
+    )
+    return in_order(convolution, in_channels, out_channels, norm, act, order, dropout)

@@ -1,0 +1,150 @@
+"""Residual and dense connections."""
+
+from __future__ import annotations
+
+from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath, Pair
+from fieldspec.blocks.library.convolutions import conv
+from fieldspec.blocks.library.shortcuts import projection
+from fieldspec.blocks.registry import register_block
+from fieldspec.blocks.settings import (
+    CONV_NORM_ACT,
+    Act,
+    Channels,
+    Count,
+    Norm,
+    Order,
+    Probability,
+    Shortcut,
+    Size,
+    Step,
+)
+
+NORM_ACT_CONV: tuple[Step, Step, Step] = ("norm", "act", "conv")
+
+
+@register_block
+def residual(
+    in_channels: int,
+    *,
+    out_channels: Channels | None = None,
+    stride: Size = 1,
+    middle: Channels | None = None,
+    kernel_size: Size = 3,
+    dilation: Size = 1,
+    body: Block | None = None,
+    shortcut: Shortcut = "auto",
+    norm: Norm = "batch",
+    act: Act = "relu",
+    order: Order = CONV_NORM_ACT,
+    dropout: Probability = 0.0,
+    drop_path: Probability = 0.0,
+) -> Block:
+    """Two convolutions (or a bottleneck of three around `middle` channels, or any `body`) plus a shortcut
+    around them, then the activation (He et al., 2016).
+
+    `shortcut`: `auto` is the identity where channels and stride agree, else a projection (1x1 convolution and
+    norm). The stride stands in the 3x3 convolution.
+    params, basic = 9 * in * out + 9 * out * out + 4 * out; with a projection in * out + 2 * out more.
+
+    Raises:
+        FieldspecError: Neither or both of `out_channels` and `body`; `stride` or `middle` beside a `body`.
+    """
+    if (body is None) == (out_channels is None):
+        raise FieldspecError("residual needs one of out and body")
+    if body is None:
+        assert out_channels is not None  # for the type checker: one of the two is given
+        body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
+    elif middle is not None or stride != 1 or dropout or kernel_size != 3 or dilation != 1:
+        raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body that is given")
+    after = body.out_channels_of(in_channels)
+    agree = after == in_channels and body.scale == (1, 1)
+    if shortcut == "none" or (shortcut == "identity" and not agree):
+        summed: Block = body
+    else:
+        if drop_path:
+            body = Chain((("body", body), ("drop_path", DropPath(drop_path))))
+        keeps = agree and shortcut != "projection"
+        around = IDENTITY if keeps else projection(in_channels, after, _whole(body), norm)
+        summed = Parallel(Add(), (("body", body), ("shortcut", around)))
+    return summed if act == "none" else Chain((("sum", summed), ("act", Activation(act))))
+
+
+def _body(
+    in_channels: int,
+    out_channels: int,
+    stride: Size,
+    middle: int | None,
+    kernel_size: Size,
+    dilation: Size,
+    norm: Norm,
+    act: Act,
+    order: Order,
+    dropout: float,
+) -> Chain:
+    """conv1 to conv2, or 1x1 conv1, conv2, 1x1 conv3; the last one without its activation."""
+    if middle is None:
+        widths = [(out_channels, kernel_size, stride, dilation), (out_channels, kernel_size, 1, dilation)]
+    else:
+        widths = [(middle, 1, 1, 1), (middle, kernel_size, stride, dilation), (out_channels, 1, 1, 1)]
+    children: list[tuple[str, Block]] = []
+    for number, (width, kernel, step, spacing) in enumerate(widths, 1):
+        last = number == len(widths)
+        block = conv(
+            in_channels,
+            out_channels=width,
+            kernel_size=kernel,
+            stride=step,
+            dilation=spacing,
+            norm=norm,
+            act="none" if last else act,
+            order=order,
+            dropout=dropout if last else 0.0,
+        )
+        children.append((f"conv{number}", block))
+        in_channels = width
+    return Chain(tuple(children))
+
+
+def _whole(body: Block) -> Pair:
+    strides = [int(step) for step in body.scale if step == int(step) and step >= 1]
+    if len(strides) != 2:
+        raise FieldspecError("residual: no projection goes around a body that enlarges the map; give shortcut: none")
+    return (strides[0], strides[1])
+
+
+@register_block
+def dense(
+    in_channels: int,
+    *,
+    growth: Channels,
+    layers: Count = 1,
+    middle: Channels | None = None,
+    kernel_size: Size = 3,
+    norm: Norm = "batch",
+    act: Act = "relu",
+    order: Order = NORM_ACT_CONV,
+    dropout: Probability = 0.0,
+) -> Chain:
+    """Layers that each concatenate `growth` new channels to all that came before (DenseNet, Huang et al., 2017).
+
+    `middle` puts a 1x1 convolution to as many channels before each (DenseNet-BC: 4 * growth).
+    params of one layer in the default order, without `middle` = 2 * in + 9 * in * growth; out = in + layers * growth.
+    """
+    children: list[tuple[str, Block]] = []
+    for number in range(1, layers + 1):
+        steps: list[tuple[str, Block]] = []
+        channels = in_channels
+        if middle is not None:
+            steps.append(("bottleneck", conv(channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order)))
+            channels = middle
+        steps.append(
+            ("grow", conv(channels, out_channels=growth, kernel_size=kernel_size, norm=norm, act=act, order=order))
+        )
+        if dropout:
+            steps.append(("dropout", Dropout(dropout)))
+        branches = (("before", IDENTITY), ("new", Chain(tuple(steps))))
+        children.append((f"layer{number}", Parallel(Concat(), branches)))
+        in_channels += growth
+    return Chain(tuple(children))

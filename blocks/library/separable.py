@@ -1,0 +1,162 @@
+"""Depthwise-separable convolution and the inverted residual built on it."""
+
+from __future__ import annotations
+
+from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Add, DropPath
+from fieldspec.blocks.library.attention import squeeze_excite
+from fieldspec.blocks.library.convolutions import conv
+from fieldspec.blocks.library.shortcuts import projection
+from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.settings import (
+    CONV_NORM_ACT,
+    Act,
+    Channels,
+    Norm,
+    Order,
+    Padding,
+    Probability,
+    Ratio,
+    Shortcut,
+    Size,
+    pair,
+    sides,
+)
+
+
+def _resolve_padding(in_channels: int, settings: Settings) -> Settings:
+    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
+    return settings
+
+
+@register_block(resolve=_resolve_padding)
+def depthwise_separable(
+    in_channels: int,
+    *,
+    out_channels: Channels,
+    kernel_size: Size = 3,
+    stride: Size = 1,
+    padding: Padding | None = None,
+    dilation: Size = 1,
+    norm: Norm = "batch",
+    act: Act = "relu",
+    pointwise_act: Act | None = None,
+    order: Order = CONV_NORM_ACT,
+    dropout: Probability = 0.0,
+) -> Chain:
+    """A depthwise convolution, then a 1x1 that mixes channels, each with norm and activation (MobileNet, 2017).
+
+    `pointwise_act` is `act` unless given.
+    params = in * kernel_h * kernel_w + 2 * in + in * out + 2 * out.
+
+    Example:
+        >>> from fieldspec.blocks import LayerGraph
+        >>> block = depthwise_separable(32, out_channels=64)
+        >>> sum(node.layer.params for node in LayerGraph.of(block, (32, 8, 8)))    # 288 + 64 + 2048 + 128
+        2528
+    """
+    depthwise = conv(
+        in_channels,
+        out_channels=in_channels,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=in_channels,
+        norm=norm,
+        act=act,
+        order=order,
+    )
+    pointwise = conv(
+        in_channels,
+        out_channels=out_channels,
+        kernel_size=1,
+        norm=norm,
+        act=act if pointwise_act is None else pointwise_act,
+        order=order,
+        dropout=dropout,
+    )
+    return Chain((("depthwise", depthwise), ("pointwise", pointwise)))
+
+
+def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
+    settings["expand"] = _middle_channels(in_channels, settings["expand"], settings["expand_ratio"])
+    settings["expand_ratio"] = None
+    return _resolve_padding(in_channels, settings)
+
+
+def _middle_channels(in_channels: int, expand: int | None, expand_ratio: float | None) -> int:
+    if (expand is None) == (expand_ratio is None):
+        raise FieldspecError("inverted_residual needs one of expand (channels) and expand_ratio (a factor)")
+    if expand is not None:
+        return expand
+    return max(1, round(in_channels * expand_ratio))  # type: ignore[operator]  # one of the two is given
+
+
+@register_block(resolve=_resolve_expansion)
+def inverted_residual(
+    in_channels: int,
+    *,
+    expand: Channels | None = None,
+    expand_ratio: Ratio | None = None,
+    out_channels: Channels,
+    kernel_size: Size = 3,
+    stride: Size = 1,
+    padding: Padding | None = None,
+    dilation: Size = 1,
+    squeeze_ratio: Ratio | None = None,
+    norm: Norm = "batch",
+    act: Act = "relu",
+    project_act: Act = "none",
+    order: Order = CONV_NORM_ACT,
+    shortcut: Shortcut = "identity",
+    dropout: Probability = 0.0,
+    drop_path: Probability = 0.0,
+) -> Block:
+    """1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut around them (MobileNetV2, 2018).
+
+    `expand` is the number of middle channels, `expand_ratio` a factor of the input's; one of the two, and no
+    expansion convolution where they are the same. `squeeze_ratio` puts a squeeze-excite behind the depthwise
+    convolution. `dropout` ends the body. `shortcut`: `identity` where the shapes agree, else none;
+    `projection` is a 1x1 convolution with norm; `auto` is either.
+    params = in * expand + expand * kernel_h * kernel_w + expand * out + 2 * (2 * expand + out), with a
+    projection in * out + 2 * out more.
+
+    Example:
+        >>> from fieldspec.blocks import LayerGraph
+        >>> block = inverted_residual(32, expand=160, out_channels=32)
+        >>> sum(node.layer.params for node in LayerGraph.of(block, (32, 8, 8)))   # 5120 + 1440 + 5120 + 704
+        12384
+    """
+    middle = _middle_channels(in_channels, expand, expand_ratio)
+    children: list[tuple[str, Block]] = []
+    if middle != in_channels:
+        children.append(("expand", conv(in_channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order)))
+    depthwise = conv(
+        middle,
+        out_channels=middle,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=middle,
+        norm=norm,
+        act=act,
+        order=order,
+    )
+    children.append(("depthwise", depthwise))
+    if squeeze_ratio is not None:
+        children.append(("squeeze", squeeze_excite(middle, ratio=squeeze_ratio)))
+    project = conv(
+        middle, out_channels=out_channels, kernel_size=1, norm=norm, act=project_act, order=order, dropout=dropout
+    )
+    children.append(("project", project))
+    agree = out_channels == in_channels and pair(stride) == (1, 1)
+    if shortcut == "none" or (shortcut == "identity" and not agree):
+        return Chain(tuple(children))
+    if drop_path:
+        children.append(("drop_path", DropPath(drop_path)))
+    keeps = agree and shortcut != "projection"
+    around = IDENTITY if keeps else projection(in_channels, out_channels, pair(stride), norm)
+    return Parallel(Add(), (("body", Chain(tuple(children))), ("shortcut", around)))

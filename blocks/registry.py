@@ -1,0 +1,146 @@
+"""The closed list of blocks that a spec may name, and how a user adds one."""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar, overload
+
+from fieldspec.blocks.block import Block
+from fieldspec.blocks.errors import FieldspecError
+
+Settings = dict[str, Any]
+Resolver = Callable[[int, Settings], Settings]
+
+# The spec's words, and torch's.
+WORDS = {"out": "out_channels", "kernel": "kernel_size"}
+REQUIRED = inspect.Parameter.empty
+
+# Beside a block's key, never a block's name.
+ITEM_KEYS = ("id", "from", "repeat", "first", "tap")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One keyword of a block: its name in Python and in the spec, its type, its default."""
+
+    name: str
+    word: str
+    annotation: Any
+    default: Any
+
+    @cached_property
+    def holds(self) -> str:
+        """`value`, or what a spec writes in this place: `body` (items) or `branches` (lists of items)."""
+        if self.annotation == tuple[Block, ...]:
+            return "branches"
+        return "body" if Block in (self.annotation, *typing.get_args(self.annotation)) else "value"
+
+
+@dataclass(frozen=True, eq=False)
+class BlockType:
+    """A registered block: the function that writes its expression, and what a spec may set."""
+
+    name: str
+    function: Callable[..., Block]
+    resolve: Resolver | None = None
+    preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: the settings that it stands for
+    stands_for: str | None = None
+
+    @cached_property
+    def settings(self) -> dict[str, Setting]:
+        """What a spec may set, by the spec's word."""
+        hints = typing.get_type_hints(self.function, include_extras=True)
+        words = {python: word for word, python in WORDS.items()}
+        found = {}
+        for parameter in list(inspect.signature(self.function).parameters.values())[1:]:
+            word = words.get(parameter.name, parameter.name)
+            default = self.preset.get(parameter.name, parameter.default)
+            found[word] = Setting(parameter.name, word, hints[parameter.name], default)
+        return found
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
+
+
+_BLOCKS: dict[str, BlockType] = {}
+
+
+F = TypeVar("F", bound=Callable[..., Block])
+
+
+@overload
+def register_block(function: F) -> F: ...
+@overload
+def register_block(*, name: str | None = None, resolve: Resolver | None = None) -> Callable[[F], F]: ...
+def register_block(
+    function: F | None = None, *, name: str | None = None, resolve: Resolver | None = None
+) -> F | Callable[[F], F]:
+    """Make a function that writes a block available to specs under its name.
+
+    The function takes `in_channels` first and its settings as keywords, whose annotations give the validation,
+    the error messages and the JSON Schema. A setting annotated `Block` is written as a list of items in a spec.
+
+    Args:
+        function: ``(in_channels, *, ...) -> Block``.
+        name: Name in a spec; the function's by default.
+        resolve: Puts derived settings in place of those they come from (`expand` for `expand_ratio`), so that
+            the canonical form is written in absolute numbers.
+
+    Raises:
+        FieldspecError: The name is taken, is no lower-case identifier, or the signature does not fit.
+
+    Example:
+        >>> from fieldspec.blocks import Block, chain, conv, parallel_concat, IDENTITY
+        >>> @register_block
+        ... def ghost_example(in_channels: int, *, out: int, ratio: int = 2) -> Block:
+        ...     # half of the channels by a convolution, the rest from them by a cheap depthwise one (Han et al., 2020)
+        ...     own = out // ratio
+        ...     cheap = conv(own, out_channels=own * (ratio - 1), kernel_size=3, groups=own)
+        ...     return chain(primary=conv(in_channels, out_channels=own, kernel_size=1),
+        ...                  ghost=parallel_concat(primary=IDENTITY, cheap=cheap))
+        >>> ghost_example(16, out=32).out_channels_of(16)
+        32
+    """
+
+    def register(function: F) -> F:
+        _add(BlockType(name or function.__name__, function, resolve))
+        return function
+
+    return register if function is None else register(function)
+
+
+def register_shorthand(name: str, stands_for: str, **preset: Any) -> None:
+    """Another name for a registered block with some settings already made; the canonical form drops it."""
+    base = _BLOCKS[stands_for]
+    _add(BlockType(name, base.function, base.resolve, preset, stands_for))
+
+
+def block_type(name: str) -> BlockType | None:
+    """The block registered under `name`."""
+    return _BLOCKS.get(name)
+
+
+def block_names() -> list[str]:
+    """All registered names, sorted."""
+    return sorted(_BLOCKS)
+
+
+def _add(block: BlockType) -> None:
+    if not block.name.isidentifier() or block.name != block.name.lower() or keyword.iskeyword(block.name):
+        raise FieldspecError(f"block name {block.name!r} must be a lower-case identifier")
+    if block.name in ITEM_KEYS or block.name in _BLOCKS:
+        raise FieldspecError(f"block name {block.name!r} is taken")
+    parameters = list(inspect.signature(block.function).parameters.values())
+    if not parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters[1:]):
+        raise FieldspecError(f"block {block.name!r} must take in_channels, then its settings as keywords only")
+    untyped = [p.name for p in parameters[1:] if p.annotation is p.empty]
+    if untyped:
+        raise FieldspecError(f"block {block.name!r}: settings without a type: {', '.join(untyped)}")
+    _BLOCKS[block.name] = block
