@@ -1,0 +1,59 @@
+"""What can be told of a layer graph. Names are loaded when they are used: proving needs torch, reading does not."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.alignment import Misalignment, misalignments
+    from fieldspec.analysis.field import AxisField, Window
+    from fieldspec.analysis.memory import Activations, activations, saved_bytes
+    from fieldspec.analysis.proof import Check, prove
+    from fieldspec.analysis.properties import properties
+    from fieldspec.analysis.receptive_field import Field, receptive_field
+    from fieldspec.analysis.report import LayerReport, Memory, Report, report_of
+
+_HOME = {
+    "Activations": "memory",
+    "AxisField": "field",
+    "Check": "proof",
+    "Field": "receptive_field",
+    "LayerReport": "report",
+    "Memory": "report",
+    "Misalignment": "alignment",
+    "Report": "report",
+    "Window": "field",
+    "activations": "memory",
+    "misalignments": "alignment",
+    "properties": "properties",
+    "prove": "proof",
+    "receptive_field": "receptive_field",
+    "report_of": "report",
+    "saved_bytes": "memory",
+}
+
+__all__ = [
+    "Activations",
+    "AxisField",
+    "Check",
+    "Field",
+    "LayerReport",
+    "Memory",
+    "Misalignment",
+    "Report",
+    "Window",
+    "activations",
+    "misalignments",
+    "properties",
+    "prove",
+    "receptive_field",
+    "report_of",
+    "saved_bytes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,68 @@
+"""Merges whose operands look at different places of the input, and what would mend them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldspec.analysis.field import Number
+from fieldspec.analysis.receptive_field import Field
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import Conv2d
+
+
+@dataclass(frozen=True, slots=True)
+class Misalignment:
+    """Two operands of a merge whose windows of the same unit have different middles."""
+
+    merge: str
+    operands: tuple[str, str]
+    centers: tuple[tuple[Number, ...], tuple[Number, ...]]
+    mend: str
+
+    def __str__(self) -> str:
+        first, second = (", ".join(map(str, center)) for center in self.centers)
+        return (
+            f"{self.merge}: {self.operands[0]} is centered on ({first}), {self.operands[1]} on ({second}). {self.mend}"
+        )
+
+
+def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
+    """Every merge of a graph whose operands' windows have different middles, with the padding that would align them."""
+    found = []
+    for node in graph.nodes:
+        if len(node.inputs) < 2:
+            continue
+        placed = [i for i in node.inputs if fields[i].axes and not fields[i].placeless]
+        for other in placed[1:]:
+            first, second = fields[placed[0]].center, fields[other].center
+            if first != second:
+                ids = (graph.nodes[placed[0]].id, graph.nodes[other].id)
+                mend = _mend(graph, fields, (placed[0], other), node)
+                found.append(Misalignment(node.id, ids, (first, second), mend))
+    return found
+
+
+def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int], merge: Node) -> str:
+    """A padding of the same sum for one convolution of either branch, if whole numbers do it."""
+    for operand, other in (operands, operands[::-1]):
+        move = [
+            there - here for here, there in zip(fields[operand].center, fields[other].center, strict=True)
+        ]  # pixels by which this branch should look further on
+        at = graph.nodes[operand]
+        while len(at.inputs) == 1:
+            before = fields[at.inputs[0]]
+            if isinstance(at.layer, Conv2d) and (padding := _moved(at.layer, move, before)) is not None:
+                return f"padding {padding} on {at.id} would align them."
+            at = graph.nodes[at.inputs[0]]
+    return "No whole padding of one convolution aligns them."
+
+
+def _moved(conv: Conv2d, move: list[Number], before: Field) -> list[list[int]] | None:
+    """The padding that makes `conv` look `move` pixels further on, its sum unchanged."""
+    padding = []
+    for axis, (first, last) in enumerate(conv.padding):
+        units = move[axis] / before.jump[axis] if move[axis] else 0
+        if units != int(units) or not (first - units >= 0 and last + units >= 0):
+            return None
+        padding.append([first - int(units), last + int(units)])
+    return padding

@@ -1,0 +1,265 @@
+"""A report as text: Markdown, CSV, plain data, and a table for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from fieldspec.blocks.layers import (
+    Activation,
+    Dropout,
+    DropPath,
+    Flatten,
+    Identity,
+    Input,
+    Norm,
+    Pool2d,
+)
+from fieldspec.blocks.layers.convolution import Conv2d, ConvTranspose2d, Sides
+from fieldspec.blocks.layers.pooling import AdaptivePool2d, GlobalPool
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fieldspec.analysis.report import LayerReport, Report
+
+SCHEMA = 1
+FOLDED = (Activation, Norm, Dropout, DropPath, Flatten, Identity)  # shown with the layer before them
+COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of a table: a layer, with the costs of those folded into it."""
+
+    layer: LayerReport
+    params: int
+    macs: int
+
+
+def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
+    """One row for each convolution, pooling, linear layer and merge, activation, norm and dropout folded in.
+
+    What stands before the first of them is folded into it.
+    """
+    found: list[Row] = []
+    before = 0
+    for layer in report.layers:
+        if isinstance(layer.layer, Input):
+            continue
+        if all_layers or not isinstance(layer.layer, FOLDED):
+            found.append(Row(layer, layer.params + before, layer.macs))
+            before = 0
+        elif found:
+            found[-1].params += layer.params
+        else:
+            before += layer.params
+    return found
+
+
+def markdown(report: Report, *, all_layers: bool = False) -> str:
+    """A GitHub table under a line of totals; numbers are aligned for reading as plain text too."""
+    lines = _grid(report, all_layers)
+    widths = [len(cell) for cell in lines[0]]
+    rule = ["-" * width if i < 2 else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    table = [f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]]]
+    title = f"**{report.name}**: {' · '.join(summary(report))}"
+    return "\n".join([title, "", *table, "", *notes(report)]).rstrip() + "\n"
+
+
+def text(report: Report, *, all_layers: bool = False) -> str:
+    """The table in plain columns, and the totals below it, a line each."""
+    lines = _grid(report, all_layers)
+    rule = ["-" * len(cell) for cell in lines[0]]
+    table = ["  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]]]
+    return "\n".join([*table, "", report.name, *[f"  {part}" for part in [*summary(report), *notes(report)]], ""])
+
+
+def _grid(report: Report, all_layers: bool) -> list[list[str]]:
+    """The column titles and all cells, padded to one width a column."""
+    lines = [COLUMNS, *[_cells(row) for row in rows(report, all_layers=all_layers)]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return [
+        [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        for line in lines
+    ]
+
+
+def summary(report: Report) -> list[str]:
+    """The totals, a part each."""
+    features = report.features
+    field = by(features.receptive_field) if features.field.axes else "unknown"
+    jump = f" at jump {by(features.jump)}" if features.field.axes else ""
+    return [
+        f"input {by(report.input)}",
+        f"receptive field {field}{jump} at {features.id} ({features.status})",
+        f"{report.params:,} parameters, {report.buffers:,} buffer elements, {report.weight_bytes():,} bytes of weights",
+        f"{report.macs:,} multiply-adds",
+        f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+    ]
+
+
+def notes(report: Report) -> list[str]:
+    """What the numbers alone do not say: whole-input operations, holes, misaligned branches."""
+    lines = []
+    since = report.features.global_since
+    if since:
+        lines.append(f"From {since} on every unit also sees the whole input; fields are the local ones.")
+    for layer in report.layers:
+        if layer.field.axes and layer.touched != layer.receptive_field:
+            lines.append(
+                f"{layer.id} is the first with holes: it reads {by(layer.touched)} of its {by(layer.receptive_field)} pixels."
+            )
+            break
+    return [*lines, *map(str, report.misalignments)]
+
+
+def _cells(row: Row) -> list[str]:
+    layer = row.layer
+    known = bool(layer.field.axes)
+    mark = {"exact": "", "whole_input": " *" if not layer.field.placeless else "", "bound": " (bound)", "unknown": ""}
+    return [
+        layer.id,
+        operation(layer),
+        by(layer.shape),
+        by(layer.receptive_field) + mark[layer.status] if known else "unknown",
+        by(layer.jump) if known else "",
+        by(layer.center) if known else "",
+        f"{row.params:,}",
+        f"{row.macs:,}",
+    ]
+
+
+def operation(layer: LayerReport) -> str:
+    """A layer in a few words: `conv 3x3 stride 2 padding 1`."""
+    kind, it = layer.kind, layer.layer
+    match it:
+        case Conv2d() | ConvTranspose2d():
+            words = [kind, "x".join(map(str, it.kernel_size))]
+            words += _unless("stride", it.stride, (1, 1)) + _unless("dilation", it.dilation, (1, 1))
+            if it.kernel_size != (1, 1):
+                words.append(f"padding {_padding(it.padding)}")
+            if it.groups > 1:
+                words.append("depthwise" if it.groups == it.in_channels else f"groups {it.groups}")
+            return " ".join(words)
+        case Pool2d():
+            words = [f"{it.type} pool", "x".join(map(str, it.kernel_size))]
+            words += _unless("stride", it.stride, (1, 1)) + _unless("padding", it.padding, (0, 0))
+            return " ".join([*words, "ceil"] if it.ceil_mode else words)
+        case AdaptivePool2d():
+            return f"adaptive {it.type} pool"
+        case GlobalPool():
+            return f"global {it.type} pool"
+        case Activation():
+            return it.function
+        case Norm():
+            return type(it).__name__
+    return kind
+
+
+def _unless(word: str, value: Sequence[int], plain: Sequence[int]) -> list[str]:
+    return [] if value == plain else [f"{word} {by(value)}"]
+
+
+def _padding(padding: Sides | tuple[int, int]) -> str:
+    axes = [axis if isinstance(axis, int) or axis[0] != axis[1] else axis[0] for axis in padding]
+    if all(isinstance(axis, int) for axis in axes):
+        return by(axes)  # type: ignore[arg-type]  # all of them are numbers
+    return str([list(axis) if isinstance(axis, tuple) else axis for axis in axes]).replace(" ", "")
+
+
+def by(numbers: Iterable[int | Fraction]) -> str:
+    """`47` for a square, `3x5` otherwise; three numbers always apart."""
+    values = list(numbers)
+    return str(values[0]) if len(values) == 2 and values[0] == values[1] else "x".join(map(str, values))
+
+
+def csv_text(report: Report, *, all_layers: bool = True) -> str:
+    """One line a layer; two columns where the axes may differ."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    axes = ("height", "width")
+    measures = ("receptive_field", "jump", "start", "center", "touched")
+    names = [f"{measure}_{axis}" for measure in measures for axis in axes]
+    writer.writerow(
+        ["id", "kind", "shape", *names, "status", "global_since", "params", "buffers", "macs", "other_ops", "live"]
+    )
+    for row in rows(report, all_layers=all_layers):
+        layer = row.layer
+        numbers = [value for measure in measures for value in getattr(layer, measure)] or [""] * len(names)
+        costs = [row.params, layer.buffers, row.macs, layer.other_ops, layer.live]
+        place = [layer.status, layer.global_since or ""]
+        writer.writerow([layer.id, layer.kind, "x".join(map(str, layer.shape)), *numbers, *place, *costs])
+    return out.getvalue()
+
+
+def plain(report: Report) -> dict[str, Any]:
+    """Plain data: numbers as they are, fractions as text such as "17/2", `schema` for whoever reads it later."""
+    memory = report.memory()
+    return {
+        "schema": SCHEMA,
+        "name": report.name,
+        "input": list(report.input),
+        "params": report.params,
+        "buffers": report.buffers,
+        "macs": report.macs,
+        "other_ops": report.other_ops,
+        "weight_bytes": report.weight_bytes(),
+        "activation_bytes": {"peak": memory.peak, "peak_layer": memory.peak_layer, "saved_for_backward": memory.saved},
+        "features": _layer(report.features),
+        "pooled": None if report.pooled is None else _layer(report.pooled),
+        "properties": {name: list(ids) for name, ids in report.properties.items()},
+        "misalignments": [_plain(asdict(one)) for one in report.misalignments],
+        "layers": [_layer(layer) for layer in report.layers],
+    }
+
+
+def _layer(layer: LayerReport) -> dict[str, Any]:
+    data = {
+        "id": layer.id,
+        "kind": layer.kind,
+        "inputs": layer.inputs,
+        "shape": layer.shape,
+        "receptive_field": layer.receptive_field,
+        "jump": layer.jump,
+        "start": layer.start,
+        "center": layer.center,
+        "touched": layer.touched,
+        "status": layer.status,
+        "global_since": layer.global_since,
+        "params": layer.params,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+        "other_ops": layer.other_ops,
+        "live": layer.live,
+    }
+    if any(len(axis) > 1 for axis in layer.phases):
+        data["phases"] = layer.phases
+    return {key: _plain(value) for key, value in data.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def rich_table(report: Report, *, all_layers: bool = False) -> Table:
+    """The same table for a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=report.name, caption="\n".join(summary(report)), title_justify="left", caption_justify="left")
+    for i, column in enumerate(COLUMNS):
+        table.add_column(column, justify="left" if i < 2 else "right", no_wrap=i != 1, overflow="fold")
+    for row in rows(report, all_layers=all_layers):
+        table.add_row(*[Text(cell) for cell in _cells(row)])
+    return table
