@@ -1,0 +1,151 @@
+"""What a spec promises, and which promises a report breaks."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, get_args
+
+from fieldspec.analysis.properties import Property
+from fieldspec.analysis.report import Report
+from fieldspec.architectures.problems import Path, Problem, did_you_mean
+from fieldspec.architectures.validation import written
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+PROPERTIES: tuple[str, ...] = get_args(Property)
+_COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([kMG]?)\s*")
+
+# What can be compared, and where a report holds it; None is a number that is not proven.
+MEASURES: dict[str, Callable[[Report], Any]] = {
+    "receptive_field": lambda report: min(report.features.receptive_field) if report.features.is_proven else None,
+    "params": lambda report: report.params,
+    "macs": lambda report: report.macs,
+    "memory": lambda report: report.peak_bytes(),
+    "weight_bytes": lambda report: report.weight_bytes(),
+    "feature_size": lambda report: min(report.features.shape[1:], default=1),
+}
+NEEDS = 'a comparison such as "> 44" or "< 200k" (k and M are decimal)'
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One comparison: ``params < 200000``."""
+
+    name: str
+    relation: str
+    limit: Fraction
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` keeps it; a number that is not proven (None) never does."""
+        return value is not None and OPERATORS[self.relation](value, self.limit)
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """All that a spec promises."""
+
+    comparisons: tuple[Constraint, ...] = ()
+    uses: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The normal form: comparisons as text, in the order of the list of measures."""
+        data: dict[str, Any] = {}
+        for name in MEASURES:
+            texts = [str(comparison) for comparison in self.comparisons if comparison.name == name]
+            if texts:
+                data[name] = ", ".join(texts)
+        for word, names in (("uses", self.uses), ("forbids", self.forbids)):
+            if names:
+                data[word] = list(names)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A constraint, what the network has, and whether that keeps it."""
+
+    name: str
+    needs: str
+    has: str
+    holds: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: needs {self.needs}, has {self.has}"
+
+
+def parse_constraints(data: Mapping[str, Any], path: Path) -> tuple[Constraints, list[Problem]]:
+    """The constraints of a spec's section, and what is wrong with it."""
+    comparisons: list[Constraint] = []
+    names: dict[str, tuple[str, ...]] = {"uses": (), "forbids": ()}
+    problems: list[Problem] = []
+    for key, value in data.items():
+        here = (*path, key)
+        if key in MEASURES:
+            found = _comparisons(key, value)
+            comparisons.extend(found)
+            if not found:
+                problems.append(Problem(here, f"needs {NEEDS}, gets {written(value)}"))
+        elif key in names:
+            if isinstance(value, list | tuple):
+                names[key] = tuple(str(item) for item in value)
+                problems.extend(_unknown_properties(value, here))
+            else:
+                problems.append(Problem(here, f"needs a list of properties, gets {written(value)}"))
+        else:
+            known = [*MEASURES, *names]
+            mend = did_you_mean(key, known) or f" Known: {', '.join(known)}."
+            problems.append(Problem(here, f"unknown constraint.{mend}", at_key=True))
+    for name in sorted(set(names["uses"]) & set(names["forbids"])):
+        problems.append(Problem((*path, "forbids"), f"{name!r} stands under uses as well"))
+    return Constraints(tuple(comparisons), names["uses"], names["forbids"]), problems
+
+
+def judge(constraints: Constraints, report: Report) -> list[Verdict]:
+    """Every constraint with its verdict, in the order that the spec has them."""
+    verdicts = []
+    for constraint in constraints.comparisons:
+        value = MEASURES[constraint.name](report)
+        has = f"{value:,}" if value is not None else f"no proven number ({report.features.status})"
+        limit = f"{constraint.limit.numerator:,}" if constraint.limit.denominator == 1 else str(float(constraint.limit))
+        verdicts.append(Verdict(constraint.name, f"{constraint.relation} {limit}", has, constraint.holds(value)))
+    for name in constraints.uses:
+        used = name in report.properties
+        verdicts.append(Verdict("uses", name, name if used else "none", used))
+    for name in constraints.forbids:
+        layers = report.properties.get(name, ())
+        has = "none" if not layers else f"{', '.join(layers[:3])}{' ...' if len(layers) > 3 else ''}"
+        verdicts.append(Verdict("forbids", f"no {name}", has, not layers))
+    return verdicts
+
+
+def _comparisons(name: str, value: Any) -> list[Constraint]:
+    """The parts of ``"> 44, < 100"``; empty where one of them is no comparison."""
+    if not isinstance(value, str):
+        return []
+    matches = [_COMPARISON.fullmatch(part) for part in value.split(",")]
+    return [
+        Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None
+    ] if all(matches) else []
+
+
+def _unknown_properties(names: Any, path: Path) -> list[Problem]:
+    listed = f" Known: {', '.join(PROPERTIES)}."
+    return [
+        Problem((*path, n), f"unknown property {written(name)}.{did_you_mean(str(name), PROPERTIES) or listed}")
+        for n, name in enumerate(names)
+        if name not in PROPERTIES
+    ]
