@@ -13,10 +13,12 @@ from torch import Tensor, fx, nn
 
 from fieldspec.analysis.receptive_field import Field, receptive_field
 from fieldspec.architectures.spec import ArchitectureSpec, Item, load
+from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Input, Merge, Shape
-from fieldspec.blocks.modules import Chain, GlobalPool, Parallel, check_name, to_module
+from fieldspec.blocks.leaves import GlobalPool
+from fieldspec.blocks.modules import to_module
 
 __all__ = ["Head", "SpecNet", "checkpoint_filter_fn", "feature_levels", "trunk_graph"]
 

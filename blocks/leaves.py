@@ -1,0 +1,110 @@
+"""Modules that torch and timm do not have, or not in a form that can be scripted.
+
+None holds a shape, none works in place, and all go through torch.jit.script, torch.fx, torch.export,
+torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
+cannot read them as strings from a traced module.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from einops import rearrange
+from timm.layers import SelectAdaptivePool2d
+from torch import Tensor, fx, nn
+
+from fieldspec.blocks.layers import Sides
+
+
+class PaddedConv2d(nn.Conv2d):
+    """A convolution whose zeros differ from side to side: `same` of an even kernel has one more after."""
+
+    def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        (top, bottom), (left, right) = sides
+        self.sides = (left, right, top, bottom)  # torch's order: the last axis first
+
+    def forward(self, input: Tensor) -> Tensor:  # torch's name
+        """(batch, in_channels, height, width) -> (batch, out_channels, height / stride, width / stride)."""
+        output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
+        return output
+
+    def extra_repr(self) -> str:
+        """Torch's line, with the sides."""
+        return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]  # torch
+
+
+class GlobalPool(SelectAdaptivePool2d):
+    """timm's global pooling with `avgmax` and `catavgmax` that TorchScript of torch 2.15 can compile.
+
+    timm's own hand ``output_size: int | tuple`` on to a function of torch that takes a list.
+    """
+
+    def __init__(self, pool_type: str, *, flatten: bool = False) -> None:
+        super().__init__(pool_type=pool_type, flatten=flatten)
+        if self.pool_type in ("avgmax", "catavgmax"):
+            self.pool = AvgMaxPool(concat=self.pool_type == "catavgmax")  # type: ignore[assignment]  # as timm does
+
+
+class AvgMaxPool(nn.Module):
+    """Mean and maximum of the map: their mean, or both side by side."""
+
+    def __init__(self, *, concat: bool) -> None:
+        super().__init__()
+        self.concat = concat
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels or 2 * channels, 1, 1)."""
+        mean, highest = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        return torch.cat((mean, highest), 1) if self.concat else 0.5 * (mean + highest)
+
+
+def space_to_depth(x: Tensor, block: int) -> Tensor:
+    """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
+    if torch.jit.is_scripting():  # einops is no TorchScript
+        return F.pixel_unshuffle(x, block)
+    return rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=block, q=block)
+
+
+def depth_to_space(x: Tensor, block: int) -> Tensor:
+    """(batch, channels * block^2, height, width) -> (batch, channels, height * block, width * block)."""
+    if torch.jit.is_scripting():
+        return F.pixel_shuffle(x, block)
+    return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=block, q=block)
+
+
+# einops looks at the tensor's type, which symbolic tracing does not have: keep both calls whole in a trace
+fx.wrap("space_to_depth")
+fx.wrap("depth_to_space")
+
+
+class SpaceToDepth(nn.Module):
+    """Each block x block patch to channels, in the order of torch's pixel_unshuffle."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
+        return space_to_depth(x, self.block)
+
+    def extra_repr(self) -> str:
+        """The size of the patch."""
+        return f"block={self.block}"
+
+
+class DepthToSpace(nn.Module):
+    """Channels to block x block patches, in the order of torch's pixel_shuffle."""
+
+    def __init__(self, block: int) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels * block^2, height, width) -> (batch, channels, height * block, width * block)."""
+        return depth_to_space(x, self.block)
+
+    def extra_repr(self) -> str:
+        """The size of the patch."""
+        return f"block={self.block}"
