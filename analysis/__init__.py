@@ -5,20 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+# Not lazy: these bear the names of their modules, which would stand in their place once somebody imports those.
+from fieldspec.analysis.properties import properties
+from fieldspec.analysis.receptive_field import Field, receptive_field
+
 if TYPE_CHECKING:
     from fieldspec.analysis.alignment import Misalignment, misalignments
     from fieldspec.analysis.field import AxisField, Window
     from fieldspec.analysis.memory import Activations, activations, saved_bytes
     from fieldspec.analysis.proof import Check, prove
-    from fieldspec.analysis.properties import properties
-    from fieldspec.analysis.receptive_field import Field, receptive_field
     from fieldspec.analysis.report import LayerReport, Memory, Report, report_of
 
 _HOME = {
     "Activations": "memory",
     "AxisField": "field",
     "Check": "proof",
-    "Field": "receptive_field",
     "LayerReport": "report",
     "Memory": "report",
     "Misalignment": "alignment",
@@ -26,9 +27,7 @@ _HOME = {
     "Window": "field",
     "activations": "memory",
     "misalignments": "alignment",
-    "properties": "properties",
     "prove": "proof",
-    "receptive_field": "receptive_field",
     "report_of": "report",
     "saved_bytes": "memory",
 }

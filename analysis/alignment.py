@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fieldspec.analysis.field import Number
 from fieldspec.analysis.receptive_field import Field
-from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Conv2d
 
 
@@ -32,29 +33,42 @@ def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
     for node in graph.nodes:
         if len(node.inputs) < 2:
             continue
-        placed = [i for i in node.inputs if fields[i].axes and not fields[i].placeless]
+        maps = [i for i in node.inputs if graph.nodes[i].shape[1:] == node.shape[1:]]  # not one unit for every place
+        placed = [i for i in maps if fields[i].axes and not fields[i].placeless]
         for other in placed[1:]:
             first, second = fields[placed[0]].center, fields[other].center
             if first != second:
                 ids = (graph.nodes[placed[0]].id, graph.nodes[other].id)
-                mend = _mend(graph, fields, (placed[0], other), node)
+                mend = _mend(graph, fields, (placed[0], other))
                 found.append(Misalignment(node.id, ids, (first, second), mend))
     return found
 
 
-def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int], merge: Node) -> str:
+def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int]) -> str:
     """A padding of the same sum for one convolution of either branch, if whole numbers do it."""
     for operand, other in (operands, operands[::-1]):
         move = [
             there - here for here, there in zip(fields[operand].center, fields[other].center, strict=True)
         ]  # pixels by which this branch should look further on
-        at = graph.nodes[operand]
-        while len(at.inputs) == 1:
+        for index in _own(graph, operand, other):
+            at = graph.nodes[index]
             before = fields[at.inputs[0]]
             if isinstance(at.layer, Conv2d) and (padding := _moved(at.layer, move, before)) is not None:
                 return f"padding {padding} on {at.id} would align them."
-            at = graph.nodes[at.inputs[0]]
     return "No whole padding of one convolution aligns them."
+
+
+def _own(graph: LayerGraph, operand: int, other: int) -> Iterator[int]:
+    """The layers from `operand` upwards that `other` does not read too: moving those would move both."""
+    read = {other}  # what `other` reads, as far down as `operand`
+    while True:
+        while read and (last := max(read)) > operand:
+            read.remove(last)
+            read.update(graph.nodes[last].inputs)
+        if operand in read or len(graph.nodes[operand].inputs) != 1:
+            return
+        yield operand
+        (operand,) = graph.nodes[operand].inputs
 
 
 def _moved(conv: Conv2d, move: list[Number], before: Field) -> list[list[int]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 from typing import NamedTuple
 
 from fieldspec.blocks.axis import AxisMap
@@ -36,7 +36,8 @@ class Window(NamedTuple):
     @property
     def center(self) -> Number:
         """The middle of the window, in pixels."""
-        return whole(Fraction(self.first + self.last, 2))
+        double = self.first + self.last
+        return Fraction(double, 2) if double % 2 else double // 2
 
     def bits(self) -> int:
         """The mask, made explicit."""
@@ -65,7 +66,7 @@ class AxisField(NamedTuple):
     @property
     def jump(self) -> Number:
         """Input pixels from one unit to the next (on average, where units differ)."""
-        return whole(Fraction(self.advance, self.period))
+        return self.advance if self.period == 1 else whole(Fraction(self.advance, self.period))
 
     @property
     def size(self) -> int:
@@ -107,7 +108,7 @@ def through(field: AxisField, axis: AxisMap) -> AxisField:
     if field.period == 1 and axis.period == 1:
         jump = field.advance
         return AxisField(1, jump * axis.advance, (_spread(field.windows[0], axis.taps[0], jump),))
-    turns = field.period // gcd(field.period, axis.advance)  # until the pattern meets the same input phase again
+    turns = _turns(field, axis)
     windows = tuple(
         union(field.unit(turn * axis.advance + tap) for tap in taps) for turn in range(turns) for taps in axis.taps
     )
@@ -115,13 +116,27 @@ def through(field: AxisField, axis: AxisMap) -> AxisField:
     return AxisField(turns * axis.period, advance, windows)
 
 
+def phases_through(field: AxisField, axis: AxisMap) -> int:
+    """Units after which the windows of `through` repeat, told without making them."""
+    return _turns(field, axis) * axis.period
+
+
+def _turns(field: AxisField, axis: AxisMap) -> int:
+    """How often a layer's pattern runs until it meets the same phase of its input again."""
+    return field.period // gcd(field.period, axis.advance)
+
+
 def over(field: AxisField, units: int) -> AxisField:
     """The field of one unit that pools the whole map: the union over its `units`."""
     if field.period == 1:
         return AxisField(1, field.advance * units, (_spread(field.windows[0], range(units), field.advance),))
-    advance, rest = divmod(field.advance * units, field.period)
-    seen = union(field.unit(unit) for unit in range(units))
-    return AxisField(1, advance + bool(rest), (seen,))  # one unit is left, so its step only says how far the map goes
+    return alone(union(field.unit(unit) for unit in range(units)), field.jump * units)
+
+
+def alone(window: Window, jump: Number) -> AxisField:
+    """The field of the one unit that is left of a map; its step only says how far the map went."""
+    step = Fraction(jump)
+    return AxisField(step.denominator, step.numerator, (window,) * step.denominator)
 
 
 def joined(fields: list[AxisField]) -> AxisField:
@@ -135,16 +150,24 @@ def joined(fields: list[AxisField]) -> AxisField:
     first = fields[0]
     if all(field == first for field in fields):
         return first
-    period = 1
-    for field in fields:
-        period = period * field.period // gcd(period, field.period)
+    period = phases_joined(fields)
     windows = tuple(union(field.unit(unit) for field in fields) for unit in range(period))
     return AxisField(period, period // first.period * first.advance, windows)
 
 
+def phases_joined(fields: list[AxisField]) -> int:
+    """Units after which the windows of `joined` repeat, told without making them."""
+    return lcm(*[field.period for field in fields])
+
+
+def in_step(field: AxisField, other: AxisField) -> bool:
+    """Whether both have the same jump."""
+    return field.advance * other.period == other.advance * field.period
+
+
 def union(windows: Iterable[Window]) -> Window:
     """The smallest window around all of them, with the holes that none of them fills."""
-    seen = sorted(window for window in windows if window.last >= window.first)
+    seen = sorted([window for window in windows if window.last >= window.first], key=_first)
     if not seen:
         return NOTHING
     first, reach, solid = seen[0].first, seen[0].last, seen[0].mask is None
@@ -159,6 +182,10 @@ def union(windows: Iterable[Window]) -> Window:
     return _window(first, reach, bits)
 
 
+def _first(window: Window) -> int:
+    return window.first  # masks do not compare
+
+
 def whole(value: Fraction) -> Number:
     """An int where the fraction is one."""
     return value.numerator if value.denominator == 1 else value
@@ -167,6 +194,8 @@ def whole(value: Fraction) -> Number:
 def _spread(window: Window, taps: range, jump: int) -> Window:
     """The union of `window` moved to every tap, in closed form."""
     first, last, mask = window
+    if last < first:
+        return NOTHING
     count = len(taps)
     begin, end = first + taps.start * jump, last + taps[-1] * jump
     if count == 1:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Concat, Dropout, DropPath, Merge, Multiply, numel
+from fieldspec.blocks.layers import (
+    Concat,
+    DepthToSpace,
+    Dropout,
+    DropPath,
+    Flatten,
+    LayerNorm2d,
+    Multiply,
+    SpaceToDepth,
+    numel,
+)
 
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
@@ -45,7 +55,7 @@ def activations(graph: LayerGraph) -> Activations:
     for index in range(1, len(nodes)):
         node = nodes[index]
         held += sizes[index]
-        now = held if len(node.inputs) < 3 else _in_steps(node, index, held, owner, last_read, sizes)
+        now = held if len(node.inputs) < 3 else _in_steps(graph, index, held, owner, last_read, sizes)
         live[index] = now
         if now > peak:
             peak, peak_node = now, index
@@ -60,21 +70,68 @@ def activations(graph: LayerGraph) -> Activations:
 def owners(graph: LayerGraph, training: bool = False) -> list[int]:
     """For each node the node whose memory it shares: itself, unless it is a view."""
     owner: list[int] = []
+    channels_last = _channels_last(graph)
     for index, node in enumerate(graph.nodes):
-        random = training and isinstance(node.layer, Dropout | DropPath)
-        owner.append(owner[node.inputs[0]] if node.layer.is_alias and not random else index)
+        random = training and isinstance(node.layer, Dropout | DropPath) and node.layer.p > 0
+        shared = node.inputs and not random and _is_view(graph, node) and not _is_copied(node, channels_last)
+        owner.append(owner[node.inputs[0]] if shared else index)
     return owner
 
 
-def _in_steps(node: Node, index: int, held: int, owner: list[int], last_read: list[int], sizes: list[int]) -> int:
+def _is_view(graph: LayerGraph, node: Node) -> bool:
+    """Whether a layer's elements stay where they are: one patch moved from or to the channels does, too."""
+    if isinstance(node.layer, SpaceToDepth):
+        return node.shape[1:] == (1, 1)
+    if isinstance(node.layer, DepthToSpace):
+        return graph.nodes[node.inputs[0]].shape[1:] == (1, 1)
+    return node.layer.is_alias
+
+
+def _is_copied(node: Node, channels_last: list[bool]) -> bool:
+    return isinstance(node.layer, Flatten | SpaceToDepth) and channels_last[node.inputs[0]]
+
+
+def _channels_last(graph: LayerGraph) -> list[bool]:
+    """For each node whether its channels lie innermost in memory: layer norm turns them so, most layers keep it."""
+    turned: list[bool] = []
+    if not any(isinstance(node.layer, LayerNorm2d) for node in graph.nodes):
+        return [False] * len(graph.nodes)
+    for node in graph.nodes:
+        if isinstance(node.layer, LayerNorm2d):
+            here = True
+        elif isinstance(node.layer, SpaceToDepth | DepthToSpace | Flatten):
+            here = False
+        elif isinstance(node.layer, Concat):
+            here = all(turned[i] for i in node.inputs)
+        else:  # of several operands the first that is not spread decides
+            whole = [i for i in node.inputs if graph.nodes[i].shape == node.shape] or node.inputs
+            here = bool(whole) and turned[whole[0] if len(node.inputs) > 1 else node.inputs[0]]
+        turned.append(here and len(node.shape) == 3 and node.shape[0] > 1 and max(node.shape[1:]) > 1)
+    return turned
+
+
+def _partials(graph: LayerGraph, node: Node) -> list[int]:
+    """Elements of each sum or product of the first operands before the last: torch adds and multiplies two by two."""
+    shapes = [graph.nodes[i].shape for i in node.inputs]
+    if isinstance(node.layer, Concat):
+        return []
+    return [numel(node.layer.output_shape(*shapes[:step])) for step in range(2, len(shapes))]
+
+
+def _in_steps(
+    graph: LayerGraph, index: int, held: int, owner: list[int], last_read: list[int], sizes: list[int]
+) -> int:
     """The most that is alive while three or more operands are added or multiplied two by two."""
-    most = held
+    node = graph.nodes[index]
+    partials = [*_partials(graph, node), sizes[index]]
+    if len(partials) == 1:
+        return held
     operands = [owner[i] for i in node.inputs]
-    if not isinstance(node.layer, Concat):
-        for step in range(2, len(operands)):
-            done = {i for i in operands[:step] if last_read[i] == index} - set(operands[step:])
-            partial = sizes[index]  # of the step before, beside the one being written
-            most = max(most, held - sum(sizes[i] for i in done) + partial)
+    held -= sizes[index]
+    most = held + partials[0]
+    for step in range(2, len(operands)):
+        done = {i for i in operands[:step] if last_read[i] == index} - set(operands[step:])
+        most = max(most, held - sum(sizes[i] for i in done) + partials[step - 2] + partials[step - 1])
     return most
 
 
@@ -89,25 +146,49 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int:
     width = DTYPE_BYTES[dtype]
     owner = owners(graph, training=True)
     flows = [False] * len(nodes)
+    needed = _needed(graph)
     kept: set[int] = set()
     extra = 0
     for index, node in enumerate(nodes):
-        flows[index] = node.layer.params > 0 or any(flows[i] for i in node.inputs)
+        flows[index] = needed[index] and (node.layer.params > 0 or any(flows[i] for i in node.inputs))
         if not flows[index]:
             continue
-        saved = node.layer.saved(node.shape)
-        if saved.inputs:
-            kept.update(_kept_inputs(node, flows, owner))
+        saved = node.layer.saved(graph.inputs(node), node.shape)
+        if isinstance(node.layer, Multiply):
+            operands, partials = _kept_of_product(graph, node, flows)
+            kept.update(owner[i] for i in operands)
+            extra += partials * width
+        elif saved.inputs:
+            kept.update(owner[i] for i in node.inputs)
         if saved.output:
             kept.add(owner[index])
         extra += saved.elements * width + saved.bytes
-        if isinstance(node.layer, Multiply):
-            extra += (len(node.inputs) - 2) * numel(node.shape) * width  # the partial products
     return sum(numel(nodes[i].shape) for i in kept) * width + extra
 
 
-def _kept_inputs(node: Node, flows: list[bool], owner: list[int]) -> list[int]:
-    """A product keeps an operand only for the gradient of another one."""
-    if not isinstance(node.layer, Merge):
-        return [owner[i] for i in node.inputs]
-    return [owner[i] for n, i in enumerate(node.inputs) if any(flows[j] for m, j in enumerate(node.inputs) if m != n)]
+def _needed(graph: LayerGraph) -> list[bool]:
+    """For each node whether the output depends on it; autograd lets go of what leads nowhere."""
+    needed = [False] * len(graph.nodes)
+    needed[graph.output] = True
+    for index in range(graph.output, -1, -1):
+        if needed[index]:
+            for source in graph.nodes[index].inputs:
+                needed[source] = True
+    return needed
+
+
+def _kept_of_product(graph: LayerGraph, node: Node, flows: list[bool]) -> tuple[list[int], int]:
+    """Operands of a product that are kept, and elements of partial products: each factor for the other's gradient."""
+    first, *rest = node.inputs
+    kept: list[int] = []
+    elements = 0
+    flowing = flows[first]
+    for step, (factor, partial) in enumerate(zip(rest, [0, *_partials(graph, node)], strict=True)):
+        if flows[factor] and step == 0:
+            kept.append(first)
+        elif flows[factor]:
+            elements += partial
+        if flowing:
+            kept.append(factor)
+        flowing = flowing or flows[factor]
+    return kept, elements

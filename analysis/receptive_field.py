@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from fieldspec.analysis.field import PIXEL, AxisField, Number, joined, over, through
+from fieldspec.analysis.field import (
+    PIXEL,
+    AxisField,
+    Number,
+    alone,
+    in_step,
+    joined,
+    over,
+    phases_joined,
+    phases_through,
+    through,
+    union,
+)
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import AdaptivePool2d, Concat, DepthToSpace, Resize, Shape, SpaceToDepth
@@ -95,12 +107,13 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
         return field if field.uniform or not layer.mixes_channels else field._replace(uniform=True)
     if max(shape[1:]) == 1 < max(node.shape[1:]) and isinstance(layer, Resize | AdaptivePool2d):
         return _seeing_all(field, node.id)._replace(placeless=True)  # one unit spread over the map
+    for axis, read in zip(field.axes, maps, strict=True):
+        if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
+            return Field((), "unknown", field.global_since)
     vertical = through(field.axes[0], maps[0])
     square = maps[1] is maps[0] and field.axes[1] is field.axes[0]
     axes = (vertical, vertical if square else through(field.axes[1], maps[1]))
     status = field.status
-    if vertical.period > MAX_PHASES or axes[1].period > MAX_PHASES:
-        return Field((), "unknown", field.global_since)
     if isinstance(layer, DepthToSpace) and not field.uniform and status != "bound":
         status = "bound"  # each output unit reads one of the channels, and these see different windows
     uniform = layer.mixes_channels or (field.uniform and not isinstance(layer, SpaceToDepth))
@@ -109,32 +122,51 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
 
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
-    operands = [(graph.nodes[i], fields[i]) for i in node.inputs]
-    seen_all = [field.global_since for _, field in operands if field.global_since]
-    placed = [(other, field) for other, field in operands if not field.placeless]
-    spread = [other.id for other, _ in placed if other.shape[1:] != node.shape[1:]]  # one unit for every place
-    placed = [(other, field) for other, field in placed if other.shape[1:] == node.shape[1:]]
-    global_since = (seen_all or spread or [None])[0]
+    nodes, size = graph.nodes, node.shape[1:]
+    global_since = spread = None
+    status: Status = "exact"
+    uniform = True
+    placed: list[tuple[Node, Field]] = []
+    for i in node.inputs:
+        field = fields[i]
+        global_since = global_since or field.global_since
+        uniform = uniform and field.uniform
+        if RANK[field.status] > RANK[status]:
+            status = field.status
+        if not field.placeless and nodes[i].shape[1:] == size:
+            placed.append((nodes[i], field))
+        elif not field.placeless:
+            spread = spread or nodes[i].id  # one unit for every place
+    global_since = global_since or spread
+    if not placed and spread:
+        return Field((), "unknown", spread, placeless=True)  # a row and a column: a map of neither's units
     if not placed:
-        return _all_placeless([field for _, field in operands])._replace(global_since=global_since)
-    status = max((field.status for _, field in operands), key=RANK.__getitem__)
+        return _all_placeless([fields[i] for i in node.inputs])._replace(global_since=global_since)
     if global_since is not None and status == "exact":
         status = "whole_input"
     if status == "unknown":
         return Field((), "unknown", global_since)
     first = placed[0][1]
     for other, field in placed[1:]:
-        if field.jump != first.jump:
+        if not all(map(in_step, field.axes, first.axes)):
             raise MergeError(
                 f"{placed[0][0].id} (jump {_words(first.jump)}) and {other.id} (jump {_words(field.jump)}) "
-                f"have the same map {'x'.join(map(str, node.shape[1:]))} but different jumps, so their units do not lie on each "
-                "other. Give both the same strides.",
+                f"have the same map {'x'.join(map(str, size))} but different jumps, so their units do not lie on "
+                "each other. Give both the same strides.",
                 node.id,
             )
-    axes = tuple([joined([field.axes[axis] for _, field in placed]) for axis in range(len(first.axes))])
-    alike = all(field.axes == first.axes for _, field in placed) and len(placed) == len(operands)
-    uniform = all(field.uniform for _, field in operands) and (alike or not isinstance(node.layer, Concat))
-    if status == first.status and axes == first.axes and uniform == first.uniform and global_since == first.global_since:
+    seen = [[field.axes[axis] for _, field in placed] for axis in range(len(first.axes))]
+    if any(phases_joined(fields_of_axis) > MAX_PHASES for fields_of_axis in seen):
+        return Field((), "unknown", global_since)
+    axes = tuple([joined(fields_of_axis) for fields_of_axis in seen])
+    if isinstance(node.layer, Concat):
+        uniform = uniform and len(placed) == len(node.inputs) and all(field.axes == first.axes for _, field in placed)
+    if (
+        status == first.status
+        and axes == first.axes
+        and uniform == first.uniform
+        and global_since == first.global_since
+    ):
         return first
     return Field(axes, status, global_since, uniform=uniform)
 
@@ -143,10 +175,9 @@ def _all_placeless(fields: list[Field]) -> Field:
     first = fields[0]
     if any(not field.axes for field in fields):
         return Field((), "unknown", placeless=True)
-    jumps = [max(field.axes[i].advance for field in fields) for i in range(len(first.axes))]
-    windows = [[field.axes[i].windows[0] for field in fields] for i in range(len(first.axes))]
     axes = tuple(
-        joined([AxisField(1, jump, (window,)) for window in seen]) for jump, seen in zip(jumps, windows, strict=True)
+        alone(union(field.axes[i].windows[0] for field in fields), max(field.axes[i].jump for field in fields))
+        for i in range(len(first.axes))
     )
     return Field(axes, max((field.status for field in fields), key=RANK.__getitem__), placeless=True)
 

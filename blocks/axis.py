@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from math import gcd
 from typing import NamedTuple
 
@@ -63,7 +64,10 @@ def adaptive(size_in: int, size_out: int) -> AxisMap:
 
 
 def nearest(size_in: int, size_out: int) -> AxisMap:
-    """Nearest-neighbour resizing: output ``v`` reads ``floor(v * in / out)``.
+    """Nearest-neighbour resizing: output ``v`` reads ``floor(v * in / out)``, in torch's arithmetic.
+
+    Torch rounds the ratio to float32, so that where ``v * in / out`` is whole it may read the unit before: from
+    39 to 33, output 11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
 
     Example:
         >>> nearest(4, 8).taps
@@ -71,7 +75,19 @@ def nearest(size_in: int, size_out: int) -> AxisMap:
     """
     common = gcd(size_in, size_out)
     advance, period = size_in // common, size_out // common
-    return AxisMap(period, advance, tuple(range(v * advance // period, v * advance // period + 1) for v in range(period)))
+    exact = [v * advance // period for v in range(period)]
+    if size_out not in (size_in, 2 * size_in):  # torch computes these two in whole numbers
+        ratio = _float32(size_in / size_out)
+        risky = range(size_out) if size_in * size_out >= 2**23 else range(0, size_out, period)
+        if any(int(_float32(v * ratio)) != v * size_in // size_out for v in risky):
+            advance, period = size_in, size_out
+            exact = [min(int(_float32(v * ratio)), size_in - 1) for v in range(size_out)]
+    return AxisMap(period, advance, tuple([range(unit, unit + 1) for unit in exact]))
+
+
+def _float32(value: float) -> float:
+    """The nearest number of single precision."""
+    return array("f", [value])[0]
 
 
 def bilinear(size_in: int, size_out: int) -> AxisMap:

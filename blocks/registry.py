@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,38 @@ REQUIRED = inspect.Parameter.empty
 
 # Beside a block's key, never a block's name.
 ITEM_KEYS = ("id", "from", "repeat", "first", "tap")
+
+# What a block is called elsewhere, for "Did you mean 'residual'?"; misspelt names are found without.
+ELSEWHERE = {
+    "activation": "act",
+    "basic_block": "residual",
+    "batch_norm": "norm",
+    "batchnorm": "norm",
+    "bn": "norm",
+    "bottleneck": "residual",
+    "cat": "concat",
+    "convolution": "conv",
+    "deconv": "conv_transpose",
+    "depthwise": "depthwise_separable",
+    "fc": "linear",
+    "gap": "global_pool",
+    "gelu": "act",
+    "group_norm": "norm",
+    "interpolate": "resize",
+    "layer_norm": "norm",
+    "mbconv": "inverted_residual",
+    "mul": "multiply",
+    "pixel_shuffle": "depth_to_space",
+    "pixel_unshuffle": "space_to_depth",
+    "relu": "act",
+    "resnet": "residual",
+    "se": "squeeze_excite",
+    "sequential": "chain",
+    "silu": "act",
+    "stochastic_depth": "drop_path",
+    "sum": "add",
+    "upsample": "resize",
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +103,7 @@ class BlockType:
 
 
 _BLOCKS: dict[str, BlockType] = {}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 F = TypeVar("F", bound=Callable[..., Block])
@@ -85,7 +119,10 @@ def register_block(
     """Make a function that writes a block available to specs under its name.
 
     The function takes `in_channels` first and its settings as keywords, whose annotations give the validation,
-    the error messages and the JSON Schema. A setting annotated `Block` is written as a list of items in a spec.
+    the error messages and the JSON Schema. A setting annotated `Block` is written as a list of items in a spec, one
+    annotated `tuple[Block, ...]` as a list of such lists; each of them is made for `in_channels`.
+    A setting `act: Act`, `norm: Norm` or `order: Order` takes the spec's `defaults`. The function may raise
+    ValueError; the message becomes a problem of the item.
 
     Args:
         function: ``(in_channels, *, ...) -> Block``.
@@ -95,6 +132,7 @@ def register_block(
 
     Raises:
         FieldspecError: The name is taken, is no lower-case identifier, or the signature does not fit.
+            The same function may be defined again, as a notebook does.
 
     Example:
         >>> from fieldspec.blocks import Block, chain, conv, parallel_concat, IDENTITY
@@ -127,20 +165,36 @@ def block_type(name: str) -> BlockType | None:
     return _BLOCKS.get(name)
 
 
+def is_block_name(name: str) -> bool:
+    """Whether a block may be called so."""
+    return bool(_NAME.fullmatch(name)) and not keyword.iskeyword(name) and name not in ITEM_KEYS
+
+
 def block_names() -> list[str]:
     """All registered names, sorted."""
     return sorted(_BLOCKS)
 
 
 def _add(block: BlockType) -> None:
-    if not block.name.isidentifier() or block.name != block.name.lower() or keyword.iskeyword(block.name):
-        raise FieldspecError(f"block name {block.name!r} must be a lower-case identifier")
-    if block.name in ITEM_KEYS or block.name in _BLOCKS:
-        raise FieldspecError(f"block name {block.name!r} is taken")
+    name = block.name
+    if not is_block_name(name):
+        raise FieldspecError(f"block name {name!r} must be a lower-case identifier, and none of {', '.join(ITEM_KEYS)}")
+    if name in _BLOCKS and not _is_redefined(_BLOCKS[name], block):
+        raise FieldspecError(f"block name {name!r} is taken. Give another: register_block(name=...)")
     parameters = list(inspect.signature(block.function).parameters.values())
     if not parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters[1:]):
-        raise FieldspecError(f"block {block.name!r} must take in_channels, then its settings as keywords only")
+        raise FieldspecError(f"block {name!r} must take (in_channels, *, ...): its settings as keywords only")
     untyped = [p.name for p in parameters[1:] if p.annotation is p.empty]
     if untyped:
-        raise FieldspecError(f"block {block.name!r}: settings without a type: {', '.join(untyped)}")
-    _BLOCKS[block.name] = block
+        raise FieldspecError(f"block {name!r}: settings without a type: {', '.join(untyped)}")
+    try:
+        _ = block.settings
+    except NameError as error:
+        raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the function's module") from None
+    _BLOCKS[name] = block
+
+
+def _is_redefined(before: BlockType, after: BlockType) -> bool:
+    """Whether a notebook's cell was run again."""
+    place = after.function.__module__, after.function.__qualname__
+    return (before.function.__module__, before.function.__qualname__) == place and before.function is not after.function

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, Predicate
 from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps what pydantic reads
 
 from fieldspec.blocks.errors import SettingError
@@ -35,12 +35,8 @@ Flag = Annotated[bool, Says("true or false")]
 
 _Window = Annotated[int, Ge(1), Le(MAX_WINDOW)]
 _Side = Annotated[int, Ge(0), Le(MAX_WINDOW)]
-Size = Annotated[
-    _Window | tuple[_Window, _Window], Says(f"a whole number from 1 to {MAX_WINDOW}, or [height, width]")
-]
-PoolPadding = Annotated[
-    _Side | tuple[_Side, _Side], Says(f"a whole number from 0 to {MAX_WINDOW}, or [height, width]")
-]
+Size = Annotated[_Window | tuple[_Window, _Window], Says(f"a whole number from 1 to {MAX_WINDOW}, or [height, width]")]
+PoolPadding = Annotated[_Side | tuple[_Side, _Side], Says(f"a whole number from 0 to {MAX_WINDOW}, or [height, width]")]
 Padding = Annotated[
     _Side | Literal["same"] | tuple[_Side, _Side] | tuple[tuple[_Side, _Side], tuple[_Side, _Side]],
     Says("a whole number, same, [height, width] or [[top, bottom], [left, right]]"),
@@ -50,7 +46,7 @@ Padding = Annotated[
 class GroupNormSetting(TypedDict):
     """Group norm with a number of groups of one's own."""
 
-    __pydantic_config__ = {"extra": "forbid", "strict": True}  # type: ignore[misc]  # how pydantic is told
+    __pydantic_config__ = {"extra": "forbid", "strict": True}  # type: ignore[misc]  # noqa: RUF012  # pydantic's way
 
     group: Channels
 
@@ -62,13 +58,13 @@ Norm = Annotated[
 Act = Annotated[Function | Literal["none"], Says("relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none")]
 ActFunction = Annotated[Function, Says("relu, relu6, silu, gelu, hardswish, hardsigmoid or sigmoid")]
 Step = Literal["conv", "norm", "act"]
-Order = Annotated[tuple[Step, Step, Step], Says("conv, norm and act, each once, in the order that they run")]
-Groups = Annotated[
-    Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["depthwise"], Says("a whole number, or depthwise")
+Order = Annotated[
+    tuple[Step, Step, Step],
+    Predicate(lambda order: len(set(order)) == 3),
+    Says("[conv, norm, act], each once, in the order that they run"),
 ]
-Shortcut = Annotated[
-    Literal["auto", "identity", "projection", "none"], Says("auto, identity, projection or none")
-]
+Groups = Annotated[Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["depthwise"], Says("a whole number, or depthwise")]
+Shortcut = Annotated[Literal["auto", "identity", "projection", "none"], Says("auto, identity, projection or none")]
 
 CONV_NORM_ACT: tuple[Step, Step, Step] = ("conv", "norm", "act")
 
@@ -78,9 +74,7 @@ def pair(value: int | Pair) -> Pair:
     return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
-def sides(
-    padding: int | str | Pair | tuple[Pair, Pair] | None, kernel_size: int | Pair, dilation: int | Pair
-) -> Sides:
+def sides(padding: int | str | Pair | tuple[Pair, Pair] | None, kernel_size: int | Pair, dilation: int | Pair) -> Sides:
     """Zeros before and after the map, per axis.
 
     None is ``dilation * (kernel - 1) // 2`` on each side; `same` adds ``dilation * (kernel - 1)`` in all, the
@@ -94,14 +88,10 @@ def sides(
     total_h, total_w = dilate[0] * (kernel[0] - 1), dilate[1] * (kernel[1] - 1)
     if padding is None:
         return ((total_h // 2,) * 2, (total_w // 2,) * 2)
-    if padding == "same":
+    if isinstance(padding, str):  # same
         return ((total_h // 2, total_h - total_h // 2), (total_w // 2, total_w - total_w // 2))
-    if isinstance(padding, int):
-        return ((padding, padding), (padding, padding))
-    height, width = padding  # type: ignore[misc]  # `same` is the only string
-    if isinstance(height, int):
-        return ((height, height), (width, width))  # type: ignore[return-value]
-    return (tuple(height), tuple(width))  # type: ignore[return-value, arg-type]
+    height, width = (padding, padding) if isinstance(padding, int) else padding
+    return (pair(height), pair(width))
 
 
 def check_order(order: tuple[str, ...]) -> None:

@@ -25,5 +25,5 @@ class Activation(Layer):
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
         return numel(output)
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return OUTPUT_SAVED if self.function in ("relu", "sigmoid") else INPUTS_SAVED

@@ -58,7 +58,7 @@ class Layer(Block):
         """Whether one output unit pools the whole input map, so that no place is left."""
         return False
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         """What autograd keeps of this layer between the forward and the backward pass."""
         return NOTHING_SAVED
 

@@ -69,8 +69,12 @@ class Conv2d(Layer):
         square = kh == kw and sh == sw and dh == dw and top == left
         return (vertical, vertical if square else sliding(kw, sw, dw, left))
 
-    def saved(self, output: Shape) -> Saved:
-        return INPUTS_SAVED
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        (top, bottom), (left, right) = self.padding
+        if top == bottom and left == right:
+            return INPUTS_SAVED
+        channels, height, width = inputs[0]  # torch pads only evenly by itself: here the padded map is what is kept
+        return Saved(elements=channels * (height + top + bottom) * (width + left + right))
 
     def out_channels_of(self, in_channels: int) -> int:
         return self.out_channels
@@ -144,7 +148,7 @@ class ConvTranspose2d(Layer):
             transposed(self.kernel_size[i], self.stride[i], self.dilation[i], self.padding[i]) for i in range(2)
         )
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return INPUTS_SAVED
 
     def out_channels_of(self, in_channels: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,8 +20,8 @@ class Dropout(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
-    def saved(self, output: Shape) -> Saved:
-        return Saved(elements=numel(output))  # the mask, in the activations' dtype on the CPU
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(elements=numel(output) if self.p else 0)  # the mask, in the activations' dtype on the CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +35,5 @@ class DropPath(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
-    def saved(self, output: Shape) -> Saved:
-        return Saved(elements=1)
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(elements=1 if self.p else 0)

@@ -34,7 +34,7 @@ class Linear(Layer):
     def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
         return self.in_features * self.out_features
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return INPUTS_SAVED
 
     def out_channels_of(self, in_channels: int) -> int:

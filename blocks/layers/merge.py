@@ -48,7 +48,7 @@ class Multiply(Merge):
 
     kind: ClassVar[str] = "multiply"
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return INPUTS_SAVED
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fieldspec.blocks.errors import SettingError
+from fieldspec.blocks.errors import SettingError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.convolution import map_of
 
@@ -44,7 +44,7 @@ class BatchNorm2d(Norm):
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
         return 2 * numel(output)
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return Saved(inputs=True, bytes=8 * self.channels)  # the batch's mean and inverse deviation, float32
 
 
@@ -52,7 +52,7 @@ class BatchNorm2d(Norm):
 class LayerNorm2d(Norm):
     """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = output[1] * output[2]
         return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
 
@@ -71,5 +71,11 @@ class GroupNorm(Norm):
                 "norm", f"{self.groups} groups do not divide {self.channels} channels. Use {{group: {fits[0]}}}."
             )
 
-    def saved(self, output: Shape) -> Saved:
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = Norm.output_shape(self, *inputs)
+        if numel(shape) == self.groups:
+            raise ShapeError(f"{self.groups} groups of a {shape[0]}x1x1 map are single values, which torch refuses")
+        return shape
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return Saved(inputs=True, bytes=8 * self.groups)

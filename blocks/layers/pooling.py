@@ -62,7 +62,7 @@ class Pool2d(Layer):
             for kernel, padding, size in zip(self.kernel_size, self.padding, inputs[0][1:], strict=True)
         )
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return Saved(inputs=True, bytes=8 * numel(output)) if self.type == "max" else INPUTS_SAVED  # int64 indices
 
     @property
@@ -94,8 +94,10 @@ class AdaptivePool2d(Layer):
     def covers(self, inputs: Sequence[Shape]) -> bool:
         return self.output_size == (1, 1)
 
-    def saved(self, output: Shape) -> Saved:
-        return Saved(inputs=True, bytes=8 * numel(output)) if self.type == "max" else INPUTS_SAVED
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        if self.type == "max":
+            return Saved(inputs=True, bytes=8 * numel(output))
+        return Saved() if self.output_size == (1, 1) else INPUTS_SAVED  # to one unit torch takes the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class GlobalPool(Layer):
     def covers(self, inputs: Sequence[Shape]) -> bool:
         return True
 
-    def saved(self, output: Shape) -> Saved:
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if self.type == "avg":
             return Saved()  # a mean remembers only its shape
         return Saved(inputs=True, bytes=8 * numel(inputs_of(self, output)))

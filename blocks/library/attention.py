@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from fieldspec.blocks.block import Chain, Parallel, gate
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Conv2d, GlobalPool
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import ActFunction, Channels, Ratio
 
 
-def _hidden_channels(in_channels: int, hidden: int | None, ratio: float) -> int:
-    return max(1, round(in_channels * ratio)) if hidden is None else hidden
+def _hidden_channels(in_channels: int, hidden: int | None, ratio: float | None) -> int:
+    if hidden is not None:
+        return hidden
+    if ratio is None:
+        raise FieldspecError("squeeze_excite needs one of hidden (channels) and ratio (a factor)")
+    return max(1, round(in_channels * ratio))
 
 
 def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
     settings["hidden"] = _hidden_channels(in_channels, settings["hidden"], settings["ratio"])
+    settings["ratio"] = None
     return settings
 
 
@@ -22,7 +28,7 @@ def squeeze_excite(
     in_channels: int,
     *,
     hidden: Channels | None = None,
-    ratio: Ratio = 0.25,
+    ratio: Ratio | None = 0.25,
     act: ActFunction = "relu",
     gate_act: ActFunction = "sigmoid",
 ) -> Parallel:

@@ -40,7 +40,7 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
         return LayerNorm2d(channels)
     if norm == "none":
         return None
-    return GroupNorm(channels, 32 if norm == "group" else norm["group"])  # type: ignore[index]
+    return GroupNorm(channels, 32 if norm == "group" else norm["group"])
 
 
 def in_order(

@@ -19,6 +19,7 @@ from fieldspec.blocks.settings import (
     Shortcut,
     Size,
     Step,
+    pair,
 )
 
 NORM_ACT_CONV: tuple[Step, Step, Step] = ("norm", "act", "conv")
@@ -56,8 +57,8 @@ def residual(
     if body is None:
         assert out_channels is not None  # for the type checker: one of the two is given
         body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
-    elif middle is not None or stride != 1 or dropout or kernel_size != 3 or dilation != 1:
-        raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body that is given")
+    elif middle is not None or dropout or (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1)):
+        raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body")
     after = body.out_channels_of(in_channels)
     agree = after == in_channels and body.scale == (1, 1)
     if shortcut == "none" or (shortcut == "identity" and not agree):
@@ -137,7 +138,9 @@ def dense(
         steps: list[tuple[str, Block]] = []
         channels = in_channels
         if middle is not None:
-            steps.append(("bottleneck", conv(channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order)))
+            steps.append(
+                ("bottleneck", conv(channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order))
+            )
             channels = middle
         steps.append(
             ("grow", conv(channels, out_channels=growth, kernel_size=kernel_size, norm=norm, act=act, order=order))

@@ -30,7 +30,13 @@ def _resolve_padding(in_channels: int, settings: Settings) -> Settings:
     return settings
 
 
-@register_block(resolve=_resolve_padding)
+def _resolve_separable(in_channels: int, settings: Settings) -> Settings:
+    if settings["pointwise_act"] is None:
+        settings["pointwise_act"] = settings["act"]
+    return _resolve_padding(in_channels, settings)
+
+
+@register_block(resolve=_resolve_separable)
 def depthwise_separable(
     in_channels: int,
     *,
