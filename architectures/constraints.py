@@ -6,12 +6,13 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, get_args
 
 from fieldspec.analysis.properties import Property
 from fieldspec.analysis.report import Report
-from fieldspec.architectures.problems import Path, Problem, did_you_mean
+from fieldspec.architectures.problems import Path, Problems, mend
 from fieldspec.architectures.validation import written
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -23,7 +24,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 PROPERTIES: tuple[str, ...] = get_args(Property)
-_COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*(\d+(?:\.\d+)?)\s*([kMG]?)\s*")
+COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kMG]?)\s*")
 
 # What can be compared, and where a report holds it; None is a number that is not proven.
 MEASURES: dict[str, Callable[[Report], Any]] = {
@@ -34,7 +35,7 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "weight_bytes": lambda report: report.weight_bytes(),
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
 }
-NEEDS = 'a comparison such as "> 44" or "< 200k" (k and M are decimal)'
+NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Constraint:
         return value is not None and OPERATORS[self.relation](value, self.limit)
 
     def __str__(self) -> str:
-        return f"{self.relation} {self.limit}"
+        return f"{self.relation} {_decimal(self.limit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Constraints:
         """The normal form: comparisons as text, in the order of the list of measures."""
         data: dict[str, Any] = {}
         for name in MEASURES:
-            texts = [str(comparison) for comparison in self.comparisons if comparison.name == name]
+            texts = [str(comparison).replace(",", "") for comparison in self.comparisons if comparison.name == name]
             if texts:
                 data[name] = ", ".join(texts)
         for word, names in (("uses", self.uses), ("forbids", self.forbids)):
@@ -87,31 +88,24 @@ class Verdict:
         return f"{self.name}: needs {self.needs}, has {self.has}"
 
 
-def parse_constraints(data: Mapping[str, Any], path: Path) -> tuple[Constraints, list[Problem]]:
-    """The constraints of a spec's section, and what is wrong with it."""
+def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -> Constraints:
+    """The constraints of a spec's section; what is wrong with it goes to `problems`."""
     comparisons: list[Constraint] = []
     names: dict[str, tuple[str, ...]] = {"uses": (), "forbids": ()}
-    problems: list[Problem] = []
     for key, value in data.items():
-        here = (*path, key)
         if key in MEASURES:
             found = _comparisons(key, value)
             comparisons.extend(found)
             if not found:
-                problems.append(Problem(here, f"needs {NEEDS}, gets {written(value)}"))
+                problems.add((*path, key), f"needs {NEEDS}, gets {written(value)}{_quoted(value)}")
         elif key in names:
-            if isinstance(value, list | tuple):
-                names[key] = tuple(str(item) for item in value)
-                problems.extend(_unknown_properties(value, here))
-            else:
-                problems.append(Problem(here, f"needs a list of properties, gets {written(value)}"))
+            names[key] = _properties(value, (*path, key), problems)
         else:
-            known = [*MEASURES, *names]
-            mend = did_you_mean(key, known) or f" Known: {', '.join(known)}."
-            problems.append(Problem(here, f"unknown constraint.{mend}", at_key=True))
-    for name in sorted(set(names["uses"]) & set(names["forbids"])):
-        problems.append(Problem((*path, "forbids"), f"{name!r} stands under uses as well"))
-    return Constraints(tuple(comparisons), names["uses"], names["forbids"]), problems
+            problems.add((*path, key), f"unknown constraint.{mend(key, [*MEASURES, *names])}", at_key=True)
+    for index, name in enumerate(names["forbids"]):
+        if name in names["uses"]:
+            problems.add((*path, "forbids", index), f"{name!r} stands under uses as well. Remove one of the two")
+    return Constraints(tuple(comparisons), names["uses"], names["forbids"])
 
 
 def judge(constraints: Constraints, report: Report) -> list[Verdict]:
@@ -120,8 +114,7 @@ def judge(constraints: Constraints, report: Report) -> list[Verdict]:
     for constraint in constraints.comparisons:
         value = MEASURES[constraint.name](report)
         has = f"{value:,}" if value is not None else f"no proven number ({report.features.status})"
-        limit = f"{constraint.limit.numerator:,}" if constraint.limit.denominator == 1 else str(float(constraint.limit))
-        verdicts.append(Verdict(constraint.name, f"{constraint.relation} {limit}", has, constraint.holds(value)))
+        verdicts.append(Verdict(constraint.name, str(constraint), has, constraint.holds(value)))
     for name in constraints.uses:
         used = name in report.properties
         verdicts.append(Verdict("uses", name, name if used else "none", used))
@@ -136,16 +129,30 @@ def _comparisons(name: str, value: Any) -> list[Constraint]:
     """The parts of ``"> 44, < 100"``; empty where one of them is no comparison."""
     if not isinstance(value, str):
         return []
-    matches = [_COMPARISON.fullmatch(part) for part in value.split(",")]
-    return [
-        Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None
-    ] if all(matches) else []
+    matches = [COMPARISON.fullmatch(part) for part in value.split(",")]
+    return (
+        [Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None]
+        if all(matches)
+        else []
+    )
 
 
-def _unknown_properties(names: Any, path: Path) -> list[Problem]:
-    listed = f" Known: {', '.join(PROPERTIES)}."
-    return [
-        Problem((*path, n), f"unknown property {written(name)}.{did_you_mean(str(name), PROPERTIES) or listed}")
-        for n, name in enumerate(names)
-        if name not in PROPERTIES
-    ]
+def _quoted(value: Any) -> str:
+    """The mend of a bare number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f'. Say how it compares: "< {value}"' if is_number else ""
+
+
+def _properties(value: Any, path: Path, problems: Problems) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        problems.add(path, f"needs a list of properties such as [dilated], gets {written(value)}")
+        return ()
+    for index, name in enumerate(value):
+        if name not in PROPERTIES:
+            problems.add((*path, index), f"unknown property {written(name)}.{mend(str(name), PROPERTIES)}")
+    return tuple(dict.fromkeys(name for name in value if name in PROPERTIES))
+
+
+def _decimal(value: Fraction) -> str:
+    """A number that was written as a decimal, as one."""
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):,f}"

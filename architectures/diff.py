@@ -9,6 +9,11 @@ from typing import Any
 from fieldspec.analysis.tables import by
 from fieldspec.architectures.questions import SpecLike, analyze
 from fieldspec.architectures.spec import ArchitectureSpec, load
+from fieldspec.architectures.validation import flow
+
+MAX_CELLS = 1_000_000  # of the table by which items are paired: about a second
+
+Layer = Mapping[str, Any]  # one of a canonical form
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +25,12 @@ class Change:
     after: Any
 
     def __str__(self) -> str:
+        before, after = (one if isinstance(one, str) else flow(one) for one in (self.before, self.after))
         if self.before is None:
-            return f"+ {self.path}: {self.after}"
+            return f"+ {self.path}: {after}"
         if self.after is None:
-            return f"- {self.path}: {self.before}"
-        return f"~ {self.path}: {self.before} -> {self.after}"
+            return f"- {self.path}: {before}"
+        return f"~ {self.path}: {before} -> {after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,9 @@ class Diff:
 
     def __str__(self) -> str:
         title = f"{self.names[0]} -> {self.names[1]}"
-        return "\n".join([title, *map(str, self.changes), *map(str, self.numbers)]) if self.changes else f"{title}: equal"
+        if not self.changes:
+            return f"{title}: equal"
+        return "\n".join([title, *map(str, self.changes), *map(str, self.numbers)])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -85,27 +93,30 @@ def _mappings(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
     return changes
 
 
-def _block(item: Mapping[str, Any]) -> str:
+def _block(item: Layer) -> str:
     return next(key for key in item if key not in ("id", "from", "tap"))
 
 
-def _layers(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Change]:
+def _layers(before: list[Layer], after: list[Layer]) -> list[Change]:
     """Items paired in order; the unpaired are removed or added."""
+    pairs = _pairs(before, after)
+    renamed = {before[old]["id"]: after[new]["id"] for old, new in pairs}
     changes: list[Change] = []
     row = column = 0
-    for old, new in [*_pairs(before, after), (len(before), len(after))]:
+    for old, new in [*pairs, (len(before), len(after))]:
         changes += [Change(f"layers.{item['id']}", _said(item), None) for item in before[row:old]]
         changes += [Change(f"layers.{item['id']}", None, _said(item)) for item in after[column:new]]
         if old < len(before):
-            changes += _item(before[old], after[new])
+            changes += _item(before[old], after[new], renamed)
         row, column = old + 1, new + 1
     return changes
 
 
-def _pairs(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tuple[int, int]]:
+def _pairs(before: list[Layer], after: list[Layer]) -> list[tuple[int, int]]:
     """The best pairing in order: equal items first, then items of one block, by how many settings agree.
 
-    A longest common subsequence with weights, after equal ends are set aside; quadratic in what is left.
+    A longest common subsequence with weights, after equal ends are set aside. It is quadratic in what is left;
+    where that is too much, items are paired one by one.
     """
     start, shorter = 0, min(len(before), len(after))
     while start < shorter and _same(before[start], after[start]):
@@ -114,29 +125,40 @@ def _pairs(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tu
     while end < shorter - start and _same(before[-1 - end], after[-1 - end]):
         end += 1
     old, new = before[start : len(before) - end], after[start : len(after) - end]
+    heads = [(n, n) for n in range(start)]
+    tails = [(len(before) - n, len(after) - n) for n in range(end, 0, -1)]
+    if len(old) * len(new) <= MAX_CELLS:
+        between = _best(old, new)
+    else:
+        between = [(n, n) for n in range(min(len(old), len(new))) if _likeness(old[n], new[n])]
+    return [*heads, *[(start + i, start + j) for i, j in between], *tails]
+
+
+def _best(old: list[Layer], new: list[Layer]) -> list[tuple[int, int]]:
+    """The pairing in order whose likenesses come to the most."""
+    likeness = [[_likeness(one, other) for other in new] for one in old]
     best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for i in reversed(range(len(old))):
         for j in reversed(range(len(new))):
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], _likeness(old[i], new[j]) + best[i + 1][j + 1])
-    pairs = [(n, n) for n in range(start)]
+            best[i][j] = max(best[i + 1][j], best[i][j + 1], likeness[i][j] + best[i + 1][j + 1])
+    pairs = []
     i = j = 0
     while i < len(old) and j < len(new):
-        likeness = _likeness(old[i], new[j])
-        if likeness and best[i][j] == likeness + best[i + 1][j + 1]:
-            pairs.append((start + i, start + j))
+        if likeness[i][j] and best[i][j] == likeness[i][j] + best[i + 1][j + 1]:
+            pairs.append((i, j))
             i, j = i + 1, j + 1
         elif best[i][j] == best[i + 1][j]:
             i += 1
         else:
             j += 1
-    return pairs + [(len(before) - n, len(after) - n) for n in range(end, 0, -1)]
+    return pairs
 
 
-def _same(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def _same(before: Layer, after: Layer) -> bool:
     return _block(before) == _block(after) and before[_block(before)] == after[_block(after)]
 
 
-def _likeness(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
+def _likeness(before: Layer, after: Layer) -> float:
     """0 for different blocks, 3 for equal ones, else 1 and the share of settings that agree."""
     kind = _block(before)
     if kind != _block(after):
@@ -144,23 +166,26 @@ def _likeness(before: Mapping[str, Any], after: Mapping[str, Any]) -> float:
     old, new = before[kind], after[kind]
     if old == new:
         return 3.0
-    return 1.0 + sum(old.get(key) == value for key, value in new.items()) / max(1, len(new))
+    agree: int = sum(old.get(key) == value for key, value in new.items())
+    return 1.0 + agree / max(1, len(new))
 
 
-def _item(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    here, kinds = f"layers.{before['id']}", (_block(before), _block(after))
-    if kinds[0] != kinds[1]:
-        return [Change(here, _said(before), _said(after))]
-    beside = [
-        Change(f"{here}.{key}", before.get(key), after.get(key))
-        for key in ("from", "tap")
-        if before.get(key) != after.get(key)
-    ]
-    return _mappings(here, before[kinds[0]], after[kinds[1]]) + beside
+def _item(before: Layer, after: Layer, renamed: Mapping[str, str]) -> list[Change]:
+    """Two items of one block; `from` is the same where it names the item's partner."""
+    here, kind = f"layers.{after['id']}", _block(before)
+    sources = before.get("from")
+    named = (
+        [renamed.get(name, name) for name in sources]
+        if isinstance(sources, list)
+        else renamed.get(str(sources), sources)
+    )
+    beside = [("from", named, after.get("from")), ("tap", before.get("tap"), after.get("tap"))]
+    changes = [Change(f"{here}.{key}", old, new) for key, old, new in beside if old != new]
+    return _mappings(here, before[kind], after[kind]) + changes
 
 
-def _said(item: Mapping[str, Any]) -> str:
-    return f"{_block(item)} {item[_block(item)]}"
+def _said(item: Layer) -> dict[str, Any]:
+    return {_block(item): item[_block(item)]}
 
 
 def _numbers(before: ArchitectureSpec, after: ArchitectureSpec) -> list[Change]:

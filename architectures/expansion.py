@@ -1,55 +1,30 @@
-"""From the items of a spec to blocks: names looked up, defaults filled in, repeats unrolled, `$name` replaced."""
+"""From items to blocks: names looked up, defaults filled in, bodies and branches built, `$name` replaced."""
 
 from __future__ import annotations
 
-import keyword
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_args
 
-from fieldspec.architectures.problems import Path, Problem, did_you_mean
-from fieldspec.architectures.validation import Defaults, UserBlock, settings_model, validate, written
-from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
-from fieldspec.blocks.errors import FieldspecError, SettingError
+from fieldspec.architectures.items import MAX_LAYERS, ItemParser, Parsed
+from fieldspec.architectures.problems import Path, Problems, about, path_text
+from fieldspec.architectures.source import MAX_DEPTH
+from fieldspec.architectures.uses import Use, given
+from fieldspec.architectures.validation import ITEMS, Defaults, UserBlock, listed, settings_model, validate, written
+from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.errors import SettingError
 from fieldspec.blocks.layers import Merge
-from fieldspec.blocks.registry import ITEM_KEYS, REQUIRED, BlockType, Setting, block_names, block_type
-from fieldspec.blocks.settings import Act, Norm, Order, Padding, PoolPadding, Size, pair
+from fieldspec.blocks.registry import ITEM_KEYS, BlockType, Setting, block_type
+from fieldspec.blocks.settings import MAX_CHANNELS, Act, Norm, Order, Padding, PoolPadding, Size, pair
 
-MAX_LAYERS = 1_000_000
-MAX_NESTING = 64  # of bodies, branches and blocks of the spec's own
-BODY_KEYS = ("id", "repeat", "first")  # what stands beside a block's key inside a body
-ID = re.compile(r"[a-z][a-z0-9_]*(\.[0-9]+)?")
-BODY_ID = re.compile(r"[a-z0-9_]+")
-# Attributes of torch's modules and graph modules, which no submodule may hide; a test compares the list with torch.
-TORCH_WORDS = frozenset(
-    "add_module add_submodule append apply bfloat16 buffers call_super_init children clear code compile cpu cuda "
-    "delete_all_unused_submodules delete_submodule double dump_patches eval extend extra_repr float forward "
-    "get_buffer get_extra_state get_parameter get_submodule grad_checkpointing graph half insert ipu items keys "
-    "load_state_dict meta modules mtia named_buffers named_children named_modules named_parameters parameters pop "
-    "print_readable recompile register_backward_hook register_buffer register_forward_hook "
-    "register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook "
-    "register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule "
-    "shape_env share_memory state_dict to to_empty to_folder train training type update values xpu zero_grad".split()
-)
-RESERVED_IDS = frozenset({"input", "head", "layers", *TORCH_WORDS, *keyword.kwlist})
+MAX_WORK = 10_000_000  # a few seconds: 100 for each block that is made, 10 for each value that is written out
+MAX_WRITTEN_OUT = 100_000  # keys and values of one block in use
+TOO_MANY_LAYERS = f"more than {MAX_LAYERS} layers, unrolled. Use fewer copies"
+OUTER_DEPTH = 6  # of a document around a body: the spec, its layers, an item, its settings, and padding's two lists
+# What the section `defaults` speaks of: settings of these names and types. A user's own `act: str` is not one.
+DEFAULTS = {"order": Order, "act": Act, "norm": Norm}
 
 Canonical = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """An item taken apart: its block's name, the settings as written, and what stands beside them."""
-
-    path: Path
-    kind: str
-    settings: Mapping[str, Any]
-    id: str
-    repeat: int = 1
-    first: Mapping[str, Any] = field(default_factory=dict)
-    sources: tuple[str, ...] | None = None
-    tap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,274 +38,244 @@ class Expanded:
 
 
 class Expander:
-    """Turns items into blocks and gathers all problems on the way."""
+    """Turns items into blocks; what is wrong on the way goes to `problems`."""
 
-    def __init__(self, defaults: Defaults, blocks: Mapping[str, UserBlock]) -> None:
-        self._problems: dict[Problem, None] = {}
+    def __init__(self, defaults: Defaults, blocks: Mapping[str, UserBlock], problems: Problems) -> None:
+        self.problems = problems
+        self.parser = ItemParser(blocks, self.complain)
         self._defaults = {name: value for name, value in defaults if value is not None}
         self._blocks = blocks
-        self._stack: list[str] = []  # the spec's own blocks that are being written out
+        self._uses: list[Use] = []  # the spec's own blocks that are being written out
         self._cache: dict[tuple[Path, bool, int | None], Expanded | None] = {}
+        self._depth = OUTER_DEPTH  # of the canonical form, which has to be loaded again
+        self._work = 0
+        self._made = 0  # layers, each of which the network would have at least once
+        self._places: dict[int, tuple[Block, Path]] = {}  # of the blocks that stand in bodies, by their identity
 
-    @property
-    def problems(self) -> list[Problem]:
-        """All that was found so far, each once."""
-        return list(self._problems)
+    def complain(self, path: Path, message: str, *, at_key: bool = False, of_use: bool = False) -> None:
+        """Note a problem where it was written; `of_use`: one that other uses of a block may not have."""
+        path = self._written(path)
+        if of_use and self._uses:
+            message = used_at(path, self._uses[0].path, message)
+        self.problems.add(path, message, at_key=at_key)
 
-    def complain(self, path: Path, message: str, *, at_key: bool = False) -> None:
-        """Note a problem, once."""
-        self._problems[Problem(path, message, at_key)] = None
+    def _written(self, path: Path) -> Path:
+        """Where the value at `path` was written: elsewhere, if that is a `$name` in a block's body."""
+        for use in reversed(self._uses):
+            path = use.origin(path)
+        return path
 
-    # -- items -----------------------------------------------------------------------------------------------
-
-    def parse(self, items: Sequence[Any], path: Path, *, top: bool) -> list[Parsed | None]:
-        """Every item taken apart; None for one that cannot be."""
-        counts: dict[str, int] = {}
-        seen: dict[str, int] = {}
-        parsed = []
-        for index, item in enumerate(items):
-            one = self._parse(item, (*path, index), counts, top=top)
-            parsed.append(one)
-            if one is None:
-                continue
-            clash = seen.get(one.id)
-            if clash is not None:
-                self.complain((*path, index), f"id {one.id!r} is taken by {path[-1]}[{clash}]; give it another id")
-            seen.setdefault(one.id, index)
-        return parsed
-
-    def _parse(self, item: Any, path: Path, counts: dict[str, int], *, top: bool) -> Parsed | None:
-        if isinstance(item, str) and block_type(item):
-            self.complain(path, f"needs a mapping such as {{{item}: {{}}}}, gets {written(item)}")
-            return None
-        if not isinstance(item, dict):
-            self.complain(path, f"needs a mapping with one block, such as {{conv: {{out: 32}}}}, gets {written(item)}")
-            return None
-        allowed = ITEM_KEYS if top else BODY_KEYS
-        names = [key for key in item if key not in ITEM_KEYS]
-        for key in item:
-            if key in ITEM_KEYS and key not in allowed:
-                mend = "use parallel for branches" if key == "from" else "taps stand at the top level"
-                self.complain((*path, key), f"{key!r} does not stand inside a body; {mend}", at_key=True)
-        if len(names) != 1:
-            what = "none" if not names else " and ".join(map(repr, names))
-            self.complain(path, f"needs exactly one block beside {', '.join(allowed)}, gets {what}")
-            return None
-        kind = names[0]
-        settings = {} if item[kind] is None else item[kind]
-        if not self._is_known(kind, (*path, kind)):
-            return None
-        if not isinstance(settings, dict):
-            self.complain((*path, kind), f"needs a mapping of settings, gets {written(settings)}")
-            return None
-        block = block_type(kind)
-        base = (block.stands_for or kind) if block else kind
-        counts[base] = counts.get(base, 0) + 1
-        pattern = ID if top else BODY_ID
-        id = item.get("id", f"{base}{counts[base]}")
-        if not isinstance(id, str) or not pattern.fullmatch(id) or id.split(".")[0] in RESERVED_IDS:
-            taken = isinstance(id, str) and id.split(".")[0] in RESERVED_IDS
-            why = "is a word of torch's or of the spec's own" if taken else "needs lower-case letters, digits and '_', a letter first"
-            self.complain((*path, "id"), f"{written(id)} {why}")
-            id = f"{base}{counts[base]}"
-        repeat, first = self._repeat(item, path)
-        tap = item.get("tap", False)
-        if not isinstance(tap, bool):
-            self.complain((*path, "tap"), f"needs true or false, gets {written(tap)}")
-        return Parsed(path, kind, settings, id, repeat, first, self._from(item, path), tap is True)
-
-    def _is_known(self, kind: str, path: Path) -> bool:
-        if kind in self._blocks or block_type(kind):
-            return True
-        known = sorted([*block_names(), *self._blocks])
-        mend = did_you_mean(kind, known)
-        listed = f" Known: {', '.join(known)}." if not mend else ""
-        self.complain(path, f"unknown block {written(kind)}.{mend}{listed}", at_key=True)
-        return False
-
-    def _repeat(self, item: Mapping[str, Any], path: Path) -> tuple[int, Mapping[str, Any]]:
-        repeat, first = item.get("repeat", 1), item.get("first", {})
-        if not isinstance(repeat, int) or isinstance(repeat, bool) or not 1 <= repeat <= MAX_LAYERS:
-            self.complain((*path, "repeat"), f"needs a whole number from 1 to {MAX_LAYERS}, gets {written(repeat)}")
-            repeat = 1
-        if not isinstance(first, dict):
-            self.complain((*path, "first"), f"needs a mapping of settings, gets {written(first)}")
-            first = {}
-        elif "first" in item and "repeat" not in item:
-            self.complain((*path, "first"), "means nothing without repeat", at_key=True)
-        return repeat, first
-
-    def _from(self, item: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:
-        value = item.get("from")
-        if value is None:
-            return None
-        sources = tuple(value) if isinstance(value, list | tuple) else (value,)
-        if not sources or not all(isinstance(source, str) for source in sources):
-            self.complain((*path, "from"), f"needs an id or a list of ids, gets {written(value)}")
-            return None
-        return sources
-
-    # -- blocks ----------------------------------------------------------------------------------------------
+    def place(self, block: Block, names: Sequence[str], path: Path) -> tuple[Path, Sequence[str]]:
+        """Where the part `names` of `block`, an item at `path`, was written, and what is left of its names there."""
+        rest = names
+        for number, name in enumerate(names, 1):
+            parts = block.children if isinstance(block, Chain) else getattr(block, "branches", ())
+            block = dict(parts).get(name, block)
+            if id(block) in self._places:
+                path, rest = self._places[id(block)][1], names[number:]
+        return path, rest
 
     def check(self, item: Parsed) -> None:
         """Validate an item's settings, and those of all items inside it, without knowing any channels."""
         self.expand(item, None)
+        self.expand(item, None, first=True)
 
     def expand(self, item: Parsed, in_channels: int | None, *, first: bool = False) -> Expanded | None:
         """The block of one copy of an item; None where there is a problem, or no channels to go by."""
         key = (item.path, first and bool(item.first), in_channels)
         if key not in self._cache:
-            self._cache[key] = self._expand(item, in_channels, first=first)
+            self._cache[key] = self._expand(item, in_channels, item.first if first else {})
         return self._cache[key]
 
-    def _expand(self, item: Parsed, in_channels: int | None, *, first: bool) -> Expanded | None:
-        if len(self._stack) > MAX_NESTING or len(item.path) > 4 * MAX_NESTING:
-            self.complain(item.path, f"blocks are nested more than {MAX_NESTING} deep")
+    def _expand(self, item: Parsed, in_channels: int | None, first: Mapping[str, Any]) -> Expanded | None:
+        settings = {**item.settings, **first}
+        if not self._may_work(100) or self._made > MAX_LAYERS:
             return None
-        settings = {**item.settings, **item.first} if first else item.settings
-        here = (*item.path, item.kind)
-        own = self._blocks.get(item.kind)
-        if own is not None:
-            return self._own(item, own, settings, in_channels)
+        if item.kind in self._blocks:
+            return self._own(item, settings, in_channels)
         block = block_type(item.kind)
         assert block is not None  # parsing has seen to it
-        known = len(self._problems)
-        values = self._validated(block, settings, here, item.first if first else {}, item.path)
-        nested, canonical = self._nested(block, values, here, in_channels) if values is not None else ({}, {})
-        if values is None or in_channels is None or len(self._problems) > known:
+        values = self._validated(block, settings, item, first)
+        nested = self._nested(block, settings, item.here, None if values is None else in_channels)
+        if values is None or nested is None or in_channels is None:
             return None
-        values.update(nested)
+        values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
         try:
             made = block.function(in_channels, **values)
             resolved = block.resolve(in_channels, values) if block.resolve else values
         except SettingError as error:
-            known_here = error.setting in block.settings
-            self.complain((*here, error.setting) if known_here else here, error.reason if known_here else str(error))
+            self.complain(_path(item, first, error.setting), error.reason, of_use=True)
             return None
-        except FieldspecError as error:
-            self.complain(here, str(error))
+        except ValueError as error:  # FieldspecError, or what a user's function has to say
+            self.complain(item.here, about(item.kind, about(block.name, str(error))), of_use=True)
             return None
-        canonical = _canonical(block, resolved, canonical)
-        return Expanded(made, block.stands_for or block.name, canonical, count_layers(made))
+        if not isinstance(made, Block):
+            self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is no Block")
+            return None
+        canonical = _canonical(block, resolved, {word: form for word, (_, form) in nested.items()})
+        layers = count_layers(made)
+        self._made += 0 if nested else layers  # what holds items is made of what has been counted
+        if not self.fits(self._made, ("layers",)):
+            return None
+        return Expanded(made, block.stands_for or block.name, canonical, layers)
+
+    def _may_work(self, amount: int) -> bool:
+        """Whether the bound on what one spec may cost still holds."""
+        self._work += amount
+        if self._work > MAX_WORK:
+            self.problems.add(("layers",), "take too long to write out. Use fewer items, or smaller ones")
+        return self._work <= MAX_WORK
 
     def _validated(
-        self, block: BlockType, settings: Mapping[str, Any], path: Path, first: Mapping[str, Any], item: Path
+        self, block: BlockType, settings: Mapping[str, Any], item: Parsed, first: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        """The settings by their names in Python, defaults filled in."""
-        given = dict(settings)
-        for word, value in self._defaults.items():
-            setting = block.settings.get(word)
-            if word not in given and setting is not None and _takes_default(setting):
-                given[word] = value
-        model, problems = validate(settings_model(block), given, path)
+        """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
+        values = dict(settings)
+        for word, setting in block.settings.items():
+            if setting.holds != "value" and values.get(word) is not None:
+                values[word] = ()  # only that it is there; `_nested` sees what it holds
+            if word in self._defaults and setting.annotation == DEFAULTS[word]:
+                values.setdefault(word, self._defaults[word])
+        model, problems = validate(settings_model(block), values, item.here)
         for problem in problems:
-            changed = len(problem.path) > len(path) and problem.path[len(path)] in first
-            place = (*item, "first", *problem.path[len(path) :]) if changed else problem.path
-            self.complain(place, problem.message, at_key=problem.at_key)
+            below = problem.path[len(item.here) :]
+            path = (*_path(item, first, str(below[0])), *below[1:]) if below else item.here
+            misplaced = problem.at_key and below[0] in ITEM_KEYS
+            message = f"belongs beside {item.kind}, not inside it" if misplaced else problem.message
+            self.complain(path, message, at_key=problem.at_key)
         if model is None:
             return None
         return {setting.name: getattr(model, setting.name) for setting in block.settings.values()}
 
+    # -- bodies and branches ---------------------------------------------------------------------------------
+
     def _nested(
-        self, block: BlockType, values: dict[str, Any], path: Path, in_channels: int | None
-    ) -> tuple[dict[str, Any], Canonical]:
-        """The blocks, and their canonical forms, of the settings that hold items."""
+        self, block: BlockType, settings: Mapping[str, Any], here: Path, in_channels: int | None
+    ) -> dict[str, tuple[Any, Any]] | None:
+        """The blocks of the settings that hold items, and their canonical forms; None behind a problem."""
         made: dict[str, Any] = {}
-        canonical: Canonical = {}
         for word, setting in block.settings.items():
-            items = values[setting.name]
-            if setting.holds == "value" or items is None:
-                continue
-            if setting.holds == "body":
-                made[setting.name], canonical[word] = self.chain(items, (*path, word), in_channels)
-            else:
-                ends = [self.chain(branch, (*path, word, index), in_channels) for index, branch in enumerate(items)]
-                made[setting.name], canonical[word] = tuple(end[0] for end in ends), [end[1] for end in ends]
-        return made, canonical
+            items, path = settings.get(word), (*here, word)
+            if setting.holds == "body" and items is not None:
+                made[word] = self.chain(items, path, in_channels)
+            elif setting.holds == "branches" and items is not None:
+                made[word] = self._branches(items, path, in_channels)
+        return None if None in made.values() else made
 
-    def chain(self, items: Sequence[Any], path: Path, in_channels: int | None) -> tuple[Chain, list[Canonical]]:
+    def _branches(
+        self, branches: Any, path: Path, in_channels: int | None
+    ) -> tuple[tuple[Chain, ...], list[list[Canonical]]] | None:
+        if not isinstance(branches, list | tuple):
+            self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
+            return None
+        self._depth += 1
+        ends = [self.chain(branch, (*path, index), in_channels) for index, branch in enumerate(branches)]
+        self._depth -= 1
+        done = [end for end in ends if end is not None]
+        return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None
+
+    def chain(self, items: Any, path: Path, in_channels: int | None) -> tuple[Chain, list[Canonical]] | None:
         """The items of a body, one after the other."""
+        if not isinstance(items, list | tuple):
+            self.complain(path, f"needs {ITEMS['body'].words}, gets {written(items)}")
+            return None
+        self._depth += 3  # the list, an item, its settings
+        if self._depth > MAX_DEPTH:
+            self.complain(path, f"nested too deep: deeper than {MAX_DEPTH}, written out. Make the spec flatter")
+            items, in_channels = (), None
         children: list[tuple[str, Block]] = []
-        canonical: list[Canonical] = []
-        for item in self.parse(items, path, top=False):
-            if item is None:
-                in_channels = None
+        forms: list[Canonical] = []
+        layers, channels = 0, in_channels
+        for item in self.parser.parse(items, path, top=False):
+            made = self._copies(item, channels) if item else None
+            layers += made.layers if made else 0
+            if item is None or made is None or channels is None or not self.fits(layers, item.path):
+                channels = None
                 continue
-            copies = []
-            for copy in range(item.repeat):
-                expanded = self.expand(item, in_channels, first=copy == 0)
-                if expanded is None or in_channels is None:
-                    in_channels = None
-                    if copy:
-                        break  # the first copy may differ from the others, which are all alike
-                    continue
-                if not self.fits(expanded, item.repeat, (*item.path, "repeat")):
-                    return IDENTITY, []
-                in_channels = expanded.block.out_channels_of(in_channels)
-                copies.append(expanded)
-            if not copies:
-                continue
-            if item.repeat == 1:
-                children.append((item.id, copies[0].block))
-                canonical.append({"id": item.id, copies[0].kind: copies[0].settings})
-            else:
-                children.append((item.id, Chain(tuple((str(n), copy.block) for n, copy in enumerate(copies)))))
-                body = [{"id": str(n), copy.kind: copy.settings} for n, copy in enumerate(copies)]
-                canonical.append({"id": item.id, "chain": {"body": body}})
-            if isinstance(copies[0].block, Merge):
-                self.complain(item.path, f"{item.kind} needs from, which does not stand inside a body; use parallel")
-        return Chain(tuple(children)), canonical
+            channels = made.block.out_channels_of(channels)
+            children.append((item.id, made.block))
+            forms.append({"id": item.id, made.kind: made.settings})
+        self._depth -= 3
+        return None if channels is None else (Chain(tuple(children)), forms)
 
-    def fits(self, expanded: Expanded, repeat: int, path: Path) -> bool:
-        """Whether so many copies keep within the bound on layers; complains where they do not."""
-        if expanded.layers * repeat <= MAX_LAYERS:
-            return True
-        self.complain(path, f"{repeat} copies of {expanded.layers} layers are more than {MAX_LAYERS} layers")
-        return False
+    def _copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
+        """All copies of an item of a body as one block."""
+        depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
+        self._depth += depth
+        copies: list[Expanded] = []
+        channels = in_channels
+        for copy in range(item.repeat):
+            made = self.expand(item, channels, first=copy == 0)
+            channels = self._channels_after(made, item, channels)
+            if made is not None and channels is not None:
+                copies.append(made)
+            elif copy:
+                break  # the first copy may differ from the others, which are all alike
+        self._depth -= depth
+        if len(copies) < item.repeat:
+            return None
+        for made in copies:
+            self._places[id(made.block)] = (made.block, self._written(item.here))
+        if item.repeat == 1:
+            return copies[0]
+        body = [{"id": str(number), made.kind: made.settings} for number, made in enumerate(copies)]
+        block = Chain(tuple((str(number), made.block) for number, made in enumerate(copies)))
+        return Expanded(block, "chain", {"body": body}, sum(made.layers for made in copies))
+
+    def _channels_after(self, made: Expanded | None, item: Parsed, in_channels: int | None) -> int | None:
+        """Channels behind one copy of an item of a body; None behind a problem."""
+        if made is None or in_channels is None or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
+            return None
+        if isinstance(made.block, Merge):
+            self.complain(item.path, f"{item.kind} merges what from lists, and bodies have no from. Use parallel")
+            return None
+        channels = made.block.out_channels_of(in_channels)
+        if channels > MAX_CHANNELS:
+            self.complain(item.here, too_many_channels(channels), of_use=True)
+        return channels if channels <= MAX_CHANNELS else None
+
+    def fits(self, layers: int, path: Path) -> bool:
+        """Whether so many layers keep within the bound; complains where they do not."""
+        if layers > MAX_LAYERS:
+            self.complain(path, TOO_MANY_LAYERS, of_use=True)
+        return layers <= MAX_LAYERS
 
     # -- the spec's own blocks -------------------------------------------------------------------------------
 
-    def _own(
-        self, item: Parsed, own: UserBlock, settings: Mapping[str, Any], in_channels: int | None
-    ) -> Expanded | None:
-        here = (*item.path, item.kind)
-        if item.kind in self._stack:
-            self.complain(here, f"block {item.kind!r} contains itself: {' > '.join([*self._stack, item.kind])}")
+    def _own(self, item: Parsed, settings: Mapping[str, Any], in_channels: int | None) -> Expanded | None:
+        uses = [use.kind for use in self._uses]
+        if item.kind in uses:
+            way = " > ".join([*uses[uses.index(item.kind) :], item.kind])
+            self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Take it out of its own body")
             return None
-        for key in settings:
-            if key not in own.params:
-                mend = did_you_mean(key, own.params) or f" Known: {', '.join(own.params) or 'none'}."
-                self.complain((*here, key), f"unknown key.{mend}", at_key=True)
-        missing = [name for name, default in own.params.items() if default is None and name not in settings]
-        for name in missing:
-            self.complain(here, f"missing key {name!r}")
-        if missing:
-            return None
-        values = {name: settings.get(name, default) for name, default in own.params.items()}
-        path: Path = ("blocks", item.kind, "body")
-        self._stack.append(item.kind)
-        known, outer = len(self._problems), self._cache
-        self._cache = {}  # the same paths stand for other settings in every use of the block
-        items = self._substituted(own.body, values, path)
-        block, body = (IDENTITY, []) if len(self._problems) > known else self.chain(items, path, in_channels)
+        own, use = self._blocks[item.kind], Use(item.kind, item.here)
+        values = given(own, item.here, settings, self.complain)
+        outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
+        self._uses.append(use)
+        body = None if values is None else use.written_out(own, settings, values, MAX_WRITTEN_OUT, self.complain)
+        chain = None
+        if body is not None and self._may_work(10 * use.size):
+            chain = self.chain(body, use.body, in_channels)
+        self._uses.pop()
         self._cache = outer
-        self._stack.pop()
-        if in_channels is None or len(self._problems) > known:
+        if chain is None:
             return None
-        return Expanded(block, "chain", {"body": body}, count_layers(block))
+        return Expanded(chain[0], "chain", {"body": chain[1]}, count_layers(chain[0]))
 
-    def _substituted(self, value: Any, values: Mapping[str, Any], path: Path) -> Any:
-        """The value with every `$name` replaced by what it stands for, as a whole."""
-        if isinstance(value, dict):
-            return {key: self._substituted(one, values, (*path, key)) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._substituted(one, values, (*path, index)) for index, one in enumerate(value)]
-        if isinstance(value, str) and value.startswith("$"):
-            if value[1:] in values:
-                return values[value[1:]]
-            mend = did_you_mean(value[1:], values) or f" Known: {', '.join(values) or 'none'}."
-            self.complain(path, f"unknown parameter {written(value)}.{mend}")
-        return value
+
+def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:
+    """Where an item's setting was written: among those of the first copy, or of all."""
+    return (*item.path, "first", word) if word in first else (*item.here, word)
+
+
+def used_at(path: Path, use: Path, message: str) -> str:
+    """What is wrong in a block of the spec's own, with the use of the block that shows it."""
+    return f"{message} (used at {path_text(use)})" if path[0] == "blocks" else message
+
+
+def too_many_channels(channels: int) -> str:
+    """Why so many channels are refused."""
+    return f"gives {channels} channels, and at most {MAX_CHANNELS} are built"
 
 
 def count_layers(block: Block) -> int:
@@ -340,11 +285,6 @@ def count_layers(block: Block) -> int:
     if isinstance(block, Parallel):
         return 1 + sum(count_layers(branch) for _, branch in block.branches)
     return 1
-
-
-def _takes_default(setting: Setting) -> bool:
-    """Whether the spec's `defaults` speak of this setting: the type says so, not only the word."""
-    return any(setting.annotation == kind for kind in (Act, Norm, Order))
 
 
 def _canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
@@ -362,12 +302,3 @@ def _canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -
 def _is_pair(setting: Setting, value: Any) -> bool:
     kinds = {setting.annotation, *get_args(setting.annotation)}
     return isinstance(value, int) and bool(kinds & {Size, PoolPadding, Padding})
-
-
-def listed(value: Any) -> Any:
-    """Tuples to lists, as JSON and YAML have them."""
-    if isinstance(value, list | tuple):
-        return [listed(item) for item in value]
-    if isinstance(value, dict):
-        return {key: listed(item) for key, item in value.items()}
-    return value

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Protocol
 
 from fieldspec.blocks.errors import FieldspecError
 
 Path = tuple[str | int, ...]
+
+MAX_LINES = 100  # of one error's text
+MAX_LISTED = 40  # names in one line
 
 _NAME = re.compile(r"[\w$-]{1,60}")
 
@@ -75,7 +80,9 @@ class SpecError(FieldspecError):
         super().__init__(self.problems)  # the argument itself, not its text: the error has to survive pickling
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        lines = [str(problem) for problem in self.problems[:MAX_LINES]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([*lines, f"... and {more:,} more problems"] if more else lines)
 
 
 def _place(problem: Problem) -> tuple[str, bool, int, int]:
@@ -83,12 +90,70 @@ def _place(problem: Problem) -> tuple[str, bool, int, int]:
     return problem.file or "", problem.line is None, problem.line or 0, problem.column or 0
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+class Complain(Protocol):
+    """Notes a problem."""
+
+    def __call__(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        """As `Problems.add` does."""
+
+
+class Problems:
+    """What was found wrong, in order, each thing once."""
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+
+    def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
+        """Note a problem."""
+        self._found[Problem(path, message, at_key)] = None
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note several."""
+        self._found.update(dict.fromkeys(problems))
+
+    def all(self) -> list[Problem]:
+        """Everything noted so far."""
+        return list(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def about(subject: str, reason: str) -> str:
+    """A reason without its subject, which the path before it names already.
+
+    Example:
+        >>> about("add", "add needs equal shapes"), about("conv", "conv: too large"), about("conv", "convex")
+        ('needs equal shapes', 'too large', 'convex')
+    """
+    return reason.removeprefix(f"{subject}: ").removeprefix(f"{subject} ")
+
+
+def did_you_mean(word: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
     """The known name nearest to a misspelt one, as the end of a sentence; empty where none is near.
+
+    A synonym comes first, then what is spelt alike, then what begins alike.
 
     Example:
         >>> did_you_mean("strid", ["kernel", "stride"])
         " Did you mean 'stride'?"
+        >>> did_you_mean("resnet", ["residual", "resize"], {"resnet": "residual"})
+        " Did you mean 'residual'?"
     """
-    near = get_close_matches(word, list(known), n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    names = list(known)
+    near = [synonyms[word]] if synonyms.get(word) in names else get_close_matches(word[:60], names, n=1)
+    begun = [name for name in names if min(len(name), len(word)) > 2 and name[: len(word)] == word[: len(name)]]
+    return f" Did you mean {(near or begun)[0]!r}?" if near or begun else ""
+
+
+def mend(word: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
+    """What to write instead of an unknown name: the nearest known one, or else all of them.
+
+    Example:
+        >>> mend("x", ["stride", "kernel"])
+        ' Known: stride, kernel.'
+    """
+    names = list(known)
+    shown = ", ".join(shorten(name)[1:-1] for name in names[:MAX_LISTED])
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return did_you_mean(word, names, synonyms) or f" Known: {shown or 'none'}{more}."

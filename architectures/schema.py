@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fieldspec.analysis.properties import Property
-from fieldspec.architectures.constraints import MEASURES, NEEDS
-from fieldspec.architectures.expansion import BODY_KEYS
+from fieldspec.architectures.constraints import COMPARISON, MEASURES, NEEDS
+from fieldspec.architectures.items import BODY_KEYS
 from fieldspec.architectures.validation import Document, settings_model
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
@@ -41,13 +41,14 @@ def json_schema() -> dict[str, Any]:
             if setting.holds != "value":
                 definition["properties"][word] = items if setting.holds == "body" else {"type": "array", "items": items}
         definitions[name] = {**definition, "description": block.summary}
-    definitions["item"] = _item(ITEM_KEYS)
-    definitions["body_item"] = _item(BODY_KEYS)
+    definitions["item"] = _item(ITEM_KEYS, {name: {"$ref": f"#/$defs/{name}"} for name in block_names()})
+    definitions["body_item"] = _item(BODY_KEYS, {name: {"$ref": f"#/$defs/{name}"} for name in block_names()})
+    definitions["template_item"] = _item(BODY_KEYS, {name: {"type": "object"} for name in block_names()}, "$name")
     properties = document["properties"]
     properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
-    properties["head"] = {"$ref": "#/$defs/head"}
+    properties["head"] = {"anyOf": [{"$ref": "#/$defs/head"}, {"type": "null"}]}
     properties["constraints"] = _constraints()
-    definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+    definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/template_item"}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",
@@ -62,19 +63,25 @@ def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     return schema
 
 
-def _item(beside: Iterable[str]) -> dict[str, Any]:
-    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
-    blocks = {name: {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]} for name in block_names()}
-    return {
+def _item(beside: Iterable[str], blocks: Mapping[str, Any], parameter: str = "") -> dict[str, Any]:
+    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through.
+
+    With a `parameter`, any value may be one: the settings of a body under `blocks` hold `$name`.
+    """
+    nullable = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in blocks.items()}
+    keys = {key: {} if parameter else _BESIDE[key] for key in beside}
+    item = {
         "type": "object",
         "minProperties": 1,
-        "properties": {**{key: _BESIDE[key] for key in beside}, **blocks},
+        "properties": {**keys, **nullable},
         "additionalProperties": {"type": ["object", "null"], "description": "A block of the spec's own."},
     }
+    return {"anyOf": [item, {"type": "string", "pattern": "^\\$"}]} if parameter else item
 
 
 def _constraints() -> dict[str, Any]:
-    comparison = {"type": "string", "description": NEEDS, "examples": ["> 44", "< 200k"]}
+    pattern = f"^{COMPARISON.pattern}(,{COMPARISON.pattern})*$"
+    comparison = {"type": "string", "pattern": pattern, "description": NEEDS, "examples": ["> 44", "< 200k"]}
     names = {"type": "array", "items": {"enum": sorted(Property.__args__)}}  # type: ignore[attr-defined]
     return {
         "type": "object",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
 
-from fieldspec.architectures.problems import Path, Problem, did_you_mean, shorten
+from fieldspec.architectures.problems import Path, Problem, mend, shorten
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import REQUIRED, BlockType
 from fieldspec.blocks.settings import MAX_CHANNELS, Act, Channels, Norm, Order, Says
 
@@ -20,6 +23,7 @@ Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
 Identifier = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"), Says("letters, digits, '_', '-' and '.', a letter first")
 ]
+ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
 
 
 class Defaults(BaseModel):
@@ -35,20 +39,20 @@ class UserBlock(BaseModel):
     """A block of the spec's own: parameters with defaults (null: required), and items that use them as $name."""
 
     model_config = STRICT
-    params: dict[str, Any] = {}
-    body: Annotated[tuple[Any, ...], Says("a list of items")]
+    params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ where one is required")] = {}
+    body: Annotated[tuple[Any, ...], ITEMS["body"]]
 
 
 class Document(BaseModel):
     """The top level of a spec."""
 
     model_config = STRICT
-    schema_: Annotated[Literal[1], Says("1, the only version so far")] = Field(default=1, alias="schema")
+    schema_: Annotated[Literal[1], Says("1, the only version")] = Field(default=1, alias="schema")
     name: Identifier = "network"
     description: Annotated[str, Says("a text")] | None = None
     input: Annotated[
         tuple[Channels, Extent, Extent],
-        Says(f"[channels, height, width], whole numbers from 1 to {MAX_CHANNELS}"),
+        Says(f"[channels, height, width], each from 1 to {MAX_CHANNELS}"),
     ]
     defaults: Defaults = Defaults()
     blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
@@ -59,19 +63,16 @@ class Document(BaseModel):
 
 @lru_cache(maxsize=256)
 def settings_model(block: BlockType) -> type[BaseModel]:
-    """The pydantic model of a block's settings; places for items hold plain lists."""
+    """The pydantic model of a block's settings; what stands in the places for items is left as it is."""
     fields: dict[str, Any] = {}
     for word, setting in block.settings.items():
         default = ... if setting.default is REQUIRED else setting.default
-        annotation = {
-            "value": setting.annotation,
-            "body": Annotated[tuple[Any, ...], Says("a list of items")],
-            "branches": Annotated[tuple[tuple[Any, ...], ...], Says("a list of lists of items; [] is the identity")],
-        }[setting.holds]
-        if setting.holds != "value" and default is None:
-            annotation = annotation | None
+        annotation = setting.annotation if setting.holds == "value" else Annotated[Any, ITEMS[setting.holds]]
         fields[setting.name] = (annotation, Field(default, alias=word))
-    return create_model(block.name, __config__=STRICT, __doc__=block.summary, **fields)
+    try:
+        return create_model(block.name, __config__=STRICT, __doc__=block.summary, **fields)
+    except PydanticUserError as error:
+        raise FieldspecError(f"block {block.name!r}: its settings cannot be checked: {error.message}") from None
 
 
 def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
@@ -93,79 +94,119 @@ def frozen(value: Any) -> Any:
 
 def _problems(error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], path: Path) -> list[Problem]:
     """One problem a setting, however many members of a union refused it."""
-    found: dict[Path, Problem] = {}
-    for detail in error.errors(include_url=False, include_context=False):
-        at, known, words = _named(model, detail["loc"])
-        if detail["type"] == "extra_forbidden" and at and at[-1] not in known:
-            message = f"unknown key.{did_you_mean(str(at[-1]), known) or _known(known)}"
-            problem = Problem(path + at, message, at_key=True)
-        elif detail["type"] == "missing" and len(at) == len(detail["loc"]):
-            problem = Problem(path + at[:-1], f"missing key {at[-1]!r}{_needs(words)}")
-            at = (*at, "missing")
+    found: dict[tuple[Path, bool], Problem] = {}
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        at, field, owner = _place(model, detail["loc"])
+        names = {name: one.alias or name for name, one in owner.model_fields.items()}
+        missing = detail["type"] == "missing" and len(at) == len(detail["loc"])
+        if field is None:
+            reason = f"unknown key.{mend(str(at[-1]), names.values(), names)}"
+        elif missing:
+            reason = f"missing key {at[-1]!r}: give {_words(field)}"
         else:
-            value: Any = data
-            for step in at:
-                value = value[step]
-            problem = Problem(path + at, f"needs {words}, gets {written(value)}")
-        found.setdefault(at, problem)
+            reason = f"needs {_words(field)}, gets {written(_value(data, at))}"
+        where = path + (at[:-1] if missing else at)
+        found.setdefault((at, missing), Problem(where, reason, at_key=field is None))
     return list(found.values())
 
 
-def _named(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Path, list[str], str]:
-    """How much of pydantic's location a spec's author would write, the keys known there, and what the last accepts.
+def _place(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Path, Any, type[BaseModel]]:
+    """As much of pydantic's location as a spec's author would write, the field or model there, and the last model.
 
-    Locations go on into tuple indices and union members; they are cut where the models end.
+    Locations go on into tuple indices and union members; they are cut where the models end. A key that no model
+    knows has no field.
     """
     path: list[str | int] = []
-    words = "a mapping"
-    current: type[BaseModel] | None = model
+    field: Any = model
     for step in location:
-        if current is None:
+        if isinstance(field, type) and issubclass(field, BaseModel):
+            model = field
+            field = next((one for name, one in model.model_fields.items() if step == (one.alias or name)), None)
+        elif get_origin(getattr(field, "annotation", None)) is dict and _is_model(get_args(field.annotation)[1]):
+            field = get_args(field.annotation)[1]
+        else:
             break
-        known = _keys(current)
         path.append(step)
-        if step not in known:
-            return tuple(path), known, words
-        words, inner = known_type(current, known, str(step))
-        if inner is UserBlock and len(location) > len(path):
-            path.append(location[len(path)])
-            words = "a mapping with params and body"
-        model, current = current, inner
-    return tuple(path), _keys(current or model), words
+        if field is None:
+            break
+        if _is_model(getattr(field, "annotation", None)) and len(path) < len(location):
+            field = field.annotation
+    return tuple(path), field, model
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def known_type(model: type[BaseModel], known: list[str], key: str) -> tuple[str, type[BaseModel] | None]:
-    """What the field at `key` accepts, in words, and the model that it holds if it holds one."""
-    field = list(model.model_fields.values())[known.index(key)]
-    says = [item.words for item in field.metadata if isinstance(item, Says)] or _says_inside(field.annotation)
-    inner = {Defaults: Defaults, dict[str, UserBlock]: UserBlock}.get(field.annotation)  # type: ignore[call-overload]
-    return (says or ["a mapping"])[0], inner
+def _value(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
 
 
-def _says_inside(annotation: Any) -> list[str]:
-    """The words of an Annotated member of a union such as ``Padding | None``."""
-    members = getattr(annotation, "__args__", ())
-    return [item.words for member in members for item in getattr(member, "__metadata__", ()) if isinstance(item, Says)]
+def _words(field: Any) -> str:
+    """What a field accepts: its own words, or those of its type."""
+    says = [item.words for item in getattr(field, "metadata", ()) if isinstance(item, Says)]
+    return says[0] if says else words_of(getattr(field, "annotation", field))
 
 
-def _known(known: list[str]) -> str:
-    return f" Known: {', '.join(known)}."
+_PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
-def _needs(words: str) -> str:
-    return f": {words}"
+def words_of(annotation: Any) -> str:
+    """What a type accepts, in words; None, which a spec cannot ask for, is passed over."""
+    says = [item.words for item in getattr(annotation, "__metadata__", ()) if isinstance(item, Says)]
+    if says:
+        return says[0]
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    match get_origin(annotation):
+        case origin if origin is Annotated:
+            return words_of(arguments[0])
+        case origin if origin is Literal:
+            return _or(list(map(str, arguments)))
+        case origin if origin in (Union, UnionType):
+            return _or([words_of(argument) for argument in arguments])
+        case origin if origin in (list, tuple):
+            return "a list"
+    keys = f" with {', '.join(annotation.model_fields)}" if _is_model(annotation) else ""
+    return _WORDS.get(annotation, f"a mapping{keys}")
+
+
+def _or(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def written(value: Any) -> str:
-    """A value as a spec would write it, shortened."""
+    """A value as a spec would write it, shortened; a text in quotes."""
     if value is None:
         return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return shorten(list(value))
-    return shorten(value)
+    if isinstance(value, str):
+        return shorten(value)
+    text = flow(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as a spec would write it.
+
+    Example:
+        >>> flow({"conv": {"kernel": (3, 3), "norm": "none", "bias": True}})
+        '{conv: {kernel: [3, 3], norm: none, bias: true}}'
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and value.lower() not in ("true", "false", "null") else repr(value)
+    return "~" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def listed(value: Any) -> Any:
+    """A copy with lists for tuples, as JSON and YAML have them."""
+    if isinstance(value, list | tuple):
+        return [listed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: listed(item) for key, item in value.items()}
+    return value
