@@ -12,6 +12,13 @@ from fieldspec.blocks.axis import AxisMap
 Number = int | Fraction
 
 
+MAX_MASK = 2**16  # pixels that a window with holes may span; the masks of a long chain would fill the memory
+
+
+class TooWideError(Exception):
+    """A window with holes spans more pixels than a mask is kept for."""
+
+
 class Window(NamedTuple):
     """Pixels `first` to `last` of the input; pixel 0 is at 0, padding makes `first` negative.
 
@@ -177,6 +184,7 @@ def union(windows: Iterable[Window]) -> Window:
     if solid:
         return Window(first, reach)
     bits = 0
+    _check_span(first, reach)
     for window in seen:
         bits |= window.bits() << (window.first - first)
     return _window(first, reach, bits)
@@ -203,12 +211,18 @@ def _spread(window: Window, taps: range, jump: int) -> Window:
     step = taps.step * jump
     if mask is None and step <= last - first + 1:
         return Window(begin, end)
+    _check_span(begin, end)
     bits, copies = window.bits(), 1
     while copies < count:  # each round doubles the copies: log2(kernel) shifts
         more = min(copies, count - copies)
         bits |= bits << (more * step)
         copies += more
     return _window(begin, end, bits)
+
+
+def _check_span(first: int, last: int) -> None:
+    if last - first >= MAX_MASK:
+        raise TooWideError
 
 
 def _window(first: int, last: int, bits: int) -> Window:

@@ -30,7 +30,9 @@ def measure_torchinfo_parameters(module: nn.Module, shape: Shape) -> int:
     """Trainable parameters as torchinfo's summary of a forward pass counts them."""
     from torchinfo import summary
 
-    summed = summary(_on_meta(module), input_size=(1, *shape), device="meta", mode="eval", verbose=0)
+    ghost = _on_meta(module)
+    dtypes = [_input(ghost, shape).dtype]
+    summed = summary(ghost, input_size=(1, *shape), device="meta", dtypes=dtypes, mode="eval", verbose=0)
     return int(summed.trainable_params)
 
 
@@ -49,7 +51,7 @@ def measure_shapes(module: nn.Module, shape: Shape) -> dict[str, Shape]:
             shapes[path] = tuple(output.shape[1:])
 
     with hooked(ghost, [path for path, _ in ghost.named_modules()], note), torch.no_grad():
-        ghost(torch.empty(1, *shape, device="meta"))
+        ghost(_input(ghost, shape))
     return shapes
 
 
@@ -60,7 +62,7 @@ def measure_macs(module: nn.Module, shape: Shape) -> dict[str, int]:
     """
     ghost = _on_meta(module)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ghost(torch.empty(1, *shape, device="meta"))
+        ghost(_input(ghost, shape))
     root = type(ghost).__name__
     macs = dict.fromkeys((path for path, _ in ghost.named_modules()), 0)
     for name, counts in counter.get_flop_counts().items():
@@ -93,3 +95,9 @@ def _on_meta(module: nn.Module) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # third-party modules may warn when copied
         return copy.deepcopy(module).to("meta").eval()
+
+
+def _input(ghost: nn.Module, shape: Shape) -> Tensor:
+    """One example of the module's own type, without values."""
+    like = next(ghost.parameters(), torch.empty(0))
+    return torch.empty(1, *shape, device="meta", dtype=like.dtype)

@@ -265,7 +265,8 @@ def _resize_matrix(how: str, own_in: int, own_out: int, size_in: int, size_out: 
     module's own size are the true ones: they are repeated. Linear weights below 1e-6 are such rounding too.
     """
     if how.startswith("nearest"):
-        reads = F.interpolate(torch.arange(own_in, dtype=torch.float64).view(1, 1, -1), own_out, mode=how)
+        units = torch.arange(own_in, dtype=torch.float32).view(1, 1, -1, 1)
+        reads = F.interpolate(units, (own_out, 1), mode=how)  # torch rounds other numbers of axes otherwise
         source = reads.flatten().long()
         blocks = -(-size_out // own_out)
         source = torch.cat([source + block * own_in for block in range(blocks)])[:size_out]

@@ -8,6 +8,7 @@ from fieldspec.analysis.field import (
     PIXEL,
     AxisField,
     Number,
+    TooWideError,
     alone,
     in_step,
     joined,
@@ -30,7 +31,8 @@ class Field(NamedTuple):
     """What one unit of a layer sees of the input, per axis, in pixels.
 
     `exact`: proven by construction. `whole_input`: a global operation (`global_since`) lies before, and the
-    numbers are of the local field. `bound`: an upper bound. `unknown`: no number.
+    numbers are of the local field. `bound`: an upper bound. `unknown`: no number, where windows of more than
+    16,384 kinds or with holes over more than 65,536 pixels would have to be kept.
     """
 
     axes: tuple[AxisField, ...]
@@ -84,11 +86,14 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
     nodes = graph.nodes
     fields = [Field((PIXEL,) * (len(nodes[0].shape) - 1))]
     for node in nodes[1:]:
-        if len(node.inputs) == 1:
-            source = node.inputs[0]
-            fields.append(_after(node, nodes[source].shape, fields[source]))
-        else:
-            fields.append(_merged(node, graph, fields))
+        source = node.inputs[0]
+        try:
+            if len(node.inputs) == 1:
+                fields.append(_after(node, nodes[source].shape, fields[source]))
+            else:
+                fields.append(_merged(node, graph, fields))
+        except TooWideError:
+            fields.append(Field((), "unknown", fields[source].global_since))
     return fields
 
 
@@ -97,8 +102,10 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
     layer = node.layer
     if layer.is_global:
         return _seeing_all(field, node.id)
-    if field.placeless or field.status == "unknown":
+    if field.placeless:
         return field
+    if field.status == "unknown":
+        return field._replace(placeless=layer.covers((shape,)))
     if layer.covers((shape,)):
         axes = tuple([over(axis, units) for axis, units in zip(field.axes, shape[1:], strict=True)])
         return _seeing_all(field, node.id)._replace(axes=axes, placeless=True)
@@ -130,16 +137,18 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     for i in node.inputs:
         field = fields[i]
         global_since = global_since or field.global_since
+        if field.placeless:
+            continue
+        if nodes[i].shape[1:] != size:
+            spread = spread or nodes[i].id  # one unit for every place
+            continue
+        placed.append((nodes[i], field))
         uniform = uniform and field.uniform
         if RANK[field.status] > RANK[status]:
             status = field.status
-        if not field.placeless and nodes[i].shape[1:] == size:
-            placed.append((nodes[i], field))
-        elif not field.placeless:
-            spread = spread or nodes[i].id  # one unit for every place
     global_since = global_since or spread
     if not placed and spread:
-        return Field((), "unknown", spread, placeless=True)  # a row and a column: a map of neither's units
+        return Field((), "unknown", global_since, placeless=True)  # a row and a column: a map of neither's units
     if not placed:
         return _all_placeless([fields[i] for i in node.inputs])._replace(global_since=global_since)
     if global_since is not None and status == "exact":

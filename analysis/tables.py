@@ -84,7 +84,10 @@ def _grid(report: Report, all_layers: bool) -> list[list[str]]:
     lines = [COLUMNS, *[_cells(row) for row in rows(report, all_layers=all_layers)]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
     return [
-        [cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True))]
+        [
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
         for line in lines
     ]
 
@@ -111,9 +114,8 @@ def notes(report: Report) -> list[str]:
         lines.append(f"From {since} on every unit also sees the whole input; fields are the local ones.")
     for layer in report.layers:
         if layer.field.axes and layer.touched != layer.receptive_field:
-            lines.append(
-                f"{layer.id} is the first with holes: it reads {by(layer.touched)} of its {by(layer.receptive_field)} pixels."
-            )
+            reads, span = by(layer.touched), by(layer.receptive_field)
+            lines.append(f"{layer.id} is the first with holes: it reads {reads} of its {span} pixels.")
             break
     return [*lines, *map(str, report.misalignments)]
 
@@ -219,7 +221,7 @@ def plain(report: Report) -> dict[str, Any]:
 
 
 def _layer(layer: LayerReport) -> dict[str, Any]:
-    data = {
+    data: dict[str, Any] = {
         "id": layer.id,
         "kind": layer.kind,
         "inputs": layer.inputs,

@@ -145,9 +145,8 @@ def command() -> None:
 
 
 if __name__ == "__main__":
-    print(
-        f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}"
-    )
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    print(f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {versions}")
     print(f"{torch.get_num_threads()} threads; {SPECS} specs ({SLOW} for tools over 100 ms)\n")
     ratio = compare()
     chains()

@@ -52,7 +52,8 @@ class Chain(Block):
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        height, width = 1, 1
+        height: Fraction | int = 1
+        width: Fraction | int = 1
         for _, child in self.children:
             by_height, by_width = child.scale
             height, width = height * by_height, width * by_width

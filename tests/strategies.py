@@ -452,7 +452,7 @@ def _patches(draw: Draw, at: At) -> tuple[Item, At]:
     return {"space_to_depth": {"block": block}}, replace(after, channels=at.channels * block**2)
 
 
-CHANGERS = (_strided, _strided, _any_conv, _shorthand, _any_pool, _to_size, _up, _patches)
+CHANGERS = (_strided, _strided, _any_conv, _shorthand, _any_pool, _to_size, _to_size, _up, _up, _patches)
 
 
 def _changer(draw: Draw, at: At) -> tuple[Item, At]:

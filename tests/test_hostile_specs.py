@@ -31,7 +31,6 @@ HOSTILE = {
     "recursion": "HEAD + 'blocks: {a: {body: [{b: }]}, b: {body: [{a: }, {a: }]}}\\nlayers: [{a: }]'",
     "dense": "HEAD + 'layers: [{dense: {growth: 65536, layers: 1024}, repeat: 1000000}]'",
     "dense in a body": "HEAD + 'layers: [{chain: {body: [{dense: {growth: 1, layers: 1024}, repeat: 100}]}}]'",
-    "many dense": "HEAD + 'layers: [{chain: {body: [' + '{dense: {growth: 1, layers: 1024}}, ' * 9_000 + ']}}]'",
     "dense in branches": "HEAD + 'layers: [{parallel: {merge: concat, branches: [' + '[{dense: {growth: 1, layers: 1024, norm: none, act: none}}], ' * 9_000 + ']}}]'",
     "sixty bodies": "HEAD + 'layers: [' + '{chain: {body: [' * 60 + '{act: }' + ']}}' * 60 + ']'",
     "as deep as is read": "HEAD + 'layers: [' + '{residual: {body: [' * 20 + '{act: , id: 3}' + ']}}' * 20 + ']'",
@@ -60,13 +59,13 @@ from fieldspec.architectures.spec import loads
 HEAD = {head!r}.replace("\\\\n", chr(10))
 for name, text in json.load(sys.stdin).items():
     text = eval(text)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         loads(text)
         lines = []
     except SpecError as error:
         lines = str(error).splitlines()
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     peak_kb = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]  # getrusage counts the parent's too
     print(json.dumps([name, took, int(peak_kb), lines]), flush=True)
 """
@@ -74,7 +73,7 @@ for name, text in json.load(sys.stdin).items():
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, tuple[float, int, list[str]]]:
-    """Seconds, the peak of memory so far in KiB, and the lines, for each text; all in one process of their own."""
+    """Seconds of work, the peak of memory so far in KiB, and the lines, for each text; all in one process of their own."""
     command = [sys.executable, "-c", PROBE.format(head=HEAD)]
     done = subprocess.run(command, input=json.dumps(HOSTILE), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from fieldspec.analysis.measure_field import measure_fields
 from fieldspec.analysis.proof import prove
 from fieldspec.architectures import ArchitectureSpec, analyze, build, check, dump, load, loads
 from fieldspec.architectures.verification import module_path
+from fieldspec.blocks.layers import Merge
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
 from strategies import c1c2c3c40_family, specs
@@ -51,7 +52,7 @@ def one_thread() -> Iterator[None]:
 # -- any spec --------------------------------------------------------------------------------------------------
 
 
-@examples(60)
+@examples(120)
 @given(specs())
 def test_counts_and_shapes_are_torchs(document: Document) -> None:
     """Parameters, buffers, multiply-adds and the shape of every layer, from one forward pass of the built network."""
@@ -78,14 +79,15 @@ def test_counts_and_shapes_are_torchs(document: Document) -> None:
     assert claimed == {path: shapes[path] for path in claimed}
 
 
-@examples(50)
+@examples(120)
 @given(specs(), st.data())
 def test_fields_and_memory_are_the_measured_ones(document: Document, data: st.DataObject) -> None:
-    """Start, size, holes, jump and phases of the features and of any layers inside; live and saved bytes."""
+    """Start, size, holes, jump, phases of the features, all merges and any layers inside; live and saved bytes."""
     report, net = analyze(document), build(document)
     inner = [layer.id for layer in report.layers[1:]]
     chosen = data.draw(st.lists(st.sampled_from(inner), max_size=3, unique=True), label="layers")
-    checks = prove(net, report, path_of=module_path, layers=chosen)
+    merges = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)]
+    checks = prove(net, report, path_of=module_path, layers=[*merges, *chosen])
     proved = {one.what for one in checks if one.verdict == "proved"}
     assert {"params", "buffers", "macs", "peak bytes", "saved bytes", "shape", "live bytes"} <= proved
     for one in checks:  # what is not proved has too many phases to measure each, or no number at all
@@ -97,7 +99,7 @@ def test_fields_and_memory_are_the_measured_ones(document: Document, data: st.Da
         assert {"receptive_field"} <= of_features
 
 
-@examples(150)
+@examples(100)
 @given(specs())
 def test_a_spec_survives_every_format(document: Document) -> None:
     """``loads(dump(s)) == s`` as YAML, JSON and plain data, in its author's words and in its canonical form."""
@@ -139,7 +141,7 @@ def test_a_report_is_plain_data(document: Document) -> None:
 # -- the family of C1C2C3C40 -----------------------------------------------------------------------------------
 
 
-@examples(15)
+@examples(40)
 @given(c1c2c3c40_family())
 def test_what_check_accepts_keeps_its_constraints(document: Document) -> None:
     """A measured field over 44 and fewer than 200,000 parameters, counted by torch; and the other way round."""
@@ -150,7 +152,7 @@ def test_what_check_accepts_keeps_its_constraints(document: Document) -> None:
     assert broken <= {"params", "receptive_field"}  # what the family is made of keeps the rest
 
 
-@examples(15)
+@examples(40)
 @given(c1c2c3c40_family(strays=True))
 def test_what_check_rejects_breaks_what_it_names(document: Document) -> None:
     """Exactly the constraints that the built network breaks, one without a dilated layer for instance."""

@@ -11,6 +11,7 @@ import pytest
 from fieldspec.analysis import Field, report_of
 from fieldspec.analysis.field import Number
 from fieldspec.analysis.receptive_field import MAX_PHASES, receptive_field
+from fieldspec.architectures.questions import analyze
 from fieldspec.blocks import (
     IDENTITY,
     Block,
@@ -390,8 +391,15 @@ def test_a_row_and_a_column_alone_make_no_known_map() -> None:
     row, column = L.Pool2d("avg", (64, 1), (64, 1)), L.Pool2d("avg", (1, 64), (1, 64))
     field = field_of(parallel_add(row=row, column=column))
     assert (field.axes, field.status, field.global_since) == ((), "unknown", "parallel1.row")
-    gated = gate(parallel_add(row=row, column=column))  # coordinate attention
-    assert field_of(conv(3), gated).status == "unknown"
+    coordinate_attention = field_of(conv(3), gate(parallel_add(row=row, column=column)))
+    assert (square(coordinate_attention), coordinate_attention.status) == ((3, 1, -1), "whole_input")
+
+
+def test_what_has_no_place_cannot_make_a_field_a_bound() -> None:
+    """A gate from a branch of which only a bound is known: the map itself is exact, and sees the whole input."""
+    excited = chain(L.SpaceToDepth(2), L.DepthToSpace(2), L.GlobalPool())
+    field = field_of(gate(excited))
+    assert (square(field), field.status) == ((1, 1, 0), "whole_input")
 
 
 def test_pooling_over_the_whole_map() -> None:
@@ -476,3 +484,13 @@ def test_holes_that_fill_up_are_forgotten() -> None:
     masks = [field.axes[0].windows[0].mask for field in fields]
     assert masks[1] is not None  # -2 0 2
     assert not any(masks[2:])
+
+
+def test_windows_with_holes_too_wide_to_keep_are_unknown() -> None:
+    """Dilations of 4096 in a row leave holes over millions of pixels: no number, at once, and pooling stays placed."""
+    layers = [{"conv": {"out": 1, "kernel": 4096, "dilation": 4096}, "repeat": 100}]
+    report = analyze({"input": [3, 32, 32], "layers": layers, "head": {"classes": 2}})
+    assert report.features.id == "conv1.99.act"
+    assert (report.features.status, report.features.receptive_field) == ("unknown", ())
+    steps = [{"conv": {"out": 1, "kernel": 1, "stride": 4096}, "repeat": 5}, {"conv": {"out": 1, "dilation": 3}}]
+    assert analyze({"input": [1, 8, 8], "layers": steps}).features.status == "unknown"

@@ -42,7 +42,7 @@ class Conv2d(Layer):
         return self.groups == 1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        (channels, height, width) = map_of("conv", inputs[0], self.in_channels)
+        _, height, width = map_of("conv", inputs[0], self.in_channels)
         (kh, kw), (sh, sw), (dh, dw) = self.kernel_size, self.stride, self.dilation
         (top, bottom), (left, right) = self.padding
         rows, columns = height + top + bottom - dh * (kh - 1) - 1, width + left + right - dw * (kw - 1) - 1
@@ -163,7 +163,9 @@ def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
     """Raise unless `groups` divides both channel counts."""
     if in_channels % groups == 0 and out_channels % groups == 0:
         return
-    common = [g for g in range(1, min(in_channels, out_channels, 65_536) + 1) if in_channels % g == out_channels % g == 0]
+    common = [
+        g for g in range(1, min(in_channels, out_channels, 65_536) + 1) if in_channels % g == out_channels % g == 0
+    ]
     culprit = f"channels (={in_channels})" if in_channels % groups else f"out (={out_channels})"
     listed = ", ".join(map(str, common[:-1])) + (" or " if common[:-1] else "") + str(common[-1])
     raise SettingError("groups", f"{groups} does not divide {culprit}. Use {listed}.")
@@ -183,7 +185,9 @@ def window_too_large(kernel: Pair, dilation: Pair, padding: Sides, size: Pair) -
     sides = [side for axis in padding for side in axis]
     pad = str(sides[0]) if len(set(sides)) == 1 else str([list(axis) for axis in padding])
     needs = [max(1, dilation[i] * (kernel[i] - 1) + 1 - sum(padding[i])) for i in range(2)]
-    dilated = "" if dilation == (1, 1) else f" with dilation {dilation[0] if dilation[0] == dilation[1] else list(dilation)}"
+    dilated = (
+        "" if dilation == (1, 1) else f" with dilation {dilation[0] if dilation[0] == dilation[1] else list(dilation)}"
+    )
     return (
         f"{kernel[0]}x{kernel[1]}{dilated} {'and' if dilated else 'with'} padding {pad} "
         f"needs at least {needs[0]}x{needs[1]}, gets {size[0]}x{size[1]}"

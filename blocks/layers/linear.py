@@ -22,7 +22,9 @@ class Linear(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:
-            raise ShapeError(f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it")
+            raise ShapeError(
+                f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it"
+            )
         if inputs[0][0] != self.in_features:
             raise ShapeError(f"linear needs {self.in_features} features, gets {inputs[0][0]}")
         return (self.out_features,)

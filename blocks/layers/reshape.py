@@ -100,7 +100,9 @@ class DepthToSpace(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, height, width = map_of("depth_to_space", inputs[0], None)
         if channels % self.block**2:
-            raise ShapeError(f"depth_to_space: block {self.block} needs channels that {self.block**2} divides, gets {channels}")
+            raise ShapeError(
+                f"depth_to_space: block {self.block} needs channels that {self.block**2} divides, gets {channels}"
+            )
         return (channels // self.block**2, height * self.block, width * self.block)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:

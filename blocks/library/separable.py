@@ -138,7 +138,9 @@ def inverted_residual(
     middle = _middle_channels(in_channels, expand, expand_ratio)
     children: list[tuple[str, Block]] = []
     if middle != in_channels:
-        children.append(("expand", conv(in_channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order)))
+        children.append(
+            ("expand", conv(in_channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order))
+        )
     depthwise = conv(
         middle,
         out_channels=middle,

@@ -6,18 +6,20 @@ import json
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fieldspec.architectures import catalogue
+from fieldspec.architectures.problems import SpecError
 from fieldspec.architectures.spec import ArchitectureSpec, load, loads
 from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report import Report
+    from fieldspec.architectures.constraints import Verdict
 
 app = typer.Typer(
     name="fieldspec",
@@ -32,7 +34,7 @@ Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a Y
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class SpecFormat(str, Enum):
+class SpecFormat(StrEnum):
     """What `show` writes."""
 
     yaml = "yaml"
@@ -117,7 +119,7 @@ def show(
 @app.command()
 def analyze(
     spec: Spec,
-    all_layers: Annotated[bool, typer.Option("--all", help="A row for every layer, activations and norms too.")] = False,
+    all_layers: Annotated[bool, typer.Option("--all", help="A row a layer, activations and norms too.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every layer as CSV.")] = False,
     as_json: Json = False,
@@ -125,7 +127,7 @@ def analyze(
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
 ) -> None:
-    """Every layer's output, receptive field, jump, parameters and multiply-adds; torch is not needed.
+    """What every layer costs and sees. Torch is not needed.
 
     Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
     global operation, which also see the whole input.
@@ -136,6 +138,7 @@ def analyze(
     fieldspec analyze my_network.yaml --input 3x64x64 --json
     """
     from fieldspec.analysis.report import report_of
+    from fieldspec.architectures.constraints import judge
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
@@ -151,7 +154,10 @@ def analyze(
         typer.echo(report.to_markdown(all_layers=all_layers), nl=False)
     else:
         typer.echo(report.to_text(all_layers=all_layers), nl=False)
-        _print_verdicts(loaded, report)
+        verdicts = judge(loaded.constraints, report)
+        if verdicts:
+            typer.echo("\nConstraints")
+            _print_verdicts(verdicts)
 
 
 def _input_size(text: str) -> list[int]:
@@ -161,19 +167,14 @@ def _input_size(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _print_verdicts(spec: ArchitectureSpec, report: Report) -> None:
-    from fieldspec.architectures.constraints import judge
-
-    verdicts = judge(spec.constraints, report)
-    if verdicts:
-        typer.echo("\nConstraints")
+def _print_verdicts(verdicts: list[Verdict]) -> None:
     for verdict in verdicts:
         typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")
 
 
 @app.command()
 def check(spec: Spec, as_json: Json = False) -> None:
-    """The constraints of a spec, each with its verdict; exit status 1 if one is broken.
+    """The constraints of a spec, each with its verdict. Exit status 1 if one is broken.
 
     \b
     fieldspec check c1c2c3c40
@@ -192,14 +193,14 @@ def check(spec: Spec, as_json: Json = False) -> None:
     elif not verdicts:
         typer.echo(f"{loaded.name} states no constraints")
     else:
-        _print_verdicts(loaded, report)
+        _print_verdicts(verdicts)
     if broken:
         raise typer.Exit(1)
 
 
 @app.command()
 def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
-    """What two specs differ in, settings and numbers; exit status 1 if they differ, as diff(1) does.
+    """What two specs differ in: settings and numbers. Exit status 1 if they differ, as diff(1) does.
 
     \b
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
@@ -239,7 +240,7 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the network and write a checkpoint (safetensors) that carries its spec.
+    """Build the network and write a checkpoint. It is a safetensors file that carries its spec.
 
     \b
     fieldspec build c1c2c3c40
@@ -271,7 +272,7 @@ def verify(
     timm: Annotated[bool, typer.Option("--timm", help="Check timm's contract instead, point by point.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the network, measure it, and compare every number with what was claimed; exit status 1 if one differs.
+    """Build the network, measure it, compare every number. Exit status 1 if one differs from what was claimed.
 
     \b
     fieldspec verify c1c2c3c40              parameters, shapes, multiply-adds, fields, memory
@@ -279,30 +280,36 @@ def verify(
     """
     loaded = _load(spec)
     if timm:
-        with _spinner(f"checking {loaded.name} against timm's contract"):
-            from fieldspec.architectures.contract import timm_contract
-
-            points = timm_contract(loaded)
-        failed = [point for point in points if not point.ok]
-        if as_json:
-            rows = [{"point": p.name, "ok": p.ok, "detail": p.detail} for p in points]
-            _print_json({"schema": 1, "name": loaded.name, "ok": not failed, "points": rows})
-        else:
-            for point in points:
-                typer.echo(f"  {'ok    ' if point.ok else 'FAILED'}  {point.name}{f': {point.detail}' if point.detail else ''}")
-            typer.echo(f"{len(points) - len(failed)} of {len(points)} points hold")
+        ok = _check_contract(loaded, as_json)
     else:
         with _spinner(f"building and measuring {loaded.name}"):
             from fieldspec.architectures.verification import verify as measure
 
             verification = measure(loaded)
-        failed = [] if verification.ok else [verification]
+        ok = verification.ok
         if as_json:
             _print_json(verification.to_dict())
         else:
             typer.echo(str(verification))
-    if failed:
+    if not ok:
         raise typer.Exit(1)
+
+
+def _check_contract(spec: ArchitectureSpec, as_json: bool) -> bool:
+    with _spinner(f"checking {spec.name} against timm's contract"):
+        from fieldspec.architectures.contract import timm_contract
+
+        points = timm_contract(spec)
+    ok = all(point.ok for point in points)
+    if as_json:
+        rows = [{"point": p.name, "ok": p.ok, "detail": p.detail} for p in points]
+        _print_json({"schema": 1, "name": spec.name, "ok": ok, "points": rows})
+    else:
+        for point in points:
+            detail = f": {point.detail}" if point.detail else ""
+            typer.echo(f"  {'ok    ' if point.ok else 'FAILED'}  {point.name}{detail}")
+        typer.echo(f"{sum(point.ok for point in points)} of {len(points)} points hold")
+    return ok
 
 
 def _load(spec: str) -> ArchitectureSpec:
@@ -326,11 +333,15 @@ def main() -> None:
     """Run a command; errors of the input are one line each on stderr, never a traceback."""
     try:
         app(prog_name="fieldspec")
-    except FieldspecError as error:
-        _fail("\n".join(f"error: {line}" for line in str(error).splitlines()))
-    except BrokenPipeError:  # the reader has seen enough: `fieldspec analyze ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as error:
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `fieldspec analyze ... | head` has seen enough
         sys.exit(0)
+    except SpecError as error:
+        _fail(str(error))  # file:line:column first, as editors expect it
+    except FieldspecError as error:
+        _fail(f"error: {error}")
     except OSError as error:
         _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
     except ImportError as error:
