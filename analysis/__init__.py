@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # Not lazy: these bear the names of their modules, which would stand in their place once somebody imports those.
-from fieldspec.analysis.properties import properties
-from fieldspec.analysis.receptive_field import Field, receptive_field
+from fieldspec.analysis.kinds import properties
+from fieldspec.analysis.receptive_fields import Field, receptive_field
 
 if TYPE_CHECKING:
     from fieldspec.analysis.alignment import Misalignment, misalignments

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fieldspec.analysis.field import Number
-from fieldspec.analysis.receptive_field import Field
+from fieldspec.analysis.receptive_fields import Field
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Conv2d
 

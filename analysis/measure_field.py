@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from fieldspec.analysis.measure_counts import hooked
-from fieldspec.analysis.measure_linear import Call, Linearized, Unmeasurable
+from fieldspec.analysis.measure_linear import Call, Linearized, Unmeasurable, slim
 from fieldspec.blocks.layers import Shape
 
 MAX_LENGTH = 8_192  # pixels along the axis that is measured
+WIDTH = 32  # pixels across a strip, if the maps of the network allow it
 MAX_PIXELS = 1_048_576  # of the input that is measured
 SMALLEST = 1e-290  # a gradient below may have neighbours that became 0
 Pixels = tuple[int, ...]
@@ -90,6 +91,7 @@ class Probe:
         output = self.outputs[path]
         if not output.requires_grad:
             return ()
+        output = slim(output)
         seed = torch.zeros_like(output)
         seed.narrow(2 + axis, unit, count).fill_(1)
         (gradient,) = torch.autograd.grad(output, self.input, seed, retain_graph=True)
@@ -106,7 +108,7 @@ class Probe:
 
 
 class FieldMeter:
-    """Measures windows along one axis on an input that is long there and as the module's own across.
+    """Measures windows along one axis on an input that is long there and as the module's own, or narrower, across.
 
     Args:
         module: Any module in eval mode; its weights play no part.
@@ -142,10 +144,15 @@ class FieldMeter:
         failure: Unmeasurable | None = None
         axes = (0, 1) if square else (self.axis,)
         growths = {axis: _growths(shape[1 + axis], at_least[axis], step[axis]) for axis in axes}
-        for attempt in range(3):
+        across = 1 - self.axis
+        for attempt in range(6):  # first with a narrow strip, then with one as wide as the module's own input
             grown = list(shape)
             for axis in axes:
-                grown[1 + axis] += growths[axis][attempt]
+                grown[1 + axis] += growths[axis][attempt % 3]
+            if attempt < 3 and not square:
+                grown[1 + across] -= (
+                    max(shape[1 + across] - max(WIDTH, 2 * step[across]), 0) // step[across] * step[across]
+                )
             try:
                 if max(grown[1:]) > MAX_LENGTH or grown[1] * grown[2] > MAX_PIXELS:
                     raise Unmeasurable(f"an input of {grown[1]}x{grown[2]} would be needed")

@@ -75,6 +75,17 @@ def _rule(*names: str) -> Callable[[Rule], Rule]:
     return register
 
 
+def _on_each_channel(rule: Rule) -> Rule:
+    """A rule that does to one channel what it does to all."""
+
+    def on_each(run: Linearized, own: Call, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        channel = slim(x)
+        output: Tensor = rule(run, own, func, channel, *args, **kwargs)
+        return output if channel is x else _broad(output, x.shape[1])
+
+    return on_each
+
+
 @_rule(
     *("relu", "relu6", "hardtanh", "leaky_relu", "elu", "celu", "selu", "silu", "gelu", "mish", "softplus", "prelu"),
     *("hardswish", "hardsigmoid", "sigmoid", "tanh", "batch_norm", "dropout", "dropout2d", "alpha_dropout"),
@@ -89,9 +100,9 @@ def _conv(
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
     """A uniform kernel on the mean of each group's channels, spread over the group's outputs."""
-    kernel = _uniform(groups, weight, x)
-    output = func(_group_means(x, groups), kernel, None, stride, padding, dilation, groups)
-    return _spread(output, weight.shape[0] // groups)
+    means = _group_means(x, groups)
+    output = func(means, _uniform(means, weight), None, stride, padding, dilation, means.shape[1])
+    return _spread(output, weight.shape[0])
 
 
 @_rule("conv_transpose2d")
@@ -99,9 +110,9 @@ def _conv_transpose(
     run: Linearized, own: Call, func: Any, /, x: Tensor, weight: Tensor, bias: Any = None,
     stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
-    kernel = _uniform(groups, weight, x)
-    output = func(_group_means(x, groups), kernel, None, stride, padding, output_padding, groups, dilation)
-    return _spread(output, weight.shape[1])
+    means = _group_means(x, groups)
+    output = func(means, _uniform(means, weight), None, stride, padding, output_padding, means.shape[1], dilation)
+    return _spread(output, weight.shape[1] * groups)
 
 
 @_rule("linear")
@@ -119,11 +130,13 @@ def _layer_norm(
 
 
 @_rule("group_norm", "instance_norm")
+@_on_each_channel
 def _group_norm(run: Linearized, own: Call, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return (x + run.without_place(x.mean((1, 2, 3), keepdim=True))) / 2
 
 
 @_rule("max_pool2d", "avg_pool2d")
+@_on_each_channel
 def _pool(
     run: Linearized, own: Call, func: Any, /, x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     *args: Any, **kwargs: Any,
@@ -142,6 +155,7 @@ def _pool(
 
 
 @_rule("adaptive_avg_pool2d", "adaptive_max_pool2d")
+@_on_each_channel
 def _adaptive(
     run: Linearized, own: Call, func: Any, /, x: Tensor, output_size: Any, *args: Any, **kwargs: Any
 ) -> Tensor:
@@ -153,6 +167,7 @@ def _adaptive(
 
 
 @_rule("interpolate")
+@_on_each_channel
 def _interpolate(run: Linearized, own: Call, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Resizing along each axis by the matrix of torch's own weights, every weight that is not 0 made positive."""
     if run.reference is None:
@@ -172,8 +187,7 @@ def _interpolate(run: Linearized, own: Call, func: Any, /, x: Tensor, *args: Any
 def _add(run: Linearized, own: Call, func: Any, /, x: Any, y: Any, **kwargs: Any) -> Any:
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
         return x if isinstance(x, Tensor) else y
-    x, y = _met(run, own, [x, y])
-    return (x + y) / 2  # so that a thousand sums stay finite
+    return _merged(run, own, x, y, lambda x, y: (x + y) / 2)  # so that a thousand sums stay finite
 
 
 @_rule("mul", "imul", "rmul", "div", "truediv", "itruediv")
@@ -181,8 +195,7 @@ def _multiply(run: Linearized, own: Call, func: Any, /, x: Any, y: Any, **kwargs
     """A product of positive maps: what a bias would add keeps a map that is 0 from hiding the other."""
     if not (isinstance(x, Tensor) and isinstance(y, Tensor)):
         return x if isinstance(x, Tensor) else y
-    x, y = _met(run, own, [x, y])
-    return (x + 1) * (y + 1) / 4
+    return _merged(run, own, x, y, lambda x, y: (x + 1) * (y + 1) / 4)
 
 
 @_rule("cat", "concat", "concatenate")
@@ -218,19 +231,47 @@ def _size(x: Any) -> tuple[int, ...]:
     return tuple(x.shape[2:]) if isinstance(x, Tensor) and x.dim() == 4 else ()
 
 
-def _uniform(groups: int, weight: Tensor, x: Tensor) -> Tensor:
-    height, width = weight.shape[2:]
-    return torch.full((groups, 1, height, width), 1 / (height * width), dtype=x.dtype, device=x.device)
+def slim(x: Tensor) -> Tensor:
+    """The one channel that stands for all channels of a map where they are the same, else the map.
+
+    Under uniform weights all outputs of a convolution that mixes channels are: computing one saves the others.
+    """
+    return getattr(x, "slim", x)
+
+
+def _broad(channel: Tensor, channels: int) -> Tensor:
+    """A map of so many channels, all of them this one."""
+    x = channel.expand(-1, channels, -1, -1)
+    x.slim = channel  # type: ignore[attr-defined]  # a note on this one tensor
+    return x
 
 
 def _group_means(x: Tensor, groups: int) -> Tensor:
+    """The mean of each group's channels; one is enough where all are the same."""
+    x = slim(x)
     batch, channels, *size = x.shape
-    return x if groups == channels else x.reshape(batch, groups, channels // groups, *size).mean(2)
+    return x if channels in (1, groups) else x.reshape(batch, groups, channels // groups, *size).mean(2)
 
 
-def _spread(x: Tensor, copies: int) -> Tensor:
+def _uniform(x: Tensor, weight: Tensor) -> Tensor:
+    """A depthwise kernel for `x` of the size of `weight`."""
+    height, width = weight.shape[2:]
+    return torch.full((x.shape[1], 1, height, width), 1 / (height * width), dtype=x.dtype, device=x.device)
+
+
+def _spread(x: Tensor, channels: int) -> Tensor:
+    """Each group's output to all of its channels."""
     batch, groups, *size = x.shape
-    return x.unsqueeze(2).expand(batch, groups, copies, *size).reshape(batch, groups * copies, *size)
+    if groups == 1:
+        return _broad(x, channels)
+    return x.unsqueeze(2).expand(batch, groups, channels // groups, *size).reshape(batch, channels, *size)
+
+
+def _merged(run: Linearized, own: Call, x: Tensor, y: Tensor, merge: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Two maps to one, on a single channel where all channels of both are the same."""
+    if slim(x) is x or slim(y) is y:
+        return merge(*_met(run, own, [x, y]))
+    return _broad(merge(*_met(run, own, [slim(x), slim(y)])), max(x.shape[1], y.shape[1]))
 
 
 def _met(run: Linearized, own: Call, tensors: Sequence[Tensor]) -> list[Tensor]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fieldspec.analysis.alignment import Misalignment, misalignments
 from fieldspec.analysis.field import Number
+from fieldspec.analysis.kinds import properties
 from fieldspec.analysis.memory import DTYPE_BYTES, activations, saved_bytes
-from fieldspec.analysis.properties import properties
-from fieldspec.analysis.receptive_field import Field, Status, receptive_field
+from fieldspec.analysis.receptive_fields import Field, Status, receptive_field
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm2d, Layer, Shape
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldspec.architectures.builder import build
     from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
+    from fieldspec.architectures.comparison import Diff, diff
     from fieldspec.architectures.constraints import Constraint, Constraints, Verdict
-    from fieldspec.architectures.diff import Diff, diff
-    from fieldspec.architectures.dump import dump
     from fieldspec.architectures.problems import Problem, SpecError
     from fieldspec.architectures.questions import analyze, check
     from fieldspec.architectures.schema import json_schema
     from fieldspec.architectures.spec import ArchitectureSpec, Head, Item, load, loads
     from fieldspec.architectures.specnet import SpecNet
+    from fieldspec.architectures.writer import dump
 
 _HOME = {
     "ArchitectureSpec": "spec",
     "Constraint": "constraints",
     "Constraints": "constraints",
-    "Diff": "diff",
+    "Diff": "comparison",
     "Head": "spec",
     "Item": "spec",
     "Problem": "problems",
@@ -34,8 +34,8 @@ _HOME = {
     "analyze": "questions",
     "build": "builder",
     "check": "questions",
-    "diff": "diff",
-    "dump": "dump",
+    "diff": "comparison",
+    "dump": "writer",
     "json_schema": "schema",
     "load": "spec",
     "load_checkpoint": "checkpoint",
@@ -70,6 +70,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value  # `diff` and `dump` are modules too; the function is what the name stands for
-    return value
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from fieldspec.analysis.receptive_field import receptive_field
+from fieldspec.analysis.receptive_fields import receptive_field
 from fieldspec.architectures.constraints import Constraints, parse_constraints
 from fieldspec.architectures.expansion import TOO_MANY_LAYERS, Canonical, Expanded, Expander, too_many_channels, used_at
 from fieldspec.architectures.items import MAX_LAYERS, Parsed

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, get_args
 
-from fieldspec.analysis.properties import Property
+from fieldspec.analysis.kinds import Property
 from fieldspec.analysis.report import Report
 from fieldspec.architectures.problems import Path, Problems, mend
 from fieldspec.architectures.validation import written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fieldspec.analysis.properties import Property
+from fieldspec.analysis.kinds import Property
 from fieldspec.architectures.constraints import COMPARISON, MEASURES, NEEDS
 from fieldspec.architectures.items import BODY_KEYS
 from fieldspec.architectures.validation import Document, settings_model

@@ -11,7 +11,7 @@ import torch
 from timm.models._features import feature_take_indices  # the only home it has
 from torch import Tensor, fx, nn
 
-from fieldspec.analysis.receptive_field import Field, receptive_field
+from fieldspec.analysis.receptive_fields import Field, receptive_field
 from fieldspec.architectures.spec import ArchitectureSpec, Item, load
 from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError

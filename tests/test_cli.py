@@ -15,9 +15,9 @@ import pytest
 
 from fieldspec import __version__
 from fieldspec.architectures import catalogue
-from fieldspec.architectures.dump import dump
 from fieldspec.architectures.questions import analyze
 from fieldspec.architectures.spec import load, loads
+from fieldspec.architectures.writer import dump
 from fieldspec.cli import main
 
 COMMANDS = ["list", "show", "analyze", "check", "diff", "schema", "build", "verify"]

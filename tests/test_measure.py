@@ -176,6 +176,23 @@ class TestField:
         rows, _ = measure_fields(Net().eval(), (1, 16, 16), {"end": 3}, at_least=(32, 32), step=(1, 1))["end"]
         assert rows.unit(0) == (-2, -1, 0, 1, 2)
 
+    def test_channels_that_differ_are_kept_apart(self) -> None:
+        """A depthwise 3 behind a 1x1 beside a 5: one channel sees 3, the other 7, and a grouped split keeps that."""
+
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.near, self.far = conv(1), conv(5, padding=2)
+                self.each = nn.Conv2d(2, 2, 3, padding=1, groups=2)
+                self.left, self.both = nn.Identity(), nn.Identity()
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.each(torch.cat([self.near(x), self.far(x)], 1))
+                return self.left(x[:, :1]) + self.both(x)  # type: ignore[no-any-return]
+
+        meter = FieldMeter(Net().eval(), (1, 16, 16), ["left", "both"], 0, at_least=(48, 48))
+        assert [len(meter.units(path, 3).windows[0]) for path in ("left", "both")] == [3, 7]
+
     def test_gates_are_cut_and_products_are_not(self) -> None:
         """What global pooling sees is left out, a product of two maps sees both; uncut, the gate sees everything."""
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from fieldspec.architectures import catalogue
-from fieldspec.architectures.dump import dump
 from fieldspec.architectures.items import RESERVED_IDS
 from fieldspec.architectures.problems import SpecError
 from fieldspec.architectures.schema import json_schema
 from fieldspec.architectures.spec import ArchitectureSpec, load, loads
+from fieldspec.architectures.writer import dump
 from fieldspec.blocks import registry
 from fieldspec.blocks.block import IDENTITY, Block, chain, parallel_add, parallel_concat
 from fieldspec.blocks.errors import FieldspecError

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from fieldspec.architectures.builder import build
     from fieldspec.architectures.catalogue import names
     from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
-    from fieldspec.architectures.diff import Diff, diff
-    from fieldspec.architectures.dump import dump
+    from fieldspec.architectures.comparison import Diff, diff
     from fieldspec.architectures.problems import Problem, SpecError
     from fieldspec.architectures.questions import analyze, check
     from fieldspec.architectures.schema import json_schema
     from fieldspec.architectures.spec import ArchitectureSpec, load, loads
     from fieldspec.architectures.verification import Verification, verify
+    from fieldspec.architectures.writer import dump
     from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
     from fieldspec.blocks.registry import register_block
 
@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "ArchitectureSpec": "architectures.spec",
-    "Diff": "architectures.diff",
+    "Diff": "architectures.comparison",
     "FieldspecError": "blocks.errors",
     "LayerReport": "analysis.report",
     "MergeError": "blocks.errors",
@@ -39,8 +39,8 @@ _HOME = {
     "analyze": "architectures.questions",
     "build": "architectures.builder",
     "check": "architectures.questions",
-    "diff": "architectures.diff",
-    "dump": "architectures.dump",
+    "diff": "architectures.comparison",
+    "dump": "architectures.writer",
     "json_schema": "architectures.schema",
     "load": "architectures.spec",
     "load_checkpoint": "architectures.checkpoint",

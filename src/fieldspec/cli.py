@@ -107,7 +107,7 @@ def show(
     fieldspec show c1c2c3c40
     fieldspec show c1c2c3c40 --canonical --format json
     """
-    from fieldspec.architectures.dump import dump
+    from fieldspec.architectures.writer import dump
 
     loaded = _load(spec)
     if spec in catalogue.names() and format is SpecFormat.yaml and not canonical:
@@ -206,7 +206,7 @@ def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
     fieldspec diff old.yaml new.yaml --json
     """
-    from fieldspec.architectures.diff import diff as compare
+    from fieldspec.architectures.comparison import diff as compare
 
     difference = compare(_load(before), _load(after))
     if as_json:

@@ -10,7 +10,7 @@ import pytest
 
 from fieldspec.analysis import Field, report_of
 from fieldspec.analysis.field import Number
-from fieldspec.analysis.receptive_field import MAX_PHASES, receptive_field
+from fieldspec.analysis.receptive_fields import MAX_PHASES, receptive_field
 from fieldspec.architectures.questions import analyze
 from fieldspec.blocks import (
     IDENTITY,

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from fieldspec.architectures.diff import Diff, diff
+from fieldspec.architectures.comparison import Diff, diff
 from fieldspec.architectures.spec import load
 
 
