@@ -36,7 +36,7 @@ def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
         maps = [i for i in node.inputs if graph.nodes[i].shape[1:] == node.shape[1:]]  # not one unit for every place
         placed = [i for i in maps if fields[i].axes and not fields[i].placeless]
         for other in placed[1:]:
-            first, second = fields[placed[0]].center, fields[other].center
+            first, second = _middle(fields[placed[0]]), _middle(fields[other])
             if first != second:
                 ids = (graph.nodes[placed[0]].id, graph.nodes[other].id)
                 mend = _mend(graph, fields, (placed[0], other))
@@ -44,11 +44,16 @@ def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
     return found
 
 
+def _middle(field: Field) -> tuple[Number, ...]:
+    """Where unit 0 looks, were all units alike: a resized map's units lie beside what they see, on average on it."""
+    return tuple(axis.middle for axis in field.axes)
+
+
 def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int]) -> str:
     """A padding of the same sum for one convolution of either branch, if whole numbers do it."""
     for operand, other in (operands, operands[::-1]):
         move = [
-            there - here for here, there in zip(fields[operand].center, fields[other].center, strict=True)
+            there - here for here, there in zip(_middle(fields[operand]), _middle(fields[other]), strict=True)
         ]  # pixels by which this branch should look further on
         for index in _own(graph, operand, other):
             at = graph.nodes[index]

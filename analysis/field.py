@@ -91,6 +91,15 @@ class AxisField(NamedTuple):
         return self.windows[0].center
 
     @property
+    def middle(self) -> Number:
+        """Where unit 0's window lies on the average of all phases: `center`, where units do not differ."""
+        if self.period == 1:
+            return self.center
+        seen = [(unit, window) for unit, window in enumerate(self.windows) if window.size]
+        offsets = [Fraction(window.first + window.last, 2) - unit * Fraction(self.jump) for unit, window in seen]
+        return whole(sum(offsets, Fraction(0)) / max(1, len(offsets)))
+
+    @property
     def touched(self) -> int:
         """The most pixels that any unit reads; less than `size` where there are holes."""
         return max(window.touched for window in self.windows)

@@ -33,6 +33,7 @@ Property = Literal[
     "depthwise",
     "depthwise_separable",
     "dilated",
+    "drop_path",
     "dropout",
     "global_pool",
     "grouped",
@@ -93,6 +94,7 @@ _BY_TYPE: dict[type, tuple[Property, ...]] = {
     GroupNorm: ("group_norm",),
     GlobalPool: ("global_pool",),
     Dropout: ("dropout",),
+    DropPath: ("drop_path",),
     Resize: ("resize",),
 }
 

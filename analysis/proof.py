@@ -20,7 +20,7 @@ from fieldspec.analysis.measure_linear import Unmeasurable
 from fieldspec.analysis.report import LayerReport, Report
 from fieldspec.blocks.layers import Input, Merge
 
-Verdict = Literal["proved", "refuted", "not proved"]
+Verdict = Literal["proved", "refuted", "failed", "not proved"]
 PathOf = Callable[[str], str]
 MAX_PHASES = 64  # units of one period that are measured, each by a backward pass
 MARGIN = 6  # units between those that are measured and the edge of the map
@@ -39,7 +39,7 @@ class Check:
 
     def __str__(self) -> str:
         at = f"{self.layer}: " if self.layer else ""
-        if self.verdict == "not proved":
+        if self.verdict in ("not proved", "failed"):
             return f"not proved: {at}{self.what} {self.claimed}: {self.reason}"
         return f"{self.verdict}: {at}{self.what}: claimed {self.claimed}, measured {self.measured}"
 
@@ -88,9 +88,10 @@ def compared(what: str, layer: str, claimed: Any, measured: Any) -> Check:
 
 
 def unproved(what: str, layer: str, claimed: Any, error: Exception) -> Check:
-    """Not measured, for the reason that an exception gives."""
-    reason = str(error) if isinstance(error, Unmeasurable) else f"{type(error).__name__}: {error}"
-    return Check(what, layer, claimed, None, "not proved", reason.splitlines()[0])
+    """Not measured, for the reason that an exception gives; one that no measurer raises is the network's failure."""
+    if isinstance(error, Unmeasurable):
+        return Check(what, layer, claimed, None, "not proved", str(error).splitlines()[0])
+    return Check(what, layer, claimed, None, "failed", f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 # ------------------------------------------------------------------------------- totals and layers

@@ -166,11 +166,11 @@ class Report:
 
         return markdown(self, all_layers=all_layers)
 
-    def to_csv(self, *, all_layers: bool = True) -> str:
+    def to_csv(self) -> str:
         """One line a layer, axes apart, for a spreadsheet."""
         from fieldspec.analysis.tables import csv_text
 
-        return csv_text(self, all_layers=all_layers)
+        return csv_text(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with a `schema` number; fractions as text."""

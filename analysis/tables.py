@@ -18,6 +18,7 @@ from fieldspec.blocks.layers import (
     Input,
     Norm,
     Pool2d,
+    Resize,
 )
 from fieldspec.blocks.layers.convolution import Conv2d, ConvTranspose2d, Sides
 from fieldspec.blocks.layers.pooling import AdaptivePool2d, GlobalPool
@@ -111,7 +112,7 @@ def notes(report: Report) -> list[str]:
     lines = []
     since = report.features.global_since
     if since:
-        lines.append(f"From {since} on every unit also sees the whole input; fields are the local ones.")
+        lines.append(f"* From {since} on every unit also sees the whole input; fields are the local ones.")
     for layer in report.layers:
         if layer.field.axes and layer.touched != layer.receptive_field:
             reads, span = by(layer.touched), by(layer.receptive_field)
@@ -153,9 +154,12 @@ def operation(layer: LayerReport) -> str:
             words += _unless("stride", it.stride, (1, 1)) + _unless("padding", it.padding, (0, 0))
             return " ".join([*words, "ceil"] if it.ceil_mode else words)
         case AdaptivePool2d():
-            return f"adaptive {it.type} pool"
+            return f"adaptive {it.type} pool to {'x'.join(map(str, it.output_size))}"
         case GlobalPool():
             return f"global {it.type} pool"
+        case Resize():
+            to = f"x{by(it.factor)}" if it.factor else f"to {'x'.join(map(str, it.size or ()))}"
+            return f"{it.mode} resize {to}"
         case Activation():
             return it.function
         case Norm():
@@ -180,8 +184,8 @@ def by(numbers: Iterable[int | Fraction]) -> str:
     return str(values[0]) if len(values) == 2 and values[0] == values[1] else "x".join(map(str, values))
 
 
-def csv_text(report: Report, *, all_layers: bool = True) -> str:
-    """One line a layer; two columns where the axes may differ."""
+def csv_text(report: Report) -> str:
+    """One line a layer, nothing folded, so that columns add up; two columns where the axes may differ."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     axes = ("height", "width")
@@ -190,10 +194,9 @@ def csv_text(report: Report, *, all_layers: bool = True) -> str:
     writer.writerow(
         ["id", "kind", "shape", *names, "status", "global_since", "params", "buffers", "macs", "other_ops", "live"]
     )
-    for row in rows(report, all_layers=all_layers):
-        layer = row.layer
+    for layer in report.layers[1:]:
         numbers = [value for measure in measures for value in getattr(layer, measure)] or [""] * len(names)
-        costs = [row.params, layer.buffers, row.macs, layer.other_ops, layer.live]
+        costs = [layer.params, layer.buffers, layer.macs, layer.other_ops, layer.live]
         place = [layer.status, layer.global_since or ""]
         writer.writerow([layer.id, layer.kind, "x".join(map(str, layer.shape)), *numbers, *place, *costs])
     return out.getvalue()
@@ -259,7 +262,8 @@ def rich_table(report: Report, *, all_layers: bool = False) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=report.name, caption="\n".join(summary(report)), title_justify="left", caption_justify="left")
+    caption = "\n".join([*summary(report), *notes(report)])
+    table = Table(title=report.name, caption=caption, title_justify="left", caption_justify="left")
     for i, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if i < 2 else "right", no_wrap=i != 1, overflow="fold")
     for row in rows(report, all_layers=all_layers):

@@ -181,7 +181,9 @@ class _Trunk:
             return None
         if not self.expander.fits(first + expanded.layers, item.path):
             return None
-        self.items.append(Item(id, expanded.kind, expanded.block, sources, item.tap, expanded.settings))
+        self.items.append(
+            Item(id, expanded.kind, expanded.block, sources, item.tap and copy == item.repeat - 1, expanded.settings)
+        )
         self.written.append(item)
         try:
             output = self.graph.place(expanded.block, id, *nodes)

@@ -97,7 +97,7 @@ def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -
             found = _comparisons(key, value)
             comparisons.extend(found)
             if not found:
-                problems.add((*path, key), f"needs {NEEDS}, gets {written(value)}{_quoted(value)}")
+                problems.add((*path, key), f"needs {NEEDS}, gets {written(value)}{_quoted(key, value)}")
         elif key in names:
             names[key] = _properties(value, (*path, key), problems)
         else:
@@ -137,10 +137,11 @@ def _comparisons(name: str, value: Any) -> list[Constraint]:
     )
 
 
-def _quoted(value: Any) -> str:
+def _quoted(name: str, value: Any) -> str:
     """The mend of a bare number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f'. Say how it compares: "< {value}"' if is_number else ""
+    relation = ">" if name in ("receptive_field", "feature_size") else "<"
+    return f'. Say how it compares: "{relation} {value}"' if is_number else ""
 
 
 def _properties(value: Any, path: Path, problems: Problems) -> tuple[str, ...]:

@@ -109,6 +109,10 @@ class Expander:
         except ValueError as error:  # FieldspecError, or what a user's function has to say
             self.complain(item.here, about(item.kind, about(block.name, str(error))), of_use=True)
             return None
+        except Exception as error:  # a user's function may raise anything; it is said where it was used
+            reason = f"block {block.name!r} raised {type(error).__name__}: {error}"
+            self.complain(item.here, reason, of_use=True)
+            return None
         if not isinstance(made, Block):
             self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is no Block")
             return None

@@ -26,8 +26,8 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether no number was refuted; one that could not be measured is shown, and does not count."""
-        return not any(check.verdict == "refuted" for check in self.checks)
+        """Whether the network ran and no number was refuted; what cannot be measured is shown, and does not count."""
+        return not any(check.verdict in ("refuted", "failed") for check in self.checks)
 
     def count(self, verdict: str) -> int:
         """How many checks came out so."""
@@ -48,6 +48,7 @@ class Verification:
             "ok": self.ok,
             "proved": self.count("proved"),
             "refuted": self.count("refuted"),
+            "failed": self.count("failed"),
             "not_proved": self.count("not proved"),
             "checks": [_plain(asdict(check)) for check in self.checks],
         }

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from fieldspec.architectures.spec import ArchitectureSpec, Format
+from fieldspec.blocks.errors import FieldspecError
 
 
 def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = False) -> Any:
@@ -31,6 +32,8 @@ def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = F
         return data
     if format == "json":
         return json.dumps(data, indent=2) + "\n"
+    if format != "yaml":
+        raise FieldspecError(f"format: {format!r} is not known. Use yaml, json or dict")
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
 
 

@@ -110,6 +110,13 @@ def _style(draw: Draw, *names: str) -> Item:
     return {name: draw(choices[name]) for name in names if draw(st.integers(0, 3)) == 0}
 
 
+def _shortcut(draw: Draw) -> Item:
+    """A kind of shortcut, and what drops the body beside one."""
+    kind = draw(st.sampled_from([None, None, "auto", "identity", "projection", "none"]))
+    settings = {} if kind is None else {"shortcut": kind}
+    return settings if kind == "none" else settings | _style(draw, "drop_path")
+
+
 def _window(draw: Draw, *, stride: Pair = (1, 1)) -> Item:
     """Kernel, dilation and padding of a window that gives ``ceil(size / stride)`` units."""
     kernel = _size(draw, st.integers(1, 5))
@@ -165,18 +172,14 @@ def _inverted_residual(draw: Draw, at: At, *, out: int | None = None, stride: Pa
         settings["expand_ratio"] = draw(st.sampled_from([0.5, 1, 1.5, 2.0]))
     if draw(st.integers(0, 2)) == 0:
         settings["squeeze_ratio"] = draw(st.sampled_from([0.25, 1.0]))
-    if draw(st.booleans()):
-        settings["shortcut"] = draw(st.sampled_from(["auto", "identity", "projection", "none"]))
     if draw(st.integers(0, 2)) == 0:
         settings["project_act"] = draw(_acts())
-    settings |= _style(draw, "act", "norm", "order", "dropout", "drop_path")
+    settings |= _style(draw, "act", "norm", "order", "dropout") | _shortcut(draw)
     return {"inverted_residual": settings}, replace(at.strided(stride), channels=out)
 
 
 def _residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
-    settings: Item = _style(draw, "act", "norm", "drop_path")
-    if draw(st.booleans()):
-        settings["shortcut"] = draw(st.sampled_from(["auto", "identity", "projection", "none"]))
+    settings: Item = _style(draw, "act", "norm") | _shortcut(draw)
     if stride == (1, 1) and draw(st.integers(0, 2)) == 0:
         body, after = _row(draw, at, out=out, depth=1)
         if after.placeless == at.placeless:

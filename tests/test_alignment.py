@@ -85,10 +85,10 @@ def test_half_a_pixel_cannot_be_mended() -> None:
 
 
 def test_a_layer_above_both_branches_is_no_mend() -> None:
-    """Its padding would move both: centres 1 (a 3 of stride 2, doubled) and 0 stay one apart."""
+    """Its padding would move both: a 3 of stride 2 around 1, doubled, looks at 1 - 1/2 on average, and not at 0."""
     doubled = chain(L.Pool2d("avg", (3, 3), (2, 2), ceil_mode=True), L.Resize(factor=(2, 2)))
     (one,) = found(conv(5), parallel_add(body=doubled, shortcut=IDENTITY))
-    assert one.centers == ((1, 1), (0, 0))
+    assert one.centers == ((Fraction(1, 2),) * 2, (0, 0))
     assert one.mend == "No whole padding of one convolution aligns them."
 
 
@@ -106,6 +106,8 @@ def test_each_operand_beside_the_first() -> None:
         parallel_add(row=conv((1, 7)), column=conv((7, 1))),
         parallel_add(one=conv(4, padding="same"), other=conv(2, padding="same")),  # both half a pixel right
         squeeze_excite(1),  # what is seen whole has no place
+        # units 0 and 1 at 1/2, then both at 5/2: beside 0, 1, 2, 3 on the average of a period
+        parallel_concat(up=chain(L.Pool2d("max"), L.Resize(factor=(2, 2))), skip=IDENTITY),
         parallel_add(map=conv(3), strip=L.Pool2d("avg", (32, 1), (32, 1))),  # one unit for all rows
     ],
 )

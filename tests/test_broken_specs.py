@@ -880,7 +880,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "constraint of a number": (
         HEAD + "layers: [{act: }]\nconstraints: {receptive_field: 44}",
         [
-            f'3:32: constraints.receptive_field: {COMPARISON}, gets 44. Say how it compares: "< 44"',
+            f'3:32: constraints.receptive_field: {COMPARISON}, gets 44. Say how it compares: "> 44"',
         ],
     ),
     "constraint without a sign": (
@@ -911,7 +911,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         HEAD + "layers: [{act: }]\nconstraints: {uses: [depthwise_seperable], forbids: [3]}",
         [
             "3:22: constraints.uses[0]: unknown property 'depthwise_seperable'. Did you mean 'depthwise_separable'?",
-            "3:54: constraints.forbids[0]: unknown property 3. Known: add, avg_pool, batch_norm, bias, concat, depthwise, depthwise_separable, dilated, dropout, global_pool, grouped, layer_norm, group_norm, linear, max_pool, multiply, pool, resize, strided, transposed.",
+            "3:54: constraints.forbids[0]: unknown property 3. Known: add, avg_pool, batch_norm, bias, concat, depthwise, depthwise_separable, dilated, drop_path, dropout, global_pool, grouped, layer_norm, group_norm, linear, max_pool, multiply, pool, resize, strided, transposed.",
         ],
     ),
     "properties as a word": (

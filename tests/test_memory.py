@@ -66,6 +66,16 @@ def test_five_operands() -> None:
     assert held["parallel1"] == 96
 
 
+def test_operands_that_are_read_again_stay_beside_both_sums() -> None:
+    """a, b and c are read once more later: at the second sum they, a + b, and its result are alive, 5 * 16."""
+    graph = LayerGraph.of(conv(), SHAPE)
+    a = graph.output
+    b, c = graph.place(conv(), "b", a), graph.place(conv(), "c", a)
+    total = graph.place(L.Add(), "sum", a, b, c)
+    graph.output = graph.place(L.Concat(), "all", a, b, c, total)
+    assert activations(graph).live[total] == 80
+
+
 def test_concat_holds_its_operands_and_their_copy() -> None:
     """16 + 32 + 48."""
     assert live(parallel_concat(a=conv(4), b=conv(8)))["parallel1"] == 96

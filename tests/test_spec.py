@@ -179,7 +179,7 @@ def test_repeat_and_first() -> None:
     assert [item.id for item in spec.items] == ["s2.0", "s2.1", "s2.2"]
     assert [item.settings["stride"] for item in spec.items] == [[2, 2], [1, 1], [1, 1]]
     assert [item.settings["shortcut"] for item in spec.items] == ["none", "auto", "auto"]
-    assert taps(spec) == ["s2.0", "s2.1", "s2.2"]
+    assert taps(spec) == ["s2.2"]  # the bare id means the last
     assert [item.id for item in spec_of("[{conv: {out: 8}, repeat: 1}]").items] == ["conv1"]
 
 
@@ -669,3 +669,47 @@ def test_reserved_ids() -> None:
     holders = [nn.Module(), nn.Sequential(), nn.ModuleDict(), fx.GraphModule({}, fx.Graph()), *branches]
     words = {word for holder in [*holders, chain(one=IDENTITY).module()] for word in dir(holder)}
     assert {word for word in words if word[0].islower()} - RESERVED_IDS == {"one", "other"}
+
+
+def test_pre_activation_residual() -> None:
+    """Where the order ends in conv, norm and activation come before every convolution, and nothing after the sum."""
+    order = {"order": ["norm", "act", "conv"]}
+    spec = load({"input": [4, 8, 8], "defaults": order, "layers": [{"residual": {"out": 4}}]})
+    kinds = [node.layer.kind for node in spec.graph()]
+    assert kinds == ["input", "norm", "act", "conv", "norm", "act", "conv", "add"]
+
+
+@pytest.mark.usefixtures("blocks")
+def test_a_users_block_that_raises_is_named_where_it_is_used() -> None:
+    """Whatever a registered function raises becomes a problem with its path."""
+
+    @register_block(name="raises_example")
+    def raising(in_channels: int, *, parts: int = 0) -> Block:
+        return conv(in_channels, out_channels=in_channels // parts)
+
+    with pytest.raises(SpecError, match=r"raises_example' raised ZeroDivisionError") as caught:
+        spec_of("[{raises_example: {}}]")
+    assert caught.value.problems[0].path == ("layers", 0, "raises_example")
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        ("{residual: {out: 3, shortcut: none, drop_path: 0.1}}", "drops the body beside a shortcut"),
+        (
+            "{inverted_residual: {out: 3, expand: 6, shortcut: none, drop_path: 0.1}}",
+            "drops the body beside a shortcut",
+        ),
+        ("{squeeze_excite: {hidden: 3, ratio: 0.5}}", "takes one of hidden"),
+    ],
+)
+def test_settings_that_would_do_nothing_are_refused(layer: str, reason: str) -> None:
+    """Nothing that is written is left aside in silence."""
+    with pytest.raises(SpecError, match=reason):
+        spec_of(f"[{layer}]")
+
+
+def test_an_unknown_format_is_refused() -> None:
+    """A word that is none of the three gives no YAML."""
+    with pytest.raises(FieldspecError, match="Use yaml, json or dict"):
+        dump(spec_of("[{conv: {out: 3}}]"), format="toml")  # type: ignore[arg-type]

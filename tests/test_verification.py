@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+import torch
 
 import fieldspec
 from fieldspec.analysis import Check
+from fieldspec.architectures.specnet import SpecNet
 from fieldspec.architectures.verification import Verification, module_path, tapped, verify
 
 Items = list[dict[str, Any]]
@@ -234,3 +236,16 @@ def test_plain_data() -> None:
     jumps = [check["claimed"] for check in data["checks"] if check["what"] == "jump"]
     assert jumps == [["1/2", "1/2"]]
     assert json.loads(json.dumps(data)) == data
+
+
+def test_a_network_that_does_not_run_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the network raises is no excuse for not measuring: the verdict is failed, and nothing is ok."""
+
+    def broken(self: SpecNet, x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no way through")
+
+    monkeypatch.setattr(SpecNet, "forward", broken)
+    verification = verify({"input": [3, 8, 8], "layers": [{"conv": {"out": 4}}], "head": {"classes": 2}})
+    assert not verification.ok
+    assert verification.count("failed") > 0
+    assert "no way through" in str(verification)

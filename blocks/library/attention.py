@@ -8,13 +8,13 @@ from fieldspec.blocks.layers import Activation, Conv2d, GlobalPool
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import ActFunction, Channels, Ratio
 
+RATIO = 0.25  # of the input's channels, where nothing is said
+
 
 def _hidden_channels(in_channels: int, hidden: int | None, ratio: float | None) -> int:
-    if hidden is not None:
-        return hidden
-    if ratio is None:
-        raise FieldspecError("squeeze_excite needs one of hidden (channels) and ratio (a factor)")
-    return max(1, round(in_channels * ratio))
+    if hidden is not None and ratio is not None:
+        raise FieldspecError("squeeze_excite takes one of hidden (channels) and ratio (a factor), gets both")
+    return max(1, round(in_channels * (RATIO if ratio is None else ratio))) if hidden is None else hidden
 
 
 def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
@@ -28,14 +28,14 @@ def squeeze_excite(
     in_channels: int,
     *,
     hidden: Channels | None = None,
-    ratio: Ratio | None = 0.25,
+    ratio: Ratio | None = None,
     act: ActFunction = "relu",
     gate_act: ActFunction = "sigmoid",
 ) -> Parallel:
     """Scales each channel by what a two-layer perceptron makes of the map's mean (Hu et al., 2018).
 
-    `hidden` channels in between, or `ratio` of the input's. A global operation: the local receptive field
-    stays, and every unit sees the whole input besides.
+    `hidden` channels in between, or `ratio` of the input's (a quarter unless given). A global operation: the
+    local receptive field stays, and every unit sees the whole input besides.
     params = 2 * in * hidden + hidden + in.
     """
     middle = _hidden_channels(in_channels, hidden, ratio)

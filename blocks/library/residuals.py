@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath, Pair
 from fieldspec.blocks.library.convolutions import conv
 from fieldspec.blocks.library.shortcuts import projection
@@ -45,6 +45,9 @@ def residual(
     """Two convolutions (or a bottleneck of three around `middle` channels, or any `body`) plus a shortcut
     around them, then the activation (He et al., 2016).
 
+    Where `order` ends in conv (pre-activation), every convolution has its activation before it and none follows
+    the sum. `drop_path` drops the body, so it needs a shortcut; where `identity` falls away it does nothing.
+
     `shortcut`: `auto` is the identity where channels and stride agree, else a projection (1x1 convolution and
     norm). The stride stands in the 3x3 convolution.
     params, basic = 9 * in * out + 9 * out * out + 4 * out; with a projection in * out + 2 * out more.
@@ -59,6 +62,8 @@ def residual(
         body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
     elif middle is not None or dropout or (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1)):
         raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body")
+    if shortcut == "none" and drop_path:
+        raise SettingError("drop_path", "drops the body beside a shortcut, and shortcut is none. Leave it out")
     after = body.out_channels_of(in_channels)
     agree = after == in_channels and body.scale == (1, 1)
     if shortcut == "none" or (shortcut == "identity" and not agree):
@@ -69,7 +74,7 @@ def residual(
         keeps = agree and shortcut != "projection"
         around = IDENTITY if keeps else projection(in_channels, after, _whole(body), norm)
         summed = Parallel(Add(), (("body", body), ("shortcut", around)))
-    return summed if act == "none" else Chain((("sum", summed), ("act", Activation(act))))
+    return summed if act == "none" or order[-1] == "conv" else Chain((("sum", summed), ("act", Activation(act))))
 
 
 def _body(
@@ -84,7 +89,7 @@ def _body(
     order: Order,
     dropout: float,
 ) -> Chain:
-    """conv1 to conv2, or 1x1 conv1, conv2, 1x1 conv3; the last one without its activation."""
+    """conv1 to conv2, or 1x1 conv1, conv2, 1x1 conv3; the last one without its activation unless that comes first."""
     if middle is None:
         widths = [(out_channels, kernel_size, stride, dilation), (out_channels, kernel_size, 1, dilation)]
     else:
@@ -99,7 +104,7 @@ def _body(
             stride=step,
             dilation=spacing,
             norm=norm,
-            act="none" if last else act,
+            act="none" if last and order[-1] != "conv" else act,
             order=order,
             dropout=dropout if last else 0.0,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Add, DropPath
 from fieldspec.blocks.library.attention import squeeze_excite
 from fieldspec.blocks.library.convolutions import conv
@@ -125,7 +125,7 @@ def inverted_residual(
     `expand` is the number of middle channels, `expand_ratio` a factor of the input's; one of the two, and no
     expansion convolution where they are the same. `squeeze_ratio` puts a squeeze-excite behind the depthwise
     convolution. `dropout` ends the body. `shortcut`: `identity` where the shapes agree, else none;
-    `projection` is a 1x1 convolution with norm; `auto` is either.
+    `projection` is a 1x1 convolution with norm; `auto` is either. `drop_path` does nothing where no shortcut is left.
     params = in * expand + expand * kernel_h * kernel_w + expand * out + 2 * (2 * expand + out), with a
     projection in * out + 2 * out more.
 
@@ -135,6 +135,8 @@ def inverted_residual(
         >>> sum(node.layer.params for node in LayerGraph.of(block, (32, 8, 8)))   # 5120 + 1440 + 5120 + 704
         12384
     """
+    if shortcut == "none" and drop_path:
+        raise SettingError("drop_path", "drops the body beside a shortcut, and shortcut is none. Leave it out")
     middle = _middle_channels(in_channels, expand, expand_ratio)
     children: list[tuple[str, Block]] = []
     if middle != in_channels:
