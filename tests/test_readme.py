@@ -47,3 +47,10 @@ def test_the_commands_print_what_stands_there(
 def test_there_are_commands_to_run() -> None:
     """The table and the errors are shown by commands, not by hand."""
     assert len(CONSOLE) >= 2
+
+
+def test_files_that_it_names_are_there() -> None:
+    """Every link into the repository leads somewhere."""
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README.read_text(encoding="utf-8"))
+    assert links
+    assert all((README.parent / link).exists() for link in links)
