@@ -11,7 +11,7 @@ from timm.models import build_model_with_cfg
 from torch import nn
 
 from fieldspec.architectures.spec import ArchitectureSpec, load
-from fieldspec.architectures.specnet import SpecNet, checkpoint_filter_fn, feature_levels, trunk_graph
+from fieldspec.architectures.specnet import SpecNet, checkpoint_filter_fn, feature_levels
 from fieldspec.blocks.layers import Conv2d
 
 __all__ = ["build", "create", "default_cfg"]
@@ -68,7 +68,7 @@ def create(
 
 def default_cfg(spec: ArchitectureSpec) -> dict[str, Any]:
     """timm's configuration of a spec; mean and deviation are those of CIFAR-10, 1/2 and 1/4 but for three channels."""
-    graph, outputs = trunk_graph(spec)
+    graph, outputs = spec.trunk()
     shape = graph.nodes[outputs[-1]].shape
     convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv2d)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]

@@ -40,14 +40,19 @@ class ArchitectureSpec:
 
     def graph(self) -> LayerGraph:
         """The layer graph; node ids are the items' ids and the paths inside their blocks."""
+        graph, _ = self.trunk()
+        if self.head is not None:
+            graph.output = graph.place(self.head_block(graph.nodes[graph.output].shape[0]), "head", graph.output)
+        return graph
+
+    def trunk(self) -> tuple[LayerGraph, list[int]]:
+        """The layer graph of the items without the head, and of each item the index of its output's node."""
         graph = LayerGraph([Node("input", Input(self.input), (), self.input)])
         outputs = [0]
         for item in self.items:
             outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
         graph.output = outputs[-1]
-        if self.head is not None:
-            graph.output = graph.place(self.head_block(graph.nodes[graph.output].shape[0]), "head", graph.output)
-        return graph
+        return graph, outputs[1:]
 
     def head_block(self, in_channels: int) -> Block:
         """The head's block for a trunk of so many channels."""

@@ -15,12 +15,11 @@ from fieldspec.analysis.receptive_fields import Field, receptive_field
 from fieldspec.architectures.spec import ArchitectureSpec, Item, load
 from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Input, Merge, Shape
+from fieldspec.blocks.layers import Merge, Shape
 from fieldspec.blocks.leaves import GlobalPool
 from fieldspec.blocks.modules import to_module
 
-__all__ = ["Head", "SpecNet", "checkpoint_filter_fn", "feature_levels", "trunk_graph"]
+__all__ = ["Head", "SpecNet", "checkpoint_filter_fn", "feature_levels"]
 
 
 class SpecNet(nn.Module):
@@ -59,7 +58,7 @@ class SpecNet(nn.Module):
         if in_chans is not None and in_chans != spec.input[0]:
             spec = load({**spec.to_dict(), "input": [in_chans, *spec.input[1:]]})
         self.spec: ArchitectureSpec = spec
-        graph, outputs = trunk_graph(spec)
+        graph, outputs = spec.trunk()
         self.feature_info = feature_levels(spec)
         modules = {level["module"] for level in self.feature_info}
         self.items = tuple(dataclasses.replace(item, tap=f"layers.{item.id}" in modules) for item in spec.items)
@@ -270,16 +269,6 @@ def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[s
     return state_dict
 
 
-def trunk_graph(spec: ArchitectureSpec) -> tuple[LayerGraph, list[int]]:
-    """The layer graph of the items without the head, and of each item the index of its output's node."""
-    graph = LayerGraph([Node("input", Input(spec.input), (), spec.input)])
-    at = [0]
-    for item in spec.items:
-        at.append(graph.place(item.block, item.id, *[at[source] for source in item.sources]))
-    graph.output = at[-1]
-    return graph, at[1:]
-
-
 def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
     """timm's `feature_info`: channels, reduction and module of each feature level.
 
@@ -289,7 +278,7 @@ def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
     The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
     spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
     """
-    graph, outputs = trunk_graph(spec)
+    graph, outputs = spec.trunk()
     fields = receptive_field(graph)
     levels: list[dict[str, Any]] = []
     for item, output in reversed(list(zip(spec.items, outputs, strict=True))):
