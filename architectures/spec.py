@@ -121,6 +121,10 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) 
         return _spec(_from_data(source))
     if isinstance(source, str) and source in catalogue.names():
         return _from_file(catalogue.path(source), f"{source}.yaml")
+    if not isinstance(source, str | os.PathLike):
+        raise FieldspecError(
+            f"a spec is a catalogue name, a path, a dict or a loaded spec, not a {type(source).__name__}"
+        )
     path = FilePath(source)
     try:
         if path.is_dir():
@@ -141,6 +145,8 @@ def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
         >>> loads("{input: [3, 32, 32], layers: [{conv: {out: 8}}]}").items[0].id
         'conv1'
     """
+    if not isinstance(text, str | bytes):
+        raise FieldspecError(f"loads reads text, not a {type(text).__name__}; load takes a dict or a path")
     return _spec(read(text, name))
 
 

@@ -713,3 +713,11 @@ def test_an_unknown_format_is_refused() -> None:
     """A word that is none of the three gives no YAML."""
     with pytest.raises(FieldspecError, match="Use yaml, json or dict"):
         dump(spec_of("[{conv: {out: 3}}]"), format="toml")  # type: ignore[arg-type]
+
+
+def test_what_is_no_spec_is_named() -> None:
+    """Something of another type is refused in a line that says what is taken."""
+    with pytest.raises(FieldspecError, match="not a NoneType"):
+        load(None)  # type: ignore[arg-type]
+    with pytest.raises(FieldspecError, match="load takes a dict"):
+        loads({})  # type: ignore[arg-type]
