@@ -218,7 +218,7 @@ def plain(report: Report) -> dict[str, Any]:
         "features": _layer(report.features),
         "pooled": None if report.pooled is None else _layer(report.pooled),
         "properties": {name: list(ids) for name, ids in report.properties.items()},
-        "misalignments": [_plain(asdict(one)) for one in report.misalignments],
+        "misalignments": [portable(asdict(one)) for one in report.misalignments],
         "layers": [_layer(layer) for layer in report.layers],
     }
 
@@ -244,16 +244,17 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
     }
     if any(len(axis) > 1 for axis in layer.phases):
         data["phases"] = layer.phases
-    return {key: _plain(value) for key, value in data.items()}
+    return {key: portable(value) for key, value in data.items()}
 
 
-def _plain(value: Any) -> Any:
+def portable(value: Any) -> Any:
+    """Lists for tuples and text for fractions ("17/2"), as JSON has them."""
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [portable(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: portable(item) for key, item in value.items()}
     return value
 
 

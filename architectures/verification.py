@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from typing import Any
 
 from fieldspec.analysis.proof import Check, prove
 from fieldspec.analysis.report import report_of
+from fieldspec.analysis.tables import portable
 from fieldspec.architectures.questions import SpecLike
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.blocks.graph import LayerGraph
@@ -50,7 +50,7 @@ class Verification:
             "refuted": self.count("refuted"),
             "failed": self.count("failed"),
             "not_proved": self.count("not proved"),
-            "checks": [_plain(asdict(check)) for check in self.checks],
+            "checks": [portable(asdict(check)) for check in self.checks],
         }
 
 
@@ -95,13 +95,3 @@ def _total(checks: tuple[Check, ...], what: str) -> str:
     """The number itself where there is one for the whole network."""
     whole = [check for check in checks if check.what == what and not check.layer]
     return f"{whole[0].measured:,}, " if whole and isinstance(whole[0].measured, int) else ""
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -126,9 +126,9 @@ class GlobalPool(Layer):
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if self.type == "avg":
             return Saved()  # a mean remembers only its shape
-        return Saved(inputs=True, bytes=8 * numel(inputs_of(self, output)))
+        return Saved(inputs=True, bytes=8 * numel(_max_branch(self, output)))
 
 
-def inputs_of(pool: GlobalPool, output: Shape) -> Shape:
+def _max_branch(pool: GlobalPool, output: Shape) -> Shape:
     """The pooled shape of the max branch, whose int64 indices autograd keeps."""
     return (output[0] // 2, 1, 1) if pool.type == "catavgmax" else output

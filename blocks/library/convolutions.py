@@ -66,9 +66,15 @@ def in_order(
 
 
 def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
-    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
+    resolve_padding(in_channels, settings)
     settings["groups"] = in_channels if settings["groups"] == "depthwise" else settings["groups"]
     return resolve_bias(in_channels, settings)
+
+
+def resolve_padding(in_channels: int, settings: Settings) -> Settings:
+    """The zeros on each side, for `same` and for what is not said."""
+    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
+    return settings
 
 
 def resolve_bias(in_channels: int, settings: Settings) -> Settings:

@@ -6,7 +6,7 @@ from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Add, DropPath
 from fieldspec.blocks.library.attention import squeeze_excite
-from fieldspec.blocks.library.convolutions import conv
+from fieldspec.blocks.library.convolutions import conv, resolve_padding
 from fieldspec.blocks.library.shortcuts import projection
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
@@ -21,19 +21,13 @@ from fieldspec.blocks.settings import (
     Shortcut,
     Size,
     pair,
-    sides,
 )
-
-
-def _resolve_padding(in_channels: int, settings: Settings) -> Settings:
-    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
-    return settings
 
 
 def _resolve_separable(in_channels: int, settings: Settings) -> Settings:
     if settings["pointwise_act"] is None:
         settings["pointwise_act"] = settings["act"]
-    return _resolve_padding(in_channels, settings)
+    return resolve_padding(in_channels, settings)
 
 
 @register_block(resolve=_resolve_separable)
@@ -89,7 +83,7 @@ def depthwise_separable(
 def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     settings["expand"] = _middle_channels(in_channels, settings["expand"], settings["expand_ratio"])
     settings["expand_ratio"] = None
-    return _resolve_padding(in_channels, settings)
+    return resolve_padding(in_channels, settings)
 
 
 def _middle_channels(in_channels: int, expand: int | None, expand_ratio: float | None) -> int:
