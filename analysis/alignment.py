@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fieldspec.analysis.field import Number
 from fieldspec.analysis.receptive_fields import Field
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import Conv2d
+from fieldspec.blocks.layers import Conv
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int]) -> 
         for index in _own(graph, operand, other):
             at = graph.nodes[index]
             before = fields[at.inputs[0]]
-            if isinstance(at.layer, Conv2d) and (padding := _moved(at.layer, move, before)) is not None:
+            if isinstance(at.layer, Conv) and (padding := _moved(at.layer, move, before)) is not None:
                 return f"padding {padding} on {at.id} would align them."
     return "No whole padding of one convolution aligns them."
 
@@ -76,7 +76,7 @@ def _own(graph: LayerGraph, operand: int, other: int) -> Iterator[int]:
         (operand,) = graph.nodes[operand].inputs
 
 
-def _moved(conv: Conv2d, move: list[Number], before: Field) -> list[list[int]] | None:
+def _moved(conv: Conv, move: list[Number], before: Field) -> list[list[int]] | None:
     """The padding that makes `conv` look `move` pixels further on, its sum unchanged."""
     padding = []
     for axis, (first, last) in enumerate(conv.padding):

@@ -176,6 +176,40 @@ def phases_joined(fields: list[AxisField]) -> int:
     return lcm(*[field.period for field in fields])
 
 
+def interleaved(fields: list[AxisField]) -> AxisField:
+    """The field of units dealt out in turn: unit ``u`` is unit ``u // n`` of field ``u % n``; all of equal jump.
+
+    Example:
+        >>> field = interleaved([AxisField(1, 2, (Window(0, 0),)), AxisField(1, 2, (Window(1, 1),))])
+        >>> field.unit(0).first, field.unit(1).first, field.unit(2).first, field.jump     # pixels, back in place
+        (0, 1, 2, 1)
+    """
+    count, period = len(fields), phases_joined(fields)
+    windows = [fields[unit % count].unit(unit // count) for unit in range(count * period)]
+    return _shortest(AxisField(count * period, period // fields[0].period * fields[0].advance, tuple(windows)))
+
+
+def _shortest(field: AxisField) -> AxisField:
+    """The same windows with the shortest pattern."""
+    for period in range(1, field.period // 2 + 1):
+        turns, rest = divmod(field.period, period)
+        if rest or field.advance % turns:
+            continue
+        advance = field.advance // turns
+        if all(
+            field.windows[unit % period].moved(unit // period * advance) == window
+            for unit, window in enumerate(field.windows)
+        ):
+            return AxisField(period, advance, field.windows[:period])
+    return field
+
+
+def listed(fields: list[AxisField], units: int) -> AxisField:
+    """The union of windows of different jumps, over so many units: the pattern is the whole map."""
+    windows = tuple([union(field.unit(unit) for field in fields) for unit in range(units)])
+    return AxisField(units, round(units * max(field.jump for field in fields)), windows)
+
+
 def in_step(field: AxisField, other: AxisField) -> bool:
     """Whether both have the same jump."""
     return field.advance * other.period == other.advance * field.period

@@ -8,21 +8,21 @@ from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
     Activation,
     Add,
-    BatchNorm2d,
+    BatchNorm,
     Concat,
-    Conv2d,
-    ConvTranspose2d,
+    Conv,
+    ConvTranspose,
     Dropout,
     DropPath,
     GroupNorm,
-    LayerNorm2d,
+    LayerNorm,
     Linear,
     Multiply,
     Norm,
-    Pool2d,
+    Pool,
     Resize,
 )
-from fieldspec.blocks.layers.pooling import AdaptivePool2d, GlobalPool
+from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
 
 Property = Literal[
     "add",
@@ -71,12 +71,12 @@ def properties(graph: LayerGraph) -> dict[str, tuple[str, ...]]:
 def _of_layer(node: Node, graph: LayerGraph) -> list[Property]:
     layer = node.layer
     match layer:
-        case Conv2d():
+        case Conv():
             return _of_convolution(layer, node, graph)
-        case ConvTranspose2d():
+        case ConvTranspose():
             names: list[Property] = ["transposed"]
             return [*names, "bias"] if layer.bias else names
-        case Pool2d() | AdaptivePool2d():
+        case Pool() | AdaptivePool():
             if layer.covers(graph.inputs(node)):
                 return ["global_pool"]
             return ["pool", "max_pool" if layer.type == "max" else "avg_pool"]
@@ -89,8 +89,8 @@ _BY_TYPE: dict[type, tuple[Property, ...]] = {
     Add: ("add",),
     Multiply: ("multiply",),
     Concat: ("concat",),
-    BatchNorm2d: ("batch_norm",),
-    LayerNorm2d: ("layer_norm",),
+    BatchNorm: ("batch_norm",),
+    LayerNorm: ("layer_norm",),
     GroupNorm: ("group_norm",),
     GlobalPool: ("global_pool",),
     Dropout: ("dropout",),
@@ -99,7 +99,7 @@ _BY_TYPE: dict[type, tuple[Property, ...]] = {
 }
 
 
-def _of_convolution(conv: Conv2d, node: Node, graph: LayerGraph) -> list[Property]:
+def _of_convolution(conv: Conv, node: Node, graph: LayerGraph) -> list[Property]:
     names: list[Property] = []
     if conv.groups > 1:
         names.append("depthwise" if _is_depthwise(conv) else "grouped")
@@ -114,7 +114,7 @@ def _of_convolution(conv: Conv2d, node: Node, graph: LayerGraph) -> list[Propert
     return names
 
 
-def _is_depthwise(conv: Conv2d) -> bool:
+def _is_depthwise(conv: Conv) -> bool:
     return conv.groups == conv.in_channels > 1
 
 
@@ -122,7 +122,7 @@ def _follows_depthwise(node: Node, graph: LayerGraph) -> bool:
     """Whether the first convolution behind `node`, past pointwise layers and a gate, is a spatial depthwise one."""
     while node.inputs:
         node = graph.nodes[node.inputs[0]]
-        if isinstance(node.layer, Conv2d):
+        if isinstance(node.layer, Conv):
             return _is_depthwise(node.layer) and max(node.layer.kernel_size) > 1
         if not isinstance(node.layer, Norm | Activation | Dropout | DropPath | Multiply):
             return False

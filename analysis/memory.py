@@ -11,7 +11,7 @@ from fieldspec.blocks.layers import (
     Dropout,
     DropPath,
     Flatten,
-    LayerNorm2d,
+    LayerNorm,
     Multiply,
     SpaceToDepth,
     numel,
@@ -94,10 +94,10 @@ def _is_copied(node: Node, channels_last: list[bool]) -> bool:
 def _channels_last(graph: LayerGraph) -> list[bool]:
     """For each node whether its channels lie innermost in memory: layer norm turns them so, most layers keep it."""
     turned: list[bool] = []
-    if not any(isinstance(node.layer, LayerNorm2d) for node in graph.nodes):
+    if not any(isinstance(node.layer, LayerNorm) for node in graph.nodes):
         return [False] * len(graph.nodes)
     for node in graph.nodes:
-        if isinstance(node.layer, LayerNorm2d):
+        if isinstance(node.layer, LayerNorm):
             here = True
         elif isinstance(node.layer, SpaceToDepth | DepthToSpace | Flatten):
             here = False
@@ -135,12 +135,12 @@ def _in_steps(
     return most
 
 
-def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int:
+def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     """Bytes that autograd keeps between forward and backward, one example, in train mode, weights not counted.
 
     Each tensor counts once, however many layers keep it; a layer keeps nothing where no gradient flows. Batch
     statistics (float32) and the indices of max pooling (int64) are counted; masks of dropout are those of
-    torch's CPU kernels.
+    torch's CPU kernels. None where a traced operation has no rule for what it keeps.
     """
     nodes = graph.nodes
     width = DTYPE_BYTES[dtype]
@@ -150,10 +150,14 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int:
     kept: set[int] = set()
     extra = 0
     for index, node in enumerate(nodes):
-        flows[index] = needed[index] and (node.layer.params > 0 or any(flows[i] for i in node.inputs))
+        flows[index] = needed[index] and (
+            (node.layer.params if node.params is None else node.params) > 0 or any(flows[i] for i in node.inputs)
+        )
         if not flows[index]:
             continue
         saved = node.layer.saved(graph.inputs(node), node.shape)
+        if not saved.known:
+            return None
         if isinstance(node.layer, Multiply):
             operands, partials = _kept_of_product(graph, node, flows)
             kept.update(owner[i] for i in operands)

@@ -2,69 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from itertools import product
 
+from fieldspec.analysis.channel_fields import (
+    MAX_PHASES,
+    RANK,
+    UNKNOWN,
+    Field,
+    Status,
+    at_best_a_bound,
+    channels_of,
+    each,
+    gathered,
+    grouped,
+    joined_or_none,
+    together,
+)
 from fieldspec.analysis.field import (
+    NOTHING,
     PIXEL,
     AxisField,
     Number,
     TooWideError,
     alone,
     in_step,
-    joined,
+    interleaved,
+    listed,
     over,
-    phases_joined,
     phases_through,
     through,
     union,
 )
+from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import AdaptivePool2d, Concat, DepthToSpace, Resize, Shape, SpaceToDepth
+from fieldspec.blocks.layers import (
+    AdaptivePool,
+    Concat,
+    Constant,
+    Conv,
+    ConvTranspose,
+    DepthToSpace,
+    Expand,
+    Input,
+    MatMul,
+    Mix,
+    Opaque,
+    Resize,
+    SelectChannels,
+    Shape,
+    SpaceToDepth,
+)
 
-Status = Literal["exact", "whole_input", "bound", "unknown"]
-RANK: dict[Status, int] = {"exact": 0, "whole_input": 1, "bound": 2, "unknown": 3}
-MAX_PHASES = 16_384  # units that may all differ; repeated resizing by odd ratios could multiply them without end
-
-
-class Field(NamedTuple):
-    """What one unit of a layer sees of the input, per axis, in pixels.
-
-    `exact`: proven by construction. `whole_input`: a global operation (`global_since`) lies before, and the
-    numbers are of the local field. `bound`: an upper bound. `unknown`: no number, where windows of more than
-    16,384 kinds or with holes over more than 65,536 pixels would have to be kept.
-    """
-
-    axes: tuple[AxisField, ...]
-    status: Status = "exact"
-    global_since: str | None = None
-    placeless: bool = False  # pooled over the whole map: no unit has a place of its own
-    uniform: bool = True  # all channels see the same window
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """The largest window of an interior unit, padding not clipped."""
-        return tuple([axis.size for axis in self.axes])
-
-    @property
-    def jump(self) -> tuple[Number, ...]:
-        """Input pixels between neighbouring units."""
-        return tuple([axis.jump for axis in self.axes])
-
-    @property
-    def start(self) -> tuple[int, ...]:
-        """The pixel where unit 0's window begins."""
-        return tuple([axis.start for axis in self.axes])
-
-    @property
-    def center(self) -> tuple[Number, ...]:
-        """The middle of unit 0's window: ``start + (size - 1) / 2``."""
-        return tuple([axis.center for axis in self.axes])
-
-    @property
-    def touched(self) -> tuple[int, ...]:
-        """Pixels of the window that are read at all; fewer than `size` where there are holes."""
-        return tuple([axis.touched for axis in self.axes])
+__all__ = ["MAX_PHASES", "RANK", "Field", "Status", "receptive_field"]
 
 
 def receptive_field(graph: LayerGraph) -> list[Field]:
@@ -72,9 +63,11 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
 
     Along a chain, ``size += dilation * (kernel_size - 1) * jump``, then ``jump *= stride``; a merge takes the
     union of its inputs' windows. Norms and activations are passed through; global operations have no position.
+    Where channels see different windows, each is followed on its own until they are mixed.
 
     Raises:
-        MergeError: Equal shapes meet with different jumps; names the layer, both operands and both jumps.
+        MergeError: Equal shapes meet with different jumps; names the layer, both operands and both jumps. In the
+            graph of a traced module the union is enumerated over the units of this input instead.
     Source:
         Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019.
     Example:
@@ -84,22 +77,65 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
         ((5, 5), (2, 2))
     """
     nodes = graph.nodes
-    fields = [Field((PIXEL,) * (len(nodes[0].shape) - 1))]
-    for node in nodes[1:]:
-        source = node.inputs[0]
+    fields: list[Field] = []
+    for node in nodes:
         try:
             if len(node.inputs) == 1:
+                source = node.inputs[0]
                 fields.append(_after(node, nodes[source].shape, fields[source]))
-            else:
+            elif node.inputs:
                 fields.append(_merged(node, graph, fields))
+            else:
+                fields.append(_source(node, nodes[0].shape))
         except TooWideError:
-            fields.append(Field((), "unknown", fields[source].global_since))
+            fields.append(Field((), "unknown", fields[node.inputs[0]].global_since))
     return fields
+
+
+def _source(node: Node, image: Shape) -> Field:
+    """The field of what reads nothing: an input, or values that do not depend on one."""
+    if isinstance(node.layer, Constant):
+        return Field((AxisField(1, 1, (NOTHING,)),) * (len(image) - 1), placeless=True)
+    if isinstance(node.layer, Input) and node.shape[1:] == image[1:]:
+        return Field((PIXEL,) * (len(image) - 1), placeless=len(image) == 1)
+    return UNKNOWN  # pixels of another image
 
 
 def _after(node: Node, shape: Shape, field: Field) -> Field:
     """The field behind a layer of one input of `shape`."""
     layer = node.layer
+    if field.channels is not None and layer.mixes_channels:
+        field = field._replace(channels=None)
+    if isinstance(layer, SelectChannels):
+        kinds, of = channels_of(field, shape[0])
+        return field if field.channels is None else gathered(kinds, [of[channel] for channel in layer.index])
+    if isinstance(layer, SpaceToDepth) and not field.placeless:
+        kinds, of = channels_of(field, shape[0])
+        places = layer.axes_of_channels()
+        patches = [_through(kind, place) for kind in kinds for place in places]
+        return gathered(patches, [kind * len(places) + place for kind in of for place in range(len(places))])
+    if field.channels is not None:
+        if isinstance(layer, Conv | ConvTranspose):
+            field = grouped(field, shape[0], node.shape[0], layer.groups)
+        elif isinstance(layer, DepthToSpace):
+            return _patches(field, layer)
+        elif node.shape[0] != shape[0]:
+            field = field._replace(channels=None)
+            return (_alike if field.placeless or layer.covers((shape,)) else at_best_a_bound)(
+                _to_each(node, shape, field)
+            )
+    return each(field, lambda kind: _to_each(node, shape, kind))
+
+
+def _alike(field: Field) -> Field:
+    return field
+
+
+def _to_each(node: Node, shape: Shape, field: Field) -> Field:
+    """The field of one kind of channel behind a layer that does the same to all of them."""
+    layer = node.layer
+    if isinstance(layer, Opaque):
+        return Field((), "unknown", field.global_since)
     if layer.is_global:
         return _seeing_all(field, node.id)
     if field.placeless:
@@ -109,75 +145,158 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
     if layer.covers((shape,)):
         axes = tuple([over(axis, units) for axis, units in zip(field.axes, shape[1:], strict=True)])
         return _seeing_all(field, node.id)._replace(axes=axes, placeless=True)
+    if isinstance(layer, Expand):
+        return _seeing_all(field, node.id)._replace(placeless=True)
     maps = layer.axes((shape,), node.shape)
-    if maps is None:
-        return field if field.uniform or not layer.mixes_channels else field._replace(uniform=True)
-    if max(shape[1:]) == 1 < max(node.shape[1:]) and isinstance(layer, Resize | AdaptivePool2d):
+    if maps is not None and max(shape[1:]) == 1 < max(node.shape[1:]) and isinstance(layer, Resize | AdaptivePool):
         return _seeing_all(field, node.id)._replace(placeless=True)  # one unit spread over the map
+    read = field if maps is None else _through(field, maps)
+    if isinstance(layer, Mix) and layer.reduced and read.axes:
+        units = [shape[1 + axis] if axis in layer.reduced else 1 for axis in range(len(read.axes))]
+        axes = tuple([over(axis, count) if count > 1 else axis for axis, count in zip(read.axes, units, strict=True)])
+        return _seeing_all(read, node.id)._replace(axes=axes)
+    return read
+
+
+def _through(field: Field, maps: Sequence[AxisMap]) -> Field:
+    """The field of units that read a map as `maps` say, an axis each."""
+    if field.status == "unknown":
+        return field
     for axis, read in zip(field.axes, maps, strict=True):
         if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
             return Field((), "unknown", field.global_since)
-    vertical = through(field.axes[0], maps[0])
-    square = maps[1] is maps[0] and field.axes[1] is field.axes[0]
-    axes = (vertical, vertical if square else through(field.axes[1], maps[1]))
-    status = field.status
-    if isinstance(layer, DepthToSpace) and not field.uniform and status != "bound":
-        status = "bound"  # each output unit reads one of the channels, and these see different windows
-    uniform = layer.mixes_channels or (field.uniform and not isinstance(layer, SpaceToDepth))
-    return Field(axes, status, field.global_since, uniform=uniform)
+    first = through(field.axes[0], maps[0])
+    axes = [first]
+    for axis, read in zip(field.axes[1:], maps[1:], strict=True):
+        axes.append(first if read is maps[0] and axis is field.axes[0] else through(axis, read))
+    return Field(tuple(axes), field.status, field.global_since)
+
+
+def _patches(field: Field, layer: DepthToSpace) -> Field:
+    """Channels to patches, where channels see different windows: each unit of a patch has that of its channel."""
+    kinds, of = channels_of(field, 0)
+    places = list(product(*[range(block) for block in layer.block]))
+    of_patch = [of[first : first + len(places)] for first in range(0, len(of), len(places))]
+    made: dict[tuple[int, ...], int] = {}
+    numbers = [made.setdefault(patch, len(made)) for patch in of_patch]
+    return gathered([_patch([kinds[kind] for kind in patch], places, layer) for patch in made], numbers)
+
+
+def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpace) -> Field:
+    whole = together(fields)
+    if whole.status == "unknown" or any(field.placeless for field in fields):
+        return Field((), "unknown", whole.global_since)
+    axes = []
+    for axis, block in enumerate(layer.block):
+        rows = [
+            joined_or_none([field.axes[axis] for field, place in zip(fields, places, strict=True) if place[axis] == at])
+            for at in range(block)
+        ]
+        known = [row for row in rows if row is not None]
+        if len(known) < block or sum(row.period for row in known) * block > MAX_PHASES:
+            return Field((), "unknown", whole.global_since)
+        axes.append(interleaved(known))
+    return whole._replace(axes=tuple(axes))
+
+
+# -------------------------------------------------------------------------------------------- merges
 
 
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
-    nodes, size = graph.nodes, node.shape[1:]
-    global_since = spread = None
-    status: Status = "exact"
-    uniform = True
-    placed: list[tuple[Node, Field]] = []
-    for i in node.inputs:
-        field = fields[i]
-        global_since = global_since or field.global_since
+    operands = [_operand(node, graph, fields[i], at) for at, i in enumerate(node.inputs)]
+    size = node.shape[1:]
+    spread = None
+    placed: list[tuple[int, Field]] = []
+    for i, field in zip(node.inputs, operands, strict=True):
         if field.placeless:
             continue
-        if nodes[i].shape[1:] != size:
-            spread = spread or nodes[i].id  # one unit for every place
+        if graph.nodes[i].shape[1:] != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
+            spread = spread or graph.nodes[i].id  # one unit for every place
             continue
-        placed.append((nodes[i], field))
-        uniform = uniform and field.uniform
-        if RANK[field.status] > RANK[status]:
-            status = field.status
-    global_since = global_since or spread
+        placed.append((i, field))
+    since = next((field.global_since for field in operands if field.global_since), None) or spread
     if not placed and spread:
-        return Field((), "unknown", global_since, placeless=True)  # a row and a column: a map of neither's units
+        return Field((), "unknown", since, placeless=True)  # a row and a column: a map of neither's units
     if not placed:
-        return _all_placeless([fields[i] for i in node.inputs])._replace(global_since=global_since)
-    if global_since is not None and status == "exact":
-        status = "whole_input"
-    if status == "unknown":
-        return Field((), "unknown", global_since)
+        return _all_placeless(operands)._replace(global_since=since)
     first = placed[0][1]
-    for other, field in placed[1:]:
-        if not all(map(in_step, field.axes, first.axes)):
-            raise MergeError(
-                f"{placed[0][0].id} (jump {_words(first.jump)}) and {other.id} (jump {_words(field.jump)}) "
-                f"have the same map {'x'.join(map(str, size))} but different jumps, so their units do not lie on "
-                "each other. Give both the same strides.",
-                node.id,
-            )
-    seen = [[field.axes[axis] for _, field in placed] for axis in range(len(first.axes))]
-    if any(phases_joined(fields_of_axis) > MAX_PHASES for fields_of_axis in seen):
-        return Field((), "unknown", global_since)
-    axes = tuple([joined(fields_of_axis) for fields_of_axis in seen])
+    if all(field is first or field == first for _, field in placed) and first.channels is None:
+        alike = len(placed) == len(operands) or not isinstance(node.layer, Concat)
+        if alike:
+            return first if since == first.global_since else _seeing_all(first, str(since))
+    if any(field.status == "unknown" for _, field in placed):
+        return Field((), "unknown", since)
+    in_steps = [all(map(in_step, field.axes, first.axes)) for _, field in placed]
+    if not all(in_steps):
+        if graph.traced:
+            return _enumerated([field for _, field in placed], size, since)
+        other = placed[in_steps.index(False)]
+        raise _different_jumps(node, graph, placed[0], other)
     if isinstance(node.layer, Concat):
-        uniform = uniform and len(placed) == len(node.inputs) and all(field.axes == first.axes for _, field in placed)
-    if (
-        status == first.status
-        and axes == first.axes
-        and uniform == first.uniform
-        and global_since == first.global_since
-    ):
-        return first
-    return Field(axes, status, global_since, uniform=uniform)
+        kinds, of = _side_by_side([graph.nodes[i].shape[0] for i in node.inputs], operands)
+        field = gathered(kinds, of)
+    else:
+        field = _on_each_other(node, graph, placed)
+    return field if since == field.global_since or since is None else _seeing_all(field, since)
+
+
+def _operand(node: Node, graph: LayerGraph, field: Field, at: int) -> Field:
+    """What a merge reads of an operand: the unit itself, but for products of maps."""
+    if not isinstance(node.layer, MatMul):
+        return field
+    field = field._replace(channels=None)
+    reads = node.layer.reads[at]
+    if reads == "whole":
+        return _seeing_all(field, node.id)._replace(placeless=True)
+    return field if reads == "own" or field.placeless else _through(field, reads)
+
+
+def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Field], list[int]]:
+    kinds: list[Field] = []
+    of: list[int] = []
+    for count, field in zip(channels, operands, strict=True):
+        own = channels_of(field, count)
+        of += [len(kinds) + kind for kind in own.of]
+        kinds += own.kinds
+    return kinds, of
+
+
+def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
+    """The union, channel by channel where channels differ; one channel is spread over many."""
+    if all(field.channels is None for _, field in placed) or node.layer.mixes_channels:
+        return together([field for _, field in placed])
+    channels = node.shape[0]
+    counts = {graph.nodes[i].shape[0] for i, _ in placed} - {1}
+    if counts != {channels}:
+        return at_best_a_bound(together([field for _, field in placed]))
+    met = [channels_of(field, graph.nodes[i].shape[0]) for i, field in placed]
+    numbers: dict[tuple[int, ...], int] = {}
+    of = [
+        numbers.setdefault(tuple([one.of[channel if len(one.of) > 1 else 0] for one in met]), len(numbers))
+        for channel in range(channels)
+    ]
+    kinds = [together([one.kinds[kind] for one, kind in zip(met, pair, strict=True)]) for pair in numbers]
+    return gathered(kinds, of)
+
+
+def _enumerated(fields: list[Field], size: tuple[int, ...], since: str | None) -> Field:
+    """The union over the units of this map: with different jumps no pattern repeats."""
+    if max(size) > MAX_PHASES:
+        return Field((), "unknown", since)
+    axes = tuple([listed([field.axes[axis] for field in fields], units) for axis, units in enumerate(size)])
+    status: Status = max((field.status for field in fields), key=RANK.__getitem__)
+    return Field(axes, "whole_input" if since and status == "exact" else status, since)
+
+
+def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], other: tuple[int, Field]) -> MergeError:
+    (one, one_field), (two, two_field) = first, other
+    return MergeError(
+        f"{graph.nodes[one].id} (jump {_words(one_field.jump)}) and {graph.nodes[two].id} (jump "
+        f"{_words(two_field.jump)}) have the same map {'x'.join(map(str, node.shape[1:]))} but different jumps, so "
+        "their units do not lie on each other. Give both the same strides.",
+        node.id,
+    )
 
 
 def _all_placeless(fields: list[Field]) -> Field:
@@ -192,8 +311,11 @@ def _all_placeless(fields: list[Field]) -> Field:
 
 
 def _seeing_all(field: Field, since: str) -> Field:
-    status: Status = "whole_input" if field.status == "exact" else field.status
-    return field._replace(status=status, global_since=field.global_since or since)
+    def seeing(kind: Field) -> Field:
+        status: Status = "whole_input" if kind.status == "exact" else kind.status
+        return kind._replace(status=status, global_since=kind.global_since or since)
+
+    return each(field, seeing)
 
 
 def _words(numbers: tuple[Number, ...]) -> str:

@@ -13,7 +13,7 @@ from fieldspec.analysis.kinds import properties
 from fieldspec.analysis.memory import DTYPE_BYTES, activations, saved_bytes
 from fieldspec.analysis.receptive_fields import Field, Status, receptive_field
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import BatchNorm2d, Layer, Shape
+from fieldspec.blocks.layers import BatchNorm, Layer, Shape
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,7 +90,7 @@ class Memory:
 
     peak: int  # the most that is alive at one time in eval mode
     peak_layer: str  # where
-    saved: int  # what autograd keeps for the backward pass in train mode
+    saved: int | None  # what autograd keeps for the backward pass in train mode; None where a layer has no rule
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class Report:
 
     def weight_bytes(self, dtype: str = "float32") -> int:
         """Bytes of parameters and buffers; counters of batches (int64) keep their eight bytes."""
-        counters = sum(isinstance(layer.layer, BatchNorm2d) for layer in self.layers)
+        counters = sum(isinstance(layer.layer, BatchNorm) for layer in self.layers)
         return (self.params + self.buffers - counters) * DTYPE_BYTES[dtype] + 8 * counters
 
     def peak_bytes(self, dtype: str = "float32") -> int:
@@ -211,7 +211,8 @@ def report_of(graph: LayerGraph, name: str = "network") -> Report:
     for node, node_field, live in zip(nodes, fields, memory.live, strict=True):
         layer, shape = node.layer, node.shape
         inputs = [nodes[i].shape for i in node.inputs]
-        params, buffers = layer.params, layer.buffers
+        params = layer.params if node.params is None else node.params
+        buffers = layer.buffers if node.buffers is None else node.buffers
         macs, other_ops = layer.macs(inputs, shape), layer.other_ops(inputs, shape)
         total_params += params
         total_buffers += buffers

@@ -17,11 +17,11 @@ from fieldspec.blocks.layers import (
     Identity,
     Input,
     Norm,
-    Pool2d,
+    Pool,
     Resize,
 )
-from fieldspec.blocks.layers.convolution import Conv2d, ConvTranspose2d, Sides
-from fieldspec.blocks.layers.pooling import AdaptivePool2d, GlobalPool
+from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
+from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -141,19 +141,20 @@ def operation(layer: LayerReport) -> str:
     """A layer in a few words: `conv 3x3 stride 2 padding 1`."""
     kind, it = layer.kind, layer.layer
     match it:
-        case Conv2d() | ConvTranspose2d():
+        case Conv() | ConvTranspose():
             words = [kind, "x".join(map(str, it.kernel_size))]
-            words += _unless("stride", it.stride, (1, 1)) + _unless("dilation", it.dilation, (1, 1))
-            if it.kernel_size != (1, 1):
+            words += _unless("stride", it.stride, 1) + _unless("dilation", it.dilation, 1)
+            if max(it.kernel_size) > 1:
                 words.append(f"padding {_padding(it.padding)}")
             if it.groups > 1:
                 words.append("depthwise" if it.groups == it.in_channels else f"groups {it.groups}")
             return " ".join(words)
-        case Pool2d():
+        case Pool():
             words = [f"{it.type} pool", "x".join(map(str, it.kernel_size))]
-            words += _unless("stride", it.stride, (1, 1)) + _unless("padding", it.padding, (0, 0))
+            words += _unless("stride", it.stride, 1) + _unless("padding", it.padding, 0)
+            words += _unless("dilation", (it.dilation,), 1)
             return " ".join([*words, "ceil"] if it.ceil_mode else words)
-        case AdaptivePool2d():
+        case AdaptivePool():
             return f"adaptive {it.type} pool to {'x'.join(map(str, it.output_size))}"
         case GlobalPool():
             return f"global {it.type} pool"
@@ -167,11 +168,11 @@ def operation(layer: LayerReport) -> str:
     return kind
 
 
-def _unless(word: str, value: Sequence[int], plain: Sequence[int]) -> list[str]:
-    return [] if value == plain else [f"{word} {by(value)}"]
+def _unless(word: str, value: Sequence[int], plain: int) -> list[str]:
+    return [] if set(value) == {plain} else [f"{word} {by(value)}"]
 
 
-def _padding(padding: Sides | tuple[int, int]) -> str:
+def _padding(padding: Sides | Sizes) -> str:
     axes = [axis if isinstance(axis, int) or axis[0] != axis[1] else axis[0] for axis in padding]
     if all(isinstance(axis, int) for axis in axes):
         return by(axes)  # type: ignore[arg-type]  # all of them are numbers
@@ -179,16 +180,16 @@ def _padding(padding: Sides | tuple[int, int]) -> str:
 
 
 def by(numbers: Iterable[int | Fraction]) -> str:
-    """`47` for a square, `3x5` otherwise; three numbers always apart."""
+    """`47` for a square, `3x5` otherwise; one or three numbers always apart."""
     values = list(numbers)
     return str(values[0]) if len(values) == 2 and values[0] == values[1] else "x".join(map(str, values))
 
 
 def csv_text(report: Report) -> str:
-    """One line a layer, nothing folded, so that columns add up; two columns where the axes may differ."""
+    """One line a layer, nothing folded, so that columns add up; a column an axis where the axes may differ."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    axes = ("height", "width")
+    axes = ("depth", "height", "width")[4 - len(report.input) :]
     measures = ("receptive_field", "jump", "start", "center", "touched")
     names = [f"{measure}_{axis}" for measure in measures for axis in axes]
     writer.writerow(

@@ -12,7 +12,7 @@ from torch import nn
 
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet, checkpoint_filter_fn, feature_levels
-from fieldspec.blocks.layers import Conv2d
+from fieldspec.blocks.layers import Conv
 
 __all__ = ["build", "create", "default_cfg"]
 
@@ -70,7 +70,7 @@ def default_cfg(spec: ArchitectureSpec) -> dict[str, Any]:
     """timm's configuration of a spec; mean and deviation are those of CIFAR-10, 1/2 and 1/4 but for three channels."""
     graph, outputs = spec.trunk()
     shape = graph.nodes[outputs[-1]].shape
-    convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv2d)]
+    convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
     paths = tuple(f"layers.{path}" for path in first)
     channels = spec.input[0]

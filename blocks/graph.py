@@ -19,6 +19,8 @@ class Node:
     layer: Layer
     inputs: tuple[int, ...]  # indices of earlier nodes
     shape: Shape
+    params: int | None = None  # None: what the layer says; a module that runs twice is counted once
+    buffers: int | None = None
 
 
 @dataclass(slots=True)
@@ -27,6 +29,7 @@ class LayerGraph:
 
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
+    traced: bool = False  # of a module, whose maps may meet out of step
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:

@@ -85,7 +85,7 @@ def _(block: layers.Concat, **factory: Any) -> nn.Module:
 
 
 @to_module.register
-def _(block: layers.Conv2d, **factory: Any) -> nn.Module:
+def _(block: layers.Conv, **factory: Any) -> nn.Module:
     shape = (block.in_channels, block.out_channels, block.kernel_size)
     settings = {
         "stride": block.stride,
@@ -94,15 +94,20 @@ def _(block: layers.Conv2d, **factory: Any) -> nn.Module:
         "bias": block.bias,
         **factory,
     }
-    (top, bottom), (left, right) = block.padding
-    if top == bottom and left == right:
-        return nn.Conv2d(*shape, padding=(top, left), **settings)
+    if all(before == after for before, after in block.padding):
+        return _of_rank("Conv", block.kernel_size)(*shape, padding=tuple(side for side, _ in block.padding), **settings)
     return PaddedConv2d(*shape, sides=block.padding, **settings)
 
 
+def _of_rank(name: str, sizes: layers.Sizes) -> type[nn.Module]:
+    """Torch's class for as many axes as there are sizes."""
+    found: type[nn.Module] = getattr(nn, f"{name}{len(sizes)}d")
+    return found
+
+
 @to_module.register
-def _(block: layers.ConvTranspose2d, **factory: Any) -> nn.Module:
-    return nn.ConvTranspose2d(
+def _(block: layers.ConvTranspose, **factory: Any) -> nn.Module:
+    return _of_rank("ConvTranspose", block.kernel_size)(
         block.in_channels,
         block.out_channels,
         block.kernel_size,
@@ -122,12 +127,12 @@ def _(block: layers.Linear, **factory: Any) -> nn.Module:
 
 
 @to_module.register
-def _(block: layers.BatchNorm2d, **factory: Any) -> nn.Module:
+def _(block: layers.BatchNorm, **factory: Any) -> nn.Module:
     return nn.BatchNorm2d(block.channels, **factory)
 
 
 @to_module.register
-def _(block: layers.LayerNorm2d, **factory: Any) -> nn.Module:
+def _(block: layers.LayerNorm, **factory: Any) -> nn.Module:
     return LayerNorm2d(block.channels, **factory)
 
 
@@ -157,15 +162,18 @@ def _(block: layers.Identity, **factory: Any) -> nn.Module:
 
 
 @to_module.register
-def _(block: layers.Pool2d, **factory: Any) -> nn.Module:
-    kind = nn.MaxPool2d if block.type == "max" else nn.AvgPool2d
-    return kind(block.kernel_size, block.stride, block.padding, ceil_mode=block.ceil_mode)
+def _(block: layers.Pool, **factory: Any) -> nn.Module:
+    windows = (block.kernel_size, block.stride, block.padding)
+    if block.type == "max":
+        return _of_rank("MaxPool", block.kernel_size)(*windows, block.dilation, ceil_mode=block.ceil_mode)
+    return _of_rank("AvgPool", block.kernel_size)(*windows, block.ceil_mode)
 
 
 @to_module.register
-def _(block: layers.AdaptivePool2d, **factory: Any) -> nn.Module:
-    kind = nn.AdaptiveMaxPool2d if block.type == "max" else nn.AdaptiveAvgPool2d
-    return kind(block.output_size)
+def _(block: layers.AdaptivePool, **factory: Any) -> nn.Module:
+    return _of_rank("AdaptiveMaxPool" if block.type == "max" else "AdaptiveAvgPool", block.output_size)(
+        block.output_size
+    )
 
 
 @to_module.register
@@ -187,9 +195,9 @@ def _(block: layers.Resize, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.SpaceToDepth, **factory: Any) -> nn.Module:
-    return SpaceToDepth(block.block)
+    return SpaceToDepth(block.block[0])
 
 
 @to_module.register
 def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
-    return DepthToSpace(block.block)
+    return DepthToSpace(block.block[0])

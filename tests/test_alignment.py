@@ -12,9 +12,9 @@ from fieldspec.blocks import layers as L  # noqa: N812  # many of them
 from fieldspec.blocks.settings import pair, sides
 
 
-def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None) -> L.Conv2d:
+def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None) -> L.Conv:
     """A bare convolution."""
-    return L.Conv2d(1, 1, pair(kernel), pair(stride), sides(padding, kernel, dilation), pair(dilation))
+    return L.Conv(1, 1, pair(kernel), pair(stride), sides(padding, kernel, dilation), pair(dilation))
 
 
 def found(*blocks: Block, size: int = 32) -> list[Misalignment]:
@@ -86,7 +86,7 @@ def test_half_a_pixel_cannot_be_mended() -> None:
 
 def test_a_layer_above_both_branches_is_no_mend() -> None:
     """Its padding would move both: a 3 of stride 2 around 1, doubled, looks at 1 - 1/2 on average, and not at 0."""
-    doubled = chain(L.Pool2d("avg", (3, 3), (2, 2), ceil_mode=True), L.Resize(factor=(2, 2)))
+    doubled = chain(L.Pool("avg", (3, 3), (2, 2), ceil_mode=True), L.Resize(factor=(2, 2)))
     (one,) = found(conv(5), parallel_add(body=doubled, shortcut=IDENTITY))
     assert one.centers == ((Fraction(1, 2),) * 2, (0, 0))
     assert one.mend == "No whole padding of one convolution aligns them."
@@ -107,8 +107,8 @@ def test_each_operand_beside_the_first() -> None:
         parallel_add(one=conv(4, padding="same"), other=conv(2, padding="same")),  # both half a pixel right
         squeeze_excite(1),  # what is seen whole has no place
         # units 0 and 1 at 1/2, then both at 5/2: beside 0, 1, 2, 3 on the average of a period
-        parallel_concat(up=chain(L.Pool2d("max"), L.Resize(factor=(2, 2))), skip=IDENTITY),
-        parallel_add(map=conv(3), strip=L.Pool2d("avg", (32, 1), (32, 1))),  # one unit for all rows
+        parallel_concat(up=chain(L.Pool("max"), L.Resize(factor=(2, 2))), skip=IDENTITY),
+        parallel_add(map=conv(3), strip=L.Pool("avg", (32, 1), (32, 1))),  # one unit for all rows
     ],
 )
 def test_what_is_aligned(block: Block) -> None:

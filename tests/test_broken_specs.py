@@ -365,7 +365,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "norm on a vector": (
         HEAD + "layers:\n  - flatten:\n  - norm:",
         [
-            "4:10: layers[1].norm: BatchNorm2d needs a map (channels, height, width), gets (3072,); put it before the flattening",
+            "4:10: layers[1].norm: BatchNorm needs a map (channels, height, width), gets (3072,); put it before the flattening",
         ],
     ),
     "head on a vector": (

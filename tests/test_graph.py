@@ -64,7 +64,7 @@ def test_merges_without_a_name_are_called_by_their_kind() -> None:
 def test_nesting() -> None:
     """Parallel in parallel in chain, in topological order."""
     inner = parallel_add(a=L.Activation("relu"), b=IDENTITY)
-    block = parallel_concat(inner=chain(inner, L.Dropout(0.1)), other=L.BatchNorm2d(3))
+    block = parallel_concat(inner=chain(inner, L.Dropout(0.1)), other=L.BatchNorm(3))
     assert laid_out(block) == [
         ("inner.parallel1.a", (0,), SHAPE),
         ("inner.parallel1", (1, 0), SHAPE),

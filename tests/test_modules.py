@@ -42,27 +42,27 @@ class Case:
 
 
 LAYERS: dict[str, Case] = {
-    "conv": Case(L.Conv2d(8, 6, (3, 5), (2, 1), ((1, 1), (2, 2)), (1, 2), bias=True)),
-    "conv_depthwise": Case(L.Conv2d(8, 16, padding=((1, 1), (1, 1)), groups=8)),
-    "conv_grouped": Case(L.Conv2d(8, 12, groups=4)),
-    "conv_same_even": Case(L.Conv2d(8, 6, (4, 2), (1, 1), ((1, 2), (0, 1)))),
-    "conv_uneven_strided": Case(L.Conv2d(8, 6, (3, 3), (2, 2), ((0, 1), (0, 1)), bias=True)),
-    "conv_transpose": Case(L.ConvTranspose2d(8, 4, (3, 3), (2, 2), (1, 1), (1, 1), bias=True)),
-    "conv_transpose_grouped": Case(L.ConvTranspose2d(8, 4, (3, 2), (1, 2), dilation=(2, 1), groups=2)),
+    "conv": Case(L.Conv(8, 6, (3, 5), (2, 1), ((1, 1), (2, 2)), (1, 2), bias=True)),
+    "conv_depthwise": Case(L.Conv(8, 16, padding=((1, 1), (1, 1)), groups=8)),
+    "conv_grouped": Case(L.Conv(8, 12, groups=4)),
+    "conv_same_even": Case(L.Conv(8, 6, (4, 2), (1, 1), ((1, 2), (0, 1)))),
+    "conv_uneven_strided": Case(L.Conv(8, 6, (3, 3), (2, 2), ((0, 1), (0, 1)), bias=True)),
+    "conv_transpose": Case(L.ConvTranspose(8, 4, (3, 3), (2, 2), (1, 1), (1, 1), bias=True)),
+    "conv_transpose_grouped": Case(L.ConvTranspose(8, 4, (3, 2), (1, 2), dilation=(2, 1), groups=2)),
     "linear": Case(L.Linear(8, 5), (8,)),
     "linear_bare": Case(L.Linear(8, 5, bias=False), (8,)),
-    "batch_norm": Case(L.BatchNorm2d(8)),
-    "layer_norm": Case(L.LayerNorm2d(8)),
+    "batch_norm": Case(L.BatchNorm(8)),
+    "layer_norm": Case(L.LayerNorm(8)),
     "group_norm": Case(L.GroupNorm(8, 4)),
     **{str(function): Case(L.Activation(function)) for function in L.FUNCTIONS},
     "dropout": Case(L.Dropout(0.3)),
     "drop_path": Case(L.DropPath(0.3)),
     "identity": Case(L.Identity()),
-    "max_pool": Case(L.Pool2d("max", (3, 3), (2, 2), (1, 1))),
-    "max_pool_ceil": Case(L.Pool2d("max", (2, 3), (2, 3), ceil_mode=True)),
-    "avg_pool": Case(L.Pool2d("avg", (3, 2), (1, 2), (1, 0))),
-    "adaptive_max": Case(L.AdaptivePool2d("max", (4, 3))),
-    "adaptive_avg": Case(L.AdaptivePool2d("avg", (4, 3))),
+    "max_pool": Case(L.Pool("max", (3, 3), (2, 2), (1, 1))),
+    "max_pool_ceil": Case(L.Pool("max", (2, 3), (2, 3), ceil_mode=True)),
+    "avg_pool": Case(L.Pool("avg", (3, 2), (1, 2), (1, 0))),
+    "adaptive_max": Case(L.AdaptivePool("max", (4, 3))),
+    "adaptive_avg": Case(L.AdaptivePool("avg", (4, 3))),
     "global_avg": Case(L.GlobalPool("avg")),
     "global_max": Case(L.GlobalPool("max")),
     "global_avgmax": Case(L.GlobalPool("avgmax")),
@@ -70,8 +70,8 @@ LAYERS: dict[str, Case] = {
     "flatten": Case(L.Flatten()),
     "resize_nearest": Case(L.Resize((2, 3))),
     "resize_bilinear": Case(L.Resize(size=(5, 11), mode="bilinear")),
-    "space_to_depth": Case(L.SpaceToDepth(2), (3, 4, 6)),
-    "depth_to_space": Case(L.DepthToSpace(2), (12, 4, 6)),
+    "space_to_depth": Case(L.SpaceToDepth((2, 2)), (3, 4, 6)),
+    "depth_to_space": Case(L.DepthToSpace((2, 2)), (12, 4, 6)),
 }
 
 BLOCKS: dict[str, Case] = {
@@ -302,8 +302,8 @@ def test_same_is_torchs() -> None:
 def test_pixel_order() -> None:
     """Space-to-depth and depth-to-space order channels as torch's pixel_unshuffle and pixel_shuffle do."""
     x = torch.randn(2, 12, 4, 6)
-    torch.testing.assert_close(to_module(L.SpaceToDepth(2))(x), F.pixel_unshuffle(x, 2), rtol=0, atol=0)
-    torch.testing.assert_close(to_module(L.DepthToSpace(2))(x), F.pixel_shuffle(x, 2), rtol=0, atol=0)
+    torch.testing.assert_close(to_module(L.SpaceToDepth((2, 2)))(x), F.pixel_unshuffle(x, 2), rtol=0, atol=0)
+    torch.testing.assert_close(to_module(L.DepthToSpace((2, 2)))(x), F.pixel_shuffle(x, 2), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", ["train", "items", "if", "append", "graph"])

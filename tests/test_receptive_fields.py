@@ -29,15 +29,15 @@ from fieldspec.blocks import layers as L  # noqa: N812  # many of them
 from fieldspec.blocks.settings import pair, sides
 
 
-def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None, channels: int = 1) -> L.Conv2d:
+def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None, channels: int = 1) -> L.Conv:
     """A bare convolution; the padding keeps the size of an odd window unless given."""
     zeros = sides(padding, kernel, dilation)
-    return L.Conv2d(channels, channels, pair(kernel), pair(stride), zeros, pair(dilation))
+    return L.Conv(channels, channels, pair(kernel), pair(stride), zeros, pair(dilation))
 
 
-def pool(kernel: int, *, stride: int | None = None, padding: int = 0, ceil_mode: bool = False) -> L.Pool2d:
+def pool(kernel: int, *, stride: int | None = None, padding: int = 0, ceil_mode: bool = False) -> L.Pool:
     """Average pooling."""
-    return L.Pool2d("avg", pair(kernel), pair(kernel if stride is None else stride), pair(padding), ceil_mode)
+    return L.Pool("avg", pair(kernel), pair(kernel if stride is None else stride), pair(padding), ceil_mode)
 
 
 def nearest(factor: int) -> L.Resize:
@@ -100,8 +100,8 @@ def test_the_field_may_exceed_the_image() -> None:
 @pytest.mark.parametrize(
     "layer",
     [
-        L.BatchNorm2d(1),
-        L.LayerNorm2d(1),
+        L.BatchNorm(1),
+        L.LayerNorm(1),
         L.Activation("gelu"),
         L.Dropout(0.5),
         L.DropPath(0.5),
@@ -237,12 +237,12 @@ def phases(field: Field, axis: int = 0) -> list[tuple[int, int]]:
         ([L.Resize(factor=(2, 2), mode="bilinear")], Fraction(1, 2), [(-1, 2), (0, 2)]),  # -1/4 and 1/4
         ([L.Resize(factor=(3, 3), mode="bilinear")], Fraction(1, 3), [(-1, 2), (0, 1), (0, 2)]),  # -1/3, 0, 1/3
         ([L.Resize(size=(48, 48))], Fraction(4, 3), [(0, 1), (1, 1), (2, 1)]),  # floor(4/3 v)
-        ([L.AdaptivePool2d("avg", (48, 48))], Fraction(4, 3), [(0, 2), (1, 2), (2, 2)]),
-        ([L.ConvTranspose2d(1, 1)], Fraction(1, 2), [(0, 1), (0, 1)]),  # 2x2, stride 2: no overlap
-        ([L.ConvTranspose2d(1, 1, (3, 3), (2, 2), (1, 1), (1, 1))], Fraction(1, 2), [(0, 1), (0, 2)]),
-        ([L.ConvTranspose2d(1, 1, (4, 4), (2, 2), (1, 1))], Fraction(1, 2), [(-1, 2), (0, 2)]),
-        ([L.ConvTranspose2d(1, 1, (1, 1), (2, 2))], Fraction(1, 2), [(0, 1), (0, 0)]),  # no input writes to unit 1
-        ([conv(3, stride=2), L.ConvTranspose2d(1, 1, (4, 4), (2, 2), (1, 1))], 1, [(-3, 5), (-1, 5)]),
+        ([L.AdaptivePool("avg", (48, 48))], Fraction(4, 3), [(0, 2), (1, 2), (2, 2)]),
+        ([L.ConvTranspose(1, 1)], Fraction(1, 2), [(0, 1), (0, 1)]),  # 2x2, stride 2: no overlap
+        ([L.ConvTranspose(1, 1, (3, 3), (2, 2), (1, 1), (1, 1))], Fraction(1, 2), [(0, 1), (0, 2)]),
+        ([L.ConvTranspose(1, 1, (4, 4), (2, 2), (1, 1))], Fraction(1, 2), [(-1, 2), (0, 2)]),
+        ([L.ConvTranspose(1, 1, (1, 1), (2, 2))], Fraction(1, 2), [(0, 1), (0, 0)]),  # no input writes to unit 1
+        ([conv(3, stride=2), L.ConvTranspose(1, 1, (4, 4), (2, 2), (1, 1))], 1, [(-3, 5), (-1, 5)]),
     ],
 )
 def test_units_that_differ(blocks: list[Block], jump: Number, expected: list[tuple[int, int]]) -> None:
@@ -254,7 +254,7 @@ def test_units_that_differ(blocks: list[Block], jump: Number, expected: list[tup
 
 def test_adaptive_pooling_of_ten_to_four() -> None:
     """floor(v * 10 / 4) to ceil((v + 1) * 10 / 4) - 1: 0-2, 2-4, 5-7, 7-9."""
-    field = field_of(L.AdaptivePool2d("max", (4, 4)), size=10)
+    field = field_of(L.AdaptivePool("max", (4, 4)), size=10)
     windows = [field.axes[0].unit(unit) for unit in range(4)]
     assert [(window.first, window.last) for window in windows] == [(0, 2), (2, 4), (5, 7), (7, 9)]
     assert (field.size, field.jump) == ((3, 3), (Fraction(5, 2), Fraction(5, 2)))
@@ -275,38 +275,51 @@ def test_a_decoder_meets_its_encoder() -> None:
     assert field.jump == (1, 1)
 
 
-def test_patches_to_channels_and_back_is_a_bound() -> None:
-    """Each unit is its own pixel again, but a map has one field for all of its channels: two is an upper bound."""
-    field = field_of(L.SpaceToDepth(2), L.DepthToSpace(2))
-    assert (field.size, field.jump, field.status) == ((2, 2), (1, 1), "bound")
+def test_patches_to_channels_and_back_are_pixels() -> None:
+    """Each channel of a patch remembers its place, so each unit is its own pixel again."""
+    field = field_of(L.SpaceToDepth((2, 2)), L.DepthToSpace((2, 2)))
+    assert (field.size, field.jump, field.start, field.status) == ((1, 1), (1, 1), (0, 0), "exact")
 
 
 def test_mixed_patches_are_exact() -> None:
     """A convolution between reads all four channels, so each of the four units sees all of the patch."""
-    field = field_of(L.SpaceToDepth(2), conv(1, channels=4), L.DepthToSpace(2))
+    field = field_of(L.SpaceToDepth((2, 2)), conv(1, channels=4), L.DepthToSpace((2, 2)))
     assert (phases(field), field.status) == ([(0, 2), (0, 2)], "exact")
 
 
 def test_a_depthwise_convolution_does_not_mix() -> None:
     """Four groups of four channels: each unit still reads one pixel of each patch."""
-    depthwise = L.Conv2d(4, 4, (3, 3), padding=((1, 1), (1, 1)), groups=4)
-    field = field_of(L.SpaceToDepth(2), depthwise, L.DepthToSpace(2))
-    assert (field.size, field.status) == ((6, 6), "bound")  # a bound: -2, 0, 2 is what unit 0 reads
+    depthwise = L.Conv(4, 4, (3, 3), padding=((1, 1), (1, 1)), groups=4)
+    field = field_of(L.SpaceToDepth((2, 2)), depthwise, L.DepthToSpace((2, 2)))
+    assert (field.size, field.touched, field.status) == ((5, 5), (3, 3), "exact")  # -2, 0, 2 is what unit 0 reads
+    assert field.start == (-2, -2)
 
 
 def test_concatenated_channels_keep_their_fields_until_they_meet() -> None:
-    """A 3 beside a 5 by channels, then channels to patches: unit 0 reads three pixels, and five is a bound."""
+    """A 3 beside a 5 by channels, then channels to patches: the upper row reads three pixels, the lower five."""
     block = parallel_concat(three=conv(3, channels=2), five=conv(5, channels=2))
-    assert field_of(block, L.DepthToSpace(2), channels=2).status == "bound"
-    assert field_of(block, conv(1, channels=4), L.DepthToSpace(2), channels=2).status == "exact"
+    field = field_of(block, L.DepthToSpace((2, 2)), channels=2)
+    assert (phases(field), phases(field, 1)) == ([(-1, 3), (-2, 5)], [(-2, 5), (-2, 5)])
+    mixed = field_of(block, conv(1, channels=4), L.DepthToSpace((2, 2)), channels=2)
+    assert phases(mixed) == [(-2, 5), (-2, 5)]
 
 
-def test_a_bound_stays_one() -> None:
-    """What follows a bound, and what it is added to, is no more proven."""
-    patches = chain(L.SpaceToDepth(2), L.DepthToSpace(2))
-    assert field_of(patches, conv(3)).status == "bound"
-    assert field_of(parallel_add(patches=patches, identity=IDENTITY)).status == "bound"
-    assert field_of(patches, squeeze_excite(1)).status == "bound"
+def test_a_split_takes_its_channels_with_it() -> None:
+    """Of a 3 beside a 5 the first half is the 3 again; a convolution in two groups keeps them apart, one in one not."""
+    block = parallel_concat(three=conv(3), five=conv(5))
+    halves = [L.SelectChannels(range(0, 1)), L.SelectChannels(range(1, 2))]
+    assert [field_of(block, half).size for half in halves] == [(3, 3), (5, 5)]
+    apart, mixed = L.Conv(2, 2, (3, 3), groups=2), L.Conv(2, 2, (3, 3))
+    assert [field_of(block, apart, half).size for half in halves] == [(5, 5), (7, 7)]
+    assert [field_of(block, mixed, half).size for half in halves] == [(7, 7), (7, 7)]
+    assert field_of(block, L.SelectChannels((1, 0)), halves[0]).size == (5, 5)
+
+
+def test_one_channel_is_spread_over_many() -> None:
+    """A 5 of one channel is added to both channels of an image beside a 3: five, then five, at the same places."""
+    block = parallel_concat(image=IDENTITY, three=conv(3))
+    field = field_of(parallel_add(both=block, one=conv(5)), L.SelectChannels((0,)))
+    assert (field.size, field.status) == ((5, 5), "exact")
 
 
 def test_no_end_of_phases_is_unknown() -> None:
@@ -324,7 +337,7 @@ def test_no_end_of_phases_is_unknown() -> None:
 def test_no_end_of_phases_at_a_merge_is_unknown() -> None:
     """Each branch has few phases, 127 and 131; together they repeat after 16,637 units."""
     size = 127 * 131
-    one, other = (chain(L.AdaptivePool2d("avg", (n, n)), L.Resize(size=(size, size))) for n in (127, 131))
+    one, other = (chain(L.AdaptivePool("avg", (n, n)), L.Resize(size=(size, size))) for n in (127, 131))
     field = field_of(parallel_add(one=one, other=other), size=size)
     assert (field.status, field.size) == ("unknown", ())
 
@@ -381,14 +394,14 @@ def test_a_gate_of_one_channel_is_local() -> None:
 
 def test_a_row_spread_over_the_map_adds_only_that_all_is_seen() -> None:
     """Strip pooling: a mean over each column, added to the map, has one unit for all rows."""
-    strip = L.Pool2d("avg", (64, 1), (64, 1))
+    strip = L.Pool("avg", (64, 1), (64, 1))
     field = field_of(parallel_add(local=conv(3), strip=strip))
     assert (square(field), field.status, field.global_since) == ((3, 1, -1), "whole_input", "parallel1.strip")
 
 
 def test_a_row_and_a_column_alone_make_no_known_map() -> None:
     """Added, they are a map whose units read a whole row and a whole column, for which there is no number."""
-    row, column = L.Pool2d("avg", (64, 1), (64, 1)), L.Pool2d("avg", (1, 64), (1, 64))
+    row, column = L.Pool("avg", (64, 1), (64, 1)), L.Pool("avg", (1, 64), (1, 64))
     field = field_of(parallel_add(row=row, column=column))
     assert (field.axes, field.status, field.global_since) == ((), "unknown", "parallel1.row")
     coordinate_attention = field_of(conv(3), gate(parallel_add(row=row, column=column)))
@@ -397,7 +410,7 @@ def test_a_row_and_a_column_alone_make_no_known_map() -> None:
 
 def test_what_has_no_place_cannot_make_a_field_a_bound() -> None:
     """A gate from a branch of which only a bound is known: the map itself is exact, and sees the whole input."""
-    excited = chain(L.SpaceToDepth(2), L.DepthToSpace(2), L.GlobalPool())
+    excited = chain(L.SpaceToDepth((2, 2)), L.DepthToSpace((2, 2)), L.GlobalPool())
     field = field_of(gate(excited))
     assert (square(field), field.status) == ((1, 1, 0), "whole_input")
 
@@ -411,11 +424,11 @@ def test_pooling_over_the_whole_map() -> None:
 def test_a_pooling_window_that_covers_the_map_is_global() -> None:
     """4x4 on 4x4 is global, and so is 8x8; 3x3 is not, nor a 4x4 that begins in the padding."""
     assert field_of(pool(4), size=4).placeless
-    assert field_of(L.AdaptivePool2d("avg", (1, 1)), size=4).placeless
-    assert field_of(L.Pool2d("max", (8, 8), (1, 1), (4, 4)), size=4).placeless
+    assert field_of(L.AdaptivePool("avg", (1, 1)), size=4).placeless
+    assert field_of(L.Pool("max", (8, 8), (1, 1), (4, 4)), size=4).placeless
     assert not field_of(pool(3), size=4).placeless
     assert not field_of(pool(4, padding=1), size=4).placeless
-    assert not field_of(L.Pool2d("avg", (4, 2), (4, 2)), size=4).placeless  # two units are left along the width
+    assert not field_of(L.Pool("avg", (4, 2), (4, 2)), size=4).placeless  # two units are left along the width
 
 
 def test_a_convolution_that_covers_the_map_is_none() -> None:

@@ -21,7 +21,7 @@ from fieldspec.architectures.writer import dump
 from fieldspec.blocks import registry
 from fieldspec.blocks.block import IDENTITY, Block, chain, parallel_add, parallel_concat
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Conv2d
+from fieldspec.blocks.layers import Conv
 from fieldspec.blocks.library import conv
 from fieldspec.blocks.registry import block_names, register_block
 from fieldspec.blocks.settings import Act
@@ -288,10 +288,10 @@ def test_defaults_apply_to_every_block() -> None:
         """
     )
     kinds = [(node.id, type(node.layer).__name__) for node in spec.graph()]
-    assert ("conv1.norm", "LayerNorm2d") in kinds
+    assert ("conv1.norm", "LayerNorm") in kinds
     assert [name for name, _ in kinds[1:4]] == ["conv1.conv", "conv1.act", "conv1.norm"]
     assert not any(name == "conv2.norm" for name, _ in kinds)
-    assert "BatchNorm2d" not in dict(kinds).values()
+    assert "BatchNorm" not in dict(kinds).values()
     assert spec.items[1].settings["act"] == "relu"
     assert spec.items[3].settings["order"] == ["conv", "act", "norm"]
     assert spec.items[6].settings["project_act"] == "none"
@@ -584,7 +584,7 @@ def test_a_users_function_may_refuse() -> None:
     def even(in_channels: int, *, out: int) -> Block:
         if out % 2:
             raise ValueError(f"out (={out}) must be even")
-        return Conv2d(in_channels, out)
+        return Conv(in_channels, out)
 
     @register_block
     def nothing(in_channels: int) -> Block:

@@ -2,27 +2,32 @@
 
 from fieldspec.blocks.layers.activation import FUNCTIONS, Activation, Function
 from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
-from fieldspec.blocks.layers.convolution import Conv2d, ConvTranspose2d, Pair, Sides
+from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Pair, Sides, Sizes
 from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
-from fieldspec.blocks.layers.normalization import BatchNorm2d, GroupNorm, LayerNorm2d, Norm
-from fieldspec.blocks.layers.pooling import AdaptivePool2d, GlobalPool, GlobalPoolType, Pool2d, PoolType
+from fieldspec.blocks.layers.mixing import MatMul, Mix, Opaque, Pointwise, Reads
+from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Norm
+from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth
+from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice
 from fieldspec.blocks.layers.source import Identity, Input
 
 __all__ = [
     "FUNCTIONS",
     "Activation",
-    "AdaptivePool2d",
+    "AdaptivePool",
     "Add",
-    "BatchNorm2d",
+    "BatchNorm",
     "Concat",
-    "Conv2d",
-    "ConvTranspose2d",
+    "Constant",
+    "Conv",
+    "ConvTranspose",
+    "Copy",
     "DepthToSpace",
     "DropPath",
     "Dropout",
+    "Expand",
     "Flatten",
     "Function",
     "GlobalPool",
@@ -31,19 +36,28 @@ __all__ = [
     "Identity",
     "Input",
     "Layer",
-    "LayerNorm2d",
+    "LayerNorm",
     "Linear",
+    "MatMul",
     "Merge",
+    "Mix",
     "Multiply",
     "Norm",
+    "Opaque",
+    "Pad",
     "Pair",
-    "Pool2d",
+    "Pointwise",
+    "Pool",
     "PoolType",
+    "Reads",
     "Resize",
     "ResizeMode",
     "Saved",
+    "SelectChannels",
     "Shape",
     "Sides",
+    "Sizes",
+    "Slice",
     "SpaceToDepth",
     "numel",
 ]

@@ -78,11 +78,13 @@ class Saved:
     output: bool = False
     elements: int = 0  # of the activations' dtype
     bytes: int = 0  # of fixed width: float32 statistics, int64 indices
+    known: bool = True  # False: no rule says what this layer keeps
 
 
 NOTHING_SAVED = Saved()
 INPUTS_SAVED = Saved(inputs=True)
 OUTPUT_SAVED = Saved(output=True)
+UNKNOWN_SAVED = Saved(known=False)
 
 
 def numel(shape: Shape) -> int:

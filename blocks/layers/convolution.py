@@ -1,10 +1,11 @@
-"""Convolution and transposed convolution, in two dimensions."""
+"""Convolution and transposed convolution, over any number of axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import ClassVar
 
 from fieldspec.blocks.axis import AxisMap, sliding, transposed
@@ -12,12 +13,13 @@ from fieldspec.blocks.errors import SettingError, ShapeError
 from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape
 
 Pair = tuple[int, int]
-Sides = tuple[Pair, Pair]  # ((top, bottom), (left, right))
+Sizes = tuple[int, ...]  # one number an axis
+Sides = tuple[Pair, ...]  # before and after, an axis each: ((top, bottom), (left, right))
 
 
 @dataclass(frozen=True, slots=True)
-class Conv2d(Layer):
-    """Convolution over height and width, zeros outside the map.
+class Conv(Layer):
+    """Convolution over all axes of a map, zeros outside it; as many axes as `kernel_size` has numbers.
 
     params = out * in / groups * kernel_h * kernel_w, plus out with bias.
     macs = out_h * out_w * out * in / groups * kernel_h * kernel_w.
@@ -27,10 +29,10 @@ class Conv2d(Layer):
     kind: ClassVar[str] = "conv"
     in_channels: int
     out_channels: int
-    kernel_size: Pair = (3, 3)
-    stride: Pair = (1, 1)
+    kernel_size: Sizes = (3, 3)
+    stride: Sizes = (1, 1)
     padding: Sides = ((0, 0), (0, 0))
-    dilation: Pair = (1, 1)
+    dilation: Sizes = (1, 1)
     groups: int = 1
     bias: bool = False
 
@@ -42,39 +44,38 @@ class Conv2d(Layer):
         return self.groups == 1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        _, height, width = map_of("conv", inputs[0], self.in_channels)
-        (kh, kw), (sh, sw), (dh, dw) = self.kernel_size, self.stride, self.dilation
-        (top, bottom), (left, right) = self.padding
-        rows, columns = height + top + bottom - dh * (kh - 1) - 1, width + left + right - dw * (kw - 1) - 1
-        if rows < 0 or columns < 0:
-            raise ShapeError(window_too_large(self.kernel_size, self.dilation, self.padding, (height, width)))
-        return (self.out_channels, rows // sh + 1, columns // sw + 1)
+        _, *sizes = map_of("conv", inputs[0], self.in_channels, len(self.kernel_size))
+        shape = [self.out_channels]
+        for size, kernel, stride, dilation, (before, after) in zip(
+            sizes, self.kernel_size, self.stride, self.dilation, self.padding, strict=True
+        ):
+            room = size + before + after - dilation * (kernel - 1) - 1
+            if room < 0:
+                raise ShapeError(window_too_large(self.kernel_size, self.dilation, self.padding, tuple(sizes)))
+            shape.append(room // stride + 1)
+        return tuple(shape)
 
     @property
     def params(self) -> int:
-        kernel_h, kernel_w = self.kernel_size
-        weights = self.out_channels * (self.in_channels // self.groups) * kernel_h * kernel_w
+        weights = self.out_channels * (self.in_channels // self.groups) * prod(self.kernel_size)
         return weights + self.out_channels if self.bias else weights
 
     def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
-        kernel_h, kernel_w = self.kernel_size
-        out, height, width = output
-        return out * height * width * (self.in_channels // self.groups) * kernel_h * kernel_w
+        return prod(output) * (self.in_channels // self.groups) * prod(self.kernel_size)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        (kh, kw), (sh, sw), (dh, dw), ((top, _), (left, _)) = self.kernel_size, self.stride, self.dilation, self.padding
-        if kh == kw == sh == sw == 1 and top == left == 0:
+        windows = list(zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True))
+        if all(kernel == stride == 1 and before == 0 for kernel, stride, _, (before, _) in windows):
             return None
-        vertical = sliding(kh, sh, dh, top)
-        square = kh == kw and sh == sw and dh == dw and top == left
-        return (vertical, vertical if square else sliding(kw, sw, dw, left))
+        made = {window: sliding(*window[:3], window[3][0]) for window in windows}  # the same object for equal axes
+        return tuple([made[window] for window in windows])
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        (top, bottom), (left, right) = self.padding
-        if top == bottom and left == right:
+        if all(before == after for before, after in self.padding):
             return INPUTS_SAVED
-        channels, height, width = inputs[0]  # torch pads only evenly by itself: here the padded map is what is kept
-        return Saved(elements=channels * (height + top + bottom) * (width + left + right))
+        channels, *sizes = inputs[0]  # torch pads only evenly by itself: here the padded map is what is kept
+        padded = [size + before + after for size, (before, after) in zip(sizes, self.padding, strict=True)]
+        return Saved(elements=channels * prod(padded))
 
     def out_channels_of(self, in_channels: int) -> int:
         return self.out_channels
@@ -85,7 +86,7 @@ class Conv2d(Layer):
 
 
 @dataclass(frozen=True, slots=True)
-class ConvTranspose2d(Layer):
+class ConvTranspose(Layer):
     """Transposed convolution, as torch's: output = (input - 1) * stride - 2 * padding + dilation * (kernel - 1)
     + output_padding + 1.
 
@@ -96,11 +97,11 @@ class ConvTranspose2d(Layer):
     kind: ClassVar[str] = "conv_transpose"
     in_channels: int
     out_channels: int
-    kernel_size: Pair = (2, 2)
-    stride: Pair = (2, 2)
-    padding: Pair = (0, 0)
-    output_padding: Pair = (0, 0)
-    dilation: Pair = (1, 1)
+    kernel_size: Sizes = (2, 2)
+    stride: Sizes = (2, 2)
+    padding: Sizes = (0, 0)
+    output_padding: Sizes = (0, 0)
+    dilation: Sizes = (1, 1)
     groups: int = 1
     bias: bool = False
 
@@ -117,7 +118,7 @@ class ConvTranspose2d(Layer):
         return self.groups == 1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        _, *sizes = map_of("conv_transpose", inputs[0], self.in_channels)
+        _, *sizes = map_of("conv_transpose", inputs[0], self.in_channels, len(self.kernel_size))
         outputs = [
             (size - 1) * self.stride[i]
             - 2 * self.padding[i]
@@ -128,25 +129,21 @@ class ConvTranspose2d(Layer):
         ]
         if min(outputs) < 1:
             raise ShapeError(
-                f"padding {self.padding} leaves nothing of a {sizes[0]}x{sizes[1]} map; take a smaller padding"
+                f"padding {self.padding} leaves nothing of a {'x'.join(map(str, sizes))} map; take a smaller padding"
             )
         return (self.out_channels, *outputs)
 
     @property
     def params(self) -> int:
-        kernel_h, kernel_w = self.kernel_size
-        weights = self.in_channels * (self.out_channels // self.groups) * kernel_h * kernel_w
+        weights = self.in_channels * (self.out_channels // self.groups) * prod(self.kernel_size)
         return weights + self.out_channels if self.bias else weights
 
     def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
-        kernel_h, kernel_w = self.kernel_size
-        channels, height, width = inputs[0]
-        return channels * height * width * (self.out_channels // self.groups) * kernel_h * kernel_w
+        return prod(inputs[0]) * (self.out_channels // self.groups) * prod(self.kernel_size)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        return tuple(
-            transposed(self.kernel_size[i], self.stride[i], self.dilation[i], self.padding[i]) for i in range(2)
-        )
+        windows = zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
+        return tuple([transposed(*window) for window in windows])
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return INPUTS_SAVED
@@ -171,24 +168,22 @@ def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
     raise SettingError("groups", f"{groups} does not divide {culprit}. Use {listed}.")
 
 
-def map_of(what: str, shape: Shape, channels: int | None) -> Shape:
-    """The shape itself, if it is a map of `channels` channels."""
-    if len(shape) != 3:
+def map_of(what: str, shape: Shape, channels: int | None, axes: int = 2) -> Shape:
+    """The shape itself, if it is a map of `channels` channels and so many axes."""
+    if len(shape) != 1 + axes:
         raise ShapeError(f"{what} needs a map (channels, height, width), gets {shape}; put it before the flattening")
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{what} needs {channels} channels, gets {shape[0]}")
     return shape
 
 
-def window_too_large(kernel: Pair, dilation: Pair, padding: Sides, size: Pair) -> str:
+def window_too_large(kernel: Sizes, dilation: Sizes, padding: Sides, size: Sizes) -> str:
     """Why a window does not fit, and what would."""
     sides = [side for axis in padding for side in axis]
     pad = str(sides[0]) if len(set(sides)) == 1 else str([list(axis) for axis in padding])
-    needs = [max(1, dilation[i] * (kernel[i] - 1) + 1 - sum(padding[i])) for i in range(2)]
-    dilated = (
-        "" if dilation == (1, 1) else f" with dilation {dilation[0] if dilation[0] == dilation[1] else list(dilation)}"
-    )
-    return (
-        f"{kernel[0]}x{kernel[1]}{dilated} {'and' if dilated else 'with'} padding {pad} "
-        f"needs at least {needs[0]}x{needs[1]}, gets {size[0]}x{size[1]}"
-    )
+    needs = [max(1, dilation[i] * (kernel[i] - 1) + 1 - sum(padding[i])) for i in range(len(size))]
+    dilated = ""
+    if set(dilation) != {1}:
+        dilated = f" with dilation {dilation[0] if len(set(dilation)) == 1 else list(dilation)}"
+    span, least, given = ("x".join(map(str, sizes)) for sizes in (kernel, needs, size))
+    return f"{span}{dilated} {'and' if dilated else 'with'} padding {pad} needs at least {least}, gets {given}"

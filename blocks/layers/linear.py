@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fieldspec.blocks.errors import ShapeError
-from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape
+from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, numel
 
 
 @dataclass(frozen=True, slots=True)
 class Linear(Layer):
-    """Matrix product with every feature: params = in * out (+ out with bias), macs = in * out."""
+    """Matrix product with every feature: params = in * out (+ out with bias), macs = in * out for each unit."""
 
     kind: ClassVar[str] = "linear"
     mixes_channels: ClassVar[bool] = True
@@ -21,7 +21,7 @@ class Linear(Layer):
     bias: bool = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) != 1:
+        if len(inputs[0]) != 1:  # in a spec; a traced module may apply it to the channels of every unit
             raise ShapeError(
                 f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it"
             )
@@ -34,7 +34,7 @@ class Linear(Layer):
         return self.in_features * self.out_features + (self.out_features if self.bias else 0)
 
     def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
-        return self.in_features * self.out_features
+        return self.in_features * numel(output)
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return INPUTS_SAVED

@@ -23,7 +23,7 @@ class Norm(Layer):
     channels: int
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return map_of(f"{type(self).__name__}", inputs[0], self.channels)
+        return map_of(f"{type(self).__name__}", inputs[0], self.channels, max(2, len(inputs[0]) - 1))
 
     @property
     def params(self) -> int:
@@ -34,7 +34,7 @@ class Norm(Layer):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm2d(Norm):
+class BatchNorm(Norm):
     """Batch norm; buffers = running mean and variance per channel, and `num_batches_tracked`."""
 
     @property
@@ -49,11 +49,11 @@ class BatchNorm2d(Norm):
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm2d(Norm):
+class LayerNorm(Norm):
     """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        units = output[1] * output[2]
+        units = numel(output) // self.channels
         return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
 
 

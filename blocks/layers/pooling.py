@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 from typing import ClassVar, Literal
 
 from fieldspec.blocks.axis import AxisMap, adaptive, sliding
 from fieldspec.blocks.errors import SettingError, ShapeError
 from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, numel
-from fieldspec.blocks.layers.convolution import Pair, map_of, window_too_large
+from fieldspec.blocks.layers.convolution import Sizes, map_of, window_too_large
 
 PoolType = Literal["max", "avg"]
 GlobalPoolType = Literal["avg", "max", "avgmax", "catavgmax"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pool2d(Layer):
+class Pool(Layer):
     """Max or average over a sliding window. Other operations: kernel_h * kernel_w per output element.
 
     With `ceil_mode` a last window may start inside the map (or its left padding) and reach past its end.
@@ -25,10 +26,11 @@ class Pool2d(Layer):
 
     kind: ClassVar[str] = "pool"
     type: PoolType
-    kernel_size: Pair = (2, 2)
-    stride: Pair = (2, 2)
-    padding: Pair = (0, 0)
+    kernel_size: Sizes = (2, 2)
+    stride: Sizes = (2, 2)
+    padding: Sizes = (0, 0)
     ceil_mode: bool = False
+    dilation: int = 1
 
     def __post_init__(self) -> None:
         for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
@@ -36,28 +38,33 @@ class Pool2d(Layer):
                 raise SettingError("padding", f"{padding} is more than half of kernel (={kernel})")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, *sizes = map_of("pool", inputs[0], None)
-        if any(size + 2 * self.padding[i] < self.kernel_size[i] for i, size in enumerate(sizes)):
-            sides = ((self.padding[0],) * 2, (self.padding[1],) * 2)
-            raise ShapeError(window_too_large(self.kernel_size, (1, 1), sides, (sizes[0], sizes[1])))
+        channels, *sizes = map_of("pool", inputs[0], None, len(self.kernel_size))
+        if any(size + 2 * self.padding[i] < self._span(i) for i, size in enumerate(sizes)):
+            sides = tuple((padding, padding) for padding in self.padding)
+            dilation = (self.dilation,) * len(sizes)
+            raise ShapeError(window_too_large(self.kernel_size, dilation, sides, tuple(sizes)))
         return (channels, *(self._output_size(i, size) for i, size in enumerate(sizes)))
 
+    def _span(self, axis: int) -> int:
+        return self.dilation * (self.kernel_size[axis] - 1) + 1
+
     def _output_size(self, axis: int, size: int) -> int:
-        kernel, stride, padding = self.kernel_size[axis], self.stride[axis], self.padding[axis]
-        room = size + 2 * padding - kernel
+        stride, padding = self.stride[axis], self.padding[axis]
+        room = size + 2 * padding - self._span(axis)
         if not self.ceil_mode:
             return room // stride + 1
         units = -(-room // stride) + 1
         return units - 1 if (units - 1) * stride >= size + padding else units
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
-        return numel(output) * self.kernel_size[0] * self.kernel_size[1]
+        return numel(output) * prod(self.kernel_size)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        return tuple(sliding(self.kernel_size[i], self.stride[i], 1, self.padding[i]) for i in range(2))
+        windows = zip(self.kernel_size, self.stride, self.padding, strict=True)
+        return tuple([sliding(kernel, stride, self.dilation, padding) for kernel, stride, padding in windows])
 
     def covers(self, inputs: Sequence[Shape]) -> bool:
-        return all(
+        return self.dilation == 1 and all(
             kernel - padding >= size
             for kernel, padding, size in zip(self.kernel_size, self.padding, inputs[0][1:], strict=True)
         )
@@ -71,15 +78,15 @@ class Pool2d(Layer):
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptivePool2d(Layer):
+class AdaptivePool(Layer):
     """Pooling to a given size; windows may differ in width. Other operations: one per element read."""
 
     kind: ClassVar[str] = "adaptive_pool"
     type: PoolType
-    output_size: Pair
+    output_size: Sizes
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, *_ = map_of("adaptive_pool", inputs[0], None)
+        channels, *_ = map_of("adaptive_pool", inputs[0], None, len(self.output_size))
         return (channels, *self.output_size)
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
@@ -92,12 +99,12 @@ class AdaptivePool2d(Layer):
         return tuple(adaptive(size, units) for size, units in zip(inputs[0][1:], output[1:], strict=True))
 
     def covers(self, inputs: Sequence[Shape]) -> bool:
-        return self.output_size == (1, 1)
+        return max(self.output_size) == 1
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if self.type == "max":
             return Saved(inputs=True, bytes=8 * numel(output))
-        return Saved() if self.output_size == (1, 1) else INPUTS_SAVED  # to one unit torch takes the mean
+        return Saved() if max(self.output_size) == 1 else INPUTS_SAVED  # to one unit torch takes the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +118,8 @@ class GlobalPool(Layer):
     type: GlobalPoolType = "avg"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, *_ = map_of("global_pool", inputs[0], None)
-        return (self.out_channels_of(channels), 1, 1)
+        channels, *sizes = map_of("global_pool", inputs[0], None, len(inputs[0]) - 1)
+        return (self.out_channels_of(channels), *[1] * len(sizes))
 
     def out_channels_of(self, in_channels: int) -> int:
         return 2 * in_channels if self.type == "catavgmax" else in_channels
@@ -131,4 +138,4 @@ class GlobalPool(Layer):
 
 def _max_branch(pool: GlobalPool, output: Shape) -> Shape:
     """The pooled shape of the max branch, whose int64 indices autograd keeps."""
-    return (output[0] // 2, 1, 1) if pool.type == "catavgmax" else output
+    return (output[0] // 2, *output[1:]) if pool.type == "catavgmax" else output

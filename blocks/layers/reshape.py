@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
+from math import prod
 from typing import ClassVar, Literal
 
 from fieldspec.blocks.axis import AxisMap, bilinear, nearest, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape, numel
-from fieldspec.blocks.layers.convolution import Pair, map_of
+from fieldspec.blocks.layers.convolution import Sizes, map_of
 
-ResizeMode = Literal["nearest", "bilinear"]
+ResizeMode = Literal["nearest", "bilinear"]  # bilinear: linear along every axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Resize(Layer):
     """
 
     kind: ClassVar[str] = "resize"
-    factor: Pair | None = None
-    size: Pair | None = None
+    factor: Sizes | None = None
+    size: Sizes | None = None
     mode: ResizeMode = "nearest"
 
     def __post_init__(self) -> None:
@@ -46,11 +48,11 @@ class Resize(Layer):
             raise FieldspecError("resize needs one of scale and size")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, height, width = map_of("resize", inputs[0], None)
+        to = self.size or self.factor or ()
+        channels, *sizes = map_of("resize", inputs[0], None, len(to))
         if self.size is not None:
             return (channels, *self.size)
-        by_height, by_width = self.factor or (1, 1)
-        return (channels, height * by_height, width * by_width)
+        return (channels, *[size * factor for size, factor in zip(sizes, to, strict=True)])
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
         return 0 if self.mode == "nearest" else 7 * numel(output)
@@ -68,49 +70,58 @@ class Resize(Layer):
 
 @dataclass(frozen=True, slots=True)
 class SpaceToDepth(Layer):
-    """Each block x block patch becomes block * block channels (torch's pixel_unshuffle)."""
+    """Each patch becomes channels, ``c * prod(block) + place in the patch`` (torch's pixel_unshuffle)."""
 
     kind: ClassVar[str] = "space_to_depth"
-    block: int = 2
+    block: Sizes = (2, 2)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, height, width = map_of("space_to_depth", inputs[0], None)
-        if height % self.block or width % self.block:
-            raise ShapeError(f"space_to_depth: block {self.block} does not divide the map {height}x{width}")
-        return (channels * self.block**2, height // self.block, width // self.block)
+        channels, *sizes = map_of("space_to_depth", inputs[0], None, len(self.block))
+        if any(size % block for size, block in zip(sizes, self.block, strict=True)):
+            size = "x".join(map(str, sizes))
+            raise ShapeError(f"space_to_depth: block {self.block[0]} does not divide the map {size}")
+        smaller = [size // block for size, block in zip(sizes, self.block, strict=True)]
+        return (channels * prod(self.block), *smaller)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        return (sliding(self.block, self.block, 1, 0),) * 2
+        return tuple([sliding(block, block, 1, 0) for block in self.block])
+
+    def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
+        """What each of the channels made of one reads: one place of the patch."""
+        places = product(*[range(block) for block in self.block])
+        maps = [tuple(zip(place, self.block, strict=True)) for place in places]
+        return [tuple([AxisMap(1, block, (range(at, at + 1),)) for at, block in place]) for place in maps]
 
     def out_channels_of(self, in_channels: int) -> int:
-        return in_channels * self.block**2
+        return in_channels * prod(self.block)
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        return (self.block, self.block)
+        return self.block
 
 
 @dataclass(frozen=True, slots=True)
 class DepthToSpace(Layer):
-    """block * block channels become a block x block patch (torch's pixel_shuffle)."""
+    """Channels become patches, as SpaceToDepth has them (torch's pixel_shuffle)."""
 
     kind: ClassVar[str] = "depth_to_space"
-    block: int = 2
+    block: Sizes = (2, 2)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        channels, height, width = map_of("depth_to_space", inputs[0], None)
-        if channels % self.block**2:
+        channels, *sizes = map_of("depth_to_space", inputs[0], None, len(self.block))
+        patch = prod(self.block)
+        if channels % patch:
             raise ShapeError(
-                f"depth_to_space: block {self.block} needs channels that {self.block**2} divides, gets {channels}"
+                f"depth_to_space: block {self.block[0]} needs channels that {patch} divides, gets {channels}"
             )
-        return (channels // self.block**2, height * self.block, width * self.block)
+        return (channels // patch, *[size * block for size, block in zip(sizes, self.block, strict=True)])
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        return (nearest(1, self.block),) * 2
+        return tuple([nearest(1, block) for block in self.block])
 
     def out_channels_of(self, in_channels: int) -> int:
-        return in_channels // self.block**2
+        return in_channels // prod(self.block)
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        return (Fraction(1, self.block), Fraction(1, self.block))
+        return tuple([Fraction(1, block) for block in self.block])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fieldspec.blocks.block import Chain, Parallel, gate
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Activation, Conv2d, GlobalPool
+from fieldspec.blocks.layers import Activation, Conv, GlobalPool
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import ActFunction, Channels, Ratio
 
@@ -41,9 +41,9 @@ def squeeze_excite(
     middle = _hidden_channels(in_channels, hidden, ratio)
     body = (
         ("pool", GlobalPool("avg")),
-        ("reduce", Conv2d(in_channels, middle, (1, 1), bias=True)),
+        ("reduce", Conv(in_channels, middle, (1, 1), bias=True)),
         ("act", Activation(act)),
-        ("expand", Conv2d(middle, in_channels, (1, 1), bias=True)),
+        ("expand", Conv(middle, in_channels, (1, 1), bias=True)),
         ("gate", Activation(gate_act)),
     )
     return gate(Chain(body))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.layers import (
     Activation,
-    BatchNorm2d,
-    Conv2d,
-    ConvTranspose2d,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
     Dropout,
     GroupNorm,
     Layer,
-    LayerNorm2d,
+    LayerNorm,
 )
 from fieldspec.blocks.registry import Settings, register_block, register_shorthand
 from fieldspec.blocks.settings import (
@@ -35,9 +35,9 @@ from fieldspec.blocks.settings import (
 def norm_layer(norm: Norm, channels: int) -> Layer | None:
     """The normalization layer that a setting names, None for `none`."""
     if norm == "batch":
-        return BatchNorm2d(channels)
+        return BatchNorm(channels)
     if norm == "layer":
-        return LayerNorm2d(channels)
+        return LayerNorm(channels)
     if norm == "none":
         return None
     return GroupNorm(channels, 32 if norm == "group" else norm["group"])
@@ -110,7 +110,7 @@ def conv(
         >>> sum(node.layer.params for node in LayerGraph.of(conv(3, out_channels=32), (3, 32, 32)))  # 32*3*9 + 64
         928
     """
-    convolution = Conv2d(
+    convolution = Conv(
         in_channels,
         out_channels,
         pair(kernel_size),
@@ -148,7 +148,7 @@ def conv_transpose(
 
     params = in * out / groups * kernel_h * kernel_w + 2 * out.
     """
-    convolution = ConvTranspose2d(
+    convolution = ConvTranspose(
         in_channels,
         out_channels,
         pair(kernel_size),

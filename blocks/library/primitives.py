@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import (
     Activation,
-    AdaptivePool2d,
+    AdaptivePool,
     DepthToSpace,
     Dropout,
     DropPath,
@@ -19,7 +19,7 @@ from fieldspec.blocks.layers import (
     Identity,
     Layer,
     Linear,
-    Pool2d,
+    Pool,
     PoolType,
     Resize,
     ResizeMode,
@@ -78,9 +78,9 @@ def pool(
     stride: Size | None = None,
     padding: PoolPadding = 0,
     ceil_mode: Flag = False,
-) -> Pool2d:
+) -> Pool:
     """Max or average pooling; the stride is the kernel unless given. No parameters."""
-    return Pool2d(type, pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), ceil_mode)
+    return Pool(type, pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), ceil_mode)
 
 
 register_shorthand("max_pool", "pool", type="max")
@@ -88,9 +88,9 @@ register_shorthand("avg_pool", "pool", type="avg")
 
 
 @register_block
-def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePool2d:
+def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePool:
     """Max or average pooling to a map of `size`. No parameters."""
-    return AdaptivePool2d(type, pair(size))
+    return AdaptivePool(type, pair(size))
 
 
 @register_block
@@ -146,10 +146,10 @@ def resize(
 @register_block
 def space_to_depth(in_channels: int, *, block: BlockSize = 2) -> SpaceToDepth:
     """Patches to channels: channels * block^2 at 1 / block of the size. No parameters."""
-    return SpaceToDepth(block)
+    return SpaceToDepth((block, block))
 
 
 @register_block
 def depth_to_space(in_channels: int, *, block: BlockSize = 2) -> DepthToSpace:
     """Channels to patches: channels / block^2 at block times the size. No parameters."""
-    return DepthToSpace(block)
+    return DepthToSpace((block, block))

@@ -1,0 +1,118 @@
+"""Layers that read along whole dimensions: reductions, softmax, matrix products, and what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers.base import UNKNOWN_SAVED, Layer, Saved, Shape, numel
+from fieldspec.blocks.layers.merge import Merge
+
+Reads = tuple[AxisMap, ...] | Literal["own", "whole"]  # own: unit u reads unit u; whole: every unit reads the map
+
+
+@dataclass(frozen=True, slots=True)
+class Pointwise(Layer):
+    """A function of each element on its own, by torch's name. Other operations: one per element."""
+
+    kind: ClassVar[str] = "pointwise"
+    function: str
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return numel(output)
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class Mix(Layer):
+    """Softmax, means and the like along some dimensions of a map. Other operations: one per element read.
+
+    Args:
+        function: Torch's name.
+        shape: Of the output.
+        reads: What a unit reads along the axes.
+        reduced: Axes of which one unit is left, each made of the whole axis.
+    """
+
+    kind: ClassVar[str] = "mix"
+    function: str
+    shape: Shape
+    reads: Reads = "own"
+    reduced: tuple[int, ...] = ()
+    mixes: bool = True  # every output channel reads every input channel
+
+    @property
+    def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
+        return self.mixes
+
+    @property
+    def is_global(self) -> bool:  # type: ignore[override]  # likewise
+        return self.reads == "whole"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return numel(inputs[0])
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        return self.reads if isinstance(self.reads, tuple) else None
+
+    def covers(self, inputs: Sequence[Shape]) -> bool:
+        return bool(self.reduced) and all(axis in self.reduced or size == 1 for axis, size in enumerate(inputs[0][1:]))
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(Merge):
+    """Products of maps with each other: attention. `products` multiply-adds, as torch counts them.
+
+    Args:
+        reads: What each operand is asked for by a unit of the output.
+        shape: Of the output.
+        products: Multiply-adds.
+    """
+
+    kind: ClassVar[str] = "matmul"
+    mixes_channels: ClassVar[bool] = True
+    reads: tuple[Reads, ...]
+    shape: Shape
+    products: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+    def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return self.products
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return 0
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque(Layer):
+    """An operation that is not known: nothing is claimed of what depends on it."""
+
+    kind: ClassVar[str] = "opaque"
+    operation: str
+    place: str  # file:line that calls it
+    shape: Shape
+    reason: str = ""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return UNKNOWN_SAVED

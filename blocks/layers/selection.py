@@ -1,0 +1,101 @@
+"""Layers that only choose, move or spread elements of a map: what slicing, padding and broadcasting do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fieldspec.blocks.axis import AxisMap, sliding
+from fieldspec.blocks.errors import ShapeError
+from fieldspec.blocks.layers.base import Layer, Shape
+from fieldspec.blocks.layers.convolution import Sides, Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class SelectChannels(Layer):
+    """Channel ``index[i]`` of the input as channel ``i``: a slice, a chunk, a shuffle, a repetition; a view."""
+
+    kind: ClassVar[str] = "select_channels"
+    is_alias: ClassVar[bool] = True
+    index: Sequence[int]
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if max(self.index) >= inputs[0][0]:
+            raise ShapeError(f"select_channels takes channel {max(self.index)} of {inputs[0][0]}")
+        return (len(self.index), *inputs[0][1:])
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Layer):
+    """Every `step`-th unit from `start` on, along each axis; a view. The output's size is given with the node."""
+
+    kind: ClassVar[str] = "slice"
+    is_alias: ClassVar[bool] = True
+    start: Sizes
+    step: Sizes
+    size: Sizes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0], *self.size)
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        windows = zip(self.start, self.step, strict=True)
+        return tuple([AxisMap(1, step, (range(start, start + 1),)) for start, step in windows])
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Layer):
+    """Units added before and after a map along each axis, whatever they hold; negative sides crop.
+
+    Padding by reflection, replication or wrapping differs from zeros only in units beside the edge: windows are
+    those of an interior unit.
+    """
+
+    kind: ClassVar[str] = "pad"
+    padding: Sides
+    mode: str = "constant"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, *sizes = inputs[0]
+        padded = zip(sizes, self.padding, strict=True)
+        return (channels, *[size + before + after for size, (before, after) in padded])
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        return tuple([sliding(1, 1, 1, before) for before, _ in self.padding])
+
+
+@dataclass(frozen=True, slots=True)
+class Expand(Layer):
+    """One unit (or channel) repeated to a size; a view."""
+
+    kind: ClassVar[str] = "expand"
+    is_alias: ClassVar[bool] = True
+    size: Sizes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0], *self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy(Layer):
+    """The same elements in memory of their own: what `contiguous` does behind a permutation."""
+
+    kind: ClassVar[str] = "copy"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return inputs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(Layer):
+    """Values that do not depend on the input: coordinates, masks, a trained embedding."""
+
+    kind: ClassVar[str] = "constant"
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.shape
