@@ -11,44 +11,82 @@ from fieldspec.analysis.receptive_fields import Field, receptive_field
 
 if TYPE_CHECKING:
     from fieldspec.analysis.alignment import Misalignment, misalignments
+    from fieldspec.analysis.effective import EffectiveField, effective_receptive_field
+    from fieldspec.analysis.effective_measured import MeasuredField, measured_effective_field
+    from fieldspec.analysis.effective_pictures import save_picture
     from fieldspec.analysis.field import AxisField, Window
+    from fieldspec.analysis.input_sizes import InputSizes, valid_input_sizes
+    from fieldspec.analysis.ledger import Entry, Ledger, ledger_of
+    from fieldspec.analysis.mass import Mass
     from fieldspec.analysis.memory import Activations, activations, saved_bytes
     from fieldspec.analysis.proof import Check, prove
     from fieldspec.analysis.report import LayerReport, Memory, Report, report_of
+    from fieldspec.analysis.sizes import Sizes
+    from fieldspec.analysis.tiling import Tile, Tiling, tile_plan
 
 _HOME = {
     "Activations": "memory",
     "AxisField": "field",
     "Check": "proof",
+    "EffectiveField": "effective",
+    "Entry": "ledger",
+    "InputSizes": "input_sizes",
     "LayerReport": "report",
+    "Ledger": "ledger",
+    "Mass": "mass",
+    "MeasuredField": "effective_measured",
     "Memory": "report",
     "Misalignment": "alignment",
     "Report": "report",
+    "Sizes": "sizes",
+    "Tile": "tiling",
+    "Tiling": "tiling",
     "Window": "field",
     "activations": "memory",
+    "effective_receptive_field": "effective",
+    "ledger_of": "ledger",
+    "measured_effective_field": "effective_measured",
     "misalignments": "alignment",
     "prove": "proof",
     "report_of": "report",
+    "save_picture": "effective_pictures",
     "saved_bytes": "memory",
+    "tile_plan": "tiling",
+    "valid_input_sizes": "input_sizes",
 }
 
 __all__ = [
     "Activations",
     "AxisField",
     "Check",
+    "EffectiveField",
+    "Entry",
     "Field",
+    "InputSizes",
     "LayerReport",
+    "Ledger",
+    "Mass",
+    "MeasuredField",
     "Memory",
     "Misalignment",
     "Report",
+    "Sizes",
+    "Tile",
+    "Tiling",
     "Window",
     "activations",
+    "effective_receptive_field",
+    "ledger_of",
+    "measured_effective_field",
     "misalignments",
     "properties",
     "prove",
     "receptive_field",
     "report_of",
+    "save_picture",
     "saved_bytes",
+    "tile_plan",
+    "valid_input_sizes",
 ]
 
 

@@ -26,6 +26,7 @@ class Field(NamedTuple):
     global_since: str | None = None
     placeless: bool = False  # pooled over the whole map: no unit has a place of its own
     channels: Channels | None = None  # where channels see different windows, what each sees
+    lost: bool = False  # behind an operation that is not known: nothing can be claimed any more
 
     @property
     def size(self) -> tuple[int, ...]:
@@ -61,6 +62,7 @@ class Channels(NamedTuple):
 
 
 UNKNOWN = Field((), "unknown")
+LOST = Field((), "unknown", lost=True)
 
 
 def channels_of(field: Field, count: int) -> Channels:

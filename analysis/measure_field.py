@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import prod
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fieldspec.analysis.measure_counts import hooked
-from fieldspec.analysis.measure_linear import Call, Linearized, Unmeasurable, slim
+from fieldspec.analysis.linear import Unmeasurable
+from fieldspec.analysis.measure_probe import Pixels, Place, Probe, claims_of, place_of
+from fieldspec.analysis.measure_runs import Shapes, shapes_of
 from fieldspec.blocks.layers import Shape
 
-MAX_LENGTH = 8_192  # pixels along the axis that is measured
-WIDTH = 32  # pixels across a strip, if the maps of the network allow it
+MAX_LENGTH = 16_384  # pixels along the axis that is measured
+WIDTHS = (32, 96, 224)  # pixels across a strip: the first on which the network runs
 MAX_PIXELS = 1_048_576  # of the input that is measured
-SMALLEST = 1e-290  # a gradient below may have neighbours that became 0
-Pixels = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,147 +52,139 @@ class Units:
         return moved(self.windows[phase], turn * advance)
 
 
-class Probe:
-    """One run of a linearized module on an input of `shape`, whose units can be asked what they read."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        shape: Shape,
-        paths: Iterable[str],
-        *,
-        reference: list[Call] | None = None,
-        cut: bool = True,
-    ) -> None:
-        weight = next(module.parameters(), torch.empty(0))
-        self.input = torch.ones(1, *shape, dtype=torch.float64, device=weight.device, requires_grad=True)
-        self.outputs: dict[str, Tensor] = {}
-        self.failure = ""
-        mode = Linearized(reference, cut=cut)
-        wanted = list(paths)
-        try:
-            with hooked(module, wanted, self._note), mode:
-                module(self.input)
-        except (RuntimeError, ValueError, TypeError, IndexError, Unmeasurable) as error:
-            self.failure = str(error).splitlines()[0]
-            if any(path not in self.outputs for path in wanted):
-                size = "x".join(map(str, shape))
-                raise Unmeasurable(f"the network does not run linearized on {size}: {self.failure}") from error
-        self.calls = mode.calls
-
-    def _note(self, path: str, output: Any) -> None:
-        if isinstance(output, Tensor):
-            self.outputs[path] = output
-
-    def pixels(self, path: str, axis: int, unit: int, count: int = 1) -> Pixels:
-        """Pixels along `axis` that `count` units from `unit` on read, over all channels and across the other axis."""
-        output = self.outputs[path]
-        if not output.requires_grad:
-            return ()
-        output = slim(output)
-        seed = torch.zeros_like(output)
-        seed.narrow(2 + axis, unit, count).fill_(1)
-        (gradient,) = torch.autograd.grad(output, self.input, seed, retain_graph=True)
-        line = gradient.sum((0, 1, 3 - axis))
-        touched = line[line > 0]
-        if len(touched) and float(touched.min()) < SMALLEST:
-            raise Unmeasurable("the gradient is too small for float64 at the edge of the window")
-        return tuple(line.nonzero().flatten().tolist())
-
-    def units(self, path: str, axis: int) -> int:
-        """Units of a map along an axis; 0 for a vector."""
-        output = self.outputs[path]
-        return output.shape[2 + axis] if output.dim() == 4 else 0
-
-
 class FieldMeter:
     """Measures windows along one axis on an input that is long there and as the module's own, or narrower, across.
 
     Args:
-        module: Any module in eval mode; its weights play no part.
-        shape: Its own input.
-        paths: Submodules whose units are to be measured.
-        axis: 0 for height, 1 for width.
+        module: Any module; it is run in eval mode, and its weights play no part.
+        shape: Of its own input, or of each. Pixels are those of the first, and of those whose maps are as large.
+        keys: Outputs that are to be measured: a submodule's path, ``path:2`` for its second call.
+        axis: 0 for the first behind the channels.
         at_least: Pixels that the input should have along each axis: more than the field and two jumps.
-        step: Pixels by which it may grow so that all maps grow by whole units.
+        step: Pixels by which it may grow so that all maps grow by whole units; 1 each unless given.
         square: Long across, too.
+        claims: (channels, *size) of outputs that may be arranged otherwise; as they are, unless given.
     """
 
     def __init__(
         self,
         module: nn.Module,
-        shape: Shape,
-        paths: Iterable[str],
+        shape: Shapes,
+        keys: Iterable[str],
         axis: int,
         *,
-        at_least: tuple[int, int],
-        step: tuple[int, int] = (1, 1),
+        at_least: tuple[int, ...],
+        step: tuple[int, ...] | None = None,
         square: bool = False,
+        claims: Mapping[str, Shape] | None = None,
     ) -> None:
         self.axis = axis
-        self._module, self._paths = module, list(paths)
-        own = Probe(module, shape, (), cut=False)
-        self._reference, self._failure = own.calls, own.failure
-        self._shape, self._probe = self._fitting(shape, at_least, step, square)
+        self._module, self._keys, self._claims = module, list(keys), claims
+        self._shapes = shapes_of(shape)
+        self._size = self._shapes[0][1:]
+        self._step = step or (1,) * len(self._size)
+        self._own = Probe(module, self._shapes, self._keys, cut=False)
+        self._near, self._probe = self._fitting(at_least, square)
+        self._places: dict[str, Place] = {}
         self._uncut: Probe | None = None
 
-    def _fitting(
-        self, shape: Shape, at_least: tuple[int, int], step: tuple[int, int], square: bool
-    ) -> tuple[Shape, Probe]:
-        failure: Unmeasurable | None = None
-        axes = (0, 1) if square else (self.axis,)
-        growths = {axis: _growths(shape[1 + axis], at_least[axis], step[axis]) for axis in axes}
-        across = 1 - self.axis
-        for attempt in range(6):  # first with a narrow strip, then with one as wide as the module's own input
-            grown = list(shape)
-            for axis in axes:
-                grown[1 + axis] += growths[axis][attempt % 3]
-            if attempt < 3 and not square:
-                grown[1 + across] -= (
-                    max(shape[1 + across] - max(WIDTH, 2 * step[across]), 0) // step[across] * step[across]
-                )
-            try:
-                if max(grown[1:]) > MAX_LENGTH or grown[1] * grown[2] > MAX_PIXELS:
-                    raise Unmeasurable(f"an input of {grown[1]}x{grown[2]} would be needed")
-                return tuple(grown), Probe(self._module, tuple(grown), self._paths, reference=self._reference)
-            except Unmeasurable as error:
-                failure = failure or error
-        assert failure is not None  # each attempt has failed
-        raise Unmeasurable(f"the network does not run linearized: {self._failure}") if self._failure else failure
+    def _fitting(self, at_least: tuple[int, ...], square: bool) -> tuple[Probe, Probe]:
+        """A long input on which all outputs are made, else the one on which most are."""
+        reason = ""
+        best: tuple[Probe, Probe] | None = None
+        for size in self._sizes(at_least, square):
+            if max(size) > MAX_LENGTH or prod(size) > MAX_PIXELS:
+                reason = reason or f"an input of {_words(size)} would be needed"
+                continue
+            near_size = tuple(self._size[d] if d == self.axis else pixels for d, pixels in enumerate(size))
+            near = Probe(self._module, self._inputs(near_size), self._keys, own=self._own.calls, cut=False)
+            probe = self._long(size, near)
+            if near.failure and len(probe.calls) == len(near.calls):
+                probe.failure = near.failure  # the shorter input has stopped it
+            if best is None or len(probe.missing(self._keys)) < len(best[1].missing(self._keys)):
+                best = near, probe
+            if near.hopeless or probe.hopeless or not probe.missing(self._keys):
+                break
+        if best is None:
+            raise Unmeasurable(reason)
+        return best
 
-    def units(self, path: str, count: int) -> Units:
+    def _long(self, size: Shape, near: Probe, *, cut: bool = True) -> Probe:
+        return Probe(self._module, self._inputs(size), self._keys, own=self._own.calls, near=near.calls, cut=cut)
+
+    def _inputs(self, size: Shape) -> list[Shape]:
+        return [(shape[0], *size) if shape[1:] == self._size else shape for shape in self._shapes]
+
+    def _sizes(self, at_least: tuple[int, ...], square: bool) -> Iterator[Shape]:
+        """Inputs to be tried: narrow strips first."""
+        growths = [_growths(*sizes) for sizes in zip(self._size, at_least, self._step, strict=True)]
+        seen = set()
+        for width in (*WIDTHS, MAX_LENGTH):
+            for attempt in range(3):
+                size = []
+                for d, own in enumerate(self._size):
+                    if d == self.axis or square:
+                        size.append(own + growths[d][attempt])
+                    else:
+                        size.append(own - max(own - max(width, 2 * self._step[d]), 0) // self._step[d] * self._step[d])
+                if tuple(size) not in seen:
+                    seen.add(tuple(size))
+                    yield tuple(size)
+
+    def place(self, key: str) -> Place:
+        """Where the units of an output lie.
+
+        Raises:
+            Unmeasurable: They do not follow the input, or the output is not there.
+        """
+        if key not in self._places:
+            shapes = [tuple(probe.output(key).shape) for probe in (self._own, self._near, self._probe)]
+            self._places[key] = place_of(self.axis, claims_of(self._claims, key), *shapes)
+        return self._places[key]
+
+    def units(self, key: str, count: int) -> Units:
         """Pixels of `count` units in the middle of a map.
 
         Raises:
             Unmeasurable: The input is too small for so many interior units.
         """
-        size, length = self._probe.units(path, self.axis), self._shape[1 + self.axis]
-        first = (size - count) // 2
+        place, length = self.place(key), self._probe.size[self.axis]
+        first = (place.count - count) // 2
         if first < 1:
-            raise Unmeasurable(f"{path} has {size} units on an input of {length}, too few for {count} interior ones")
-        windows = tuple(self._probe.pixels(path, self.axis, first + i) for i in range(count))
+            size = place.count
+            raise Unmeasurable(f"{key} has {size} units on an input of {length}, too few for {count} interior ones")
+        windows = tuple(self._probe.pixels(key, place, first + i) for i in range(count))
         for window in windows:
-            self._inside(path, window)
+            self._inside(key, window)
         return Units(first, windows)
 
-    def _inside(self, path: str, window: Pixels) -> Pixels:
-        length = self._shape[1 + self.axis]
+    def _inside(self, key: str, window: Pixels) -> Pixels:
+        length = self._probe.size[self.axis]
         if window and (window[0] < 1 or window[-1] > length - 2):
-            raise Unmeasurable(f"the window of {path} reaches the edge of an input of {length}")
+            raise Unmeasurable(f"the window of {key} reaches the edge of an input of {length}")
         return window
 
-    def together(self, path: str, first: int, count: int) -> Pixels:
+    def together(self, key: str, first: int, count: int) -> Pixels:
         """Pixels that `count` neighbouring units read together: what a pooling over them sees."""
-        if first < 0 or first + count > self._probe.units(path, self.axis):
-            raise Unmeasurable(f"{path} has too few units to pool {count} of them")
-        return self._inside(path, self._probe.pixels(path, self.axis, first, count))
+        place = self.place(key)
+        if first < 0 or first + count > place.count:
+            raise Unmeasurable(f"{key} has too few units to pool {count} of them")
+        return self._inside(key, self._probe.pixels(key, place, first, count))
 
-    def sees_more(self, path: str, count: int) -> bool:
+    def sees_all(self, key: str) -> bool:
+        """Whether the unit in the middle reads over more than half of an input that was to be twice its field."""
+        place, length = self.place(key), self._probe.size[self.axis]
+        window = self._probe.pixels(key, place, place.count // 2)
+        return bool(window) and window[-1] - window[0] > length // 2
+
+    def sees_more(self, key: str, count: int) -> bool:
         """Whether any of `count` units in the middle reads pixels beside its window when nothing is cut."""
         if self._uncut is None:
-            self._uncut = Probe(self._module, self._shape, self._paths, reference=self._reference, cut=False)
-        first = (self._probe.units(path, self.axis) - count) // 2
-        return self._uncut.pixels(path, self.axis, first, count) != self._probe.pixels(path, self.axis, first, count)
+            self._uncut = self._long(self._probe.size, self._near, cut=False)
+        place = self.place(key)
+        first = (place.count - count) // 2
+        seen = [probe.pixels(key, place, first, count) for probe in (self._uncut, self._probe)]
+        return seen[0] != seen[1]
 
 
 def _growths(own: int, at_least: int, step: int) -> list[int]:
@@ -209,10 +199,20 @@ def moved(pixels: Pixels, by: int) -> Pixels:
     return tuple(pixel + by for pixel in pixels)
 
 
+def _words(size: Shape) -> str:
+    return "x".join(map(str, size))
+
+
 def measure_fields(
-    module: nn.Module, shape: Shape, counts: Mapping[str, int], *, at_least: tuple[int, int], step: tuple[int, int]
-) -> dict[str, tuple[Units, Units]]:
-    """Windows of so many neighbouring units of each submodule, along height and width.
+    module: nn.Module,
+    shape: Shapes,
+    counts: Mapping[str, int],
+    *,
+    at_least: tuple[int, ...],
+    step: tuple[int, ...] | None = None,
+    claims: Mapping[str, Shape] | None = None,
+) -> dict[str, tuple[Units, ...]]:
+    """Windows of so many neighbouring units of each output, along every axis.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding=1))
@@ -220,5 +220,6 @@ def measure_fields(
         >>> len(height.windows[0]), height.advance, height.unit(0)[0]        # 3 + 2 * 2, pixels -3 to 3
         (7, 2, -3)
     """
-    meters = [FieldMeter(module, shape, counts, axis, at_least=at_least, step=step) for axis in range(2)]
-    return {path: (meters[0].units(path, count), meters[1].units(path, count)) for path, count in counts.items()}
+    axes = range(len(shapes_of(shape)[0]) - 1)
+    meters = [FieldMeter(module, shape, counts, axis, at_least=at_least, step=step, claims=claims) for axis in axes]
+    return {key: tuple(meter.units(key, count) for meter in meters) for key, count in counts.items()}

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import copy
+import operator
 import weakref
+from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fieldspec.blocks.layers import Shape
+from fieldspec.analysis.linear import Unmeasurable
+from fieldspec.analysis.measure_runs import Shapes, hooked, inputs_for, on_meta
 
+ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
 CONTAINERS = (nn.Sequential, nn.ModuleDict, nn.ModuleList, fx.GraphModule)
 
 
@@ -55,14 +60,27 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 class LiveInterpreter(fx.Interpreter):
     """Runs a traced module, letting go of each value after its last use, and notes what is alive after each node."""
 
-    def __init__(self, traced: fx.GraphModule, shape: Shape, live: LiveTensors, like: Tensor) -> None:
+    def __init__(self, traced: fx.GraphModule, shape: Shapes, live: LiveTensors, device: str | None) -> None:
         super().__init__(traced, garbage_collect_values=True)
-        self._shape, self._live, self._like = shape, live, like
+        self._traced, self._shape, self._live, self._device = traced, shape, live, device
+        self._placed = 0
         self.noted: list[tuple[fx.Node, int]] = []
 
     def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """The input is made here, so that nobody else holds it."""
-        return torch.zeros(1, *self._shape, dtype=self._like.dtype, device=self._like.device)
+        """An input is made here, so that nobody else holds it; what is none of them has its default."""
+        inputs = inputs_for(self._traced, self._shape, device=self._device)
+        self._placed += 1
+        return inputs[self._placed - 1] if self._placed <= len(inputs) else args[0]
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """A function that works in place makes a tensor of its own."""
+        kwargs = {name: value if name != "inplace" else False for name, value in kwargs.items()}
+        return super().call_function(ELSEWHERE.get(target, target), args, kwargs)
+
+    def call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
+        """As above: `add` where the network says `add_`."""
+        plain = target.removesuffix("_")
+        return super().call_method(plain if hasattr(torch.Tensor, plain) else target, args, kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
         """Runs a node and notes the bytes alive: what it reads, what it gave, what is read later."""
@@ -73,26 +91,60 @@ class LiveInterpreter(fx.Interpreter):
         return result if n.users else None
 
 
-def measure_live_bytes(module: nn.Module, shape: Shape) -> dict[str, int]:
+def measure_live_bytes(
+    module: nn.Module, shape: Shapes, *, functions: bool = True, values: bool = False
+) -> dict[str, int]:
     """Bytes of activations alive while each layer runs in eval mode, batch 1, by its path; '' is the peak.
 
-    The module is traced, and run node by node; temporary tensors inside a layer of torch are not seen.
+    Nothing works in place. The module is traced, and run node by node; temporary tensors inside a layer of torch
+    are not seen.
 
+    Args:
+        module: Any that torch.fx can follow.
+        shape: Of its input, or of each.
+        functions: Count what is alive during a function to the module that calls it, the most of all of them.
+        values: Run where the module is. Without, tensors of the meta device have sizes only, and kernels that turn
+            channels innermost do not, which spares a copy at a flattening behind them.
+
+    Raises:
+        Unmeasurable: What it does hangs on values or sizes, which torch.fx cannot follow.
     Example:
         >>> measure_live_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU()), (3, 4, 4))[""]    # 2 * 8 * 16 * 4
         1024
     """
-    quiet = copy.deepcopy(module).eval()
-    traced = fx.GraphModule(quiet, LayerTracer().trace(quiet))
+    quiet = copy.deepcopy(module).eval() if values else on_meta(module)
+    for part in quiet.modules():
+        if getattr(part, "inplace", False) is True:
+            part.inplace = False  # type: ignore[assignment]  # of whatever kind of module
+    try:
+        traced = fx.GraphModule(quiet, LayerTracer().trace(quiet))
+    except Exception as error:  # symbols in the place of tensors fail anywhere in anybody's code
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise Unmeasurable(f"torch.fx cannot follow the network: {reason}") from error
+    for node in list(traced.graph.nodes):
+        if _asks_size(node):  # which holds nothing, when it is asked at once
+            node.args[0].append(node)
+    traced.recompile()
     live = LiveTensors(quiet)
-    interpreter = LiveInterpreter(traced, shape, live, next(quiet.parameters(), torch.empty(0)))
-    with torch.inference_mode(), live:
+    interpreter = LiveInterpreter(traced, shape, live, None if values else "meta")
+    with torch.inference_mode(), nullcontext() if values else torch.device("meta"), live:
         interpreter.run()
     most: dict[str, int] = {"": 0}
+    calls: Counter[str] = Counter()
     for node, held in interpreter.noted:
-        for path in {_path(node), ""}:
-            most[path] = max(most.get(path, 0), held)
+        path = _path(node)
+        if node.op == "call_module":
+            calls[path] += 1
+            path = path if calls[path] == 1 else f"{path}:{calls[path]}"
+        for key in {path if functions or node.op in ("call_module", "placeholder") else "", ""}:
+            most[key] = max(most.get(key, 0), held)
     return most
+
+
+def _asks_size(node: fx.Node) -> bool:
+    alone = len(node.all_input_nodes) == 1 and bool(node.args) and isinstance(node.args[0], fx.Node)
+    attribute = node.target is getattr and node.args[1:] in (("shape",), ("dtype",), ("device",))
+    return alone and (attribute or (node.op == "call_method" and node.target in ("size", "dim")))
 
 
 def _path(node: fx.Node) -> str:
@@ -104,18 +156,27 @@ def _path(node: fx.Node) -> str:
     return str(next(reversed(node.meta.get("nn_module_stack") or {"": None})))
 
 
-def measure_saved_bytes(module: nn.Module, shape: Shape) -> int:
-    """Bytes that autograd keeps of one example in train mode, weights not counted.
+def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = False) -> int:
+    """Bytes that autograd keeps of one example in train mode, weights not counted; `values` as above.
 
     Batch norm refuses a single value per channel: batches of 2 and 3 tell what grows with the batch and what not.
+
+    Raises:
+        Unmeasurable: In train mode other submodules run than in eval mode.
     """
-    trained = copy.deepcopy(module).train()
-    two, three = (_saved(trained, batch, shape) for batch in (2, 3))
-    return 2 * two - three
+    ghost = copy.deepcopy(module) if values else on_meta(module)
+    paths = [path for path, _ in ghost.named_modules()]
+    ran: dict[bool, set[str]] = {True: set(), False: set()}
+    saved = []
+    for training, batch in ((False, 2), (True, 2), (True, 3)):
+        with hooked(ghost.train(training), paths, lambda key, _: ran[training].add(key)):  # noqa: B023  # used at once
+            saved.append(_saved(ghost, batch, shape, values))
+    if other := sorted(ran[True] ^ ran[False]):
+        raise Unmeasurable(f"in train mode it runs otherwise than in eval mode: {other[0]}")
+    return 2 * saved[1] - saved[2]
 
 
-def _saved(module: nn.Module, batch: int, shape: Shape) -> int:
-    like = next(module.parameters(), torch.empty(0))
+def _saved(module: nn.Module, batch: int, shape: Shapes, values: bool) -> int:
     weights = {storage_key(tensor) for tensor in [*module.parameters(), *module.buffers()]}
     packed: weakref.WeakSet[Kept] = weakref.WeakSet()
 
@@ -124,8 +185,9 @@ def _saved(module: nn.Module, batch: int, shape: Shape) -> int:
         packed.add(kept)
         return kept
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
-        output = module(torch.zeros(batch, *shape, dtype=like.dtype, device=like.device))
+    device = nullcontext() if values else torch.device("meta")
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), device:
+        output = module(*inputs_for(module, shape, batch))
     tensors = [kept.tensor for kept in packed]  # what leads nowhere has been let go of
     total = sum(
         {storage_key(x): x.untyped_storage().nbytes() for x in tensors if storage_key(x) not in weights}.values()

@@ -47,7 +47,8 @@ def activations(graph: LayerGraph) -> Activations:
     for index, node in enumerate(nodes):
         for source in node.inputs:
             last_read[owner[source]] = index
-    last_read[owner[graph.output]] = len(nodes)
+    for index in (graph.output, *graph.kept):
+        last_read[owner[index]] = len(nodes)
     sizes = [numel(node.shape) if owner[i] == i else 0 for i, node in enumerate(nodes)]
     live = [sizes[0]] * len(nodes)
     held = peak = sizes[0]
@@ -74,6 +75,7 @@ def owners(graph: LayerGraph, training: bool = False) -> list[int]:
     for index, node in enumerate(graph.nodes):
         random = training and isinstance(node.layer, Dropout | DropPath) and node.layer.p > 0
         shared = node.inputs and not random and _is_view(graph, node) and not _is_copied(node, channels_last)
+        shared = shared or (node.temporary and not training)
         owner.append(owner[node.inputs[0]] if shared else index)
     return owner
 
@@ -140,8 +142,10 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
 
     Each tensor counts once, however many layers keep it; a layer keeps nothing where no gradient flows. Batch
     statistics (float32) and the indices of max pooling (int64) are counted; masks of dropout are those of
-    torch's CPU kernels. None where a traced operation has no rule for what it keeps.
+    torch's CPU kernels. None where a traced operation has no rule for what it keeps, or weights are computed.
     """
+    if graph.computed_weights:
+        return None
     nodes = graph.nodes
     width = DTYPE_BYTES[dtype]
     owner = owners(graph, training=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from fieldspec.analysis.channel_fields import (
+    LOST,
     MAX_PHASES,
     RANK,
     UNKNOWN,
@@ -119,7 +120,7 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
             field = grouped(field, shape[0], node.shape[0], layer.groups)
         elif isinstance(layer, DepthToSpace):
             return _patches(field, layer)
-        elif node.shape[0] != shape[0]:
+        elif node.shape[:1] != shape[:1]:
             field = field._replace(channels=None)
             return (_alike if field.placeless or layer.covers((shape,)) else at_best_a_bound)(
                 _to_each(node, shape, field)
@@ -134,8 +135,8 @@ def _alike(field: Field) -> Field:
 def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     """The field of one kind of channel behind a layer that does the same to all of them."""
     layer = node.layer
-    if isinstance(layer, Opaque):
-        return Field((), "unknown", field.global_since)
+    if isinstance(layer, Opaque) or field.lost:
+        return LOST
     if layer.is_global:
         return _seeing_all(field, node.id)
     if field.placeless:
@@ -204,6 +205,8 @@ def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpa
 
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
+    if any(fields[i].lost for i in node.inputs) or isinstance(node.layer, Opaque):
+        return LOST
     operands = [_operand(node, graph, fields[i], at) for at, i in enumerate(node.inputs)]
     size = node.shape[1:]
     spread = None

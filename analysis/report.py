@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -115,6 +115,9 @@ class Report:
     pooled: LayerReport | None = field(repr=False)  # the pooling or flattening behind it
     peak: int = field(repr=False)  # elements of activations
     peak_layer: str = field(repr=False)
+    ends: Mapping[str, int] = field(repr=False, default_factory=dict)  # of a module: what each call in it returned
+    unread: tuple[str, ...] = field(repr=False, default=())  # of a module: weights that nothing read, not counted
+    integers: tuple[int, int] = field(repr=False, default=(0, 0))  # elements of state that are no floats, their bytes
 
     @property
     def input(self) -> Shape:
@@ -127,8 +130,8 @@ class Report:
         return self.layers[self.graph.output]
 
     def __getitem__(self, id: str) -> LayerReport:
-        """The layer of this id, which is the path of its module."""
-        return self._by_id[id]
+        """The layer of this id, which is the path of its module; of a module that holds others, what it returns."""
+        return self._by_id[id] if id in self._by_id else self.layers[self.ends[id]]
 
     def __iter__(self) -> Iterator[LayerReport]:
         return iter(self.layers)
@@ -148,9 +151,9 @@ class Report:
         return misalignments(self.graph, [layer.field for layer in self.layers])
 
     def weight_bytes(self, dtype: str = "float32") -> int:
-        """Bytes of parameters and buffers; counters of batches (int64) keep their eight bytes."""
-        counters = sum(isinstance(layer.layer, BatchNorm) for layer in self.layers)
-        return (self.params + self.buffers - counters) * DTYPE_BYTES[dtype] + 8 * counters
+        """Bytes of parameters and buffers; integers, such as the counters of batches, keep their own width."""
+        elements, bytes_kept = self.integers
+        return (self.params + self.buffers - elements) * DTYPE_BYTES[dtype] + bytes_kept
 
     def peak_bytes(self, dtype: str = "float32") -> int:
         """The most bytes of activations alive at one time in eval mode."""
@@ -197,8 +200,22 @@ class Report:
         return rich_table(self, all_layers=all_layers)
 
 
-def report_of(graph: LayerGraph, name: str = "network") -> Report:
+def report_of(
+    graph: LayerGraph,
+    name: str = "network",
+    *,
+    ends: Mapping[str, int] | None = None,
+    unread: tuple[str, ...] = (),
+    integers: tuple[int, int] | None = None,
+) -> Report:
     """All readings of one graph.
+
+    Args:
+        graph: Of a spec, or of a traced module.
+        name: Of the network.
+        ends: Of a traced module, the layer that each call of a submodule returned.
+        unread: Of a traced module, the weights that nothing read.
+        integers: Elements of state that are no floats, and their bytes; one int64 a batch norm unless given.
 
     Raises:
         MergeError: Maps of equal shape but different jumps meet.
@@ -222,6 +239,7 @@ def report_of(graph: LayerGraph, name: str = "network") -> Report:
             LayerReport(node.id, layer, node.inputs, shape, params, buffers, macs, other_ops, live, node_field)
         )
     features, pooled = _features(layers, graph.output)
+    counters = sum(isinstance(node.layer, BatchNorm) for node in nodes)
     return Report(
         name,
         graph,
@@ -234,6 +252,9 @@ def report_of(graph: LayerGraph, name: str = "network") -> Report:
         pooled,
         memory.peak,
         nodes[memory.peak_node].id,
+        dict(ends or {}),
+        unread,
+        integers if integers is not None else (counters, 8 * counters),
     )
 
 

@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from fieldspec.blocks.layers import (
     Activation,
+    Constant,
+    Copy,
     Dropout,
     DropPath,
+    Elementwise,
+    Expand,
     Flatten,
     Identity,
     Input,
+    Mix,
     Norm,
+    Opaque,
+    Pad,
+    Pointwise,
     Pool,
     Resize,
+    SelectChannels,
+    Slice,
 )
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
@@ -29,7 +39,11 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report import LayerReport, Report
 
 SCHEMA = 1
-FOLDED = (Activation, Norm, Dropout, DropPath, Flatten, Identity)  # shown with the layer before them
+MOST_OPAQUE = 5  # operations that are not followed, in the notes
+FOLDED = (  # shown with the layer before them
+    *(Activation, Norm, Dropout, DropPath, Flatten, Identity),
+    *(Constant, Copy, Expand, Pad, Pointwise, SelectChannels, Slice),  # of traced modules
+)
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
 
 
@@ -110,6 +124,20 @@ def summary(report: Report) -> list[str]:
 def notes(report: Report) -> list[str]:
     """What the numbers alone do not say: whole-input operations, holes, misaligned branches."""
     lines = []
+    opaque = [
+        (layer.id, layer.layer)
+        for layer in report.layers  # the first causes: not what only follows from one
+        if isinstance(layer.layer, Opaque) and all(report.layers[i].status != "unknown" for i in layer.inputs)
+    ]
+    for named, it in opaque[:MOST_OPAQUE]:
+        lines.append(
+            f"{named}: {it.operation} at {it.place} is not followed ({it.reason}); what depends on it is unknown."
+        )
+    if len(opaque) > MOST_OPAQUE:
+        lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
+    if report.unread:
+        names = ", ".join(report.unread[:3]) + (", ..." if len(report.unread) > 3 else "")
+        lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
     since = report.features.global_since
     if since:
         lines.append(f"* From {since} on every unit also sees the whole input; fields are the local ones.")
@@ -144,7 +172,7 @@ def operation(layer: LayerReport) -> str:
         case Conv() | ConvTranspose():
             words = [kind, "x".join(map(str, it.kernel_size))]
             words += _unless("stride", it.stride, 1) + _unless("dilation", it.dilation, 1)
-            if max(it.kernel_size) > 1:
+            if max(it.kernel_size, default=1) > 1:
                 words.append(f"padding {_padding(it.padding)}")
             if it.groups > 1:
                 words.append("depthwise" if it.groups == it.in_channels else f"groups {it.groups}")
@@ -165,6 +193,10 @@ def operation(layer: LayerReport) -> str:
             return it.function
         case Norm():
             return type(it).__name__
+        case Pointwise() | Mix() | Elementwise():
+            return it.function
+        case Opaque():
+            return f"{it.operation} (not followed)"
     return kind
 
 
@@ -220,6 +252,7 @@ def plain(report: Report) -> dict[str, Any]:
         "pooled": None if report.pooled is None else _layer(report.pooled),
         "properties": {name: list(ids) for name, ids in report.properties.items()},
         "misalignments": [portable(asdict(one)) for one in report.misalignments],
+        "unread": list(report.unread),
         "layers": [_layer(layer) for layer in report.layers],
     }
 

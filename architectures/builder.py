@@ -10,6 +10,7 @@ import torch
 from timm.models import build_model_with_cfg
 from torch import nn
 
+from fieldspec.architectures.pretrained import weights_of
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet, checkpoint_filter_fn, feature_levels
 from fieldspec.blocks.layers import Conv
@@ -67,20 +68,29 @@ def create(
 
 
 def default_cfg(spec: ArchitectureSpec) -> dict[str, Any]:
-    """timm's configuration of a spec; mean and deviation are those of CIFAR-10, 1/2 and 1/4 but for three channels."""
+    """timm's configuration of a spec, with the weights that ship for it.
+
+    Mean and deviation are from the weights' card, else those of CIFAR-10, or 1/2 and 1/4 but for three channels.
+    """
     graph, outputs = spec.trunk()
     shape = graph.nodes[outputs[-1]].shape
     convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
     paths = tuple(f"layers.{path}" for path in first)
     channels = spec.input[0]
+    statistics: dict[str, Any] = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    shipped: dict[str, Any] = {}
+    if weights := weights_of(spec.hash):
+        statistics = {key: tuple(weights.card[key]) for key in ("mean", "std")}
+        shipped = {"file": str(weights.path), "label_names": tuple(weights.card["classes"])}
     return {
         "input_size": spec.input,
         "pool_size": shape[1:] if len(shape) == 3 else None,
         "first_conv": paths[0] if len(paths) == 1 else paths or None,
         "classifier": "head.fc",
         "num_classes": spec.head.classes if spec.head else 0,
-        **(CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}),
+        **statistics,
+        **shipped,
         "interpolation": "bicubic",
         "crop_pct": 1.0,
         "fixed_input_size": False,

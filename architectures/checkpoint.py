@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from fieldspec.architectures.spec import ArchitectureSpec, Head, load, loads
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 
-__all__ = ["load_checkpoint", "save_checkpoint", "spec_of"]
+__all__ = ["load_card", "load_checkpoint", "save_checkpoint", "spec_of"]
 
 
-def save_checkpoint(path: str | os.PathLike[str], net: SpecNet) -> None:
+def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping[str, Any] | None = None) -> None:
     """Write weights, buffers and spec of `net` to a safetensors file, whole or not at all.
 
-    The metadata holds the spec's text (`spec`) and its hash (`hash`). A head that was reset since is written down
-    in the spec, so that file and spec agree.
+    The metadata holds the spec's text (`spec`), its hash (`hash`) and the `card`, which is what else is known of the
+    weights: classes, mean, std. A head that was reset since is written down in the spec, so that file and spec agree.
 
     Raises:
         FieldspecError: The net is pruned, has no weights yet (meta device), or the file cannot be written.
@@ -35,11 +36,13 @@ def save_checkpoint(path: str | os.PathLike[str], net: SpecNet) -> None:
         raise FieldspecError(
             "the net is on the meta device, without weights; call to_empty(device=) and init_weights() first"
         )
-    text = json.dumps(spec.to_dict())
+    metadata = {"format": "pt", "fieldspec": "1", "spec": json.dumps(spec.to_dict()), "hash": spec.hash}
+    if card:
+        metadata["card"] = json.dumps(card)
     path = Path(path)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file(state, part, metadata={"format": "pt", "fieldspec": "1", "spec": text, "hash": spec.hash})
+        part.write_bytes(save(state, metadata=metadata))
         part.replace(path)
     except (OSError, SafetensorError) as error:
         raise FieldspecError(f"{path}: cannot be written: {_reason(error)}") from None
@@ -75,6 +78,20 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
         )
     _check_fit(path, spec, state)
     return spec, state
+
+
+def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a checkpoint says of its weights besides their spec; empty where it says nothing.
+
+    Raises:
+        FieldspecError: No whole safetensors file, or its card is no JSON.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise FieldspecError(f"{path}: has no card that can be read: {_reason(error)}") from None
+    return card
 
 
 def spec_of(net: SpecNet) -> ArchitectureSpec:

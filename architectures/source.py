@@ -6,19 +6,22 @@ takes `on` for True and `1e-3` for text. The data is composed here, with the bou
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isinf
+from pathlib import Path as FilePath
 from typing import Any, NoReturn
 
 import yaml
 
 from fieldspec.architectures.problems import Path, Problem, SpecError, shorten
+from fieldspec.blocks.errors import FieldspecError
 
-__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "Source", "read"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_NODES", "SPEC", "Kind", "Source", "read", "read_data", "read_file"]
 
 MAX_BYTES = 2**20
 MAX_DEPTH = 64
@@ -27,7 +30,6 @@ MAX_DIGITS = 40
 MAX_PROBLEMS = 100
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser; the pure one is ten times slower
-_EMPTY = "empty. A spec needs 'input' and 'layers'"
 _CONSTANTS: dict[str, bool | None] = {"": None, "~": None}
 for _word, _value in (("null", None), ("true", True), ("false", False)):
     _CONSTANTS |= dict.fromkeys((_word, _word.title(), _word.upper()), _value)
@@ -52,7 +54,7 @@ _REASONS = (
     ("block collection", False, "does not continue the list of {opened}. Indent it as the items there"),
     ("expected ','", False, "a comma is missing before this, or the bracket that closes the one of {opened}"),
     ("node content", False, "a value is missing before this. Write it, or null"),
-    ("document start", False, "text after the end of the spec. Remove it, or indent it as the rest"),
+    ("document start", False, "text after the end of the {noun}. Remove it, or indent it as the rest"),
 )
 
 
@@ -105,8 +107,19 @@ class Source:
         return replace(problem, file=self.file, line=line, column=column)
 
 
-def read(text: str | bytes, file: str | None = None) -> Source:
-    """Reads one spec; JSON is what starts with a brace or bracket.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a text is, for messages: its name, and what is missing where it is empty."""
+
+    noun: str
+    needs: str
+
+
+SPEC = Kind("spec", "'input' and 'layers'")
+
+
+def read(text: str | bytes, file: str | None = None, *, kind: Kind = SPEC) -> Source:
+    """Reads one spec, or another `kind` of document; JSON is what starts with a brace or bracket.
 
     Raises:
         SpecError: Too large, not UTF-8, not YAML (the first error), or YAML with traps in it (all of them).
@@ -116,10 +129,43 @@ def read(text: str | bytes, file: str | None = None) -> Source:
     """
     try:
         text = _json_as_yaml(_decode(text))
-        root = _Composer(text).document()
+        root = _Composer(text, kind).document()
     except SpecError as error:
         raise SpecError(replace(problem, file=file) for problem in error.problems) from None
     return Source(root.data, file, text, root)
+
+
+def read_file(path: FilePath, file: str, *, kind: Kind = SPEC) -> Source:
+    """Reads a file, which messages call `file`.
+
+    Raises:
+        FieldspecError: It cannot be opened.
+        SpecError: As `read` does.
+    """
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FieldspecError(f"{file}: {error.strerror}") from None
+    return read(text, file, kind=kind)
+
+
+def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
+    """Plain data means what its JSON means, within the same bounds; a copy, which knows no places."""
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SpecError([Problem((), f"no plain data: {error}. Use what JSON has")]) from None
+    try:
+        return replace(read(text, kind=kind), root=None)
+    except SpecError as error:
+        raise SpecError(replace(problem, line=None, column=None) for problem in error.problems) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{shorten(value)} of type {type(value).__name__}")
 
 
 def _decode(text: str | bytes) -> str:
@@ -178,8 +224,8 @@ def _problem(text: str, index: int, message: str, path: Path = ()) -> Problem:
 class _Composer:
     """Plain data out of YAML events; recursive, which is safe because nesting ends at 64."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, text: str, kind: Kind) -> None:
+        self.text, self.kind = text, kind
         self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self.anchors: dict[str | None, _Node | None] = {}  # None: its value is not complete
         self.count = 0
@@ -190,24 +236,25 @@ class _Composer:
         try:
             root = self.only_node()
         except yaml.YAMLError as error:
-            self.stop(*_reason(error, self.text))
+            self.stop(*_reason(error, self.text, self.kind.noun))
         if self.problems:
             raise SpecError(self.problems)
         return root
 
     def only_node(self) -> _Node:
+        noun, empty = self.kind.noun, f"empty. A {self.kind.noun} needs {self.kind.needs}"
         next(self.events)  # the start of the stream
         if isinstance(next(self.events), yaml.StreamEndEvent):
-            self.stop(0, _EMPTY)
+            self.stop(0, empty)
         root = self.node(next(self.events), ())
         next(self.events)  # the end of the document
         following = next(self.events)
         if not isinstance(following, yaml.StreamEndEvent):
-            self.stop(following.start_mark.index, "a second document. Write one spec a file")
+            self.stop(following.start_mark.index, f"a second document. Write one {noun} a file")
         if not isinstance(root.data, dict):
-            kind = "a list" if isinstance(root.data, list) else f"the single value {shorten(root.data)}"
-            message = f"{kind}, where a spec is a mapping. Write 'key: value' lines"
-            self.complain(root.index, _EMPTY if root.data is None else message)
+            given = "a list" if isinstance(root.data, list) else f"the single value {shorten(root.data)}"
+            message = f"{given}, where a {noun} is a mapping. Write 'key: value' lines"
+            self.complain(root.index, empty if root.data is None else message)
         return root
 
     def complain(self, index: int, message: str, path: Path = ()) -> None:
@@ -221,9 +268,10 @@ class _Composer:
     def bound(self, index: int, size: int, depth: int) -> None:
         self.count += size
         if self.count > MAX_NODES:
-            self.stop(index, f"more than {MAX_NODES} keys and values, aliases written out. Make the spec smaller")
+            reason = f"more than {MAX_NODES} keys and values, aliases written out"
+            self.stop(index, f"{reason}. Make the {self.kind.noun} smaller")
         if depth > MAX_DEPTH:
-            self.stop(index, f"nested deeper than {MAX_DEPTH}. Make the spec flatter")
+            self.stop(index, f"nested deeper than {MAX_DEPTH}. Make the {self.kind.noun} flatter")
 
     def node(self, event: Any, path: Path) -> _Node:
         """The value that starts with this event."""
@@ -326,7 +374,7 @@ def _block_of_text(value: str) -> str:
     return f"{value[0]!r} starts a block of text in YAML. Quote it: {_in_quotes(value)}"
 
 
-def _reason(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+def _reason(error: yaml.YAMLError, text: str, noun: str) -> tuple[int, str]:
     """Where and why the scanner or parser stopped: one line, with the mend, the same for either parser."""
     index, opened = (
         min(mark.index, len(text)) if mark else 0
@@ -349,5 +397,5 @@ def _reason(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     for pattern, at_context, reason in _REASONS:
         if re.search(pattern, what):
             place = "line {}, column {}".format(*_line_column(text, opened))
-            return opened if at_context else index, reason.format(opened=place)
+            return opened if at_context else index, reason.format(opened=place, noun=noun)
     return index, f"not YAML: {what.removeprefix(': ')}"

@@ -6,15 +6,15 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from fieldspec.architectures import catalogue
 from fieldspec.architectures.assembly import Head, Item, assemble
 from fieldspec.architectures.constraints import Constraints
-from fieldspec.architectures.problems import Problem, SpecError, mend, shorten
-from fieldspec.architectures.source import MAX_BYTES, Source, read
+from fieldspec.architectures.problems import SpecError, mend, shorten
+from fieldspec.architectures.source import Source, read, read_data, read_file
 from fieldspec.architectures.validation import listed
 from fieldspec.blocks.block import Block
 from fieldspec.blocks.errors import FieldspecError
@@ -118,9 +118,9 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) 
     if isinstance(source, ArchitectureSpec):
         return source
     if isinstance(source, Mapping):
-        return _spec(_from_data(source))
+        return _spec(read_data(source))
     if isinstance(source, str) and source in catalogue.names():
-        return _from_file(catalogue.path(source), f"{source}.yaml")
+        return _spec(read_file(catalogue.path(source), f"{source}.yaml"))
     if not isinstance(source, str | os.PathLike):
         raise FieldspecError(
             f"a spec is a catalogue name, a path, a dict or a loaded spec, not a {type(source).__name__}"
@@ -133,7 +133,7 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) 
             raise FieldspecError(_nothing_there(os.fspath(source)))
     except OSError as error:  # a name too long, say
         raise FieldspecError(f"{shorten(os.fspath(source))}: {error.strerror}") from None
-    return _from_file(path, os.fspath(source))
+    return _spec(read_file(path, os.fspath(source)))
 
 
 def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
@@ -148,33 +148,6 @@ def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
     if not isinstance(text, str | bytes):
         raise FieldspecError(f"loads reads text, not a {type(text).__name__}; load takes a dict or a path")
     return _spec(read(text, name))
-
-
-def _from_file(path: FilePath, name: str) -> ArchitectureSpec:
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FieldspecError(f"{name}: {error.strerror}") from None
-    return loads(text, name=name)
-
-
-def _from_data(data: Mapping[str, Any]) -> Source:
-    """Plain data means what its JSON means, within the same bounds; a copy, which knows no places."""
-    try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError([Problem((), f"no plain data: {error}. Use what JSON has")]) from None
-    try:
-        return replace(read(text), root=None)
-    except SpecError as error:
-        raise SpecError(replace(problem, line=None, column=None) for problem in error.problems) from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{shorten(value)} of type {type(value).__name__}")
 
 
 def _nothing_there(source: str) -> str:

@@ -1,16 +1,19 @@
-"""A spec built, measured, and compared with what is claimed of it."""
+"""A network measured, and compared with what is claimed of it."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from fieldspec.analysis.proof import Check, prove
-from fieldspec.analysis.report import report_of
-from fieldspec.analysis.tables import portable
-from fieldspec.architectures.questions import SpecLike
+from fieldspec.analysis.report import Report
+from fieldspec.analysis.tables import by, portable
+from fieldspec.architectures.questions import Analyzable, InputSize, analyze, is_module
 from fieldspec.architectures.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Merge
 
@@ -19,7 +22,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Verification:
-    """Every number of a report beside what was measured on the built network."""
+    """Every number of a report beside what was measured on the network."""
 
     name: str
     checks: tuple[Check, ...]
@@ -38,6 +41,11 @@ class Verification:
         asked = Counter(check.what for check in self.checks)
         lines = [f"{self.name}: {self.count('proved')} of {len(self.checks)} numbers proved"]
         lines += [f"  {what}: {_total(self.checks, what)}{proved[what]} of {asked[what]}" for what in asked]
+        fields = [check for check in self.checks if check.layer and check.what in ("receptive_field", "jump", "start")]
+        width = max((len(check.layer) for check in fields), default=0)
+        for layer in dict.fromkeys(check.layer for check in fields):
+            told = [f"{_WORDS[check.what]} {_pair(check)}" for check in fields if check.layer == layer]
+            lines.append(f"  {layer:<{width}}  {', '.join(told)}")
         return "\n".join([*lines, *(str(check) for check in self.checks if check.verdict != "proved")])
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,23 +62,73 @@ class Verification:
         }
 
 
-def verify(spec: SpecLike) -> Verification:
-    """Builds a spec's network, measures it, and compares every number of the report.
+def verify(
+    source: Analyzable, *, input_size: InputSize | None = None, layers: Collection[str] | None = None, name: str = ""
+) -> Verification:
+    """Builds a spec's network, or takes any module, measures it, and compares every number of the report.
 
-    The receptive field is measured for every tapped layer, every merge, and the features.
+    The receptive field is measured for every tapped layer, every merge and the features of a spec; of a module for
+    the last layer of every map size on the way to the features.
 
+    Args:
+        source: A spec as `analyze` takes it, or any PyTorch module, which is left as it is.
+        input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
+        layers: Ids, or paths of a module's parts, whose receptive field is measured instead.
+        name: Of a module; its class unless given.
+
+    Raises:
+        SpecError: The spec cannot be used.
+        FieldspecError: The module does not run on such an input, or has no such layer.
     Example:
         >>> verification = verify({"input": [3, 16, 16], "layers": [{"conv": {"out": 8}}], "head": {"classes": 2}})
         >>> verification.ok, verification.count("not proved")
         (True, 0)
     """
+    report = analyze(source, input_size=input_size)
+    if is_module(source):
+        chosen = _stages(report) if layers is None else _known(report, layers)
+        return Verification(name or report.name, tuple(prove(source, report, layers=chosen)))
     from fieldspec.architectures.builder import build
 
-    loaded = load(spec)
-    report = report_of(loaded.graph(), loaded.name)
+    loaded = load(source)
     merges = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)]
-    checks = prove(build(loaded), report, path_of=module_path, layers=[*merges, *tapped(loaded)])
+    chosen = [*merges, *tapped(loaded)] if layers is None else _known(report, layers)
+    checks = prove(build(loaded), report, path_of=module_path, layers=chosen)
     return Verification(loaded.name, tuple(checks))
+
+
+def _known(report: Report, layers: Collection[str]) -> list[str]:
+    known = {*report.ends, *(layer.id for layer in report.layers)}
+    for layer in layers:
+        if layer not in known:
+            close = get_close_matches(layer, known, n=1)
+            raise FieldspecError(
+                f"{report.name} has no layer {layer!r}" + (f". Did you mean {close[0]!r}?" if close else "")
+            )
+    return list(layers)
+
+
+def _stages(report: Report) -> list[str]:
+    """The features, and the last layer that a module returns of every larger map on the way to them."""
+    keys: dict[int, str] = {}
+    for key, index in report.ends.items():
+        if key:
+            keys.setdefault(index, key)
+    found = [report.features.id]
+    at = report.features
+    while at.inputs:
+        (index, *_) = at.inputs
+        before = report.layers[index]
+        if before.shape[1:] != at.shape[1:]:
+            while index not in keys and report.layers[index].inputs:
+                (further, *_) = report.layers[index].inputs
+                if report.layers[further].shape[1:] != before.shape[1:]:
+                    break
+                index = further
+            if index in keys:
+                found.append(keys[index])
+        at = before
+    return found[::-1]
 
 
 def module_path(id: str) -> str:
@@ -89,6 +147,17 @@ def tapped(spec: ArchitectureSpec) -> list[str]:
     for item in spec.items:
         outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
     return [graph.nodes[outputs[n]].id for n, item in enumerate(spec.items, 1) if item.tap]
+
+
+_WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}
+
+
+def _pair(check: Check) -> str:
+    """What is claimed, and what was measured: `47 (measured 47)`."""
+    claimed, measured = (
+        by(value) if isinstance(value, tuple) and value else str(value) for value in (check.claimed, check.measured)
+    )
+    return f"{claimed} (measured {measured})" if check.measured is not None else f"{claimed} ({check.verdict})"
 
 
 def _total(checks: tuple[Check, ...], what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from fractions import Fraction
 from math import gcd
 from typing import NamedTuple
 
@@ -90,19 +91,27 @@ def _float32(value: float) -> float:
     return array("f", [value])[0]
 
 
-def bilinear(size_in: int, size_out: int) -> AxisMap:
-    """Linear resizing with half-pixel centres (``align_corners=False``): the two neighbours of
-    ``(v + 1/2) * in / out - 1/2``, or the one unit that it hits.
+def resampled(ratio: Fraction, offset: Fraction, before: int, after: int) -> AxisMap:
+    """Interpolation: output ``v`` reads the units around ``v * ratio + offset``, or the one unit that it hits.
+
+    Args:
+        ratio: Input units a step of one output unit.
+        offset: Where output 0 lies: ``(ratio - 1) / 2`` with half-pixel centres, 0 with aligned corners.
+        before: Units read further down than the one below, 0 for linear, 1 for cubic.
+        after: Units read further up than the one below: 1 for linear, 2 for cubic, 0 for the nearest.
 
     Example:
-        >>> bilinear(4, 8).taps
+        >>> resampled(Fraction(1, 2), Fraction(-1, 4), 0, 1).taps        # a doubling: -1/4 and 1/4
         (range(-1, 1), range(0, 2))
     """
-    common = gcd(size_in, size_out)
-    advance, period = size_in // common, size_out // common
+    advance, period = ratio.numerator, ratio.denominator
+    if ratio == 0:
+        return AxisMap(1, 0, (range(1),))
     taps = []
     for unit in range(period):
-        # position = ((2 * unit + 1) * advance - period) / (2 * period)
-        below, rest = divmod((2 * unit + 1) * advance - period, 2 * period)
-        taps.append(range(below, below + (2 if rest else 1)))
+        place = unit * ratio + offset
+        below = place.numerator // place.denominator
+        taps.append(
+            range(below, below + 1) if place == below or not after else range(below - before, below + after + 1)
+        )
     return AxisMap(period, advance, tuple(taps))

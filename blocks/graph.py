@@ -21,6 +21,7 @@ class Node:
     shape: Shape
     params: int | None = None  # None: what the layer says; a module that runs twice is counted once
     buffers: int | None = None
+    temporary: bool = False  # inside a layer of torch, whose memory is counted as inputs and output only
 
 
 @dataclass(slots=True)
@@ -29,7 +30,9 @@ class LayerGraph:
 
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
+    kept: tuple[int, ...] = ()  # further outputs, alive to the end
     traced: bool = False  # of a module, whose maps may meet out of step
+    computed_weights: bool = False  # weights are made of others in the forward pass
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:

@@ -20,7 +20,7 @@ from fieldspec.architectures.spec import load, loads
 from fieldspec.architectures.writer import dump
 from fieldspec.cli import main
 
-COMMANDS = ["list", "show", "analyze", "check", "diff", "schema", "build", "verify"]
+COMMANDS = ["list", "show", "analyze", "check", "diff", "schema", "build", "verify", "train", "evaluate", "predict"]
 SMALL = "input: [3, 32, 32]\nlayers: [{conv: {out: 8}}]\nhead: {classes: 2}\n"
 Run = Callable[..., tuple[int, str, str]]
 
@@ -162,6 +162,41 @@ def test_analyze_at_another_input(run: Run) -> None:
 def test_analyze_refuses(arguments: list[str], error: str, run: Run) -> None:
     """Options that do not fit are said in one line."""
     assert run("analyze", "c1c2c3c40", *arguments) == (2, "", error)
+
+
+def test_further_readings(run: Run, golden: Callable[[str, str], None]) -> None:
+    """`--ledger`, `--effective` and `--tile` stand in the table's place, one after the other, in each form."""
+    status, out, err = run("analyze", "c1c2c3c40", "--ledger", "--effective", "--tile", "8")
+    assert (status, err) == (0, "")
+    golden("c1c2c3c40_readings.txt", out)
+    markdown = run("analyze", "c1c2c3c40", "--ledger", "--tile", "8", "--markdown")[1]
+    assert markdown.startswith("| Layer ")
+    assert "- each reads 76 pixels, the next begins 32 on; they share 44" in markdown
+    data = json.loads(run("analyze", "c1c2c3c40", "--ledger", "--effective", "--tile", "8", "--json")[1])
+    assert list(data) == ["schema", "name", "ledger", "effective", "tiling"]
+    assert (data["effective"]["side"], data["tiling"]["halo"]) == ([31, 31], [[16, 28]] * 2)
+
+
+def test_picture(run: Run) -> None:
+    """`--picture` draws what `--effective` prints; a format that cannot be drawn is one line."""
+    status, out, err = run("analyze", written(SMALL), "--picture", "field.png")
+    assert (status, err) == (0, "")
+    assert out.startswith("network: effective receptive field at conv1.act")
+    assert Path("field.png").read_bytes().startswith(b"\x89PNG")
+    status, out, err = run("analyze", written(SMALL), "--picture", "field.doc")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: field.doc: Format 'doc' is not supported")
+
+
+def test_further_readings_that_cannot_be(run: Run) -> None:
+    """A tile of a network that sees the whole image, a tile of nothing, CSV."""
+    gated = written("input: [3, 32, 32]\nlayers: [{conv: {out: 8}}, {squeeze_excite: {}}]\n")
+    status, _, err = run("analyze", gated, "--tile", "8")
+    assert status == 2
+    assert "cannot be run in tiles, because squeeze_excite1.body.pool sees the whole image" in err
+    assert run("analyze", gated, "--tile", "0")[0] == 2
+    status, _, err = run("analyze", gated, "--ledger", "--csv")
+    assert (status, err) == (2, "error: --csv is of the layers; give --json or --markdown for other readings\n")
 
 
 def test_check(run: Run) -> None:

@@ -17,7 +17,13 @@ from fieldspec.analysis.field import (
     union,
     whole,
 )
-from fieldspec.blocks.axis import AxisMap, adaptive, bilinear, nearest, sliding, transposed
+from fieldspec.blocks.axis import AxisMap, adaptive, nearest, resampled, sliding, transposed
+
+
+def linear(size_in: int, size_out: int) -> AxisMap:
+    """Linear resizing with half-pixel centres."""
+    ratio = Fraction(size_in, size_out)
+    return resampled(ratio, (ratio - 1) / 2, 0, 1)
 
 
 def pixels(field: AxisField, unit: int) -> list[int]:
@@ -88,10 +94,12 @@ def test_whole_numbers_are_ints(value: Fraction, kept: Number) -> None:
         (sliding(1, 4, 5, 0), [[0], [4]]),  # dilation of a single tap means nothing
         (nearest(4, 8), [[0], [0], [1], [1], [2]]),
         (nearest(6, 4), [[0], [1], [3], [4]]),  # floor(v * 3 / 2)
-        (bilinear(4, 8), [[-1, 0], [0, 1], [0, 1], [1, 2]]),  # -1/4, 1/4, 3/4, 5/4
-        (bilinear(3, 9), [[-1, 0], [0], [0, 1], [0, 1]]),  # -1/3, 0, 1/3, 2/3: one hit exactly
-        (bilinear(9, 3), [[1], [4], [7]]),  # 3 v + 1
-        (bilinear(8, 4), [[0, 1], [2, 3]]),  # 2 v + 1/2
+        (linear(4, 8), [[-1, 0], [0, 1], [0, 1], [1, 2]]),  # -1/4, 1/4, 3/4, 5/4
+        (linear(3, 9), [[-1, 0], [0], [0, 1], [0, 1]]),  # -1/3, 0, 1/3, 2/3: one hit exactly
+        (linear(9, 3), [[1], [4], [7]]),  # 3 v + 1
+        (linear(8, 4), [[0, 1], [2, 3]]),  # 2 v + 1/2
+        (resampled(Fraction(3, 7), Fraction(0), 0, 1), [[0], [0, 1], [0, 1], [1, 2]]),  # corners aligned, 4 to 8
+        (resampled(Fraction(1, 2), Fraction(-1, 4), 1, 2), [[-2, -1, 0, 1], [-1, 0, 1, 2]]),  # cubic
         (adaptive(10, 4), [[0, 1, 2], [2, 3, 4], [5, 6, 7], [7, 8, 9]]),
         (adaptive(4, 10), [[0], [0], [0, 1], [1], [1], [2]]),  # upwards: unit 2 reads 0.8 to 1.2
         (adaptive(7, 7), [[0], [1], [2]]),

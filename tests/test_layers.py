@@ -63,6 +63,7 @@ TABLE: dict[str, Costs] = {
     "pointwise": Costs(L.Pointwise("exp"), MAP, other_ops=504),
     "mix": Costs(L.Mix("mean", (1, 9, 7)), (1, 9, 7), other_ops=504),
     "matmul": Costs(L.MatMul(("own", "whole"), (8, 9, 7), 63 * 63 * 8), (8, 9, 7), macs=31_752, inputs=(MAP, MAP)),
+    "elementwise": Costs(L.Elementwise("maximum"), MAP, other_ops=504, inputs=(MAP, MAP)),
     "opaque": Costs(L.Opaque("aten::fft", "net.py:7", MAP), MAP),
     "max_pool": Costs(L.Pool("max"), (8, 4, 3), other_ops=8 * 12 * 4),
     "pool_ceil": Costs(L.Pool("avg", ceil_mode=True), (8, 5, 4), other_ops=8 * 20 * 4),

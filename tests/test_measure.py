@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor, nn
 
+from fieldspec.analysis.linear import Unmeasurable
 from fieldspec.analysis.measure_counts import (
     measure_buffers,
     measure_macs,
@@ -15,7 +16,6 @@ from fieldspec.analysis.measure_counts import (
     measure_torchinfo_parameters,
 )
 from fieldspec.analysis.measure_field import FieldMeter, Units, measure_fields
-from fieldspec.analysis.measure_linear import Unmeasurable
 from fieldspec.analysis.measure_memory import measure_live_bytes, measure_saved_bytes
 from fieldspec.blocks.containers import AddTensors
 from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, SpaceToDepth
@@ -245,12 +245,11 @@ class TestField:
                 return self.end(self.conv(x).view(-1, 1, 14, 14))  # type: ignore[no-any-return]
 
         with pytest.raises(Unmeasurable, match="does not run linearized on 1x38x16: shape"):
-            FieldMeter(Net(), (1, 16, 16), ["end"], 0, at_least=(38, 38))
+            FieldMeter(Net(), (1, 16, 16), ["end"], 0, at_least=(38, 38)).units("end", 3)
 
     def test_dilated_max_pooling(self) -> None:
-        """What has no linear counterpart is named."""
-        with pytest.raises(Unmeasurable, match="dilated max pooling has no average"):
-            height(nn.MaxPool2d(3, 1, dilation=2))
+        """It reads every other pixel."""
+        assert height(nn.MaxPool2d(3, 1, dilation=2)).unit(0) == (0, 2, 4)
 
     def test_no_pattern(self) -> None:
         """Windows that do not repeat have no period, no advance and no further units."""

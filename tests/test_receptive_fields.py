@@ -307,7 +307,7 @@ def test_concatenated_channels_keep_their_fields_until_they_meet() -> None:
 def test_a_split_takes_its_channels_with_it() -> None:
     """Of a 3 beside a 5 the first half is the 3 again; a convolution in two groups keeps them apart, one in one not."""
     block = parallel_concat(three=conv(3), five=conv(5))
-    halves = [L.SelectChannels(range(0, 1)), L.SelectChannels(range(1, 2))]
+    halves = [L.SelectChannels(range(1)), L.SelectChannels(range(1, 2))]
     assert [field_of(block, half).size for half in halves] == [(3, 3), (5, 5)]
     apart, mixed = L.Conv(2, 2, (3, 3), groups=2), L.Conv(2, 2, (3, 3))
     assert [field_of(block, apart, half).size for half in halves] == [(5, 5), (7, 7)]

@@ -15,6 +15,7 @@ from timm.models import get_pretrained_cfg, is_model_pretrained, load_checkpoint
 
 import fieldspec.timm_models
 from fieldspec.architectures import catalogue, timm_models
+from fieldspec.architectures.pretrained import weights_of
 from fieldspec.architectures.spec import load
 from fieldspec.architectures.specnet import SpecNet
 
@@ -53,7 +54,7 @@ def test_create_model(name: str) -> None:
     assert (cfg["input_size"], cfg["num_classes"]) == (spec.input, net.num_classes)
     assert (cfg["crop_pct"], cfg["interpolation"], cfg["fixed_input_size"]) == (1.0, "bicubic", False)
     assert get_pretrained_cfg(name) is not None
-    assert not is_model_pretrained(name)  # no weights ship yet
+    assert is_model_pretrained(name) == (weights_of(spec.hash) is not None)
     features = net.forward_features(torch.randn(1, *spec.input))
     assert tuple(features.shape[2:]) == cfg["pool_size"]
 
@@ -159,5 +160,5 @@ def test_checkpoint_path(tmp_path: Path) -> None:
 
 def test_no_weights() -> None:
     """Asking for weights that do not exist is timm's own error."""
-    with pytest.raises(RuntimeError, match="No pretrained weights exist for c1c2c3c40"):
-        timm.create_model("c1c2c3c40", pretrained=True)
+    with pytest.raises(RuntimeError, match="No pretrained weights exist for fieldspec"):
+        timm.create_model("fieldspec", spec=SPEC, pretrained=True)

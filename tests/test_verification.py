@@ -223,6 +223,7 @@ def test_a_refuted_number_fails() -> None:
         "  params: 2, 1 of 1",
         "  macs: 3, 0 of 1",
         "  jump: 0 of 1",
+        "  a  jump 1 (not proved)",
         "refuted: macs: claimed 2, measured 3",
         "not proved: a: jump 1: why",
     ]

@@ -6,7 +6,7 @@ from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Pair, Sides
 from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
-from fieldspec.blocks.layers.mixing import MatMul, Mix, Opaque, Pointwise, Reads
+from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Norm
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth
@@ -27,6 +27,7 @@ __all__ = [
     "DepthToSpace",
     "DropPath",
     "Dropout",
+    "Elementwise",
     "Expand",
     "Flatten",
     "Function",

@@ -16,12 +16,14 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
     is_alias: ClassVar[bool] = True
     p: float = 0.5
+    whole_channels: bool = False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        return Saved(elements=numel(output) if self.p else 0)  # the mask, in the activations' dtype on the CPU
+        mask = output[0] if self.whole_channels else numel(output)
+        return Saved(elements=mask if self.p else 0)  # in the activations' dtype on the CPU
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class Mix(Layer):
         shape: Of the output.
         reads: What a unit reads along the axes.
         reduced: Axes of which one unit is left, each made of the whole axis.
+        mixes: Channels read each other.
+        products: Multiply-adds, where weights take part.
     """
 
     kind: ClassVar[str] = "mix"
@@ -46,7 +48,8 @@ class Mix(Layer):
     shape: Shape
     reads: Reads = "own"
     reduced: tuple[int, ...] = ()
-    mixes: bool = True  # every output channel reads every input channel
+    mixes: bool = True
+    products: int = 0
 
     @property
     def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
@@ -59,14 +62,28 @@ class Mix(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape
 
+    def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return self.products
+
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
-        return numel(inputs[0])
+        return 0 if self.products else numel(inputs[0])
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
         return self.reads if isinstance(self.reads, tuple) else None
 
     def covers(self, inputs: Sequence[Shape]) -> bool:
         return bool(self.reduced) and all(axis in self.reduced or size == 1 for axis, size in enumerate(inputs[0][1:]))
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class Elementwise(Merge):
+    """Several maps to one by a function that is neither sum nor product, by torch's name."""
+
+    kind: ClassVar[str] = "elementwise"
+    function: str = ""
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return UNKNOWN_SAVED
@@ -110,9 +127,13 @@ class Opaque(Layer):
     place: str  # file:line that calls it
     shape: Shape
     reason: str = ""
+    products: int = 0  # multiply-adds: what they are is known even where their place is not
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape
+
+    def macs(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return self.products
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return UNKNOWN_SAVED

@@ -39,11 +39,12 @@ class Pool(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = map_of("pool", inputs[0], None, len(self.kernel_size))
-        if any(size + 2 * self.padding[i] < self._span(i) for i, size in enumerate(sizes)):
+        units = [self._output_size(i, size) for i, size in enumerate(sizes)]
+        if min(units) < 1:
             sides = tuple((padding, padding) for padding in self.padding)
             dilation = (self.dilation,) * len(sizes)
             raise ShapeError(window_too_large(self.kernel_size, dilation, sides, tuple(sizes)))
-        return (channels, *(self._output_size(i, size) for i, size in enumerate(sizes)))
+        return (channels, *units)
 
     def _span(self, axis: int) -> int:
         return self.dilation * (self.kernel_size[axis] - 1) + 1

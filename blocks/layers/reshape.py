@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import ClassVar, Literal
 
-from fieldspec.blocks.axis import AxisMap, bilinear, nearest, sliding
+from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape, numel
 from fieldspec.blocks.layers.convolution import Sizes, map_of
@@ -33,15 +33,18 @@ class Flatten(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Resize(Layer):
-    """Nearest or bilinear resizing, by a whole factor or to a size; half-pixel centres (`align_corners=False`).
+    """Resizing along every axis, by a whole factor or to a size; half-pixel centres unless `align_corners`.
 
-    Other operations: none for nearest, seven per element for bilinear (four products, three sums).
+    `ratios` are input units a step of an output unit where torch was given factors and not a size. Other operations:
+    none for nearest; per element of `bilinear` (linear along every axis) seven, of bicubic thirty-one.
     """
 
     kind: ClassVar[str] = "resize"
     factor: Sizes | None = None
     size: Sizes | None = None
-    mode: ResizeMode = "nearest"
+    mode: ResizeMode | Literal["nearest-exact", "bicubic"] = "nearest"
+    ratios: tuple[Fraction, ...] | None = None
+    align_corners: bool = False
 
     def __post_init__(self) -> None:
         if (self.factor is None) == (self.size is None):
@@ -55,11 +58,22 @@ class Resize(Layer):
         return (channels, *[size * factor for size, factor in zip(sizes, to, strict=True)])
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
-        return 0 if self.mode == "nearest" else 7 * numel(output)
+        each = {"bilinear": 7, "bicubic": 31}  # products and sums of 2 x 2 and of 4 x 4 units
+        return each.get(self.mode, 0) * numel(output)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        axis = nearest if self.mode == "nearest" else bilinear
-        return tuple(axis(size, units) for size, units in zip(inputs[0][1:], output[1:], strict=True))
+        sizes = list(zip(inputs[0][1:], output[1:], strict=True))
+        if self.mode == "nearest" and self.ratios is None:
+            return tuple([nearest(size, units) for size, units in sizes])
+        ratios = self.ratios or [Fraction(size, units) for size, units in sizes]
+        if self.mode.startswith("nearest"):
+            offset = Fraction(1, 2) if self.mode == "nearest-exact" else Fraction(0)
+            return tuple([resampled(ratio, offset * ratio, 0, 0) for ratio in ratios])
+        if self.align_corners:
+            ratios = [Fraction(max(size - 1, 0), max(units - 1, 1)) for size, units in sizes]
+        offsets = [Fraction(0) if self.align_corners else (ratio - 1) / 2 for ratio in ratios]
+        before, after = (0, 1) if self.mode == "bilinear" else (1, 2)
+        return tuple([resampled(ratio, at, before, after) for ratio, at in zip(ratios, offsets, strict=True)])
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:

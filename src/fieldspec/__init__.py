@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldspec.analysis.effective_measured import measured_effective_field
+    from fieldspec.analysis.effective_pictures import save_picture
     from fieldspec.analysis.report import LayerReport, Report
     from fieldspec.architectures.builder import build
     from fieldspec.architectures.catalogue import names
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from fieldspec.architectures.comparison import Diff, diff
     from fieldspec.architectures.problems import Problem, SpecError
     from fieldspec.architectures.questions import analyze, check
+    from fieldspec.architectures.readings import (
+        effective_receptive_field,
+        ledger,
+        tile_plan,
+        valid_input_sizes,
+    )
     from fieldspec.architectures.schema import json_schema
     from fieldspec.architectures.spec import ArchitectureSpec, load, loads
     from fieldspec.architectures.verification import Verification, verify
@@ -41,13 +49,19 @@ _HOME = {
     "check": "architectures.questions",
     "diff": "architectures.comparison",
     "dump": "architectures.writer",
+    "effective_receptive_field": "architectures.readings",
     "json_schema": "architectures.schema",
+    "ledger": "architectures.readings",
     "load": "architectures.spec",
     "load_checkpoint": "architectures.checkpoint",
     "loads": "architectures.spec",
+    "measured_effective_field": "analysis.effective_measured",
     "names": "architectures.catalogue",
     "register_block": "blocks.registry",
     "save_checkpoint": "architectures.checkpoint",
+    "save_picture": "analysis.effective_pictures",
+    "tile_plan": "architectures.readings",
+    "valid_input_sizes": "architectures.readings",
     "verify": "architectures.verification",
 }
 
@@ -67,13 +81,19 @@ __all__ = [
     "check",
     "diff",
     "dump",
+    "effective_receptive_field",
     "json_schema",
+    "ledger",
     "load",
     "load_checkpoint",
     "loads",
+    "measured_effective_field",
     "names",
     "register_block",
     "save_checkpoint",
+    "save_picture",
+    "tile_plan",
+    "valid_input_sizes",
     "verify",
 ]
 

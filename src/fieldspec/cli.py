@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fieldspec import cli_training
 from fieldspec.architectures import catalogue
 from fieldspec.architectures.problems import SpecError
 from fieldspec.architectures.spec import ArchitectureSpec, load, loads
@@ -19,7 +20,8 @@ from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report import Report
-    from fieldspec.architectures.constraints import Verdict
+    from fieldspec.architectures.constraints import Constraints, Verdict
+    from fieldspec.architectures.verification import Verification
 
 app = typer.Typer(
     name="fieldspec",
@@ -63,6 +65,7 @@ def fieldspec(
     fieldspec analyze c1c2c3c40             every layer's field, parameters, multiply-adds
     fieldspec check my_network.yaml         exit status 1 if a constraint is broken
     fieldspec verify c1c2c3c40              build it, measure it, compare every number
+    fieldspec train c1c2c3c40               train it on CIFAR-10 by a recipe
 
     Exit status: 0 done, 1 a check failed, 2 bad input.
     """
@@ -126,8 +129,20 @@ def analyze(
     input_size: Annotated[
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Pixels that each layer adds, their price, padding, input sizes.")
+    ] = False,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="How much of the field is really seen: paths counted.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the effective field: a .png, .pdf or .svg file.")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option("--tile", min=1, help="Halo of inference in tiles of so many units.")
+    ] = None,
 ) -> None:
-    """What every layer costs and sees. Torch is not needed.
+    """What every layer costs and sees. A spec needs no torch; any network of PyTorch is run once without values.
 
     Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
     global operation, which also see the whole input.
@@ -136,17 +151,22 @@ def analyze(
     fieldspec analyze c1c2c3c40
     fieldspec analyze c1c2c3c40 --markdown > table.md
     fieldspec analyze my_network.yaml --input 3x64x64 --json
+    fieldspec analyze c1c2c3c40 --ledger --effective --picture field.png --tile 8
+    fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
+    fieldspec analyze torchvision:googlenet
+    fieldspec analyze my_package.nets:make_net --input 1x28x28
     """
-    from fieldspec.analysis.report import report_of
+    from fieldspec.analysis.extras import extras, printed
     from fieldspec.architectures.constraints import judge
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
-    loaded = _load(spec)
-    if input_size is not None:
-        loaded = load({**loaded.to_dict(), "input": _input_size(input_size)})
-    report = report_of(loaded.graph(), loaded.name)
-    if as_json:
+    report, constraints = _report(spec, input_size)
+    if csv and (ledger or effective or picture or tile):
+        raise FieldspecError("--csv is of the layers; give --json or --markdown for other readings")
+    if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile):
+        typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))
+    elif as_json:
         typer.echo(report.to_json())
     elif csv:
         typer.echo(report.to_csv(), nl=False)
@@ -154,15 +174,34 @@ def analyze(
         typer.echo(report.to_markdown(all_layers=all_layers), nl=False)
     else:
         typer.echo(report.to_text(all_layers=all_layers), nl=False)
-        verdicts = judge(loaded.constraints, report)
+        verdicts = judge(constraints, report)
         if verdicts:
             typer.echo("\nConstraints")
             _print_verdicts(verdicts)
 
 
-def _input_size(text: str) -> list[int]:
+def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
+    """The report of a spec with its constraints, or of a network of PyTorch without any."""
+    from fieldspec.architectures.constraints import Constraints
+    from fieldspec.architectures.questions import analyze as report_of
+    from fieldspec.architectures.questions import is_module_name
+
+    is_module = is_module_name(spec)
+    size = None if input_size is None else _input_size(input_size, range(2, 5) if is_module else range(3, 4))
+    if not is_module:
+        loaded = _load(spec)
+        return report_of(loaded, input_size=size), loaded.constraints
+    with _spinner(f"running {spec} without values"):
+        from fieldspec.analysis.trace import report_of_module
+        from fieldspec.architectures.modules import named_module
+
+        net, own = named_module(spec, weights=False)
+        return report_of_module(net, size or own, spec), Constraints()
+
+
+def _input_size(text: str, lengths: range) -> list[int]:
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+    if len(parts) not in lengths or not all(part.isdigit() for part in parts):
         raise FieldspecError(f"--input: needs channels x height x width such as 3x64x64, gets {text!r}")
     return [int(part) for part in parts]
 
@@ -219,7 +258,7 @@ def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
 
 @app.command()
 def schema() -> None:
-    """The JSON Schema of a spec, for an editor's completion and checks.
+    """The JSON Schema of a spec, for completion in an editor.
 
     \b
     fieldspec schema > fieldspec.schema.json
@@ -270,22 +309,29 @@ def build(
 def verify(
     spec: Spec,
     timm: Annotated[bool, typer.Option("--timm", help="Check timm's contract instead, point by point.")] = False,
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", metavar="ID", help="Measure the field of this layer; repeatable.")
+    ] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Build the network, measure it, compare every number. Exit status 1 if one differs from what was claimed.
 
+    Fields are measured by the gradient of the linearized network, multiply-adds by torch's FlopCounterMode.
+
     \b
     fieldspec verify c1c2c3c40              parameters, shapes, multiply-adds, fields, memory
     fieldspec verify my_network.yaml --timm reset_classifier, features_only, script, export, ...
+    fieldspec verify timm:resnet50          any network of PyTorch, stage by stage
+    fieldspec verify torchvision:googlenet --layer inception4e --layer inception3b
     """
-    loaded = _load(spec)
     if timm:
-        ok = _check_contract(loaded, as_json)
+        ok = _check_contract(_load(spec), as_json)
     else:
-        with _spinner(f"building and measuring {loaded.name}"):
-            from fieldspec.architectures.verification import verify as measure
-
-            verification = measure(loaded)
+        with _spinner(f"building and measuring {spec}"):
+            verification = _verification(spec, input_size, layer)
         ok = verification.ok
         if as_json:
             _print_json(verification.to_dict())
@@ -293,6 +339,21 @@ def verify(
             typer.echo(str(verification))
     if not ok:
         raise typer.Exit(1)
+
+
+def _verification(spec: str, input_size: str | None, layers: list[str] | None) -> Verification:
+    """The measurements of a spec's network, or of one of PyTorch."""
+    from fieldspec.architectures.questions import is_module_name
+    from fieldspec.architectures.verification import verify as measure
+
+    if not is_module_name(spec):
+        size = None if input_size is None else _input_size(input_size, range(3, 4))
+        return measure(_load(spec), input_size=size, layers=layers)
+    from fieldspec.architectures.modules import named_module
+
+    net, own = named_module(spec)
+    size = None if input_size is None else _input_size(input_size, range(2, 5))
+    return measure(net, input_size=size or own, layers=layers, name=spec)
 
 
 def _check_contract(spec: ArchitectureSpec, as_json: bool) -> bool:
@@ -310,6 +371,10 @@ def _check_contract(spec: ArchitectureSpec, as_json: bool) -> bool:
             typer.echo(f"  {'ok    ' if point.ok else 'FAILED'}  {point.name}{detail}")
         typer.echo(f"{sum(point.ok for point in points)} of {len(points)} points hold")
     return ok
+
+
+for _command in cli_training.COMMANDS:
+    app.command()(_command)
 
 
 def _load(spec: str) -> ArchitectureSpec:

@@ -1,0 +1,91 @@
+"""The shapes of a network's maps at other inputs than its own."""
+
+from __future__ import annotations
+
+from fieldspec.blocks.errors import PlacedError, ShapeError
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import (
+    Activation,
+    BatchNorm,
+    Dropout,
+    DropPath,
+    Expand,
+    Identity,
+    MatMul,
+    Mix,
+    Opaque,
+    Pointwise,
+    Resize,
+    SelectChannels,
+    Shape,
+    Slice,
+)
+
+PASSING = (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, SelectChannels)  # whatever the map's size
+SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that carry the shape they gave
+SIZED = (Expand, Resize, Slice)  # that were given a size, which may have been the image's own
+
+
+class FixedShapeError(PlacedError):
+    """A layer of a traced module whose shape was seen at one input only."""
+
+
+class Replaced:
+    """A graph whose layers are asked for their shapes at one input after the other."""
+
+    def __init__(self, graph: LayerGraph) -> None:
+        self.graph = graph
+        self.before = [graph.inputs(node) for node in graph.nodes]
+        self.passing = [self._passes(node, before) for node, before in zip(graph.nodes, self.before, strict=True)]
+
+    def shapes(self, input: Shape) -> list[Shape]:
+        """Every layer's output shape for another input.
+
+        Raises:
+            ShapeError: A layer does not fit what it is given; names the layer.
+            FixedShapeError: What a layer makes of another input is not known; names the layer.
+        Example:
+            >>> from fieldspec.blocks import conv
+            >>> Replaced(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))).shapes((3, 32, 65))[-1]
+            (8, 16, 33)
+        """
+        shapes = [input]
+        if input == self.graph.nodes[0].shape:
+            return [node.shape for node in self.graph.nodes]
+        for node, before, passes in zip(self.graph.nodes[1:], self.before[1:], self.passing[1:], strict=True):
+            now = [shapes[i] for i in node.inputs]
+            if passes:
+                shapes.append((node.shape[0], *now[0][1:]))
+            elif passes is None and (isinstance(node.layer, SIZED) or not (now == before or node.layer.covers(before))):
+                raise FixedShapeError("what it gives was only seen at the input that was traced", node.id)
+            elif passes is None or now == before:
+                shapes.append(node.shape)
+            else:
+                try:
+                    shapes.append(node.layer.output_shape(*now))
+                except ShapeError as error:
+                    raise ShapeError(error.reason, node.id) from None
+        return shapes
+
+    def _passes(self, node: Node, before: list[Shape]) -> bool | None:
+        """Whether a layer hands on a map of any size, channels aside; None if its shape was seen only once.
+
+        A traced layer whose formula does not say what it gave (a linear layer over the channels of a map) reads
+        unit by unit if it reads no axis: its map is as large as the one it reads.
+        """
+        layer = node.layer
+        alike = len(before) == 1 and len(node.shape) == len(before[0]) > 1 and node.shape[1:] == before[0][1:]
+        if isinstance(layer, PASSING):
+            return alike
+        if not self.graph.traced:
+            return False
+        if isinstance(layer, SIZED) and not (isinstance(layer, Resize) and layer.size is None):
+            return None
+        if isinstance(layer, SEEN_ONCE):
+            return True if alike and isinstance(layer, Mix) and layer.axes(before, node.shape) is None else None
+        try:
+            if not before or layer.output_shape(*before) == node.shape:
+                return False
+        except ShapeError:
+            pass
+        return True if alike and layer.axes(before, node.shape) is None else None

@@ -1,0 +1,240 @@
+"""The layer graph while it is recorded, and what every rule does with the maps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    FREE,
+    ChannelIndex,
+    Factor,
+    Layout,
+    LayoutError,
+    channels_in,
+    fused,
+    numbered,
+    of_map,
+    places_in,
+    whole,
+)
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import (
+    DepthToSpace,
+    Expand,
+    Flatten,
+    Layer,
+    Pad,
+    SelectChannels,
+    Shape,
+    SpaceToDepth,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a tensor holds: the map of a node, laid out in the tensor's dimensions."""
+
+    node: int
+    layout: Layout
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a module: its path, and the how manieth it is."""
+
+    path: str
+    number: int
+    is_window: bool = False  # of a convolution or a pooling, which may pad by itself
+
+    @property
+    def key(self) -> str:
+        """`path`, or `path:2` for the second call."""
+        return self.path if self.number == 1 else f"{self.path}:{self.number}"
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Nodes as they come, each with the call that it was made in and the name of its operation."""
+
+    graph: LayerGraph = field(default_factory=lambda: LayerGraph(traced=True))
+    calls: list[Call] = field(default_factory=list)  # parallel to the nodes
+    names: list[str] = field(default_factory=list)
+    helpers: set[int] = field(default_factory=set)  # nodes that no operation stands for: views made explicit
+    call: Call = field(default_factory=lambda: Call("", 1))
+    flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
+
+    @property
+    def axes(self) -> int:
+        """Spatial axes of the network's input."""
+        return len(self.graph.nodes[0].shape) - 1
+
+    def shape(self, value: Value) -> Shape:
+        """(channels, *axes) of a value's map."""
+        return self.graph.nodes[value.node].shape
+
+    def add(self, name: str, layer: Layer, inputs: Sequence[int], shape: Shape, *, helper: bool = False) -> int:
+        """A new node; `name` is the operation's."""
+        temporary = self.call.is_window and isinstance(layer, Pad)
+        self.graph.nodes.append(Node("", layer, tuple(inputs), shape, temporary=temporary))
+        self.calls.append(self.call)
+        self.names.append(name)
+        if helper:
+            self.helpers.add(len(self.graph.nodes) - 1)
+        return len(self.graph.nodes) - 1
+
+    def same(self, name: str, layer: Layer, value: Value) -> Value:
+        """A layer that changes neither shape nor places."""
+        return Value(self.add(name, layer, [value.node], self.shape(value)), value.layout)
+
+    # ------------------------------------------------------------------ views, made explicit where it matters
+
+    def straight(self, value: Value) -> Value:
+        """The same tensor over a map whose channels are counted in the order of the tensor's dimensions."""
+        factors = channels_in(value.layout)
+        layout = numbered(value.layout)
+        if channels_in(layout) == factors and prod([f.size for f in factors]) == self.shape(value)[0]:
+            return value
+        index = ChannelIndex(factors)
+        shape = (len(index), *self.shape(value)[1:])
+        return Value(self.add("view", SelectChannels(index), [value.node], shape, helper=True), layout)
+
+    def ordered(self, value: Value, index: ChannelIndex) -> Value:
+        """The same tensor over a map of channels in another order; the caller says how they are laid out then."""
+        if index.is_in_order:
+            return value
+        shape = (len(index), *self.shape(value)[1:])
+        return Value(self.add("view", SelectChannels(index), [value.node], shape, helper=True), value.layout)
+
+    def filled(self, value: Value, dims: Sequence[int]) -> Value:
+        """The same tensor with what is repeated in `dims` made channels of their own."""
+        if not any(factor.axis == FREE for dim in dims for factor in value.layout[dim]):
+            return self.straight(value)
+        layout = tuple(
+            tuple([Factor(CHANNEL, f.size, 0) if f.axis == FREE and at in dims else f for f in dim])
+            for at, dim in enumerate(value.layout)
+        )
+        index = ChannelIndex(channels_in(layout))
+        shape = (len(index), *self.shape(value)[1:])
+        node = self.add("expand", SelectChannels(index), [value.node], shape, helper=True)
+        return Value(node, numbered(layout))
+
+    def absorbed(self, value: Value, dim: int) -> Value:
+        """The same tensor, pieces of patches in dimension `dim` made channels: a space-to-depth written as views."""
+        shape = self.shape(value)
+        inner = {f.axis: f for f in value.layout[dim] if f.axis > CHANNEL and f.step == 1 and f.size < shape[f.axis]}
+        if not inner:
+            return value
+        block = tuple(inner[axis].size if axis in inner else 1 for axis in range(1, len(shape)))
+        patch = prod(block)
+        steps = {axis: prod(block[axis:]) for axis in inner}  # of a place in the patch, the last axis fastest
+
+        def moved(factor: Factor) -> Factor:
+            if factor.axis == CHANNEL:
+                return Factor(CHANNEL, factor.size, factor.step * patch)
+            if factor.axis in inner:
+                if factor == inner[factor.axis]:
+                    return Factor(CHANNEL, factor.size, steps[factor.axis])
+                if factor.step % inner[factor.axis].size:
+                    raise LayoutError("patches of two sizes")
+                return Factor(factor.axis, factor.size, factor.step // inner[factor.axis].size)
+            return factor
+
+        layout = tuple(fused([moved(factor) for factor in at]) for at in value.layout)
+        layer = SpaceToDepth(block)
+        node = self.add("view", layer, [value.node], layer.output_shape(shape), helper=True)
+        return Value(node, layout)
+
+    def spaced(self, value: Value, dim: int) -> Value:
+        """The same tensor, channels behind a whole axis in `dim` made places: a depth-to-space written as views."""
+        pieces = value.layout[dim]
+        if len(pieces) != 2 or pieces[0].axis <= CHANNEL or pieces[1].axis != CHANNEL or pieces[0].step != 1:
+            return value
+        axis, block = pieces[0].axis, pieces[1].size
+        shape = self.shape(value)
+        if pieces[0].size != shape[axis]:
+            return value
+        others = [f for at in value.layout for f in at if f.axis == CHANNEL and f != pieces[1]]
+        order = ChannelIndex([*others, pieces[1]])
+        node = self.add("view", SelectChannels(order), [value.node], (len(order), *shape[1:]), helper=True)
+        layer = DepthToSpace(tuple(block if at == axis else 1 for at in range(1, len(shape))))
+        node = self.add("view", layer, [node], layer.output_shape(self.graph.nodes[node].shape), helper=True)
+        layout = tuple(
+            whole(axis, shape[axis] * block) if at == dim else other for at, other in enumerate(value.layout)
+        )
+        return Value(node, numbered(layout))
+
+    def settled(self, value: Value) -> Value:
+        """(batch, channels, *axes) without patches in the channels or channels in the axes."""
+        value = self.absorbed(value, 1)
+        for dim in range(2, len(value.layout)):
+            value = self.spaced(value, dim)
+        if any(factor.axis == FREE for dim in value.layout[2:] for factor in dim):
+            value = self.spread(value)
+        return self.filled(value, range(2))
+
+    def spread(self, value: Value) -> Value:
+        """One unit repeated along the axes made a map of its own."""
+        shape = list(self.shape(value))
+        if len(value.layout) != 2 + self.axes:
+            raise LayoutError("units repeated along dimensions that are no axes of the input")
+        layout = list(value.layout)
+        for axis in range(1, 1 + self.axes):
+            dim = value.layout[1 + axis]
+            if any(factor.axis == FREE for factor in dim):
+                if len(dim) != 1 or (len(shape) > axis and shape[axis] > 1):
+                    raise LayoutError("units repeated beside others")
+                layout[1 + axis] = whole(axis, dim[0].size)
+        sizes = [layout[1 + axis][0].size if layout[1 + axis] else 1 for axis in range(1, 1 + self.axes)]
+        node = self.add("expand", Expand(tuple(sizes)), [value.node], (shape[0], *sizes), helper=True)
+        return Value(node, tuple(layout))
+
+    def flattened(self, value: Value) -> Value:
+        """(batch, features) of a whole map."""
+        features = prod(self.shape(value))
+        node = self.add("flatten", Flatten(), [value.node], (features,), helper=True)
+        self.flat[node] = value
+        return Value(node, ((), whole(CHANNEL, features)))
+
+    def is_plain(self, value: Value) -> bool:
+        """Whether the tensor has the map's units one by one: no windows, nothing repeated, no places in channels."""
+        shape = self.shape(value)
+        if any(len({f.axis > CHANNEL for f in dim}) > 1 for dim in value.layout):
+            return False
+        pieces = [factor for dim in value.layout for factor in dim]
+        return all(f.axis == CHANNEL or f == (f.axis, shape[f.axis], 1) for f in pieces)
+
+    # --------------------------------------------------------------------------------------- what rules ask
+
+    def made(self, layout: Layout, value_shape: Shape) -> Shape:
+        """The shape of a new map with this layout: channels counted, spatial axes as they were."""
+        channels = prod([f.size for f in channels_in(layout)])
+        dims = len(layout)
+        if not places_in(layout) and dims < 2 + self.axes:
+            return (channels,)
+        sizes = value_shape[1:] if len(value_shape) > 1 else (1,) * self.axes
+        return (channels, *sizes)
+
+    def source(self, shape: Shape, layer: Layer, name: str) -> Value:
+        """A node that reads nothing."""
+        return Value(self.add(name, layer, (), shape), of_map(shape))
+
+    def axis_of(self, value: Value, dim: int) -> int | None:
+        """The axis that a dimension holds whole, and nothing else; None where it holds no place.
+
+        A dimension of one index is an axis of one unit where the tensor is a map.
+
+        Raises:
+            LayoutError: It holds a part of an axis, or several.
+        """
+        spatial = [f for f in value.layout[dim] if f.axis > CHANNEL]
+        if not value.layout[dim] and dim > 1 and len(value.layout) == 2 + self.axes:
+            return dim - 1 if self.shape(value)[dim - 1 :][:1] in ((1,), ()) else None
+        if not spatial:
+            return None
+        (factor, *rest) = value.layout[dim]
+        if rest or factor != (factor.axis, self.shape(value)[factor.axis], 1):
+            raise LayoutError("windows over a part of an axis, or over several in a row")
+        return factor.axis

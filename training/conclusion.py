@@ -1,0 +1,42 @@
+"""The end of a run: the test images, the pictures, the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fieldspec.architectures.checkpoint import spec_of
+from fieldspec.training.cards import card_of
+from fieldspec.training.datasets import Data
+from fieldspec.training.evaluation import Evaluation, evaluate
+from fieldspec.training.files import CARD, write_json
+from fieldspec.training.images import statistics
+from fieldspec.training.recipe import load_recipe
+from fieldspec.training.reporting import draw_curves, draw_samples, has_plots, report
+
+if TYPE_CHECKING:
+    from fieldspec.training.running import Run
+
+
+def conclude(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
+    """Judge a finished run's last weights on the test images, once; draw, and write the card.
+
+    Returns:
+        The card, and the evaluation: of the held-out images where the data has no others; None where it has none.
+
+    Raises:
+        FieldspecError: A file cannot be written.
+    """
+    mean, std = tuple(run.info["mean"]), tuple(run.info["std"])
+    images, split = (data.test, "test") if data.test is not None else (data.held_out, "held-out")
+    evaluation = evaluate(run.net, images, mean=mean, std=std) if images is not None else None
+    card = card_of(run, spec_of(run.net).hash, evaluation if data.test is not None else None)
+    if evaluation is not None and images is not None:
+        about = {"weights": str(run.folder), "data": data.name, "split": split}
+        report(run.folder, evaluation, images, about=about, pictures=has_plots())
+    if has_plots():
+        recipe = load_recipe(run.info["recipe"])
+        draw_curves(run.folder, run.history, f"{run.info['name']} by {recipe.settings.name}")
+        if recipe.augment:
+            draw_samples(run.folder, data.train, recipe, statistics(data.train).mean_color)
+    write_json(run.folder / CARD, card)
+    return card, evaluation

@@ -1,0 +1,57 @@
+"""A trained network judged by a part of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.datasets import Data
+from fieldspec.training.evaluation import Evaluation, evaluate
+from fieldspec.training.images import Images, hold_out
+from fieldspec.training.networks import Trained
+from fieldspec.training.reporting import report
+
+
+def judge(
+    network: Trained, data: Data, split: str, *, folder: Path | None = None, device: str = "cpu"
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Evaluate a network on a part of a data set: test, held-out or train.
+
+    Returns:
+        The evaluation, and what it is of.
+
+    Raises:
+        FieldspecError: The data has no such part, or other classes than the network.
+    """
+    images = part(data, split)
+    if len(images.classes) != len(network.classes):
+        counts = f"{len(network.classes)} classes, and {data.name} has {len(images.classes)}"
+        raise FieldspecError(f"{network.source}: the network has {counts}")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
+        raise FieldspecError(f"--device {device}: {str(error).splitlines()[0]}") from None
+    evaluation = evaluate(network.net, images, mean=network.mean, std=network.std, device=place)
+    about = {"weights": network.source, "spec": network.name, "hash": network.spec.hash, "data": data.name}
+    about["split"] = split
+    if folder is not None:
+        report(folder, evaluation, images, about=about)
+    return evaluation, about
+
+
+def part(data: Data, split: str) -> Images:
+    """The images of a part; those held out are the data's own, or the tenth that training takes away."""
+    train_numbers, held_out_numbers = hold_out(data.train.labels)
+    own = data.held_out is not None
+    match split:
+        case "train":
+            return data.train if own else data.train.select(train_numbers)
+        case "held-out":
+            return data.held_out if data.held_out is not None else data.train.select(held_out_numbers)
+    if data.test is None:
+        raise FieldspecError(f"{data.name} has no test images; give --split held-out")
+    return data.test

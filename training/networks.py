@@ -1,0 +1,77 @@
+"""A network with its weights and what it takes to ask it: from a checkpoint, a run's folder, or the package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldspec.architectures import catalogue
+from fieldspec.architectures.builder import CIFAR10, create, default_cfg
+from fieldspec.architectures.checkpoint import load_card, load_checkpoint
+from fieldspec.architectures.pretrained import weights_of
+from fieldspec.architectures.spec import ArchitectureSpec, load
+from fieldspec.architectures.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.files import LAST
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network in eval mode, and how images are put to it."""
+
+    name: str
+    net: SpecNet
+    mean: tuple[float, ...]  # 0..1 units
+    std: tuple[float, ...]
+    classes: tuple[str, ...]  # as many as logits
+    source: str  # where the weights are from
+
+    @property
+    def spec(self) -> ArchitectureSpec:
+        """Of the network."""
+        return self.net.spec
+
+
+def trained(source: str, *, pretrained: bool = False) -> Trained:
+    """Load a network.
+
+    Args:
+        source: A checkpoint, a run's folder (its last weights), or with `pretrained` a catalogue name or a spec's file.
+        pretrained: Take the weights that ship with fieldspec.
+
+    Raises:
+        FieldspecError: There are no such weights, or the file is damaged.
+    """
+    if pretrained:
+        return _shipped(source)
+    path = Path(source)
+    path = path / LAST if path.is_dir() else path
+    if not path.exists() and source in catalogue.names():
+        raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or --pretrained for those that ship")
+    if path.suffix in (".yaml", ".yml", ".json"):
+        raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
+    spec, state = load_checkpoint(path)
+    card = load_card(path)
+    net: Any = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec))
+    net.load_state_dict(state)
+    return _ready(net, card, str(path))
+
+
+def _shipped(source: str) -> Trained:
+    spec = load(source)
+    weights = weights_of(spec.hash)
+    if weights is None:
+        raise FieldspecError(f"no weights ship for {spec.name}; train it with: fieldspec train {source}")
+    net: Any = create(spec, "fieldspec", pretrained=True, pretrained_cfg=default_cfg(spec))
+    return _ready(net, weights.card, f"shipped {weights.name}")
+
+
+def _ready(net: SpecNet, card: dict[str, Any], source: str) -> Trained:
+    if not net.num_classes:
+        raise FieldspecError(f"{source}: the network has no classes; give its spec a head, and train it")
+    channels = net.in_chans
+    known = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    mean, std = (tuple(card.get(key, known[key])) for key in ("mean", "std"))
+    classes = tuple(card.get("classes", [f"class {number}" for number in range(net.num_classes)]))
+    return Trained(net.spec.name, net.eval(), mean, std, classes, source)

@@ -1,0 +1,33 @@
+"""From bytes to what a network takes, in one place for training, evaluation and prediction."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Normalize(nn.Module):
+    """Subtracts a mean and divides by a deviation, both in 0..1 units; keeps nothing in the state dict."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], *, channels_last: bool = True) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+        shape = (1, len(mean), 1, 1)
+        self.register_buffer("mean", 255 * torch.tensor(mean).view(shape), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(std).view(shape), persistent=False)
+
+    def images(self, pixels: Tensor) -> Tensor:
+        """(batch, height, width, channels) bytes -> (batch, channels, height, width) in units of 0..255.
+
+        No byte moves: images in this order are channels_last already.
+        """
+        return pixels.permute(0, 3, 1, 2).float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) in units of 0..255 -> the same, normalized."""
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        x = (x - self.mean) / self.std
+        return x.contiguous(memory_format=layout)

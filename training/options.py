@@ -1,0 +1,23 @@
+"""How a run uses the data and the machine, which is no part of its recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run uses the data and the machine; none of it is part of the recipe."""
+
+    full: bool = False  # train on the held-out images, too
+    test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
+    augment: Literal["host", "device"] = "host"
+    resume: bool = False
+    accelerator: str = "auto"
+    devices: str = "1"  # processes on each node, or the numbers of GPUs
+    nodes: int = 1
+    strategy: str = "auto"
+    workers: int = 0  # processes that fetch and augment, for each training process
+    compile: bool | None = None  # torch.compile; on a GPU unless said otherwise
+    progress: bool = False  # a moving bar

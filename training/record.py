@@ -1,0 +1,108 @@
+"""What a run is, in words and as data: run.json, by which it is known again when it is resumed."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from fieldspec.architectures.spec import ArchitectureSpec
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.datasets import Data
+from fieldspec.training.files import RUN, read_json, sweep, write_json
+from fieldspec.training.images import Images, Statistics
+from fieldspec.training.machine import hardware, versions
+from fieldspec.training.options import Options
+from fieldspec.training.recipe import Recipe
+
+SAME = ("hash", "recipe", "data", "images", "full", "augment")  # what a run cannot be resumed without
+
+
+def information(
+    spec: ArchitectureSpec,
+    recipe: Recipe,
+    data: Data,
+    stats: Statistics,
+    trained_on: int,
+    options: Options,
+    trainer: Trainer,
+    command: str,
+) -> dict[str, Any]:
+    """What run.json says: everything that decides the result, and what it was computed on."""
+    accelerator = trainer.strategy.root_device.type
+    return {
+        "schema": 1,
+        "name": spec.name,
+        "hash": spec.hash,
+        "spec": spec.to_dict(),
+        "recipe": recipe.to_dict(),
+        "seed": recipe.settings.seed,
+        "data": data.name,
+        "images": trained_on,
+        "classes": list(data.train.classes),
+        "mean": list(stats.mean),
+        "std": list(stats.std),
+        "full": options.full,
+        "augment": options.augment,
+        "processes": trainer.world_size,
+        "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
+        "command": command,
+        "hardware": hardware(accelerator),
+        "versions": versions(),
+        "date": datetime.fromtimestamp(time.time(), UTC).date().isoformat(),
+    }
+
+
+def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -> dict[str, Any]:
+    """Make the folder, or see that what lies there is the run to go on with; returns what run.json says then.
+
+    Raises:
+        FieldspecError: Another run lies there, or the folder cannot be made.
+    """
+    path = folder / RUN
+    if path.is_file() and resume:
+        before = read_json(path)
+        for key in SAME:
+            if before.get(key) != info[key]:
+                raise FieldspecError(f"{folder}: {_difference(key, before.get(key), info[key])}, so it cannot go on")
+        info = {**info, "command": before["command"], "date": before["date"]}  # of its beginning
+    elif path.is_file() and writes:
+        raise FieldspecError(f"{folder}: holds a run already; continue it with --resume, or give another --output")
+    if not writes:
+        return info
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+    except OSError as error:
+        raise FieldspecError(f"{folder}: {error.strerror or error}") from None
+    if not path.is_file():
+        write_json(path, info)
+    return info
+
+
+def _difference(key: str, before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
+        before, now = before.get(key), now.get(key)
+    short = [value[:12] if key == "hash" else value for value in (before, now)]
+    return f"was begun with {'the spec' if key == 'hash' else key} {short[0]!r}, not {short[1]!r}"
+
+
+def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:
+    """The data in a line or two."""
+    height, width, channels = stats.shape
+    parts = [f"{data.name}: {trained_on:,} images to train on"]
+    if "held_out" in validated:
+        parts.append(f"{len(validated['held_out']):,} held out")
+    if data.test is not None:
+        parts.append(f"{len(data.test):,} to test with")
+    least, most = min(stats.per_class.values()), max(stats.per_class.values())
+    many = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    numbers = [" ".join(f"{value:.4f}" for value in values) for values in (stats.mean, stats.std)]
+    return (
+        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(stats.per_class)} classes of {many}\n"
+        f"mean {numbers[0]}, standard deviation {numbers[1]}"
+    )

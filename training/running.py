@@ -1,0 +1,181 @@
+"""A run from its first line to its card: data, network, Lightning's Trainer, the test at the end."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.warnings import PossibleUserWarning
+from lightning.pytorch import Trainer
+from torch import nn
+
+from fieldspec.architectures.builder import build
+from fieldspec.architectures.spec import ArchitectureSpec
+from fieldspec.architectures.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.augmentation import Augmentation
+from fieldspec.training.batches import Fetch, InOrder, Shuffled, loader
+from fieldspec.training.datasets import Data
+from fieldspec.training.device_augmentation import DeviceAugmentation
+from fieldspec.training.files import STATE
+from fieldspec.training.images import Images, Statistics, hold_out, statistics
+from fieldspec.training.options import Options
+from fieldspec.training.randomness import derive
+from fieldspec.training.recipe import Recipe
+from fieldspec.training.record import information, prepare, summary
+from fieldspec.training.task import Task
+from fieldspec.training.trainer import make_trainer
+
+__all__ = ["Run", "StoppedError", "train"]
+
+JUDGED_AT_ONCE = 500  # images; evaluation needs no gradients, so more fit than in training
+
+
+class StoppedError(FieldspecError):
+    """Someone stopped the run; what was saved is still there."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    net: SpecNet
+    info: dict[str, Any]  # what run.json says
+    history: list[dict[str, float]]
+    first: bool  # whether this is the process that writes files and judges
+
+
+def train(
+    spec: ArchitectureSpec,
+    recipe: Recipe,
+    data: Data,
+    folder: Path,
+    options: Options | None = None,
+    *,
+    tell: Callable[[str], None] = print,
+    command: str = "",
+) -> Run:
+    """Train a spec's network by a recipe; everything lands in `folder`, after each epoch.
+
+    Args:
+        spec: What is trained; its head is given as many classes as the data has.
+        recipe: How.
+        data: In the spec's input size.
+        folder: Of the run; made where it is not there.
+        options: How data and machine are used.
+        tell: Takes lines for a person.
+        command: What was typed, for the card.
+
+    Raises:
+        FieldspecError: The folder holds another run, or a file cannot be written.
+        DivergedError: The loss is no longer a number.
+        StoppedError: Someone pressed Ctrl-C.
+    """
+    options = options or Options()
+    stats = statistics(data.train)
+    training, validated = _parts(data, options)
+    trainer, run_files = make_trainer(recipe, folder, options, tell)
+    info = information(spec, recipe, data, stats, len(training), options, trainer, command)
+    first: bool = trainer.is_global_zero
+    info = prepare(folder, info, resume=options.resume, writes=first)
+    run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "recipe", "seed")}
+
+    task = _task(spec, recipe, stats, training, validated, options, trainer)
+    train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
+    state = folder / STATE
+    if first:
+        tell(summary(data, stats, len(training), validated))
+        tell(f"{spec.name} by {recipe.settings.name} on {info['hardware']}, {info['precision']}; files in {folder}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
+        resumed = str(state) if options.resume and state.is_file() else None
+        try:
+            trainer.fit(task, train_loader, validation_loaders or None, ckpt_path=resumed)
+        except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
+            raise StoppedError(f"stopped; the same command with --resume goes on ({folder})") from None
+    net: Any = deepcopy(task.result)  # as it was built: what torch.compile made for the GPU stays behind
+    return Run(folder, net.cpu().eval(), info, run_files.history, first)
+
+
+def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
+    """The images to train on, and those that are looked at after each epoch."""
+    training, held_out = data.train, data.held_out
+    if held_out is None and not options.full:
+        train_numbers, held_out_numbers = hold_out(data.train.labels)
+        training, held_out = data.train.select(train_numbers), data.train.select(held_out_numbers)
+    elif held_out is not None and options.full and data.test is None:
+        raise FieldspecError("--full: these images are the only ones to judge by; give a test/ folder, too")
+    elif held_out is not None and options.full:
+        raise FieldspecError("--full: the data's own val/ images are no part of its training images; leave it out")
+    validated = {"held_out": held_out, "test": data.test if options.test_each_epoch else None}
+    return training, {name: images for name, images in validated.items() if images is not None and len(images)}
+
+
+def _task(
+    spec: ArchitectureSpec,
+    recipe: Recipe,
+    stats: Statistics,
+    training: Images,
+    validated: dict[str, Images],
+    options: Options,
+    trainer: Trainer,
+) -> Task:
+    settings = recipe.settings
+    torch.manual_seed(derive(settings.seed, "initial weights"))
+    classes = len(training.classes)
+    net = build(spec, num_classes=classes)
+    if settings.dropout is not None:
+        override_dropout(net, settings.dropout)
+    if settings.channels_last:
+        net = net.to(memory_format=torch.channels_last)
+    cuda = trainer.strategy.root_device.type == "cuda"
+    if options.compile or (options.compile is None and cuda):
+        net.compile()
+    on_device = options.augment == "device" and recipe.augment
+    return Task(
+        net,
+        recipe,
+        mean=stats.mean,
+        std=stats.std,
+        classes=classes,
+        steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
+        augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
+        validated=tuple(validated),
+    )
+
+
+def override_dropout(net: nn.Module, rate: float) -> None:
+    """Give every dropout of a network another rate; its spec, and so its hash, stays what it is."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.p = rate
+
+
+def _loaders(
+    recipe: Recipe,
+    stats: Statistics,
+    training: Images,
+    validated: dict[str, Images],
+    options: Options,
+    trainer: Trainer,
+) -> tuple[Any, list[Any]]:
+    settings = recipe.settings
+    on_host = options.augment == "host" and recipe.augment
+    augment = Augmentation(recipe.augment, stats.mean_color, settings.seed) if on_host else None
+    place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
+    pin_memory = trainer.strategy.root_device.type == "cuda"
+    order = Shuffled(len(training), settings.batch_size, settings.seed, **place)
+    if not len(order):
+        raise FieldspecError(f"{len(training)} training images are too few for {trainer.world_size} processes")
+    judges = [
+        loader(Fetch(images), InOrder(len(images), JUDGED_AT_ONCE, **place), pin_memory=pin_memory)
+        for images in validated.values()
+    ]
+    return loader(Fetch(training, augment), order, workers=options.workers, pin_memory=pin_memory), judges
