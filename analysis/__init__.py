@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report import LayerReport, Memory, Report, report_of
     from fieldspec.analysis.sizes import Sizes
     from fieldspec.analysis.tiling import Tile, Tiling, tile_plan
+    from fieldspec.analysis.trace import Traced, opaque_layers, register_rule, report_of_module, trace_module
 
 _HOME = {
     "Activations": "memory",
@@ -41,17 +42,22 @@ _HOME = {
     "Sizes": "sizes",
     "Tile": "tiling",
     "Tiling": "tiling",
+    "Traced": "trace",
     "Window": "field",
     "activations": "memory",
     "effective_receptive_field": "effective",
     "ledger_of": "ledger",
     "measured_effective_field": "effective_measured",
     "misalignments": "alignment",
+    "opaque_layers": "trace",
     "prove": "proof",
+    "register_rule": "trace",
     "report_of": "report",
+    "report_of_module": "trace",
     "save_picture": "effective_pictures",
     "saved_bytes": "memory",
     "tile_plan": "tiling",
+    "trace_module": "trace",
     "valid_input_sizes": "input_sizes",
 }
 
@@ -73,19 +79,24 @@ __all__ = [
     "Sizes",
     "Tile",
     "Tiling",
+    "Traced",
     "Window",
     "activations",
     "effective_receptive_field",
     "ledger_of",
     "measured_effective_field",
     "misalignments",
+    "opaque_layers",
     "properties",
     "prove",
     "receptive_field",
+    "register_rule",
     "report_of",
+    "report_of_module",
     "save_picture",
     "saved_bytes",
     "tile_plan",
+    "trace_module",
     "valid_input_sizes",
 ]
 

@@ -103,7 +103,7 @@ def _of_convolution(conv: Conv, node: Node, graph: LayerGraph) -> list[Property]
     names: list[Property] = []
     if conv.groups > 1:
         names.append("depthwise" if _is_depthwise(conv) else "grouped")
-    if max(conv.stride) > 1:
+    if max(conv.stride, default=1) > 1:  # a linear layer in groups has no axes
         names.append("strided")
     if any(dilation > 1 and kernel > 1 for dilation, kernel in zip(conv.dilation, conv.kernel_size, strict=True)):
         names.append("dilated")
@@ -123,7 +123,7 @@ def _follows_depthwise(node: Node, graph: LayerGraph) -> bool:
     while node.inputs:
         node = graph.nodes[node.inputs[0]]
         if isinstance(node.layer, Conv):
-            return _is_depthwise(node.layer) and max(node.layer.kernel_size) > 1
+            return _is_depthwise(node.layer) and max(node.layer.kernel_size, default=1) > 1
         if not isinstance(node.layer, Norm | Activation | Dropout | DropPath | Multiply):
             return False
     return False

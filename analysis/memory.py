@@ -177,8 +177,9 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
 def _needed(graph: LayerGraph) -> list[bool]:
     """For each node whether the output depends on it; autograd lets go of what leads nowhere."""
     needed = [False] * len(graph.nodes)
-    needed[graph.output] = True
-    for index in range(graph.output, -1, -1):
+    for index in (graph.output, *graph.kept):
+        needed[index] = True
+    for index in reversed(range(len(needed))):
         if needed[index]:
             for source in graph.nodes[index].inputs:
                 needed[source] = True

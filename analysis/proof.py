@@ -70,7 +70,9 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
     dtype = str(next(module.parameters(), torch.empty(0)).dtype).removeprefix("torch.")
     unread = set(report.unread)
     values = not report.ends  # what was traced without values is measured without
-    tensors = [tensor for name, tensor in [*module.named_parameters(), *module.named_buffers()] if name not in unread]
+    state = module.state_dict()  # buffers that are not kept are no weights
+    named = [*module.named_parameters(), *[pair for pair in module.named_buffers() if pair[0] in state]]
+    tensors = [tensor for name, tensor in named if name not in unread]
     measures: list[tuple[str, Any, Callable[[], Any]]] = [
         ("params", report.params, lambda: counts.measure_parameters(module, unread)),
         ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
@@ -96,7 +98,7 @@ def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
         Unmeasurable: The claimed peak is inside a layer that is measured as a whole.
     """
     live = memory.measure_live_bytes(module, shape, values=not report.ends)
-    if report.ends and report.peak_layer not in live and report.peak_layer in report.ends:
+    if report.ends and report.peak_layer not in live:
         raise Unmeasurable(f"the peak is claimed inside a layer, at {report.peak_layer}, where nothing is measured")
     return live[""]
 
@@ -132,7 +134,11 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
         if not key:
             continue  # of the whole the totals are told
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
-            yield _looked_up("live bytes", layer.id, layer.live * width, live, key)  # but not of what is inside a layer
+            check = _looked_up("live bytes", layer.id, layer.live * width, live, key)
+            if check.verdict == "refuted" and any(other.startswith(f"{key}.") for other in keys):
+                inside = Unmeasurable("what is alive inside a layer of several operations is not measured")
+                check = unproved("live bytes", layer.id, check.claimed, inside)
+            yield check
         if isinstance(layer.layer, Merge) or key not in submodules or key in shared:
             continue  # the module of a merge holds its branches
         part, below = submodules[key], {name.removeprefix(f"{key}.") for name in unread}

@@ -102,9 +102,14 @@ def _source(node: Node, image: Shape) -> Field:
     return UNKNOWN  # pixels of another image
 
 
+APART = frozenset((SelectChannels, SpaceToDepth))  # layers that tell channels apart
+
+
 def _after(node: Node, shape: Shape, field: Field) -> Field:
     """The field behind a layer of one input of `shape`."""
     layer = node.layer
+    if field.channels is None and type(layer) not in APART:
+        return _to_each(node, shape, field)
     if field.channels is not None and layer.mixes_channels:
         field = field._replace(channels=None)
     if isinstance(layer, SelectChannels):
@@ -149,7 +154,7 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     if isinstance(layer, Expand):
         return _seeing_all(field, node.id)._replace(placeless=True)
     maps = layer.axes((shape,), node.shape)
-    if maps is not None and max(shape[1:]) == 1 < max(node.shape[1:]) and isinstance(layer, Resize | AdaptivePool):
+    if isinstance(layer, Resize | AdaptivePool) and max(shape[1:]) == 1 < max(node.shape[1:]):
         return _seeing_all(field, node.id)._replace(placeless=True)  # one unit spread over the map
     read = field if maps is None else _through(field, maps)
     if isinstance(layer, Mix) and layer.reduced and read.axes:
@@ -163,14 +168,18 @@ def _through(field: Field, maps: Sequence[AxisMap]) -> Field:
     """The field of units that read a map as `maps` say, an axis each."""
     if field.status == "unknown":
         return field
-    for axis, read in zip(field.axes, maps, strict=True):
+    made: list[AxisField] = []
+    before = None
+    for pair in zip(field.axes, maps, strict=True):
+        axis, read = pair
+        if before is not None and read is before[1] and axis is before[0]:
+            made.append(made[-1])  # a square window is worked out once
+            continue
         if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
             return Field((), "unknown", field.global_since)
-    first = through(field.axes[0], maps[0])
-    axes = [first]
-    for axis, read in zip(field.axes[1:], maps[1:], strict=True):
-        axes.append(first if read is maps[0] and axis is field.axes[0] else through(axis, read))
-    return Field(tuple(axes), field.status, field.global_since)
+        made.append(through(axis, read))
+        before = pair
+    return Field(tuple(made), field.status, field.global_since)
 
 
 def _patches(field: Field, layer: DepthToSpace) -> Field:

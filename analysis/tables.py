@@ -29,6 +29,7 @@ from fieldspec.blocks.layers import (
     Resize,
     SelectChannels,
     Slice,
+    Unflatten,
 )
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
@@ -42,7 +43,7 @@ SCHEMA = 1
 MOST_OPAQUE = 5  # operations that are not followed, in the notes
 FOLDED = (  # shown with the layer before them
     *(Activation, Norm, Dropout, DropPath, Flatten, Identity),
-    *(Constant, Copy, Expand, Pad, Pointwise, SelectChannels, Slice),  # of traced modules
+    *(Constant, Copy, Expand, Pad, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
 

@@ -14,9 +14,9 @@ import sys
 import time
 import warnings
 from collections import Counter, defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -141,8 +141,8 @@ def main() -> None:
     todo = models(options.families, options.all)
     rows: dict[str, Row] = defaultdict(Row)
     slow: list[tuple[float, str]] = []
-    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=40) as pool:
-        for number, found in enumerate(pool.map(outcome, todo, chunksize=4), 1):
+    with get_context("spawn").Pool(options.jobs, maxtasksperchild=25) as pool:
+        for number, found in enumerate(pool.imap(outcome, todo, chunksize=4), 1):
             row = rows[found.family]
             row.counts[found.status] += 1
             slow.append((found.seconds, found.name))

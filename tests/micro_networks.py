@@ -227,6 +227,23 @@ MICRO: dict[str, Micro] = {
     "grouped_apart": Micro(
         Net(lambda n, x: n.g(torch.cat([x[:, :2], n.a(x)[:, :2]], 1))[:, :2], a=conv(7), g=conv(groups=2)), 3, 1, -1
     ),
+    "zero_channels": Micro(  # the shortcut of CIFAR's ResNets
+        Net(lambda n, x: n.b(n.a(x) + F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 2)))[:, :4], a=conv(stride=2, out=8), b=conv(cin=8, out=8)),
+        7, 2, -3,
+    ),
+    "zero_channels_apart": Micro(Net(lambda n, x: n.g(n.a(F.pad(x, (1, 1, 1, 1, 0, 4)))), a=conv(cin=8, out=8, groups=2, padding=0), g=conv(5, cin=8)), 7, 1, -3),
+    "channel_list": Micro(Net(lambda n, x: n.five(n.three(x)[:, [-1, 0]]), three=conv(), five=conv(5, cin=2)), 7, 1, -3),
+    "list_of_one": Micro(Net(lambda n, x: torch.cat([x, n.a(x)], 1)[:, [5, 4]][:, :1], a=conv()), 3, 1, -1),
+    "patches_split": Micro(Net(lambda n, x: n.c(patches(x).chunk(2, 1)[0]), c=conv(cin=8)), 5, 2, -2, touched=3),  # upper rows
+    "views_meet_maps": Micro(
+        Net(lambda n, x: (y := unpatched(x))[:, :, 1:] + n.c(y)[:, :, 1:], c=conv(cin=1, out=1)),
+        2, Fraction(1, 2), 0, phases=((0, 2), (0, 2)),
+    ),
+    "pooled_beside": Micro(
+        Net(lambda n, x: n.c(torch.cat([x.amax((2, 3), keepdim=True).repeat(1, 1, *x.shape[2:]), x], 1)), c=conv(cin=8)),
+        3, 1, -1, "whole_input",
+    ),
+    "reflected_saved": Micro(nn.Sequential(conv(), nn.ReflectionPad2d(1), conv(padding=0)), 5, 1, -2),
     "unbind_stack": Micro(Net(lambda n, x: n.c(torch.stack(x.unbind(1)[::-1], 1)), c=conv()), 3, 1, -1),
     "gated_unit": Micro(Net(lambda n, x: F.glu(n.a(x), 1), a=conv(out=8)), 3, 1, -1),
     "shared_module": Micro(Shared(), 7, 1, -3),

@@ -59,6 +59,7 @@ TABLE: dict[str, Costs] = {
     "pad": Costs(L.Pad(((1, 2), (0, -3))), (8, 12, 4)),
     "expand": Costs(L.Expand((5, 6)), (8, 5, 6), inputs=((8, 1, 1),)),
     "copy": Costs(L.Copy(), MAP),
+    "unflatten": Costs(L.Unflatten((2, 4, 4)), (2, 4, 4), inputs=((32,),)),
     "constant": Costs(L.Constant((2, 9, 7)), (2, 9, 7)),
     "pointwise": Costs(L.Pointwise("exp"), MAP, other_ops=504),
     "mix": Costs(L.Mix("mean", (1, 9, 7)), (1, 9, 7), other_ops=504),

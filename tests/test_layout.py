@@ -103,6 +103,8 @@ def test_only_named_files_load_torch() -> None:
         "analysis/proof.py",
         "analysis/proof_fields.py",
         "analysis/trace/module.py",
+        "analysis/trace/watching.py",
+        "analysis/trace/weights.py",
         "analysis/trace/pointwise_rules.py",
         "analysis/trace/quiet.py",
         "analysis/trace/rules.py",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 import torchvision
 from hypothesis import HealthCheck, given, settings
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 import fieldspec as fs
 from fieldspec.analysis import prove
 from fieldspec.analysis.trace import opaque_layers, register_rule, report_of_module, trace_module
-from fieldspec.analysis.trace.rules import USER_RULES
+from fieldspec.analysis.trace.rules import RULES, USER_RULES
 from fieldspec.architectures.verification import module_path
 from fieldspec.blocks.layers import Conv, Merge
 
@@ -249,6 +250,95 @@ def test_a_network_that_needs_values() -> None:
     net = Net(lambda n, x: n.a(x) if x.sum() > 0 else x, a=conv())
     with pytest.raises(fs.FieldspecError, match="does not run without values"):
         fs.analyze(net, input_size=(4, 8, 8))
+
+
+class Inferred(nn.Module):
+    """Runs under inference_mode, where torch does not take operations apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = conv()
+
+    @torch.inference_mode()
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 4, height, width), the same."""
+        return self.conv(F.max_pool2d(x, 2))  # type: ignore[no-any-return]  # torch
+
+
+class Mixed(nn.Module):
+    """Half of it under autocast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = conv(), conv()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 4, height, width), the same."""
+        with torch.autocast("cpu", torch.bfloat16):
+            y = self.a(x)
+        return self.b(y.float())  # type: ignore[no-any-return]  # torch
+
+
+@pytest.mark.parametrize(("net", "size"), [(Inferred(), 6), (Mixed(), 5)], ids=["inference_mode", "autocast"])
+def test_modes_of_torch(net: nn.Module, size: int) -> None:
+    """Modes that a module enters by itself change nothing; nor does one around the analysis."""
+    assert fs.analyze(net, input_size=(4, 8, 8))[""].receptive_field == (size, size)
+    with torch.inference_mode():
+        assert fs.analyze(net, input_size=(4, 8, 8))[""].receptive_field == (size, size)
+
+
+def test_a_hook_that_returns_another_map() -> None:
+    """A module's path is what its call returns, hooks included: 3 and a pooling by 2."""
+    net = nn.Sequential(conv(), conv())
+    net[0].register_forward_hook(lambda module, inputs, output: F.avg_pool2d(output, 2))
+    report = fs.analyze(net, input_size=(4, 8, 8))
+    assert (report["0"].shape, report["0"].receptive_field) == ((4, 4, 4), (4, 4))
+    assert len(net[0]._forward_hooks) == 1
+
+
+def test_a_decoder_of_features() -> None:
+    """What is made of features has no place in the image; its convolutions are known, and what the encoder sees."""
+    encoder = nn.Sequential(conv(stride=2), nn.Flatten(), nn.Linear(64, 8))
+    decoder = nn.Sequential(nn.Linear(8, 64), nn.Unflatten(1, (4, 4, 4)), nn.ConvTranspose2d(4, 4, 4, 2, 1))
+    report = fs.analyze(nn.Sequential(encoder, decoder), input_size=(4, 8, 8))
+    assert opaque_layers(report.graph) == []
+    assert (report.features.id, report.features.receptive_field) == ("0.0", (3, 3))
+    assert (report[""].shape, report[""].status) == ((4, 8, 8), "whole_input")
+    assert all(check.verdict not in ("refuted", "failed") for check in prove(nn.Sequential(encoder, decoder), report))
+
+
+def test_constants_on_the_device_of_a_map_have_values() -> None:
+    """Numbers made there choose channels, and decide."""
+    net = Net(
+        lambda n, x: n.a(x[:, order]) if (order := torch.arange(3, -1, -1, device=x.device)).sum() > 5 else x, a=conv()
+    )
+    assert fs.analyze(net, input_size=(4, 8, 8))[""].receptive_field == (3, 3)
+
+
+def test_behind_what_is_not_known() -> None:
+    """Shapes are still told, and nothing fails: a Fourier transform there and back."""
+    net = Net(lambda n, x: n.a(torch.view_as_real(torch.fft.fft2(x)).sum(-1)), a=conv())
+    report = fs.analyze(net, input_size=(4, 8, 8))
+    assert (report[""].shape, report[""].status, report.macs) == ((4, 8, 8), "unknown", 64 * 4 * 36)
+    assert report.to_json()
+
+
+def test_statistics_that_nobody_reads() -> None:
+    """Indices of a pooling in one dimension are reshaped and let go of: nothing is unknown."""
+    report = fs.analyze(nn.Sequential(nn.Conv1d(3, 8, 1), nn.AdaptiveMaxPool1d(1)), input_size=(3, 64))
+    assert opaque_layers(report.graph) == []
+
+
+def test_a_rule_that_fails_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its error is the reason; the network's analysis goes on."""
+
+    def broken(op: Any) -> Any:
+        raise KeyError("as it happens")
+
+    monkeypatch.setitem(RULES, "roll", broken)
+    report = fs.analyze(Net(lambda n, x: n.a(x.roll(1, 2)), a=conv()), input_size=(4, 8, 8))
+    ((_, layer),) = opaque_layers(report.graph)
+    assert (layer.reason, report[""].status) == ("KeyError: 'as it happens'", "unknown")
 
 
 # ----------------------------------------------------------------------------------------- left as it was

@@ -275,7 +275,7 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
         node = op.add(GlobalPool(kinds[op.name]), [value], left)  # type: ignore[arg-type]  # avg or max
         return Value(node, numbered(kept))
     if not gone:
-        return Value(value.node, kept)
+        return Value(op.add(Mix(op.name, shape, mixes=False), [value], shape), kept)
     channels = prod([f.size for f in channels_in(layout)])
     left = (channels, *[1 if axis in axes else size for axis, size in enumerate(shape[1:])])
     layer = Mix(op.name, left, reduced=axes, mixes=mixes)

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
 
 from fieldspec.analysis.report import Report, report_of
-from fieldspec.analysis.trace.layout import LayoutError
 from fieldspec.analysis.trace.naming import name_nodes
 from fieldspec.analysis.trace.quiet import undisturbed
-from fieldspec.analysis.trace.recorder import Call, Recorder, Value
-from fieldspec.analysis.trace.tracer import Tracer
+from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.tracer import Tracer, Values
+from fieldspec.analysis.trace.watching import settled, watched
+from fieldspec.analysis.trace.weights import count_weights
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque, Shape
-
-WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
+from fieldspec.blocks.layers import Opaque, Shape
 
 
 @dataclass(frozen=True)
@@ -59,22 +54,25 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     record = Recorder()
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    with undisturbed(module), tracer, _watched(module, record, tracer) as ends:
+    with undisturbed(module), Values(), tracer, watched(module, record, tracer) as ends:
         for tensor in [*module.parameters(), *module.buffers()]:
             tracer.weight(tensor)
         inputs = [tracer.feed(shape, dtype, "input") for shape in shapes]
         try:
             output = module(*inputs)
-        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError, AssertionError) as error:
+        except FieldspecError:
+            raise
+        except Exception as error:  # anybody's code, on tensors without values; a rule that fails makes an Opaque
             raise _failure(module, record, shapes, error) from error
-    outputs = [value.node for value in map(tracer.value, _main_first(output)) if value is not None]
+    found = [(tensor, tracer.value(tensor)) for tensor in _main_first(output)]
+    outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]
     if not outputs:
         raise FieldspecError(f"{_name(module)}: its output does not depend on its input")
     record.graph.output, record.graph.kept = outputs[0], tuple(outputs[1:])
     record.graph.computed_weights = tracer.computed_weights
     ends[""] = outputs[0]
     name_nodes(record, ends)
-    unread, integers = _count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
+    unread, integers = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
     return Traced(record.graph, ends, unread, integers)
 
 
@@ -128,117 +126,6 @@ def _failure(module: nn.Module, record: Recorder, shapes: list[Shape], error: Ex
     size = " and ".join("x".join(map(str, shape)) for shape in shapes)
     lines = str(error).splitlines() or [type(error).__name__]
     return FieldspecError(f"{_name(module)} does not run without values on {size}: {lines[0]}{at}")
-
-
-# -------------------------------------------------------------------------------------------------- modules
-
-
-@contextmanager
-def _watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dict[str, int]]:
-    """Follows which submodule runs, and notes what each of its calls returns."""
-    paths: dict[int, str] = {}
-    for path, part in module.named_modules():
-        paths.setdefault(id(part), path)
-    numbers: dict[str, int] = {}
-    ends: dict[str, int] = {}
-    stack: list[tuple[Call, int]] = []
-
-    def enter(part: nn.Module, args: Any) -> None:
-        path = paths.get(id(part))
-        if path is None:
-            return
-        numbers[path] = numbers.get(path, 0) + 1
-        stack.append((record.call, len(record.graph)))
-        record.call = Call(path, numbers[path], isinstance(part, WINDOWS))
-
-    def leave(part: nn.Module, args: Any, output: Any) -> None:
-        if id(part) not in paths or not stack:
-            return
-        outer, first = stack.pop()
-        value = tracer.value(output) if isinstance(output, Tensor) else None
-        if value is not None and record.call.path:
-            if not any(True for _ in part.children()):
-                value = _settled(output, record, tracer, value)
-                value = _idle(part, output, record, tracer, value) if len(record.graph) == first else value
-            if record.is_plain(value):
-                ends[record.call.key] = value.node
-        record.call = outer
-
-    handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
-    try:
-        yield ends
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
-    """What a layer returns as a map, if it is one: views that make patches of channels are layers, too."""
-    if len(value.layout) == 2 + record.axes and not record.is_plain(value):
-        with suppress(LayoutError):
-            value = record.settled(value)
-            tracer.hold(output, value)
-    return value
-
-
-def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
-    """The node of a module that computed nothing: dropout in eval mode, an identity, a flattening, a view."""
-    shape = record.shape(value)
-    name = type(part).__name__
-    layer: Layer = Identity()
-    if isinstance(part, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
-        layer = Dropout(float(part.p), whole_channels=not isinstance(part, nn.Dropout))
-    elif name in ("DropPath", "StochasticDepth"):
-        layer = DropPath(float(getattr(part, "drop_prob", getattr(part, "p", 0.0)) or 0.0))
-    elif isinstance(part, nn.Flatten) and output.dim() == 2 and len(shape) > 1:
-        flat = record.flattened(record.straight(value))
-        tracer.hold(output, flat)
-        return flat
-    made = Value(record.add(name.lower(), layer, [value.node], shape), value.layout)
-    tracer.hold(output, made)
-    return made
-
-
-# -------------------------------------------------------------------------------------------------- weights
-
-
-def _count_weights(
-    module: nn.Module, record: Recorder, owner: Mapping[int, int]
-) -> tuple[tuple[str, ...], tuple[int, int]]:
-    """Gives every weight (by id) to its owner, the first node that reads it; what none reads goes with its module."""
-    nodes = record.graph.nodes
-    for node in nodes:
-        node.params = node.buffers = 0
-    state = set(module.state_dict())
-    elements: dict[int, tuple[int, bool]] = {}  # id: count, trained
-    names: dict[int, str] = {}
-    for name, parameter in module.named_parameters():
-        elements[id(parameter)] = (parameter.numel(), parameter.requires_grad)
-        names[id(parameter)] = name
-    for name, buffer in module.named_buffers():
-        if name in state:
-            elements.setdefault(id(buffer), (buffer.numel(), False))
-            names.setdefault(id(buffer), name)
-    by_path: dict[str, int] = {}
-    for index, call in enumerate(record.calls):
-        by_path.setdefault(call.path, index)
-    unread = []
-    for weight, (count, trained) in elements.items():
-        node_index = owner.get(weight)
-        if node_index is None:
-            home = names[weight].rpartition(".")[0]
-            if trained or home not in by_path:
-                unread.append(names[weight])
-                continue
-            node_index = by_path[home]  # a counter beside the statistics of its norm
-        node = nodes[node_index]
-        if trained:
-            node.params = (node.params or 0) + count
-        else:
-            node.buffers = (node.buffers or 0) + count
-    counted = [tensor for name, tensor in module.named_buffers() if name in state and name not in unread]
-    whole = [tensor for tensor in counted if not tensor.is_floating_point()]
-    return tuple(unread), (sum(tensor.numel() for tensor in whole), sum(tensor.nbytes for tensor in whole))
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, channels_in, numbered, size_of
+from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, channels_in, numbered, places_in, size_of
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules import Op
 from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, Merge, Multiply, Pointwise
@@ -61,11 +61,24 @@ def layer_of(op: Op) -> Layer:
     return Pointwise(op.name)
 
 
+def _half_repeated(value: Value) -> list[int]:
+    """Dimensions that repeat some of their channels: statistics of groups spread over their channels."""
+    return [at for at, dim in enumerate(value.layout) if {f.axis == FREE for f in dim} == {True, False}]
+
+
+def _alike(op: Op, values: list[Value]) -> list[Value]:
+    """The same values; where one has patches in its views that another has not, all of them as plain maps."""
+    pieces = {frozenset(places_in(value.layout)) for value in values} - {frozenset()}
+    if len(pieces) < 2 or len(op.sizes) != 2 + op.record.axes:
+        return values
+    return [op.record.settled(value) if places_in(value.layout) else value for value in values]
+
+
 def _of_several(op: Op, values: list[Value]) -> Value:
     """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
     count = len(op.sizes)
     values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]
-    values = [op.record.straight(value) for value in values]
+    values = [op.record.filled(value, _half_repeated(value)) for value in _alike(op, values)]
     dims: list[Dim] = []
     for at, size in enumerate(op.sizes):
         pieces = [value.layout[at] for value in values if value.layout[at]]

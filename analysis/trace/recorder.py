@@ -18,6 +18,7 @@ from fieldspec.analysis.trace.layout import (
     numbered,
     of_map,
     places_in,
+    size_of,
     whole,
 )
 from fieldspec.blocks.graph import LayerGraph, Node
@@ -30,6 +31,7 @@ from fieldspec.blocks.layers import (
     SelectChannels,
     Shape,
     SpaceToDepth,
+    Unflatten,
 )
 
 
@@ -62,7 +64,6 @@ class Recorder:
     graph: LayerGraph = field(default_factory=lambda: LayerGraph(traced=True))
     calls: list[Call] = field(default_factory=list)  # parallel to the nodes
     names: list[str] = field(default_factory=list)
-    helpers: set[int] = field(default_factory=set)  # nodes that no operation stands for: views made explicit
     call: Call = field(default_factory=lambda: Call("", 1))
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
 
@@ -75,19 +76,23 @@ class Recorder:
         """(channels, *axes) of a value's map."""
         return self.graph.nodes[value.node].shape
 
-    def add(self, name: str, layer: Layer, inputs: Sequence[int], shape: Shape, *, helper: bool = False) -> int:
+    def add(self, name: str, layer: Layer, inputs: Sequence[int], shape: Shape) -> int:
         """A new node; `name` is the operation's."""
         temporary = self.call.is_window and isinstance(layer, Pad)
         self.graph.nodes.append(Node("", layer, tuple(inputs), shape, temporary=temporary))
         self.calls.append(self.call)
         self.names.append(name)
-        if helper:
-            self.helpers.add(len(self.graph.nodes) - 1)
         return len(self.graph.nodes) - 1
 
     def same(self, name: str, layer: Layer, value: Value) -> Value:
         """A layer that changes neither shape nor places."""
         return Value(self.add(name, layer, [value.node], self.shape(value)), value.layout)
+
+    def seen(self, name: str, layer: Layer, source: int) -> int:
+        """A node that shares its input's memory, though its layer would not: who copies elements says so itself."""
+        node = self.add(name, layer, [source], layer.output_shape(self.graph.nodes[source].shape))
+        self.graph.nodes[node].temporary = True
+        return node
 
     # ------------------------------------------------------------------ views, made explicit where it matters
 
@@ -99,14 +104,14 @@ class Recorder:
             return value
         index = ChannelIndex(factors)
         shape = (len(index), *self.shape(value)[1:])
-        return Value(self.add("view", SelectChannels(index), [value.node], shape, helper=True), layout)
+        return Value(self.add("view", SelectChannels(index), [value.node], shape), layout)
 
     def ordered(self, value: Value, index: ChannelIndex) -> Value:
         """The same tensor over a map of channels in another order; the caller says how they are laid out then."""
         if index.is_in_order:
             return value
         shape = (len(index), *self.shape(value)[1:])
-        return Value(self.add("view", SelectChannels(index), [value.node], shape, helper=True), value.layout)
+        return Value(self.add("view", SelectChannels(index), [value.node], shape), value.layout)
 
     def filled(self, value: Value, dims: Sequence[int]) -> Value:
         """The same tensor with what is repeated in `dims` made channels of their own."""
@@ -118,7 +123,7 @@ class Recorder:
         )
         index = ChannelIndex(channels_in(layout))
         shape = (len(index), *self.shape(value)[1:])
-        node = self.add("expand", SelectChannels(index), [value.node], shape, helper=True)
+        node = self.add("expand", SelectChannels(index), [value.node], shape)
         return Value(node, numbered(layout))
 
     def absorbed(self, value: Value, dim: int) -> Value:
@@ -144,8 +149,7 @@ class Recorder:
 
         layout = tuple(fused([moved(factor) for factor in at]) for at in value.layout)
         layer = SpaceToDepth(block)
-        node = self.add("view", layer, [value.node], layer.output_shape(shape), helper=True)
-        return Value(node, layout)
+        return Value(self.seen("view", layer, value.node), layout)
 
     def spaced(self, value: Value, dim: int) -> Value:
         """The same tensor, channels behind a whole axis in `dim` made places: a depth-to-space written as views."""
@@ -158,9 +162,9 @@ class Recorder:
             return value
         others = [f for at in value.layout for f in at if f.axis == CHANNEL and f != pieces[1]]
         order = ChannelIndex([*others, pieces[1]])
-        node = self.add("view", SelectChannels(order), [value.node], (len(order), *shape[1:]), helper=True)
+        node = self.add("view", SelectChannels(order), [value.node], (len(order), *shape[1:]))
         layer = DepthToSpace(tuple(block if at == axis else 1 for at in range(1, len(shape))))
-        node = self.add("view", layer, [node], layer.output_shape(self.graph.nodes[node].shape), helper=True)
+        node = self.seen("view", layer, node)
         layout = tuple(
             whole(axis, shape[axis] * block) if at == dim else other for at, other in enumerate(value.layout)
         )
@@ -168,12 +172,31 @@ class Recorder:
 
     def settled(self, value: Value) -> Value:
         """(batch, channels, *axes) without patches in the channels or channels in the axes."""
+        is_map = self.axes > 1 and len(value.layout) == 2 + self.axes
+        if is_map and not places_in(value.layout) and all(channels_in([dim]) for dim in value.layout[2:]):
+            return self.unflattened(value)
         value = self.absorbed(value, 1)
         for dim in range(2, len(value.layout)):
             value = self.spaced(value, dim)
         if any(factor.axis == FREE for dim in value.layout[2:] for factor in dim):
             value = self.spread(value)
         return self.filled(value, range(2))
+
+    def unflattened(self, value: Value) -> Value:
+        """Features in several dimensions as a map of their own: what a decoder begins with."""
+        value = self.filled(value, range(len(value.layout)))
+        shape = tuple([size_of(dim) for dim in value.layout[1:]])
+        return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), of_map(shape))
+
+    def written(self, value: Value) -> Value:
+        """The same tensor with memory for everything that is repeated in it."""
+        if not any(factor.axis == FREE for dim in value.layout for factor in dim):
+            return value
+        if len(value.layout) == 2 + self.axes:
+            if places_in(value.layout):
+                return self.filled(value, range(2))  # a row repeated along the columns: who reads it spreads it
+            value = self.spread(value)
+        return self.filled(value, range(len(value.layout)))
 
     def spread(self, value: Value) -> Value:
         """One unit repeated along the axes made a map of its own."""
@@ -188,13 +211,13 @@ class Recorder:
                     raise LayoutError("units repeated beside others")
                 layout[1 + axis] = whole(axis, dim[0].size)
         sizes = [layout[1 + axis][0].size if layout[1 + axis] else 1 for axis in range(1, 1 + self.axes)]
-        node = self.add("expand", Expand(tuple(sizes)), [value.node], (shape[0], *sizes), helper=True)
+        node = self.add("expand", Expand(tuple(sizes)), [value.node], (shape[0], *sizes))
         return Value(node, tuple(layout))
 
     def flattened(self, value: Value) -> Value:
         """(batch, features) of a whole map."""
         features = prod(self.shape(value))
-        node = self.add("flatten", Flatten(), [value.node], (features,), helper=True)
+        node = self.add("flatten", Flatten(), [value.node], (features,))
         self.flat[node] = value
         return Value(node, ((), whole(CHANNEL, features)))
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from fieldspec.analysis.trace import mixing_rules, view_rules, window_rules  # noqa: F401  # they enter their rules
-from fieldspec.analysis.trace.layout import Layout, LayoutError, of_map
+from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
@@ -22,6 +24,33 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
+COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
+
+
+class Values(TorchFunctionMode):
+    """Spares functions what torch would do with values.
+
+    Lists that choose channels become tensors here: torch would make them where the map is, and there they have no
+    values. Autocast is off: it would turn the weights, and not a map that has no values.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__getitem__:
+            tensor, chosen = args
+            args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))
+        with ExitStack() as casts:
+            for device in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(device):
+                    casts.enter_context(torch.autocast(device, enabled=False))
+            return func(*args, **(kwargs or {}))
+
+
+def _numbers(index: Any) -> Any:
+    if not isinstance(index, list) or not index or not all(isinstance(one, int) for one in index):
+        return index
+    of_masks = all(isinstance(one, bool) for one in index)
+    return torch.tensor([at for at, one in enumerate(index) if one] if of_masks else index)
 
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
@@ -55,7 +84,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def feed(self, shape: tuple[int, ...], dtype: torch.dtype, name: str) -> Tensor:
         """An input (channels, *axes) of the network, as a batch of one."""
-        tensor = torch.empty(1, *shape, dtype=dtype, device=META)
+        with _disable_current_modes():  # or it would be a constant
+            tensor = torch.empty(1, *shape, dtype=dtype, device=META)
         node = self.record.add(name, Input(shape), (), shape)
         self.hold(tensor, Value(node, of_map(shape)))
         return tensor
@@ -68,13 +98,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
+        if _is_composite(func):  # under inference_mode torch does not take it apart itself
+            with self:
+                return func._op_dk(COMPOSITE, *args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        if func.is_view and args and id(args[0]) in self._asides:
+            return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
             if id(tensor) in self._asides:
                 self._use_aside(tensor)
         depends = any(id(tensor) in self._values for tensor in tensors)
         if not depends and all(id(tensor) not in self._weights and not tensor.is_meta for tensor in tensors):
-            return func(*args, **kwargs)  # constants have values
+            return _constants(func, args, kwargs)
         out = self._run(func, args, kwargs)
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         self._kept += made
@@ -99,7 +134,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         ghost_args, ghost_kwargs = tree_map_only(Tensor, self._ghost, (args, kwargs))
         try:
             out = func(*ghost_args, **ghost_kwargs)
-        except NotImplementedError:
+        except (NotImplementedError, RuntimeError):  # torch's two ways to say that it cannot
             rule = USER_RULES.get(func._schema.name)
             if rule is None:
                 raise
@@ -128,17 +163,21 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         before = len(self.record.graph)
         try:
             results = self._values_of(func, op)
-        except LayoutError as error:
+        except Exception as error:  # a rule that fails claims nothing
+            if func._schema.name in USER_RULES and not isinstance(error, LayoutError):
+                raise
             del self.record.graph.nodes[before:], self.record.calls[before:], self.record.names[before:]
-            self.record.helpers.difference_update(range(before, before + 64))
-            self._opaque(op, made, str(error), _products(func, args, kwargs, out))
+            reason = (
+                str(error) if isinstance(error, LayoutError) else f"{type(error).__name__}: {error}".splitlines()[0]
+            )
+            self._opaque(op, made, reason, _products(func, args, kwargs, out))
             return
         if isinstance(results, list):
             for tensor, value in zip(made, results, strict=True):
                 self._keep(func, args, tensor, value)
             return
         if made:
-            self._keep(func, args, made[0], results)
+            self._keep(func, args, made[0], results and self._again(op, made[0], results))
         for tensor in made[1:]:
             if results is not None and id(tensor) not in self._values:
                 self._asides[id(tensor)] = (tensor, op, results)
@@ -165,11 +204,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _keep(self, func: OpOverload, args: Any, tensor: Tensor, value: Value | None) -> None:
         base = self._views.get(id(tensor))
-        if func._schema.is_mutable and base is not None and base.shape != tensor.shape and not _in_place_is_local(func):
-            held = self.value(base)
-            shape, layout = _bare(base)
-            node = self._opaque_node("in-place", (held,) if held else (), shape, "a part changed in place")
-            self.hold(base, Value(node, layout))
+        if func._schema.is_mutable and base is not None and not _in_place_is_local(func):
+            self._change_base(base, tensor, value)
         elif func.is_view and args and isinstance(args[0], Tensor):
             self._views[id(tensor)] = self._views.get(id(args[0]), args[0])
         if value is None:
@@ -177,16 +213,35 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         else:
             self.hold(tensor, value)
 
+    def _change_base(self, base: Tensor, view: Tensor, value: Value | None) -> None:
+        """A view was changed in place: what it is a view of, too."""
+        held = self.value(base)
+        if held and value and base.shape == view.shape and held.layout == value.layout:
+            self.hold(base, value)
+            return
+        shape, layout = self._bare(base)
+        node = self._opaque_node("in-place", (held,) if held else (), shape, "a part changed in place")
+        self.hold(base, Value(node, layout))
+
+    def _aside_seen(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
+        """A view of statistics or indices does not use them yet."""
+        out = self._run(func, args, kwargs)
+        made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        self._kept += made
+        _, op, value = self._asides[id(args[0])]
+        self._asides.update({id(tensor): (tensor, op, value) for tensor in made if tensor is not args[0]})
+        return out
+
     def _use_aside(self, tensor: Tensor) -> None:
         """Nothing is claimed of statistics and indices, if somebody reads them at all."""
         _, op, value = self._asides.pop(id(tensor))
-        shape, layout = _bare(tensor)
+        shape, layout = self._bare(tensor)
         self.hold(tensor, Value(self._opaque_node(op.name, (value,), shape, "a second result"), layout))
 
     def _opaque(self, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
         for tensor in made[:1]:
-            shape, layout = _bare(tensor)
+            shape, layout = self._bare(tensor)
             self.hold(tensor, Value(self._opaque_node(op.name, values, shape, reason, products), layout))
         for tensor in made[1:]:
             self._asides[id(tensor)] = (tensor, op, self._values[id(made[0])][1])
@@ -194,6 +249,22 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _opaque_node(self, name: str, values: Any, shape: tuple[int, ...], reason: str, products: int = 0) -> int:
         layer = Opaque(name, place_in_source(), shape, reason, products)
         return self.record.add(name, layer, [value.node for value in values], shape)
+
+    def _bare(self, tensor: Tensor) -> tuple[tuple[int, ...], Layout]:
+        """Shape and layout of a tensor of which nothing is known: a map if it can be one, else all of it channels."""
+        shape = tuple(tensor.shape)
+        if len(shape) == 2 + self.record.axes and shape[0] == 1:
+            return shape[1:], of_map(shape[1:])
+        layout = numbered(tuple(whole(CHANNEL, size) for size in shape))
+        return (tensor.numel(), *[1] * self.record.axes), layout
+
+    def _again(self, op: Op, tensor: Tensor, value: Value) -> Value:
+        """What nothing is known of, as a map of its own shape once it is a map again."""
+        lost = isinstance(self.record.graph.nodes[value.node].layer, Opaque)
+        if not lost or len(value.layout) != 2 + self.record.axes or not channels_in(value.layout[2:]):
+            return value
+        shape, layout = self._bare(tensor)
+        return Value(self._opaque_node(op.name, (value,), shape, "behind an operation that is not known"), layout)
 
     def _own(self, tensors: list[Tensor], before: int) -> None:
         """The first node that reads weights counts them."""
@@ -204,10 +275,19 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             self.owned.append((len(self.record.graph) - 1, read))
 
 
-def _bare(tensor: Tensor) -> tuple[tuple[int, ...], Layout]:
-    """Shape and layout of a tensor of which nothing is known: its dimensions as they are, the batch left out."""
-    shape = tuple(tensor.shape)
-    return (shape[1:], of_map(shape[1:])) if shape[:1] == (1,) else (shape, of_map(shape)[1:])
+def _is_composite(func: OpOverload) -> bool:
+    """Whether torch's own definition of an operation is by others, and no rule of a user's is for it."""
+    composite = torch._C._dispatch_has_kernel_for_dispatch_key(func._name, "CompositeImplicitAutograd")
+    return composite and func._schema.name not in USER_RULES
+
+
+def _constants(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
+    """What does not depend on the input has values, on whatever device the module asks for it: ``device=x.device``."""
+    if kwargs.get("device") is None or torch.device(kwargs["device"]) != META:
+        return func(*args, **kwargs)
+    out = func(*args, **kwargs)
+    small = all(leaf.numel() <= MAX_CONSTANT for leaf in tree_leaves(out) if isinstance(leaf, Tensor))
+    return func(*args, **{**kwargs, "device": "cpu"}) if small else out
 
 
 def _products(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> int:

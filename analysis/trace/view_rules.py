@@ -84,13 +84,14 @@ def repeat(op: Op) -> Value:
             raise LayoutError("a map repeated beside itself")
         else:
             made.append((Factor(FREE, size // size_of(dim), 0), *dim))
-    return op.record.filled(Value(op.input.node, tuple(made)), range(2))
+    value = op.record.written(Value(op.input.node, tuple(made)))
+    return value if tuple(made) == layout else op.record.same(op.name, Copy(), value)
 
 
 @rule("clone", "contiguous", "_to_copy", "to")
 def copy(op: Op) -> Value:
     """The same elements in memory of their own."""
-    return op.record.same(op.name, Copy(), op.input)
+    return op.record.same(op.name, Copy(), op.record.written(op.input))
 
 
 @rule("copy")
@@ -160,7 +161,8 @@ def index(op: Op) -> Value:
     if numbers.is_meta or op.values(numbers) is not None or numbers.dim() != 1 or numbers.is_floating_point():
         raise LayoutError("a choice by numbers that have no values here")
     size = size_of(op.input.layout[dim])
-    return chosen(op, op.input, dim, [int(number) % size for number in numbers])
+    value = chosen(op, op.input, dim, [int(number) % size for number in numbers])
+    return op.record.same(op.name, Copy(len(numbers)), value)
 
 
 @rule("glu")
@@ -174,6 +176,8 @@ def gated_half(op: Op) -> Value:
 
 def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
     """Some indices of a dimension: channels, or units of an axis."""
+    if len({f.axis > CHANNEL for f in value.layout[dim]}) > 1:  # patches beside channels
+        value = op.record.spaced(op.record.absorbed(value, dim), dim)
     pieces = value.layout[dim]
     size = size_of(pieces)
     if list(indices) == list(range(size)):
@@ -203,7 +207,7 @@ def _channels(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
         within = ChannelIndex(pieces)
         index = tuple([base + within[one] for base in ChannelIndex(around) for one in indices])
     shape = (len(index), *op.record.shape(value)[1:])
-    node = op.record.add(op.name, SelectChannels(index), [value.node], shape, helper=True)
+    node = op.record.add(op.name, SelectChannels(index), [value.node], shape)
     return Value(node, fastest(value.layout, dim, len(indices)))
 
 
@@ -227,7 +231,7 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
     starts, steps, sizes = [0] * (len(shape) - 1), [1] * (len(shape) - 1), list(shape[1:])
     starts[axis - 1], steps[axis - 1], sizes[axis - 1] = start, step, count
     layer = Slice(tuple(starts), tuple(steps), tuple(sizes))
-    node = op.record.add(op.name, layer, [value.node], (shape[0], *sizes), helper=True)
+    node = op.record.add(op.name, layer, [value.node], (shape[0], *sizes))
     return Value(node, with_dim(tuple(fused(pieces) for pieces in others), dim, dims))
 
 
@@ -257,32 +261,36 @@ def stack(op: Op) -> Value:
 
 def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Value:
     """Tensors joined along a dimension of channels."""
-    found = [op.values(tensor) for tensor in tensors]
-    like = next(value for value in found if value is not None)
+    return joined(op, [op.values(tensor) for tensor in tensors], tensors, dim, new=new)
+
+
+def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
+    """The same of values, None for what does not depend on the input; of the tensors only the shapes are asked."""
+    like = max([value for value in found if value is not None], key=lambda value: len(places_in(value.layout)))
     sizes = [1 if new else tensor.shape[dim] for tensor in tensors]
     values: list[Value] = []
     for tensor, value in zip(tensors, found, strict=True):
         layout = _constant(op, tensor, like.layout, dim, new) if value is None else value
         values.append(Value(layout.node, (*layout.layout[:dim], (), *layout.layout[dim:])) if new else layout)
+    values = [_over_places(op, value, values) for value in values]
     rest = [with_dim(value.layout, dim, ()) for value in values]
     if any(f.axis > CHANNEL for value in values for f in value.layout[dim]):
         raise LayoutError("maps joined along an axis")
     values = [op.record.filled(value, range(len(value.layout))) if _repeats(value, rest) else value for value in values]
     values = [op.record.filled(value, [dim]) for value in values]
-    if len({frozenset(places_in([pieces])) for value in values for pieces in [()]}) != 1:
-        raise LayoutError("maps of different places joined")
     places = [tuple(frozenset(places_in([pieces])) for pieces in value.layout) for value in values]
     known = [place for place, value in zip(places, values, strict=True) if not _is_constant(op, value)]
     if any(place != known[0] for place in known):
         raise LayoutError("maps joined whose places lie in different dimensions")
-    around = numbered(with_dim(like.layout if not new else values[found.index(like)].layout, dim, ()))
+    around = numbered(with_dim(values[found.index(like)].layout, dim, ()))
     outside = prod([f.size for f in channels_in(around)])
     total = sum(sizes)
     shape = (outside * total, *op.record.shape(like)[1:])
-    layer = Concat()
-    node = op.record.add(op.name, layer, [value.node for value in values], shape)
     if outside == 1:
+        node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
         return Value(node, with_dim(around, dim, whole(CHANNEL, total)))
+    values = [_by_rows(op, value, dim) for value in values]
+    node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
     # the map has all of the first operand's channels before those of the second: put them as the tensor has them
     first = [outside * sum(sizes[:at]) for at in range(len(sizes))]
     order = [
@@ -291,10 +299,16 @@ def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Val
         for at in range(len(sizes))
         for one in range(sizes[at])
     ]
-    if any(not _rows(value, dim) for value in values):
-        raise LayoutError("tensors joined inside their channels")
-    node = op.record.add("view", SelectChannels(tuple(order)), [node], shape, helper=True)
+    node = op.record.add("view", SelectChannels(tuple(order)), [node], shape)
     return Value(node, fastest(around, dim, total))
+
+
+def _over_places(op: Op, value: Value, others: list[Value]) -> Value:
+    """One unit repeated where others have their places becomes a map of its own."""
+    free = [at for at, pieces in enumerate(value.layout) if any(f.axis == FREE for f in pieces)]
+    if any(places_in([other.layout[at]]) for at in free for other in others):
+        return op.record.spread(op.record.filled(value, [at for at in range(2) if at in free]))
+    return value
 
 
 def _repeats(value: Value, rest: list[Layout]) -> bool:
@@ -303,11 +317,12 @@ def _repeats(value: Value, rest: list[Layout]) -> bool:
     )
 
 
-def _rows(value: Value, dim: int) -> bool:
-    """Whether a value's channels are counted with `dim` as the fastest."""
+def _by_rows(op: Op, value: Value, dim: int) -> Value:
+    """The same tensor over a map whose channels are counted with `dim` as the fastest."""
     within = channels_in([value.layout[dim]])
-    around = channels_in([pieces for at, pieces in enumerate(value.layout) if at != dim])
-    return ChannelIndex([*around, *within]).is_in_order
+    around = channels_in(with_dim(value.layout, dim, ()))
+    node = op.record.ordered(value, ChannelIndex([*around, *within])).node
+    return Value(node, fastest(value.layout, dim, size_of(within)))
 
 
 def _constant(op: Op, tensor: Any, like: Layout, dim: int, new: bool) -> Value:
@@ -324,7 +339,7 @@ def _constant(op: Op, tensor: Any, like: Layout, dim: int, new: bool) -> Value:
             if f.axis > CHANNEL:
                 sizes[f.axis] = sizes[f.axis] * f.size
     shape = (channels, *[sizes.get(axis, 1) for axis in range(1, 1 + op.record.axes)])
-    return Value(op.record.add("constant", Constant(shape), (), shape, helper=True), numbered(tuple(layout)))
+    return Value(op.record.add("constant", Constant(shape), (), shape), numbered(tuple(layout)))
 
 
 def _is_constant(op: Op, value: Value) -> bool:

@@ -22,6 +22,7 @@ from fieldspec.analysis.trace.layout import (
 )
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules import Op, rule
+from fieldspec.analysis.trace.view_rules import chosen, joined
 from fieldspec.blocks.layers import (
     AdaptivePool,
     Conv,
@@ -206,11 +207,27 @@ def pad(op: Op) -> Value:
             continue
         axis = op.record.axis_of(value, dims - 1 - at)
         if axis is None:
-            raise LayoutError("padding of a dimension that is no axis")
+            value = _beside_zeros(op, value, dims - 1 - at, before, after)
+            continue
         sides[axis - 1] = (before, after)
     mode = next(mode for mode, name in PADDINGS.items() if op.name.startswith(name))
     layout, shape = resized(op, value)
+    if value.node != op.input.node and not any(map(any, sides)):
+        return value
     return Value(op.add(Pad(tuple(sides), mode), [value], shape), layout)
+
+
+def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Value:
+    """Channels of zeros before and after those of a map; negative numbers take channels away."""
+    if not value.layout[dim] and not (dim == 1 and len(value.layout) == 2 + op.record.axes):
+        raise LayoutError("padding of a dimension that is no axis")
+    size = size_of(value.layout[dim])
+    value = chosen(op, value, dim, range(max(0, -before), size - max(0, -after)))
+    own = [size_of(pieces) for pieces in value.layout]
+    widths = [(None, max(0, before)), (value, own[dim]), (None, max(0, after))]
+    parts = [(part, width) for part, width in widths if width]
+    shapes = [op.result.new_empty(*own[:dim], width, *own[dim + 1 :]) for _, width in parts]
+    return joined(op, [part for part, _ in parts], shapes, dim)
 
 
 @rule("pixel_shuffle")

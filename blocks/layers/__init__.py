@@ -10,7 +10,7 @@ from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Poi
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Norm
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth
-from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice
+from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice, Unflatten
 from fieldspec.blocks.layers.source import Identity, Input
 
 __all__ = [
@@ -60,5 +60,6 @@ __all__ = [
     "Sizes",
     "Slice",
     "SpaceToDepth",
+    "Unflatten",
     "numel",
 ]

@@ -64,11 +64,15 @@ class Conv(Layer):
         return prod(output) * (self.in_channels // self.groups) * prod(self.kernel_size)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        windows = list(zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True))
-        if all(kernel == stride == 1 and before == 0 for kernel, stride, _, (before, _) in windows):
+        windows = list(
+            zip(self.kernel_size, self.stride, self.dilation, [side[0] for side in self.padding], strict=True)
+        )
+        first = windows[0]
+        if windows.count(first) < len(windows):
+            return tuple([sliding(*window) for window in windows])
+        if first[0] == first[1] == 1 and first[3] == 0:
             return None
-        made = {window: sliding(*window[:3], window[3][0]) for window in windows}  # the same object for equal axes
-        return tuple([made[window] for window in windows])
+        return (sliding(*first),) * len(windows)  # one object for all axes, which readings know as the same
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if all(before == after for before, after in self.padding):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.errors import ShapeError
-from fieldspec.blocks.layers.base import Layer, Shape
+from fieldspec.blocks.layers.base import INPUTS_SAVED, NOTHING_SAVED, Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.convolution import Sides, Sizes
 
 
@@ -67,6 +67,9 @@ class Pad(Layer):
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
         return tuple([sliding(1, 1, 1, before) for before, _ in self.padding])
 
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return INPUTS_SAVED if self.mode in ("reflect", "replicate") else NOTHING_SAVED
+
 
 @dataclass(frozen=True, slots=True)
 class Expand(Layer):
@@ -81,13 +84,34 @@ class Expand(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Unflatten(Layer):
+    """A vector of features as a map, whose units have no place in the image; a view."""
+
+    kind: ClassVar[str] = "unflatten"
+    is_alias: ClassVar[bool] = True
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if numel(inputs[0]) != numel(self.shape):
+            raise ShapeError(f"unflatten to {'x'.join(map(str, self.shape))} of {numel(inputs[0])} features")
+        return self.shape
+
+
+@dataclass(frozen=True, slots=True)
 class Copy(Layer):
-    """The same elements in memory of their own: what `contiguous` does behind a permutation."""
+    """The same elements in memory of their own: what `contiguous` does behind a permutation.
+
+    `indices` were given to choose the elements: autograd keeps them.
+    """
 
     kind: ClassVar[str] = "copy"
+    indices: int = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(bytes=8 * self.indices)
 
 
 @dataclass(frozen=True, slots=True)

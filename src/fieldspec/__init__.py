@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fieldspec.analysis.effective_measured import measured_effective_field
     from fieldspec.analysis.effective_pictures import save_picture
     from fieldspec.analysis.report import LayerReport, Report
+    from fieldspec.analysis.trace import register_rule
     from fieldspec.architectures.builder import build
     from fieldspec.architectures.catalogue import names
     from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
@@ -58,6 +59,7 @@ _HOME = {
     "measured_effective_field": "analysis.effective_measured",
     "names": "architectures.catalogue",
     "register_block": "blocks.registry",
+    "register_rule": "analysis.trace",
     "save_checkpoint": "architectures.checkpoint",
     "save_picture": "analysis.effective_pictures",
     "tile_plan": "architectures.readings",
@@ -90,6 +92,7 @@ __all__ = [
     "measured_effective_field",
     "names",
     "register_block",
+    "register_rule",
     "save_checkpoint",
     "save_picture",
     "tile_plan",
