@@ -95,11 +95,11 @@ def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
     """The most bytes that are alive.
 
     Raises:
-        Unmeasurable: The claimed peak is inside a layer that is measured as a whole.
+        Unmeasurable: The claimed peak is in what is measured as a whole.
     """
     live = memory.measure_live_bytes(module, shape, values=not report.ends)
     if report.ends and report.peak_layer not in live:
-        raise Unmeasurable(f"the peak is claimed inside a layer, at {report.peak_layer}, where nothing is measured")
+        raise Unmeasurable(f"the peak is claimed at {report.peak_layer}, an operation within a layer or a function")
     return live[""]
 
 

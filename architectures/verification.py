@@ -155,7 +155,8 @@ _WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}
 def _pair(check: Check) -> str:
     """What is claimed, and what was measured: `47 (measured 47)`."""
     claimed, measured = (
-        by(value) if isinstance(value, tuple) and value else str(value) for value in (check.claimed, check.measured)
+        by(value) if isinstance(value, tuple) and value else "unknown" if value is None else str(value)
+        for value in (check.claimed, check.measured)
     )
     return f"{claimed} (measured {measured})" if check.measured is not None else f"{claimed} ({check.verdict})"
 
