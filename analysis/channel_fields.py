@@ -94,9 +94,14 @@ def together(fields: Sequence[Field]) -> Field:
     first = fields[0]
     if all(field == first for field in fields):
         return first._replace(channels=None)
+    return unlike(fields)
+
+
+def unlike(fields: Sequence[Field]) -> Field:
+    """The same, of fields that are known to differ."""
     placed = [field for field in fields if not field.placeless]
     global_since = next((field.global_since for field in fields if field.global_since), None)
-    status = max((field.status for field in placed or fields), key=RANK.__getitem__)
+    status = max([field.status for field in placed or fields], key=RANK.__getitem__)
     if global_since is not None and status == "exact":
         status = "whole_input"
     if status == "unknown":
@@ -110,7 +115,9 @@ def together(fields: Sequence[Field]) -> Field:
 
 def joined_or_none(fields: list[AxisField]) -> AxisField | None:
     """The union along one axis; None where too many phases would have to be told apart."""
-    return None if phases_joined(fields) > MAX_PHASES else joined(fields)
+    if any(field.period > 1 for field in fields) and phases_joined(fields) > MAX_PHASES:
+        return None
+    return joined(fields)
 
 
 def each(field: Field, rule: Callable[[Field], Field]) -> Field:

@@ -239,6 +239,8 @@ def _measurements(units: Units, claimed: AxisField) -> dict[str, Any]:
     """The same, of what was measured; None for what so few units do not tell."""
     period, advance = units.period, units.advance
     seen = list(units.windows)
+    if not any(seen):
+        seen = seen[: claimed.period]  # units that read nothing are all alike
     start = jump = None
     if period is not None and advance is not None:
         jump = whole(Fraction(advance, period))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import product
 
 from fieldspec.analysis.channel_fields import (
@@ -19,6 +18,7 @@ from fieldspec.analysis.channel_fields import (
     grouped,
     joined_or_none,
     together,
+    unlike,
 )
 from fieldspec.analysis.field import (
     NOTHING,
@@ -83,7 +83,11 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
         try:
             if len(node.inputs) == 1:
                 source = node.inputs[0]
-                fields.append(_after(node, nodes[source].shape, fields[source]))
+                field = fields[source]
+                if field.channels is None and type(node.layer) not in APART:
+                    fields.append(_to_each(node, nodes[source].shape, field))
+                else:
+                    fields.append(_after(node, nodes[source].shape, field))
             elif node.inputs:
                 fields.append(_merged(node, graph, fields))
             else:
@@ -103,13 +107,12 @@ def _source(node: Node, image: Shape) -> Field:
 
 
 APART = frozenset((SelectChannels, SpaceToDepth))  # layers that tell channels apart
+SPREADING = frozenset((Resize, AdaptivePool))  # layers that may make a map of one unit
 
 
 def _after(node: Node, shape: Shape, field: Field) -> Field:
-    """The field behind a layer of one input of `shape`."""
+    """The field behind a layer of one input of `shape`, where channels differ or come to differ."""
     layer = node.layer
-    if field.channels is None and type(layer) not in APART:
-        return _to_each(node, shape, field)
     if field.channels is not None and layer.mixes_channels:
         field = field._replace(channels=None)
     if isinstance(layer, SelectChannels):
@@ -140,7 +143,7 @@ def _alike(field: Field) -> Field:
 def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     """The field of one kind of channel behind a layer that does the same to all of them."""
     layer = node.layer
-    if isinstance(layer, Opaque) or field.lost:
+    if field.lost or type(layer) is Opaque:
         return LOST
     if layer.is_global:
         return _seeing_all(field, node.id)
@@ -151,35 +154,31 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     if layer.covers((shape,)):
         axes = tuple([over(axis, units) for axis, units in zip(field.axes, shape[1:], strict=True)])
         return _seeing_all(field, node.id)._replace(axes=axes, placeless=True)
-    if isinstance(layer, Expand):
+    if type(layer) is Expand:
         return _seeing_all(field, node.id)._replace(placeless=True)
     maps = layer.axes((shape,), node.shape)
-    if isinstance(layer, Resize | AdaptivePool) and max(shape[1:]) == 1 < max(node.shape[1:]):
+    if type(layer) in SPREADING and max(shape[1:], default=1) == 1 < max(node.shape[1:], default=1):
         return _seeing_all(field, node.id)._replace(placeless=True)  # one unit spread over the map
     read = field if maps is None else _through(field, maps)
-    if isinstance(layer, Mix) and layer.reduced and read.axes:
+    if type(layer) is Mix and layer.reduced and read.axes:
         units = [shape[1 + axis] if axis in layer.reduced else 1 for axis in range(len(read.axes))]
         axes = tuple([over(axis, count) if count > 1 else axis for axis, count in zip(read.axes, units, strict=True)])
         return _seeing_all(read, node.id)._replace(axes=axes)
     return read
 
 
-def _through(field: Field, maps: Sequence[AxisMap]) -> Field:
+def _through(field: Field, maps: tuple[AxisMap, ...]) -> Field:
     """The field of units that read a map as `maps` say, an axis each."""
     if field.status == "unknown":
         return field
+    square = maps.count(maps[0]) == len(maps) and field.axes.count(field.axes[0]) == len(maps)
     made: list[AxisField] = []
-    before = None
-    for pair in zip(field.axes, maps, strict=True):
-        axis, read = pair
-        if before is not None and read is before[1] and axis is before[0]:
-            made.append(made[-1])  # a square window is worked out once
-            continue
+    for axis, read in zip(field.axes[:1] if square else field.axes, maps, strict=False):
         if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
             return Field((), "unknown", field.global_since)
         made.append(through(axis, read))
-        before = pair
-    return Field(tuple(made), field.status, field.global_since)
+    axes = (made[0],) * len(maps) if square else tuple(made)  # a square window is worked out once
+    return Field(axes, field.status, field.global_since)
 
 
 def _patches(field: Field, layer: DepthToSpace) -> Field:
@@ -214,9 +213,11 @@ def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpa
 
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
-    if any(fields[i].lost for i in node.inputs) or isinstance(node.layer, Opaque):
+    operands = [fields[i] for i in node.inputs]
+    if type(node.layer) is Opaque or any(field.lost for field in operands):
         return LOST
-    operands = [_operand(node, graph, fields[i], at) for at, i in enumerate(node.inputs)]
+    if type(node.layer) is MatMul:
+        operands = [_operand(node, node.layer, field, at) for at, field in enumerate(operands)]
     size = node.shape[1:]
     spread = None
     placed: list[tuple[int, Field]] = []
@@ -253,12 +254,10 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     return field if since == field.global_since or since is None else _seeing_all(field, since)
 
 
-def _operand(node: Node, graph: LayerGraph, field: Field, at: int) -> Field:
-    """What a merge reads of an operand: the unit itself, but for products of maps."""
-    if not isinstance(node.layer, MatMul):
-        return field
+def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
+    """What a product of maps reads of an operand."""
     field = field._replace(channels=None)
-    reads = node.layer.reads[at]
+    reads = product.reads[at]
     if reads == "whole":
         return _seeing_all(field, node.id)._replace(placeless=True)
     return field if reads == "own" or field.placeless else _through(field, reads)
@@ -276,8 +275,8 @@ def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Fiel
 
 def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
     """The union, channel by channel where channels differ; one channel is spread over many."""
-    if all(field.channels is None for _, field in placed) or node.layer.mixes_channels:
-        return together([field for _, field in placed])
+    if node.layer.mixes_channels or all(field.channels is None for _, field in placed):
+        return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
     channels = node.shape[0]
     counts = {graph.nodes[i].shape[0] for i, _ in placed} - {1}
     if counts != {channels}:

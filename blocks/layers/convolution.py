@@ -45,15 +45,14 @@ class Conv(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         _, *sizes = map_of("conv", inputs[0], self.in_channels, len(self.kernel_size))
-        shape = [self.out_channels]
-        for size, kernel, stride, dilation, (before, after) in zip(
-            sizes, self.kernel_size, self.stride, self.dilation, self.padding, strict=True
-        ):
-            room = size + before + after - dilation * (kernel - 1) - 1
-            if room < 0:
-                raise ShapeError(window_too_large(self.kernel_size, self.dilation, self.padding, tuple(sizes)))
-            shape.append(room // stride + 1)
-        return tuple(shape)
+        windows = zip(sizes, self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
+        units = [
+            (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
+            for size, kernel, stride, dilation, (before, after) in windows
+        ]
+        if min(units) < 1:
+            raise ShapeError(window_too_large(self.kernel_size, self.dilation, self.padding, tuple(sizes)))
+        return (self.out_channels, *units)
 
     @property
     def params(self) -> int:
@@ -64,15 +63,16 @@ class Conv(Layer):
         return prod(output) * (self.in_channels // self.groups) * prod(self.kernel_size)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
-        windows = list(
-            zip(self.kernel_size, self.stride, self.dilation, [side[0] for side in self.padding], strict=True)
-        )
-        first = windows[0]
-        if windows.count(first) < len(windows):
+        kernel, stride, dilation, padding = self.kernel_size, self.stride, self.dilation, self.padding
+        count = len(kernel)
+        alike = kernel[1:] == kernel[:-1] and stride[1:] == stride[:-1] and dilation[1:] == dilation[:-1]
+        if not alike or padding[1:] != padding[:-1]:
+            windows = zip(kernel, stride, dilation, [before for before, _ in padding], strict=True)
             return tuple([sliding(*window) for window in windows])
+        first = (kernel[0], stride[0], dilation[0], padding[0][0])
         if first[0] == first[1] == 1 and first[3] == 0:
             return None
-        return (sliding(*first),) * len(windows)  # one object for all axes, which readings know as the same
+        return (sliding(*first),) * count  # one object for all axes, which readings know as the same
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if all(before == after for before, after in self.padding):
