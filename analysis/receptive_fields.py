@@ -116,8 +116,10 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
     if field.channels is not None and layer.mixes_channels:
         field = field._replace(channels=None)
     if isinstance(layer, SelectChannels):
-        kinds, of = channels_of(field, shape[0])
-        return field if field.channels is None else gathered(kinds, [of[channel] for channel in layer.index])
+        if field.channels is None:
+            return field
+        kinds, of = field.channels
+        return gathered(kinds, [of[channel] for channel in layer.index])
     if isinstance(layer, SpaceToDepth) and not field.placeless:
         kinds, of = channels_of(field, shape[0])
         places = layer.axes_of_channels()
@@ -129,15 +131,9 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
         elif isinstance(layer, DepthToSpace):
             return _patches(field, layer)
         elif node.shape[:1] != shape[:1]:
-            field = field._replace(channels=None)
-            return (_alike if field.placeless or layer.covers((shape,)) else at_best_a_bound)(
-                _to_each(node, shape, field)
-            )
+            made = _to_each(node, shape, field._replace(channels=None))
+            return made if field.placeless or layer.covers((shape,)) else at_best_a_bound(made)
     return each(field, lambda kind: _to_each(node, shape, kind))
-
-
-def _alike(field: Field) -> Field:
-    return field
 
 
 def _to_each(node: Node, shape: Shape, field: Field) -> Field:

@@ -240,10 +240,6 @@ class Recorder:
         sizes = value_shape[1:] if len(value_shape) > 1 else (1,) * self.axes
         return (channels, *sizes)
 
-    def source(self, shape: Shape, layer: Layer, name: str) -> Value:
-        """A node that reads nothing."""
-        return Value(self.add(name, layer, (), shape), of_map(shape))
-
     def axis_of(self, value: Value, dim: int) -> int | None:
         """The axis that a dimension holds whole, and nothing else; None where it holds no place.
 
