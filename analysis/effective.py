@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fieldspec.analysis.field import AxisField
-from fieldspec.analysis.mass import MASS, Mass, rounded
+from fieldspec.analysis.mass import MASS, Mass, Masses, rounded
 from fieldspec.analysis.path_shares import jointly, product, projections, shares, trimmed
 from fieldspec.analysis.paths import JointError, count_paths
 from fieldspec.analysis.receptive_fields import Status
@@ -20,7 +20,7 @@ from fieldspec.blocks.layers import DepthToSpace, SelectChannels
 
 
 @dataclass(frozen=True)
-class EffectiveField:
+class EffectiveField(Masses):
     """How many paths lead from each pixel to one unit of a layer, the prior of what a network looks at.
 
     Gradients of a network with independent random weights have variances in proportion to these counts, or to
@@ -51,20 +51,6 @@ class EffectiveField:
         """First and last pixel of the unit's theoretical field, per axis."""
         seen = zip(self.layer.field.axes, self.unit, strict=True)
         return tuple((axis.unit(unit).first, axis.unit(unit).last) for axis, unit in seen)
-
-    @property
-    def center(self) -> tuple[float, ...]:
-        """The centre of mass, in pixels."""
-        return tuple(float(axis.center) for axis in self.axes)
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Standard deviations, in pixels."""
-        return tuple(axis.std for axis in self.axes)
-
-    def side(self, mass: float = MASS) -> tuple[int, ...]:
-        """Pixels of the smallest window around the centre of mass that holds this share, an axis each."""
-        return tuple(axis.side(mass) for axis in self.axes)
 
     def array(self) -> list[Any]:
         """The share of each pixel of the window, nested lists such as ``array[row][column]``; they sum to 1.

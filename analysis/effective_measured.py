@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fieldspec.analysis.mass import MASS, Mass, rounded
+from fieldspec.analysis.mass import MASS, Mass, Masses, rounded
 from fieldspec.analysis.tables import SCHEMA, by, portable
 from fieldspec.blocks.errors import FieldspecError
 
@@ -21,7 +21,7 @@ Inputs = Tensor | Iterable[Any] | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class MeasuredField:
+class MeasuredField(Masses):
     """The mean over images of ``|d y / d x|``, y being a unit's sum over channels, and x's channels summed up.
 
     Source:
@@ -42,20 +42,6 @@ class MeasuredField:
             for axis in dims
         ]
         return tuple(Mass(0, tuple(row.tolist())) for row in rows)
-
-    @property
-    def center(self) -> tuple[float, ...]:
-        """The centre of mass, in pixels."""
-        return tuple(float(axis.center) for axis in self.axes)
-
-    @property
-    def std(self) -> tuple[float, ...]:
-        """Standard deviations, in pixels."""
-        return tuple(axis.std for axis in self.axes)
-
-    def side(self, mass: float = MASS) -> tuple[int, ...]:
-        """Pixels of the smallest window around the centre of mass that holds this share, an axis each."""
-        return tuple(axis.side(mass) for axis in self.axes)
 
     def array(self) -> list[Any]:
         """The share of each pixel, nested lists such as ``array[row][column]``; they sum to 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from math import floor, sqrt
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fieldspec.analysis.field import Number, whole
 from fieldspec.blocks.errors import FieldspecError
@@ -100,3 +100,27 @@ def rounded(numbers: Sequence[float]) -> str:
     """`6.52` for both axes, or an axis each."""
     texts = [f"{number:.2f}" for number in numbers]
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+class Masses:
+    """What is told of something that is spread over the pixels of every axis: its `axes` hold a mass each."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def axes(self) -> tuple[Mass, ...]:
+            """The mass along each axis."""
+
+    @property
+    def center(self) -> tuple[float, ...]:
+        """The centre of mass, in pixels."""
+        return tuple(float(axis.center) for axis in self.axes)
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Standard deviations, in pixels."""
+        return tuple(axis.std for axis in self.axes)
+
+    def side(self, mass: float = MASS) -> tuple[int, ...]:
+        """Pixels of the smallest window around the centre of mass that holds this share, an axis each."""
+        return tuple(axis.side(mass) for axis in self.axes)
