@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm.optim
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from training_data import PLAIN, QUICK, tiny
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.optimizers import AdamW, Sgd, WeightDecay, parameter_groups
+from fieldspec.training.optimizers import AdamW, Muon, Sgd, WeightDecay, parameter_groups
 from fieldspec.training.recipe import load_recipe, loads_recipe, recipe_names
 from fieldspec.training.schedule import SCHEDULES, Constant, OneCycle, Step
 from fieldspec.training.transforms import TRANSFORMS, CoarseDropout, HorizontalFlip, ShiftScaleRotate
@@ -222,6 +223,25 @@ def test_optimizers() -> None:
     adamw = AdamW(lr=1e-3, betas=(0.8, 0.99)).make(groups)
     assert isinstance(adamw, torch.optim.AdamW)
     assert adamw.defaults["betas"] == (0.8, 0.99)
+    muon = Muon(lr=0.01).make(groups)
+    assert isinstance(muon, timm.optim.Muon)
+    assert (muon.defaults["lr"], muon.defaults["momentum"], muon.defaults["nesterov"]) == (0.01, 0.95, True)
+    assert [group["weight_decay"] for group in muon.param_groups] == [0.01]
+
+
+def test_muon_makes_updates_orthogonal_where_there_is_a_matrix() -> None:
+    """A convolution's update has singular values of one size; depthwise weights and norms are left to AdamW."""
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 8, 3, bias=False)
+    net = nn.Sequential(conv, nn.Conv2d(8, 8, 3, groups=8, bias=False), nn.BatchNorm2d(8))
+    before = conv.weight.detach().clone()
+    optimizer = Muon(lr=0.1).make(parameter_groups(net, WeightDecay()))
+    net(torch.randn(4, 4, 8, 8)).square().sum().backward()
+    optimizer.step()
+    sizes = torch.linalg.svdvals((conv.weight - before).detach().flatten(1))
+    assert sizes.max() < 1.5 * sizes.min()
+    routed = [optimizer.state[parameter]["use_muon"] for parameter in net.parameters()]
+    assert routed == [True, False, False, False]
 
 
 def test_every_section_is_written_down() -> None:

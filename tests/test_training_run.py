@@ -94,6 +94,26 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
         assert {**before, "seconds": 0} == {**after, "seconds": 0}
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_every_optimizer_goes_on(optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What AdamW and Muon remember is part of the state."""
+    recipe = load_recipe({**PLAIN, "optimizer": {optimizer: {"lr": 0.01}}})
+    train(tiny(), recipe, fake(), tmp_path / "whole", tell=silent)
+    step = Task.training_step
+
+    def stop(self: Task, batch: Any, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 1:
+            raise FieldspecError("in the second epoch")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(Task, "training_step", stop)
+    with pytest.raises(FieldspecError, match="in the second epoch"):
+        train(tiny(), recipe, fake(), tmp_path / "stopped", tell=silent)
+    monkeypatch.undo()
+    train(tiny(), recipe, fake(), tmp_path / "stopped", Options(resume=True), tell=silent)
+    assert_same_tensors(tmp_path / "whole" / "state.safetensors", tmp_path / "stopped" / "state.safetensors")
+
+
 def test_resume_after_the_end(tmp_path: Path) -> None:
     """A finished run that is resumed trains no further."""
     recipe = load_recipe({**PLAIN, "epochs": 1})

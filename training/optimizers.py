@@ -67,7 +67,30 @@ class AdamW(Optimizer):
         return optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "sgd": Sgd}
+class Muon(Optimizer):
+    """Momentum whose update is made orthogonal, for matrices and convolutions; AdamW for what has no matrix.
+
+    A convolution's matrix is (out_channels, in_channels * kernel area); biases, norms and depthwise convolutions have
+    none. Updates are scaled to the size of AdamW's, so one rate serves both, and the weight decay is apart from the
+    gradient in both.
+
+    Source:
+        Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale is that of Liu et
+        al., "Muon is Scalable for LLM Training", 2025.
+    """
+
+    momentum: Beta = 0.95
+    nesterov: Flag = True
+
+    def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
+        """timm's Muon."""
+        from timm.optim.muon import Muon as TimmMuon
+
+        made: optim.Optimizer = TimmMuon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+        return made
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "muon": Muon, "sgd": Sgd}
 
 
 def parameter_groups(net: nn.Module, decay: WeightDecay) -> list[dict[str, object]]:

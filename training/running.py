@@ -24,6 +24,7 @@ from fieldspec.training.datasets import Data
 from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.files import STATE
 from fieldspec.training.images import Images, Statistics, hold_out, statistics
+from fieldspec.training.machine import keep_freed_memory
 from fieldspec.training.options import Options
 from fieldspec.training.randomness import derive
 from fieldspec.training.recipe import Recipe
@@ -63,6 +64,9 @@ def train(
 ) -> Run:
     """Train a spec's network by a recipe; everything lands in `folder`, after each epoch.
 
+    On a CPU the process keeps freed memory from then on (`machine.keep_freed_memory`), which makes steps up to three
+    times faster.
+
     Args:
         spec: What is trained; its head is given as many classes as the data has.
         recipe: How.
@@ -81,6 +85,8 @@ def train(
     stats = statistics(data.train)
     training, validated = _parts(data, options)
     trainer, run_files = make_trainer(recipe, folder, options, tell)
+    if trainer.strategy.root_device.type == "cpu":
+        keep_freed_memory()
     info = information(spec, recipe, data, stats, len(training), options, trainer, command)
     first: bool = trainer.is_global_zero
     info = prepare(folder, info, resume=options.resume, writes=first)
