@@ -83,11 +83,10 @@ class Muon(Optimizer):
     nesterov: Flag = True
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """timm's Muon."""
-        from timm.optim.muon import Muon as TimmMuon
+        """timm's Muon, in float32."""
+        from fieldspec.training.muon import Float32Muon
 
-        made: optim.Optimizer = TimmMuon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
-        return made
+        return Float32Muon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "muon": Muon, "sgd": Sgd}
