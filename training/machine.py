@@ -26,8 +26,8 @@ def keep_freed_memory() -> bool:
     """Tell the C library to keep the memory of freed tensors for the next ones; whether it has been told.
 
     glibc maps every block of more than 32 MB anew and gives it back when it is freed, so that each activation of each
-    step is paid for in page faults: three quarters of the time of a step of c1c2c3c40 at batch 128 on two cores. The
-    process then keeps the most that it ever used. Another C library or allocator is left as it is.
+    step is paid for in page faults: more than half of the time of a step of c1c2c3c40 at batch 128 on two cores. The
+    process then keeps the most that it ever used. Another C library is left as it is.
 
     Source:
         mallopt(3).
