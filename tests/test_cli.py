@@ -15,6 +15,7 @@ import pytest
 
 from fieldspec import __version__
 from fieldspec.architectures import catalogue
+from fieldspec.architectures.pretrained import weights
 from fieldspec.architectures.questions import analyze
 from fieldspec.architectures.spec import load, loads
 from fieldspec.architectures.writer import dump
@@ -100,15 +101,20 @@ def test_usage(arguments: list[str], error: str, run: Run) -> None:
 
 
 def test_list(run: Run) -> None:
-    """Every catalogue name with its field, parameters and multiply-adds."""
+    """Every catalogue name with its field, parameters, multiply-adds, and how good the weights are that ship."""
     status, out, err = run("list")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS"]
+    assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS", "WEIGHTS"]
     assert [line.split()[0] for line in lines[1:]] == list(catalogue.names())
-    assert lines[1].split() == ["c1c2c3c40", "3x32x32", "47", "178,178", "21,766,440"]
+    accuracy = weights()[load("c1c2c3c40").hash].card["test_accuracy"]
+    trained = [f"{100 * accuracy:.2f}", "%", "cifar10"]
+    assert lines[1].split() == ["c1c2c3c40", "3x32x32", "47", "178,178", "21,766,440", *trained]
+    assert lines[-1].split()[-1] == "-"
     data = json.loads(run("list", "--json")[1])
     assert data[0]["receptive_field"] == [47, 47]
+    assert data[0]["weights"] == {"recipe": "fast25", "data": "cifar10", "epochs": 25, "test_accuracy": accuracy}
+    assert data[-1]["weights"] is None
     assert [row["name"] for row in data] == list(catalogue.names())
 
 

@@ -21,6 +21,7 @@ from fieldspec.blocks.errors import FieldspecError
 if TYPE_CHECKING:
     from fieldspec.analysis.report import Report
     from fieldspec.architectures.constraints import Constraints, Verdict
+    from fieldspec.architectures.pretrained import Weights
     from fieldspec.architectures.verification import Verification
 
 app = typer.Typer(
@@ -75,23 +76,35 @@ def fieldspec(
 def list_networks(as_json: Json = False) -> None:
     """The networks of the catalogue, with what they cost and see.
 
+    WEIGHTS is the test accuracy of those that ship with fieldspec.
+
     \b
     fieldspec list
     fieldspec list --json
     """
+    from fieldspec.architectures.pretrained import weights_of
     from fieldspec.architectures.questions import analyze
 
-    reports = [analyze(name) for name in catalogue.names()]
+    rows = [(analyze(spec), weights_of(spec.hash)) for spec in map(load, catalogue.names())]
     if as_json:
         keys = ("name", "input", "params", "macs")
-        _print_json([{key: getattr(r, key) for key in keys} | _field(r) for r in reports])
+        _print_json([{key: getattr(r, key) for key in keys} | _field(r) | _weights(shipped) for r, shipped in rows])
         return
-    width = max(len(report.name) for report in reports)
-    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}")
-    for report in reports:
+    width = max(len(report.name) for report, _ in rows)
+    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}  WEIGHTS")
+    for report, shipped in rows:
         size = "x".join(map(str, report.input))
         field = min(report.features.receptive_field)
-        typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}")
+        trained = f"{100 * shipped.card['test_accuracy']:.2f} % {shipped.card['data']}" if shipped else "-"
+        typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")
+
+
+def _weights(shipped: Weights | None) -> dict[str, Any]:
+    if shipped is None:
+        return {"weights": None}
+    card = shipped.card
+    said = {key: card[key] for key in ("data", "epochs", "test_accuracy")}
+    return {"weights": {"recipe": card["recipe"]["name"]} | said}
 
 
 def _field(report: Report) -> dict[str, Any]:
