@@ -1,6 +1,6 @@
 """Put an image file through a network of the catalogue, with the weights that ship.
 
-python examples/classify.py photo.png [name]
+python examples/classify.py photo.png
 """
 
 import sys
@@ -28,5 +28,5 @@ def classify(path: str, name: str = "c1c2c3c40") -> list[tuple[str, float]]:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    for label, chance in classify(*sys.argv[1:])[:3]:
+    for label, chance in classify(sys.argv[1])[:3]:
         print(f"{chance:6.1%}  {label}")
