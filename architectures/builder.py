@@ -10,7 +10,7 @@ import torch
 from timm.models import build_model_with_cfg
 from torch import nn
 
-from fieldspec.architectures.pretrained import weights_of
+from fieldspec.architectures.pretrained import Weights, weights_of
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet, checkpoint_filter_fn, feature_levels
 from fieldspec.blocks.layers import Conv
@@ -67,8 +67,8 @@ def create(
     )
 
 
-def default_cfg(spec: ArchitectureSpec) -> dict[str, Any]:
-    """timm's configuration of a spec, with the weights that ship for it.
+def default_cfg(spec: ArchitectureSpec, weights: Weights | None = None) -> dict[str, Any]:
+    """timm's configuration of a spec, with these weights, or the best that ship for it.
 
     Mean and deviation are from the weights' card, else those of CIFAR-10, or 1/2 and 1/4 but for three channels.
     """
@@ -80,7 +80,7 @@ def default_cfg(spec: ArchitectureSpec) -> dict[str, Any]:
     channels = spec.input[0]
     statistics: dict[str, Any] = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
     shipped: dict[str, Any] = {}
-    if weights := weights_of(spec.hash):
+    if weights := weights or next(iter(weights_of(spec.hash)), None):
         statistics = {key: tuple(weights.card[key]) for key in ("mean", "std")}
         shipped = {"file": str(weights.path), "label_names": tuple(weights.card["classes"])}
     return {

@@ -15,21 +15,33 @@ FOLDER = Path(__file__).parent / "weights"
 class Weights:
     """A file of weights and what is known of it."""
 
-    name: str
+    name: str  # of the network and, as timm's tag, of the recipe: c1c2c3c40.fast25
     path: Path
     card: dict[str, Any]
 
+    @property
+    def tag(self) -> str:
+        """timm's: what tells several weights of one network apart."""
+        return self.name.partition(".")[2]
+
 
 @lru_cache(maxsize=4)
-def weights(folder: Path = FOLDER) -> dict[str, Weights]:
-    """All that ship, by the hash of the spec that they are of: they outlive an edited constraint or description."""
-    found = {}
+def weights(folder: Path = FOLDER) -> dict[str, list[Weights]]:
+    """All that ship, by the hash of the spec that they are of, the best on its test images first.
+
+    They outlive an edited constraint or description.
+    """
+    found: dict[str, list[Weights]] = {}
     for path in sorted(folder.glob("*.json")):
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found[card["hash"]] = Weights(path.stem, path.with_suffix(".safetensors"), card)
-    return found
+        found.setdefault(card["hash"], []).append(Weights(path.stem, path.with_suffix(".safetensors"), card))
+    return {spec: sorted(some, key=_accuracy, reverse=True) for spec, some in found.items()}
 
 
-def weights_of(hash: str) -> Weights | None:
-    """Those of a spec, None where none ship."""
-    return weights(FOLDER).get(hash)
+def _accuracy(weights: Weights) -> float:
+    return weights.card.get("test_accuracy") or 0.0
+
+
+def weights_of(hash: str) -> list[Weights]:
+    """Those of a spec, the best first."""
+    return weights(FOLDER).get(hash, [])

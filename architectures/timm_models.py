@@ -11,11 +11,19 @@ from torch import nn
 
 from fieldspec.architectures import catalogue
 from fieldspec.architectures.builder import create, default_cfg
+from fieldspec.architectures.pretrained import weights_of
 from fieldspec.architectures.spec import ArchitectureSpec, load
 
 __all__ = ["default_cfgs", "fieldspec"]
 
-default_cfgs = generate_default_cfgs({name: default_cfg(load(name)) for name in catalogue.names()})
+
+def _cfgs(name: str) -> dict[str, dict[str, Any]]:
+    """By name and tag, the weights that are taken without a tag first; the bare name where none ship."""
+    spec = load(name)
+    return {one.name: default_cfg(spec, one) for one in weights_of(spec.hash)} or {name: default_cfg(spec)}
+
+
+default_cfgs = generate_default_cfgs({key: cfg for name in catalogue.names() for key, cfg in _cfgs(name).items()})
 
 
 def fieldspec(

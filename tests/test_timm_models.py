@@ -54,7 +54,7 @@ def test_create_model(name: str) -> None:
     assert (cfg["input_size"], cfg["num_classes"]) == (spec.input, net.num_classes)
     assert (cfg["crop_pct"], cfg["interpolation"], cfg["fixed_input_size"]) == (1.0, "bicubic", False)
     assert get_pretrained_cfg(name) is not None
-    assert is_model_pretrained(name) == (weights_of(spec.hash) is not None)
+    assert is_model_pretrained(name) == bool(weights_of(spec.hash))
     features = net.forward_features(torch.randn(1, *spec.input))
     assert tuple(features.shape[2:]) == cfg["pool_size"]
 

@@ -13,9 +13,10 @@ from PIL import Image
 from torchmetrics.functional.classification import multiclass_calibration_error
 from training_data import colored, tiny
 
-from fieldspec.architectures import pretrained
+from fieldspec.architectures import catalogue, pretrained
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import save_checkpoint
+from fieldspec.architectures.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training import plots
 from fieldspec.training.evaluation import Evaluation, evaluate
@@ -202,6 +203,23 @@ def test_shipped_weights(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.M
     torch.testing.assert_close(network.net(x), from_file.net(x), rtol=0, atol=0)
     cfg: Any = network.net.pretrained_cfg
     assert cfg["label_names"] == NAMES
+
+
+def test_shipped_by_tag(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several weights of a network the best is taken, or the one whose recipe is named as timm names it."""
+    for recipe, accuracy in (("short", 0.8), ("long", 0.9), ("wild", 0.7)):
+        save_checkpoint(tmp_path / f"c1c2c3c40.{recipe}.safetensors", build("c1c2c3c40"))
+        card = {"hash": load("c1c2c3c40").hash, "classes": list(NAMES), "mean": list(MEAN), "std": list(STD)}
+        write_json(tmp_path / f"c1c2c3c40.{recipe}.json", {**card, "test_accuracy": accuracy})
+    monkeypatch.setattr(pretrained, "FOLDER", tmp_path)
+    assert [one.tag for one in pretrained.weights_of(load("c1c2c3c40").hash)] == ["long", "short", "wild"]
+    assert trained("c1c2c3c40", pretrained=True).source == "shipped c1c2c3c40.long"
+    assert trained("c1c2c3c40.wild", pretrained=True).source == "shipped c1c2c3c40.wild"
+    (tmp_path / "c1c2c3c40.yaml").write_text(catalogue.path("c1c2c3c40").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert trained("c1c2c3c40.yaml", pretrained=True).source == "shipped c1c2c3c40.long"
+    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.lon: no such weights ship\. Did you mean 'c1c2c3c40\.long'"):
+        trained("c1c2c3c40.lon", pretrained=True)
 
 
 def test_predict(checkpoint: Path, tmp_path: Path) -> None:

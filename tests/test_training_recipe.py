@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from training_data import PLAIN, QUICK, tiny
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.muon import BatchedMuon
 from fieldspec.training.optimizers import AdamW, Muon, Sgd, WeightDecay, parameter_groups
 from fieldspec.training.recipe import load_recipe, loads_recipe, recipe_names
 from fieldspec.training.schedule import SCHEDULES, Constant, OneCycle, Step
@@ -242,6 +245,28 @@ def test_muon_makes_updates_orthogonal_where_there_is_a_matrix() -> None:
     assert sizes.max() < 1.5 * sizes.min()
     routed = [optimizer.state[parameter]["use_muon"] for parameter in net.parameters()]
     assert routed == [True, False, False, False]
+
+
+def test_muon_is_timms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All matrices of one size at once come to what timm computes one after the other, in float32 as well."""
+    alone = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)
+    monkeypatch.setattr(timm.optim.muon, "zeropower_via_newtonschulz", alone)
+    torch.manual_seed(0)
+    nets = [build("c1c2c3c40")]
+    nets.append(deepcopy(nets[0]))
+    kinds = (BatchedMuon, timm.optim.Muon)
+    settings: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.02, "nesterov": True}
+    optimizers: list[torch.optim.Optimizer] = [
+        kind(net.parameters(), **settings) for kind, net in zip(kinds, nets, strict=True)
+    ]
+    for _ in range(3):
+        for ours, theirs in zip(*[list(net.parameters()) for net in nets], strict=True):
+            ours.grad = torch.randn_like(ours)
+            theirs.grad = ours.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for ours, theirs in zip(*[list(net.parameters()) for net in nets], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_every_section_is_written_down() -> None:

@@ -1,24 +1,62 @@
-"""timm's Muon in float32: the matrices of small networks are small, and processors without bfloat16 emulate it."""
+"""timm's Muon in float32 and with few launches: the matrices of small networks are small and alike."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections import defaultdict
 from typing import Any
 from unittest.mock import patch
 
 import torch
 from timm.optim import Muon, muon
+from torch import Tensor
 
-_in_float32 = partial(muon.zeropower_via_newtonschulz, dtype=torch.float32)
 
+class BatchedMuon(Muon):
+    """Makes the updates of all matrices of one size orthogonal at once, in float32; timm's takes one after the other.
 
-class Float32Muon(Muon):
-    """Makes updates orthogonal in float32, for which timm has no setting.
-
-    In emulated bfloat16 it takes 0.09 s of a step of c1c2c3c40 that takes 0.43 without, on two cores; in float32 0.02.
+    timm computes in bfloat16, which processors without it emulate: 0.09 s of a step of c1c2c3c40 that takes 0.43
+    without, on two cores; in float32 0.02. On a GPU every operation is a launch, and a matrix takes 25 of them.
     """
 
     def step(self, closure: Any = None) -> Any:
-        """timm's step."""
-        with patch.object(muon, "zeropower_via_newtonschulz", _in_float32):
+        """timm's step, which has no setting for either."""
+        with patch.object(muon, "muon", _update):
             return super().step(closure)  # type: ignore[no-untyped-call]
+
+
+def _update(
+    params: list[Tensor],
+    grads: list[Tensor],
+    momentum_bufs: list[Tensor],
+    *,
+    lr: float,
+    weight_decay: float,
+    momentum: float,
+    nesterov: bool,
+    ns_steps: int,
+    ns_coefficients: Any,
+    eps: float,
+    safety_factor: float,
+    adjust_lr_fn: str,
+    **_: Any,
+) -> None:
+    """What timm's function of this signature does to (out, in, ...) weights by the settings that recipes have."""
+    coefficients = muon.resolve_ns_coefficients(ns_coefficients, muon._COEFFICIENTS)
+    torch._foreach_mul_(params, 1 - lr * weight_decay)
+    torch._foreach_lerp_(momentum_bufs, grads, 1 - momentum)
+    updates = torch._foreach_lerp(grads, momentum_bufs, momentum) if nesterov else momentum_bufs
+    alike = defaultdict(list)
+    for param, update in zip(params, updates, strict=True):
+        matrix = update.flatten(1)
+        tall = matrix.shape[0] > matrix.shape[1]
+        wide = matrix.mT if tall else matrix
+        alike[wide.shape].append((param, wide, tall))
+    for shape, members in alike.items():
+        weights = [param for param, _, _ in members]
+        stacked = torch.stack([wide for _, wide, _ in members])
+        orthogonal = muon.zeropower_via_newtonschulz(
+            stacked, ns_steps, coefficients, eps=eps, safety_factor=safety_factor, dtype=torch.float32
+        )
+        turned = [one.mT if tall else one for one, (_, _, tall) in zip(orthogonal, members, strict=True)]
+        steps = [one.reshape(weight.shape) for one, weight in zip(turned, weights, strict=True)]
+        torch._foreach_add_(weights, steps, alpha=-lr * muon.get_lr_scale(shape, adjust_lr_fn))

@@ -10,10 +10,13 @@ from fieldspec.architectures import catalogue
 from fieldspec.architectures.builder import CIFAR10, create, default_cfg
 from fieldspec.architectures.checkpoint import load_card, load_checkpoint
 from fieldspec.architectures.pretrained import weights_of
+from fieldspec.architectures.problems import mend
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.files import LAST
+
+SPEC_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
     """Load a network.
 
     Args:
-        source: A checkpoint, a run's folder (its last weights), or with `pretrained` a catalogue name or a spec's file.
+        source: A checkpoint, a run's folder (its last weights), or with `pretrained` a spec's file or a catalogue name,
+            which may end in the name of a recipe: c1c2c3c40.fast25.
         pretrained: Take the weights that ship with fieldspec.
 
     Raises:
@@ -49,7 +53,7 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
     path = path / LAST if path.is_dir() else path
     if not path.exists() and source in catalogue.names():
         raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or --pretrained for those that ship")
-    if path.suffix in (".yaml", ".yml", ".json"):
+    if path.suffix in SPEC_SUFFIXES:
         raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
     spec, state = load_checkpoint(path)
     card = load_card(path)
@@ -59,12 +63,17 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
 
 
 def _shipped(source: str) -> Trained:
-    spec = load(source)
-    weights = weights_of(spec.hash)
-    if weights is None:
-        raise FieldspecError(f"no weights ship for {spec.name}; train it with: fieldspec train {source}")
-    net: Any = create(spec, "fieldspec", pretrained=True, pretrained_cfg=default_cfg(spec))
-    return _ready(net, weights.card, f"shipped {weights.name}")
+    tag = suffix.removeprefix(".") if (suffix := Path(source).suffix) not in SPEC_SUFFIXES else ""
+    name = source.removesuffix(f".{tag}")
+    spec = load(name)
+    shipped = weights_of(spec.hash)
+    if not shipped:
+        raise FieldspecError(f"no weights ship for {spec.name}; train it with: fieldspec train {name}")
+    chosen = [one for one in shipped if tag in ("", one.tag)]
+    if not chosen:
+        raise FieldspecError(f"{source}: no such weights ship.{mend(source, [one.name for one in shipped])}")
+    net: Any = create(spec, "fieldspec", pretrained=True, pretrained_cfg=default_cfg(spec, chosen[0]))
+    return _ready(net, chosen[0].card, f"shipped {chosen[0].name}")
 
 
 def _ready(net: SpecNet, card: dict[str, Any], source: str) -> Trained:

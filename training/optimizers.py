@@ -83,10 +83,10 @@ class Muon(Optimizer):
     nesterov: Flag = True
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """timm's Muon, in float32."""
-        from fieldspec.training.muon import Float32Muon
+        """timm's Muon, in float32 and batched."""
+        from fieldspec.training.muon import BatchedMuon
 
-        return Float32Muon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+        return BatchedMuon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "muon": Muon, "sgd": Sgd}

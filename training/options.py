@@ -19,5 +19,5 @@ class Options:
     nodes: int = 1
     strategy: str = "auto"
     workers: int = 0  # processes that fetch and augment, for each training process
-    compile: bool | None = None  # torch.compile; on a GPU unless said otherwise
+    compile: bool = False  # torch.compile
     progress: bool = False  # a moving bar

@@ -101,12 +101,16 @@ def train(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
+        recording = (
+            "Attempting to run cuBLAS|The AccumulateGrad node's stream"  # torch's remarks on CUDA graphs' streams
+        )
+        warnings.filterwarnings("ignore", recording, UserWarning)
         resumed = str(state) if options.resume and state.is_file() else None
         try:
             trainer.fit(task, train_loader, validation_loaders or None, ckpt_path=resumed)
         except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
             raise StoppedError(f"stopped; the same command with --resume goes on ({folder})") from None
-    net: Any = deepcopy(task.result)  # as it was built: what torch.compile made for the GPU stays behind
+    net: Any = deepcopy(task.result)  # as it was built: what torch.compile made stays behind
     return Run(folder, net.cpu().eval(), info, run_files.history, first)
 
 
@@ -142,8 +146,9 @@ def _task(
     if settings.channels_last:
         net = net.to(memory_format=torch.channels_last)
     cuda = trainer.strategy.root_device.type == "cuda"
-    if options.compile or (options.compile is None and cuda):
+    if options.compile:
         net.compile()
+    whole = (settings.batch_size, *spec.input) if cuda and trainer.world_size == 1 and not options.compile else None
     on_device = options.augment == "device" and recipe.augment
     return Task(
         net,
@@ -154,6 +159,7 @@ def _task(
         steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
+        replayed=whole,
     )
 
 

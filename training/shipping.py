@@ -16,7 +16,7 @@ from fieldspec.training.files import CARD, LAST, LOG, read_json
 
 
 def ship(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
-    """Copy NAME.safetensors, NAME.csv and NAME.json, the last of which makes the others count.
+    """Copy NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
 
     Raises:
         FieldspecError: The run is not finished, or its weights are not those of its card.
@@ -29,7 +29,7 @@ def ship(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
         raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
     written = []
     for source, ending in ((LAST, "safetensors"), (LOG, "csv"), (CARD, "json")):
-        written.append(folder / f"{card['name']}.{ending}")
+        written.append(folder / f"{card['name']}.{card['recipe']['name']}.{ending}")
         shutil.copyfile(run / source, written[-1])
     pretrained.weights.cache_clear()
     return written

@@ -22,6 +22,7 @@ from fieldspec.training.normalization import Normalize
 from fieldspec.training.optimizers import parameter_groups
 from fieldspec.training.randomness import derive
 from fieldspec.training.recipe import Recipe
+from fieldspec.training.replay import Replayed
 
 CHECK_EVERY = 50  # steps between looks at the loss on a GPU, each of which waits for the device
 
@@ -42,6 +43,7 @@ class Task(LightningModule):
         steps: Optimizer steps of the whole run.
         augment: For `--augment device`; otherwise the batches come augmented.
         validated: Names of the sets that are looked at after each epoch: held_out, test.
+        replayed: Shape of the batches whose passes are replayed as CUDA graphs; None on other devices.
     """
 
     def __init__(
@@ -55,10 +57,13 @@ class Task(LightningModule):
         steps: int,
         augment: DeviceAugmentation | None = None,
         validated: Sequence[str] = (),
+        replayed: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
+        self.replayed = replayed
+        self.recorded: Replayed | None = None
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
         if self.average is not None:
             self.average.requires_grad_(False)
@@ -83,6 +88,13 @@ class Task(LightningModule):
         factor = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.factor(step / steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """On a GPU the network's passes are recorded before the first batch."""
+        if self.replayed is not None:
+            layout = torch.channels_last if self.recipe.settings.channels_last else torch.contiguous_format
+            with self.trainer.precision_plugin.forward_context():
+                self.recorded = Replayed(self.net.train(), self.replayed, layout)
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Pixels and labels go to the device; the numbers are asked for here, and coming back would make it wait."""
         pixels, labels, numbers = batch
@@ -99,7 +111,7 @@ class Task(LightningModule):
         x, target = self.normalize(x), labels
         if self.mixup is not None:
             x, target = self.mixup(x, labels)
-        logits = self.net(x)
+        logits = self.net(x) if self.recorded is None else self.recorded(x)
         loss = F.cross_entropy(logits, target, label_smoothing=settings.label_smoothing)
         if settings.l1:
             loss = loss + settings.l1 * sum(parameter.abs().sum() for parameter in self.decayed)

@@ -59,7 +59,7 @@ class Split(StrEnum):
 def train(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.")],
     recipe: Annotated[
-        str, typer.Option(metavar="RECIPE", help="seed, fast25, long, or a YAML or JSON file.")
+        str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, or a YAML or JSON file.")
     ] = "fast25",
     data: DataOption = "cifar10",
     output: Annotated[
@@ -82,8 +82,8 @@ def train(
     strategy: Annotated[str, typer.Option(help="Lightning's: auto, ddp, ...")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that fetch and augment.")] = 0,
     compile: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; on a GPU by default.")
-    ] = None,
+        bool, typer.Option("--compile", help="torch.compile; else one GPU replays the passes as CUDA graphs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network, and test it once at the end.
