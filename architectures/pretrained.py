@@ -35,7 +35,7 @@ def weights(folder: Path = FOLDER) -> dict[str, list[Weights]]:
     for path in sorted(folder.glob("*.json")):
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found.setdefault(card["hash"], []).append(Weights(path.stem, path.with_suffix(".safetensors"), card))
-    return {spec: sorted(some, key=_accuracy, reverse=True) for spec, some in found.items()}
+    return {key: sorted(shipped, key=_accuracy, reverse=True) for key, shipped in found.items()}
 
 
 def _accuracy(weights: Weights) -> float:

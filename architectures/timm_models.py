@@ -17,10 +17,10 @@ from fieldspec.architectures.spec import ArchitectureSpec, load
 __all__ = ["default_cfgs", "fieldspec"]
 
 
-def _cfgs(name: str) -> dict[str, dict[str, Any]]:
+def _cfgs(name: str) -> dict[str, Any]:
     """By name and tag, the weights that are taken without a tag first; the bare name where none ship."""
     spec = load(name)
-    return {one.name: default_cfg(spec, one) for one in weights_of(spec.hash)} or {name: default_cfg(spec)}
+    return {f"{name}.{one.tag}": default_cfg(spec, one) for one in weights_of(spec.hash)} or {name: default_cfg(spec)}
 
 
 default_cfgs = generate_default_cfgs({key: cfg for name in catalogue.names() for key, cfg in _cfgs(name).items()})

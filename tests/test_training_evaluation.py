@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from timm.models import generate_default_cfgs
 from torchmetrics.functional.classification import multiclass_calibration_error
 from training_data import colored, tiny
 
-from fieldspec.architectures import catalogue, pretrained
+from fieldspec.architectures import catalogue, pretrained, timm_models
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import save_checkpoint
 from fieldspec.architectures.spec import load
@@ -218,6 +219,12 @@ def test_shipped_by_tag(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "c1c2c3c40.yaml").write_text(catalogue.path("c1c2c3c40").read_text())
     monkeypatch.chdir(tmp_path)
     assert trained("c1c2c3c40.yaml", pretrained=True).source == "shipped c1c2c3c40.long"
+    default = generate_default_cfgs(timm_models._cfgs("c1c2c3c40"))["c1c2c3c40"]
+    assert list(default.tags) == ["long", "short", "wild"]  # timm takes the first
+    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.wild: a spec has no weights; give a checkpoint, or --pre"):
+        trained("c1c2c3c40.wild")
+    with pytest.raises(FieldspecError, match=r"elsewhere/c1c2c3c40\.wild: no such file"):
+        trained("elsewhere/c1c2c3c40.wild", pretrained=True)
     with pytest.raises(FieldspecError, match=r"c1c2c3c40\.lon: no such weights ship\. Did you mean 'c1c2c3c40\.long'"):
         trained("c1c2c3c40.lon", pretrained=True)
 

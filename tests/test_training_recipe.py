@@ -247,15 +247,17 @@ def test_muon_makes_updates_orthogonal_where_there_is_a_matrix() -> None:
     assert routed == [True, False, False, False]
 
 
-def test_muon_is_timms(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_muon_is_timms(layout: torch.memory_format, nesterov: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """All matrices of one size at once come to what timm computes one after the other, in float32 as well."""
     alone = partial(timm.optim.muon.zeropower_via_newtonschulz, dtype=torch.float32)
     monkeypatch.setattr(timm.optim.muon, "zeropower_via_newtonschulz", alone)
     torch.manual_seed(0)
-    nets = [build("c1c2c3c40")]
+    nets = [build("c1c2c3c40").to(memory_format=layout)]
     nets.append(deepcopy(nets[0]))
     kinds = (BatchedMuon, timm.optim.Muon)
-    settings: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.02, "nesterov": True}
+    settings: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.02, "nesterov": nesterov}
     optimizers: list[torch.optim.Optimizer] = [
         kind(net.parameters(), **settings) for kind, net in zip(kinds, nets, strict=True)
     ]

@@ -18,6 +18,12 @@ class BatchedMuon(Muon):
     without, on two cores; in float32 0.02. On a GPU every operation is a launch, and a matrix takes 25 of them.
     """
 
+    def __init__(
+        self, params: Any, *, lr: float, weight_decay: float = 0.0, momentum: float = 0.95, nesterov: bool = True
+    ) -> None:
+        fixed: Any = {"conv_mode": "flatten", "adjust_lr_fn": "match_rms_adamw"}  # as in _update
+        super().__init__(params, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov, **fixed)
+
     def step(self, closure: Any = None) -> Any:
         """timm's step, which has no setting for either."""
         with patch.object(muon, "muon", _update):
@@ -40,7 +46,7 @@ def _update(
     adjust_lr_fn: str,
     **_: Any,
 ) -> None:
-    """What timm's function of this signature does to (out, in, ...) weights by the settings that recipes have."""
+    """What timm's function of this signature does to (out, in, ...) weights by the settings of `BatchedMuon`."""
     coefficients = muon.resolve_ns_coefficients(ns_coefficients, muon._COEFFICIENTS)
     torch._foreach_mul_(params, 1 - lr * weight_decay)
     torch._foreach_lerp_(momentum_bufs, grads, 1 - momentum)

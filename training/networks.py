@@ -16,8 +16,6 @@ from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.files import LAST
 
-SPEC_SUFFIXES = (".yaml", ".yml", ".json")
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -51,9 +49,9 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
         return _shipped(source)
     path = Path(source)
     path = path / LAST if path.is_dir() else path
-    if not path.exists() and source in catalogue.names():
+    if not path.exists() and _name_and_tag(source)[0] in catalogue.names():
         raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or --pretrained for those that ship")
-    if path.suffix in SPEC_SUFFIXES:
+    if path.suffix in (".yaml", ".yml", ".json"):
         raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
     spec, state = load_checkpoint(path)
     card = load_card(path)
@@ -63,8 +61,7 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
 
 
 def _shipped(source: str) -> Trained:
-    tag = suffix.removeprefix(".") if (suffix := Path(source).suffix) not in SPEC_SUFFIXES else ""
-    name = source.removesuffix(f".{tag}")
+    name, tag = _name_and_tag(source)
     spec = load(name)
     shipped = weights_of(spec.hash)
     if not shipped:
@@ -74,6 +71,12 @@ def _shipped(source: str) -> Trained:
         raise FieldspecError(f"{source}: no such weights ship.{mend(source, [one.name for one in shipped])}")
     net: Any = create(spec, "fieldspec", pretrained=True, pretrained_cfg=default_cfg(spec, chosen[0]))
     return _ready(net, chosen[0].card, f"shipped {chosen[0].name}")
+
+
+def _name_and_tag(source: str) -> tuple[str, str]:
+    """c1c2c3c40.fast25 in two, split as timm does; what is no name of the catalogue has no tag."""
+    name, _, tag = source.partition(".")
+    return (name, tag) if name in catalogue.names() and not Path(source).exists() else (source, "")
 
 
 def _ready(net: SpecNet, card: dict[str, Any], source: str) -> Trained:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
 
 from fieldspec.architectures.builder import build
@@ -23,6 +24,7 @@ from fieldspec.training.batches import Fetch, InOrder, Shuffled, loader
 from fieldspec.training.datasets import Data
 from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.files import STATE
+from fieldspec.training.graphs import quiet
 from fieldspec.training.images import Images, Statistics, hold_out, statistics
 from fieldspec.training.machine import keep_freed_memory
 from fieldspec.training.options import Options
@@ -98,13 +100,9 @@ def train(
     if first:
         tell(summary(data, stats, len(training), validated))
         tell(f"{spec.name} by {recipe.settings.name} on {info['hardware']}, {info['precision']}; files in {folder}")
-    with warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
-        recording = (
-            "Attempting to run cuBLAS|The AccumulateGrad node's stream"  # torch's remarks on CUDA graphs' streams
-        )
-        warnings.filterwarnings("ignore", recording, UserWarning)
         resumed = str(state) if options.resume and state.is_file() else None
         try:
             trainer.fit(task, train_loader, validation_loaders or None, ckpt_path=resumed)
@@ -145,10 +143,8 @@ def _task(
         override_dropout(net, settings.dropout)
     if settings.channels_last:
         net = net.to(memory_format=torch.channels_last)
-    cuda = trainer.strategy.root_device.type == "cuda"
     if options.compile:
         net.compile()
-    whole = (settings.batch_size, *spec.input) if cuda and trainer.world_size == 1 and not options.compile else None
     on_device = options.augment == "device" and recipe.augment
     return Task(
         net,
@@ -159,8 +155,14 @@ def _task(
         steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
-        replayed=whole,
+        graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),
     )
+
+
+def _graph_shape(trainer: Trainer, options: Options, batch: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Not of several processes, which watch each gradient by hooks, nor of what torch.compile has made."""
+    alone = isinstance(trainer.strategy, SingleDeviceStrategy) and trainer.strategy.root_device.type == "cuda"
+    return batch if alone and not options.compile else None
 
 
 def override_dropout(net: nn.Module, rate: float) -> None:

@@ -19,7 +19,7 @@ def ship(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
     """Copy NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
 
     Raises:
-        FieldspecError: The run is not finished, or its weights are not those of its card.
+        FieldspecError: The run is not finished or not tested, or its weights are not those of its card.
     """
     if not (run / CARD).is_file():
         raise FieldspecError(f"{run}: has no {CARD}; only a finished run is shipped")
@@ -27,6 +27,8 @@ def ship(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
     spec, _ = load_checkpoint(run / LAST)
     if spec.hash != card["hash"]:
         raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
+    if card["test_accuracy"] is None:
+        raise FieldspecError(f"{run}: was judged on no test images; a card that says nothing is not shipped")
     written = []
     for source, ending in ((LAST, "safetensors"), (LOG, "csv"), (CARD, "json")):
         written.append(folder / f"{card['name']}.{card['recipe']['name']}.{ending}")

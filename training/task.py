@@ -18,11 +18,11 @@ from torchvision.transforms.v2 import MixUp
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.batches import Batch
 from fieldspec.training.device_augmentation import DeviceAugmentation
+from fieldspec.training.graphs import Graphed
 from fieldspec.training.normalization import Normalize
 from fieldspec.training.optimizers import parameter_groups
 from fieldspec.training.randomness import derive
 from fieldspec.training.recipe import Recipe
-from fieldspec.training.replay import Replayed
 
 CHECK_EVERY = 50  # steps between looks at the loss on a GPU, each of which waits for the device
 
@@ -43,7 +43,7 @@ class Task(LightningModule):
         steps: Optimizer steps of the whole run.
         augment: For `--augment device`; otherwise the batches come augmented.
         validated: Names of the sets that are looked at after each epoch: held_out, test.
-        replayed: Shape of the batches whose passes are replayed as CUDA graphs; None on other devices.
+        graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Task(LightningModule):
         steps: int,
         augment: DeviceAugmentation | None = None,
         validated: Sequence[str] = (),
-        replayed: tuple[int, ...] | None = None,
+        graph_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
-        self.replayed = replayed
-        self.recorded: Replayed | None = None
+        self.graph_shape = graph_shape
+        self.graphed: Graphed | None = None
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
         if self.average is not None:
             self.average.requires_grad_(False)
@@ -89,11 +89,11 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        """On a GPU the network's passes are recorded before the first batch."""
-        if self.replayed is not None:
+        """The network's passes are captured before the first batch."""
+        if self.graph_shape is not None:
             layout = torch.channels_last if self.recipe.settings.channels_last else torch.contiguous_format
             with self.trainer.precision_plugin.forward_context():
-                self.recorded = Replayed(self.net.train(), self.replayed, layout)
+                self.graphed = Graphed(self.net.train(), self.graph_shape, layout)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Pixels and labels go to the device; the numbers are asked for here, and coming back would make it wait."""
@@ -111,7 +111,7 @@ class Task(LightningModule):
         x, target = self.normalize(x), labels
         if self.mixup is not None:
             x, target = self.mixup(x, labels)
-        logits = self.net(x) if self.recorded is None else self.recorded(x)
+        logits = self.net(x) if self.graphed is None else self.graphed(x)
         loss = F.cross_entropy(logits, target, label_smoothing=settings.label_smoothing)
         if settings.l1:
             loss = loss + settings.l1 * sum(parameter.abs().sum() for parameter in self.decayed)

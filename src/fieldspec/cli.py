@@ -76,7 +76,7 @@ def fieldspec(
 def list_networks(as_json: Json = False) -> None:
     """The networks of the catalogue, with what they cost and see.
 
-    WEIGHTS is the CIFAR-10 test accuracy of those that ship with fieldspec, by the recipe that they were trained by.
+    WEIGHTS are those that ship with fieldspec: their accuracy on test images, and their recipe.
 
     \b
     fieldspec list

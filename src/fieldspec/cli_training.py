@@ -28,7 +28,7 @@ DataOption = Annotated[
     ),
 ]
 Weights = Annotated[
-    str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a checkpoint, or with --pretrained a catalogue name.")
+    str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a checkpoint; with --pretrained NAME or NAME.RECIPE.")
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
 
@@ -82,7 +82,7 @@ def train(
     strategy: Annotated[str, typer.Option(help="Lightning's: auto, ddp, ...")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that fetch and augment.")] = 0,
     compile: Annotated[
-        bool, typer.Option("--compile", help="torch.compile; else one GPU replays the passes as CUDA graphs.")
+        bool, typer.Option("--compile", help="torch.compile; otherwise a GPU replays CUDA graphs.")
     ] = False,
     as_json: Json = False,
 ) -> None:

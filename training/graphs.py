@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 
-class Replayed:
-    """A network in training whose forward and backward passes are recorded once, and replayed with one launch each.
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without torch's remarks on the streams of what is captured."""
+    with warnings.catch_warnings():
+        for remark in ("Attempting to run cuBLAS", "The AccumulateGrad node's stream"):
+            warnings.filterwarnings("ignore", remark, UserWarning)
+        yield
 
-    Only for batches of one shape; others are computed as usual. The recording leaves the network as it was.
+
+class Graphed:
+    """A network in training whose forward and backward passes are captured once, and replayed with one launch each.
+
+    Only for batches of one shape; others are computed as usual. Capturing leaves the network as it was.
 
     Args:
         net: On a GPU, in training mode.
@@ -21,12 +33,11 @@ class Replayed:
 
     def __init__(self, net: nn.Module, shape: tuple[int, ...], layout: torch.memory_format) -> None:
         self.net, self.shape = net, torch.Size(shape)
-        first = next(net.parameters())
-        x = torch.zeros(shape, device=first.device).contiguous(memory_format=layout)
+        x = torch.zeros(shape, device=next(net.parameters()).device).contiguous(memory_format=layout)
         before = [buffer.clone() for buffer in net.buffers()]
         dtype, enabled = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
         with torch.autocast("cuda", dtype, enabled, cache_enabled=False):  # a graph cannot hold cached casts
-            self.replay: Any = torch.cuda.make_graphed_callables(_Forward(net), (x,))
+            self.replay: Any = torch.cuda.make_graphed_callables(_Forward(net), (x,), allow_unused_input=True)
         with torch.no_grad():
             for buffer, kept in zip(net.buffers(), before, strict=True):
                 buffer.copy_(kept)
@@ -38,7 +49,7 @@ class Replayed:
 
 
 class _Forward(nn.Module):
-    """Stands in for the network, of which recording replaces the forward method."""
+    """Stands in for the network, of which capturing replaces the forward method."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
