@@ -19,6 +19,7 @@ from training_data import PLAIN, assert_same_tensors, fake, quick, tensors_of, t
 
 from fieldspec.architectures.checkpoint import load_card, load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training import record
 from fieldspec.training.conclusion import conclude
 from fieldspec.training.datasets import load_data
 from fieldspec.training.options import Options
@@ -112,6 +113,17 @@ def test_every_optimizer_goes_on(optimizer: str, tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     train(tiny(), recipe, fake(), tmp_path / "stopped", Options(resume=True), tell=silent)
     assert_same_tensors(tmp_path / "whole" / "state.safetensors", tmp_path / "stopped" / "state.safetensors")
+
+
+def test_resume_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that goes on on another machine names all that it was computed on."""
+    recipe = load_recipe({**PLAIN, "epochs": 1})
+    first = train(tiny(), recipe, fake(), tmp_path, tell=silent).info["hardware"]
+    for machine in ("another", "another", "a third"):
+        monkeypatch.setattr(record, "hardware", lambda _, machine=machine: machine)
+        run = train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent)
+    assert run.info["hardware"] == f"{first}, then another, then a third"
+    assert run.info["precision"] == "float32"
 
 
 def test_resume_after_the_end(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
             if before.get(key) != info[key]:
                 raise FieldspecError(f"{folder}: {_difference(key, before.get(key), info[key])}, so it cannot go on")
         info = {**info, "command": before["command"], "date": before["date"]}  # of its beginning
+        info |= {key: _then(before[key], info[key]) for key in ("hardware", "precision")}
     elif path.is_file() and writes:
         raise FieldspecError(f"{folder}: holds a run already; continue it with --resume, or give another --output")
     if not writes:
@@ -78,9 +79,18 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
         sweep(folder)
     except OSError as error:
         raise FieldspecError(f"{folder}: {error.strerror or error}") from None
-    if not path.is_file():
-        write_json(path, info)
+    write_json(path, info)
     return info
+
+
+def _then(before: str, now: str) -> str:
+    """What a run was computed on in the end, after what it was computed on first.
+
+    Example:
+        >>> _then("GPU", "CPU"), _then("GPU, then CPU", "CPU")
+        ('GPU, then CPU', 'GPU, then CPU')
+    """
+    return before if before.split(", then ")[-1] == now else f"{before}, then {now}"
 
 
 def _difference(key: str, before: Any, now: Any) -> str:
