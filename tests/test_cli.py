@@ -107,15 +107,15 @@ def test_list(run: Run) -> None:
     lines = out.splitlines()
     assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS", "WEIGHTS"]
     assert [line.split()[0] for line in lines[1:]] == list(catalogue.names())
-    (shipped,) = weights()[load("c1c2c3c40").hash]
-    accuracy = shipped.card["test_accuracy"]
-    trained = [f"{100 * accuracy:.2f}", "%", "fast25"]
+    shipped = weights()[load("c1c2c3c40").hash]
+    said = [{"name": one.name} | {key: one.card[key] for key in ("data", "epochs", "test_accuracy")} for one in shipped]
+    assert [one["name"] for one in said] == ["c1c2c3c40.fast25", "c1c2c3c40.seed"]
+    trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped).split()
     assert lines[1].split() == ["c1c2c3c40", "3x32x32", "47", "178,178", "21,766,440", *trained]
     assert lines[-1].split()[-1] == "-"
     data = json.loads(run("list", "--json")[1])
     assert data[0]["receptive_field"] == [47, 47]
-    said = {"name": "c1c2c3c40.fast25", "data": "cifar10", "epochs": 25, "test_accuracy": accuracy}
-    assert data[0]["weights"] == [said]
+    assert data[0]["weights"] == said
     assert data[-1]["weights"] == []
     assert [row["name"] for row in data] == list(catalogue.names())
 
