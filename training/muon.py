@@ -54,15 +54,15 @@ def _update(
     alike = defaultdict(list)
     for param, update in zip(params, updates, strict=True):
         matrix = update.flatten(1)
-        tall = matrix.shape[0] > matrix.shape[1]
-        wide = matrix.mT if tall else matrix
-        alike[wide.shape].append((param, wide, tall))
+        wide = matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix
+        alike[wide.shape].append((param, wide))
     for shape, members in alike.items():
-        weights = [param for param, _, _ in members]
-        stacked = torch.stack([wide for _, wide, _ in members])
+        weights, wides = zip(*members, strict=True)
         orthogonal = muon.zeropower_via_newtonschulz(
-            stacked, ns_steps, coefficients, eps=eps, safety_factor=safety_factor, dtype=torch.float32
+            torch.stack(wides), ns_steps, coefficients, eps=eps, safety_factor=safety_factor, dtype=torch.float32
         )
-        turned = [one.mT if tall else one for one, (_, _, tall) in zip(orthogonal, members, strict=True)]
-        steps = [one.reshape(weight.shape) for one, weight in zip(turned, weights, strict=True)]
+        steps = [
+            (one if len(one) == len(weight) else one.mT).reshape(weight.shape)
+            for one, weight in zip(orthogonal, weights, strict=True)
+        ]
         torch._foreach_add_(weights, steps, alpha=-lr * muon.get_lr_scale(shape, adjust_lr_fn))

@@ -14,7 +14,7 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...], *, channels_last: bool = True) -> None:
         super().__init__()
-        self.channels_last = channels_last
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         shape = (1, len(mean), 1, 1)
         self.register_buffer("mean", 255 * torch.tensor(mean).view(shape), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(shape), persistent=False)
@@ -28,6 +28,5 @@ class Normalize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) in units of 0..255 -> the same, normalized."""
-        layout = torch.channels_last if self.channels_last else torch.contiguous_format
         x = (x - self.mean) / self.std
-        return x.contiguous(memory_format=layout)
+        return x.contiguous(memory_format=self.layout)

@@ -91,9 +91,8 @@ class Task(LightningModule):
     def on_fit_start(self) -> None:
         """The network's passes are captured before the first batch."""
         if self.graph_shape is not None:
-            layout = torch.channels_last if self.recipe.settings.channels_last else torch.contiguous_format
             with self.trainer.precision_plugin.forward_context():
-                self.graphed = Graphed(self.net.train(), self.graph_shape, layout)
+                self.graphed = Graphed(self.net.train(), self.graph_shape, self.normalize.layout)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Pixels and labels go to the device; the numbers are asked for here, and coming back would make it wait."""
