@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from fieldspec.architectures import contract
-from fieldspec.architectures.contract import POINTS, Point, Subject, timm_contract
+from fieldspec.architectures.contract import POINTS, Point, as_module, timm_contract
+from fieldspec.architectures.contract.subject import Subject
 from fieldspec.architectures.spec import load
 from fieldspec.architectures.specnet import SpecNet
 
@@ -97,7 +98,7 @@ def test_each_point_can_fail(name: str, method: str, value: Any, broken: Callabl
 
 def test_unknown_keyword_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network that swallows keywords is told so."""
-    monkeypatch.setattr(contract, "create_model", lambda *_, **__: nn.Identity())
+    monkeypatch.setattr(as_module, "create_model", lambda *_, **__: nn.Identity())
     assert only("unknown keyword") == Point("unknown keyword", False, "is accepted")
 
 

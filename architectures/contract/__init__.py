@@ -1,0 +1,60 @@
+"""timm's contract, carried out point by point on a built network: `fieldspec verify SPEC --timm`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldspec.architectures import timm_models  # registers `fieldspec`, which `create_model` needs
+from fieldspec.architectures.contract import adaptation, as_module, compilers, features, training
+from fieldspec.architectures.contract.subject import Check, ContractError, Subject
+from fieldspec.architectures.spec import ArchitectureSpec, load
+
+__all__ = ["POINTS", "Point", "timm_contract"]
+
+POINTS: dict[str, Check] = {
+    **as_module.POINTS,
+    **compilers.POINTS,
+    **training.POINTS,
+    **adaptation.POINTS,
+    **features.POINTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of the contract: whether it holds, and what was seen or went wrong, in one line."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> list[Point]:
+    """Every point of timm's contract for the network of `spec`, carried out.
+
+    Example:
+        >>> points = timm_contract({"input": [3, 32, 32], "layers": [{"conv": {"out": 4}}], "head": {"classes": 2}})
+        >>> [point.name for point in points if not point.ok]      # one layer gives one feature level, timm wants three
+        ['features_only']
+    """
+    subject = Subject(load(spec))
+    return [_carried_out(name, check, subject) for name, check in POINTS.items()]
+
+
+def _carried_out(name: str, check: Check, subject: Subject) -> Point:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own deprecations
+        try:
+            return Point(name, True, check(subject))
+        except ContractError as error:
+            return Point(name, False, str(error))
+        except Exception as error:  # whatever a net raises is the point's failure
+            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+            return Point(name, False, ": ".join([type(error).__name__, *lines[:1]])[:240])
+
+
+assert timm_models  # imported for what it registers
