@@ -131,7 +131,7 @@ def test_broken_recipe(run: Run) -> None:
 def test_missing_extra(package: str, command: list[str], extra: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not installed is named before anything is begun, with the words that install it."""
     find = util.find_spec
-    monkeypatch.setattr("fieldspec.cli_training.find_spec", lambda name: None if name == package else find(name))
+    monkeypatch.setattr("fieldspec.cli.shared.find_spec", lambda name: None if name == package else find(name))
     status, out, err = run(*command)
     assert (status, out) == (2, "")
     assert err.startswith(f"error: fieldspec {command[0]}")

@@ -1,0 +1,94 @@
+"""The command that tells what every layer costs and sees: analyze."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.cli.shared import Json, Spec, input_size_of, load_spec, print_verdicts, spinner
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report import Report
+    from fieldspec.architectures.constraints import Constraints
+
+
+def analyze(
+    spec: Spec,
+    all_layers: Annotated[bool, typer.Option("--all", help="A row a layer, activations and norms too.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print every layer as CSV.")] = False,
+    as_json: Json = False,
+    input_size: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
+    ] = None,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Pixels that each layer adds, their price, padding, input sizes.")
+    ] = False,
+    effective: Annotated[
+        bool, typer.Option("--effective", help="How much of the field is really seen: paths counted.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the effective field: a .png, .pdf or .svg file.")
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option("--tile", min=1, help="Halo of inference in tiles of so many units.")
+    ] = None,
+) -> None:
+    """What every layer costs and sees. A spec needs no torch; any network of PyTorch is run once without values.
+
+    Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
+    global operation, which also see the whole input.
+
+    \b
+    fieldspec analyze c1c2c3c40
+    fieldspec analyze c1c2c3c40 --markdown > table.md
+    fieldspec analyze my_network.yaml --input 3x64x64 --json
+    fieldspec analyze c1c2c3c40 --ledger --effective --picture field.png --tile 8
+    fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
+    fieldspec analyze torchvision:googlenet
+    fieldspec analyze my_package.nets:make_net --input 1x28x28
+    """
+    from fieldspec.analysis.extras import extras, printed
+    from fieldspec.architectures.constraints import judge
+
+    if markdown + csv + as_json > 1:
+        raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
+    report, constraints = _report(spec, input_size)
+    if csv and (ledger or effective or picture or tile):
+        raise FieldspecError("--csv is of the layers; give --json or --markdown for other readings")
+    if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile):
+        typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))
+    elif as_json:
+        typer.echo(report.to_json())
+    elif csv:
+        typer.echo(report.to_csv(), nl=False)
+    elif markdown:
+        typer.echo(report.to_markdown(all_layers=all_layers), nl=False)
+    else:
+        typer.echo(report.to_text(all_layers=all_layers), nl=False)
+        verdicts = judge(constraints, report)
+        if verdicts:
+            typer.echo("\nConstraints")
+            print_verdicts(verdicts)
+
+
+def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
+    """The report of a spec with its constraints, or of a network of PyTorch without any."""
+    from fieldspec.architectures.constraints import Constraints
+    from fieldspec.architectures.questions import analyze as report_of
+    from fieldspec.architectures.questions import is_module_name
+
+    is_module = is_module_name(spec)
+    size = None if input_size is None else input_size_of(input_size, range(2, 5) if is_module else range(3, 4))
+    if not is_module:
+        loaded = load_spec(spec)
+        return report_of(loaded, input_size=size), loaded.constraints
+    with spinner(f"running {spec} without values"):
+        from fieldspec.analysis.trace import report_of_module
+        from fieldspec.architectures.modules import named_module
+
+        net, own = named_module(spec, weights=False)
+        return report_of_module(net, size or own, spec), Constraints()

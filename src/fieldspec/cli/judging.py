@@ -1,0 +1,109 @@
+"""The commands that use trained networks: evaluate, predict."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldspec.cli.shared import Json, need, print_json
+
+if TYPE_CHECKING:
+    from fieldspec.training.evaluation import Evaluation
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them.",
+    ),
+]
+Weights = Annotated[
+    str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a checkpoint; with --pretrained NAME or NAME.RECIPE.")
+]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
+
+
+class Split(StrEnum):
+    """Which images are judged by."""
+
+    test = "test"
+    held_out = "held-out"
+    train = "train"
+
+
+def evaluate(
+    weights: Weights,
+    pretrained: Pretrained = False,
+    data: DataOption = "cifar10",
+    split: Annotated[Split, typer.Option(help="Which images.")] = Split.test,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for evaluation.json and the pictures.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Judge a trained network on images that it has not seen.
+
+    Accuracy, loss, accuracy of each class and calibration are of a single look at each image; the accuracy averaged
+    with the mirror image is printed apart. With --output: confusion matrix, calibration and the surest mistakes as
+    pictures.
+
+    \b
+    fieldspec evaluate runs/c1c2c3c40-fast25
+    fieldspec evaluate c1c2c3c40 --pretrained -o judged
+    """
+    if output is not None:
+        need("evaluate --output", "report", "matplotlib")
+    from fieldspec.training.datasets import load_data
+    from fieldspec.training.judging import judge
+    from fieldspec.training.networks import trained
+
+    network = trained(weights, pretrained=pretrained)
+    images = load_data(data, input_size=network.spec.input)
+    evaluation, about = judge(network, images, split.value, folder=output, device=device)
+    print_result({**about, **evaluation.to_dict()}, evaluation, as_json, f"pictures in {output}" if output else "")
+
+
+def predict(
+    weights: Weights,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files, or folders of them.")],
+    pretrained: Pretrained = False,
+    top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Name what is in image files, the likeliest first.
+
+    \b
+    fieldspec predict runs/c1c2c3c40-fast25 photo.png
+    fieldspec predict c1c2c3c40 --pretrained photos/ --top 5
+    """
+    from fieldspec.training.networks import trained
+    from fieldspec.training.prediction import predict as name_images
+
+    predictions = list(name_images(trained(weights, pretrained=pretrained), images, top=top))
+    if as_json:
+        rows = [
+            {"path": str(one.path), "answers": [{"class": name, "probability": p} for name, p in one.answers]}
+            for one in predictions
+        ]
+        print_json({"schema": 1, "predictions": rows})
+        return
+    for one in predictions:
+        typer.echo(
+            f"{one.path}: " + ", ".join(f"{name} {chance:.1%}" for name, chance in one.answers).replace("%", " %")
+        )
+
+
+def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str) -> None:
+    """As JSON, or in words with a last line of where the files are."""
+    if as_json:
+        print_json(data)
+        return
+    if evaluation is not None:
+        typer.echo(str(evaluation))
+    if last:
+        typer.echo(last)

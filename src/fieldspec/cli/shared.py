@@ -1,0 +1,66 @@
+"""What the commands share: how a spec is named and read, and how a result is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldspec.architectures.spec import ArchitectureSpec, load, loads
+from fieldspec.blocks.errors import FieldspecError
+
+if TYPE_CHECKING:
+    from fieldspec.architectures.constraints import Verdict
+
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file, or - for stdin.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load_spec(spec: str) -> ArchitectureSpec:
+    """By a catalogue's name, from a file, or from stdin."""
+    return loads(sys.stdin.buffer.read(), name="<stdin>") if spec == "-" else load(spec)
+
+
+def input_size_of(text: str, lengths: range) -> list[int]:
+    """What --input says, of as many numbers as `lengths` allows."""
+    parts = text.lower().split("x")
+    if len(parts) not in lengths or not all(part.isdigit() for part in parts):
+        raise FieldspecError(f"--input: needs channels x height x width such as 3x64x64, gets {text!r}")
+    return [int(part) for part in parts]
+
+
+def print_verdicts(verdicts: Iterable[Verdict]) -> None:
+    """A line each."""
+    for verdict in verdicts:
+        typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")
+
+
+def print_json(data: Any) -> None:
+    """Indented."""
+    typer.echo(json.dumps(data, indent=2))
+
+
+def tell_error(text: str) -> None:
+    """On stderr."""
+    typer.echo(text, err=True)
+
+
+def spinner(text: str) -> AbstractContextManager[Any]:
+    """Something that moves while torch is loaded and at work; silent where nobody watches."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+def need(command: str, extra: str, *packages: str) -> None:
+    """Say what is missing before anything is begun."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise FieldspecError(f"fieldspec {command} needs {package}: pip install 'fieldspec[{extra}]'")

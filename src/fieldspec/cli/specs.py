@@ -1,0 +1,134 @@
+"""The commands that read specs: list, show, check, diff, schema."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldspec.architectures import catalogue
+from fieldspec.architectures.spec import load
+from fieldspec.cli.shared import Json, Spec, load_spec, print_json, print_verdicts
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report import Report
+    from fieldspec.architectures.pretrained import Weights
+
+
+class SpecFormat(StrEnum):
+    """What `show` writes."""
+
+    yaml = "yaml"
+    json = "json"
+
+
+def list_networks(as_json: Json = False) -> None:
+    """The networks of the catalogue, with what they cost and see.
+
+    WEIGHTS are those that ship with fieldspec: their accuracy on test images, and their recipe.
+
+    \b
+    fieldspec list
+    fieldspec list --json
+    """
+    from fieldspec.architectures.pretrained import weights_of
+    from fieldspec.architectures.questions import analyze
+
+    specs = [load(name) for name in catalogue.names()]
+    rows = [(analyze(spec), weights_of(spec.hash)) for spec in specs]
+    if as_json:
+        keys = ("name", "input", "params", "macs")
+        print_json([{key: getattr(r, key) for key in keys} | _field(r) | _weights(shipped) for r, shipped in rows])
+        return
+    width = max(len(report.name) for report, _ in rows)
+    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}  WEIGHTS")
+    for report, shipped in rows:
+        size = "x".join(map(str, report.input))
+        field = min(report.features.receptive_field)
+        trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped) or "-"
+        typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")
+
+
+def _weights(shipped: list[Weights]) -> dict[str, Any]:
+    said = ("data", "epochs", "test_accuracy")
+    return {"weights": [{"name": one.name} | {key: one.card[key] for key in said} for one in shipped]}
+
+
+def _field(report: Report) -> dict[str, Any]:
+    return {"receptive_field": report.features.receptive_field}
+
+
+def show(
+    spec: Spec,
+    canonical: Annotated[bool, typer.Option("--canonical", help="With every default and id filled in.")] = False,
+    format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
+) -> None:
+    """A spec, as its author wrote it or in its canonical form.
+
+    \b
+    fieldspec show c1c2c3c40
+    fieldspec show c1c2c3c40 --canonical --format json
+    """
+    from fieldspec.architectures.writer import dump
+
+    loaded = load_spec(spec)
+    if spec in catalogue.names() and format is SpecFormat.yaml and not canonical:
+        typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # with its comments
+        return
+    typer.echo(dump(loaded, format=format.value, canonical=canonical), nl=False)
+
+
+def check(spec: Spec, as_json: Json = False) -> None:
+    """The constraints of a spec, each with its verdict. Exit status 1 if one is broken.
+
+    \b
+    fieldspec check c1c2c3c40
+    fieldspec check my_network.yaml --json
+    """
+    from fieldspec.analysis.report import report_of
+    from fieldspec.architectures.constraints import judge
+
+    loaded = load_spec(spec)
+    report = report_of(loaded.graph(), loaded.name)
+    verdicts = judge(loaded.constraints, report)
+    broken = [verdict for verdict in verdicts if not verdict.holds]
+    if as_json:
+        rows = [{"constraint": v.name, "needs": v.needs, "has": v.has, "holds": v.holds} for v in verdicts]
+        print_json({"schema": 1, "name": loaded.name, "holds": not broken, "constraints": rows})
+    elif not verdicts:
+        typer.echo(f"{loaded.name} states no constraints")
+    else:
+        print_verdicts(verdicts)
+    if broken:
+        raise typer.Exit(1)
+
+
+def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
+    """What two specs differ in: settings and numbers. Exit status 1 if they differ, as diff(1) does.
+
+    \b
+    fieldspec diff c1c2c3c40 c1c2c3c40_wide
+    fieldspec diff old.yaml new.yaml --json
+    """
+    from fieldspec.architectures.comparison import diff as compare
+
+    difference = compare(load_spec(before), load_spec(after))
+    if as_json:
+        print_json(difference.to_dict())
+    else:
+        typer.echo(str(difference))
+    if difference:
+        raise typer.Exit(1)
+
+
+def schema() -> None:
+    """The JSON Schema of a spec, for completion in an editor.
+
+    \b
+    fieldspec schema > fieldspec.schema.json
+    and, at the top of a spec:  # yaml-language-server: $schema=fieldspec.schema.json
+    """
+    from fieldspec.architectures.schema import json_schema
+
+    print_json(json_schema())

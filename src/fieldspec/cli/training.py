@@ -1,0 +1,112 @@
+"""The command train: torch and Lightning are imported when it runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldspec.architectures.spec import load
+from fieldspec.cli.judging import DataOption, print_result
+from fieldspec.cli.shared import Json, need, tell_error
+
+
+class Place(StrEnum):
+    """Where images are augmented."""
+
+    host = "host"
+    device = "device"
+
+
+class Precision(StrEnum):
+    """What is computed in."""
+
+    auto = "auto"
+    bfloat16 = "bfloat16"
+    float32 = "float32"
+
+
+def train(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.")],
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, or a YAML or JSON file.")
+    ] = "fast25",
+    data: DataOption = "cifar10",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The run's folder; runs/SPEC-RECIPE by default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Train on the held-out images, too.")] = False,
+    test_each_epoch: Annotated[
+        bool, typer.Option("--test-each-epoch", help="Print the test accuracy of each epoch.")
+    ] = False,
+    augment: Annotated[
+        Place, typer.Option(help="Augment images on the CPU, or batches where the network is.")
+    ] = Place.host,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    precision: Annotated[Precision | None, typer.Option(help="Instead of the recipe's.")] = None,
+    accelerator: Annotated[str, typer.Option(help="Lightning's: auto, cpu, cuda, ...")] = "auto",
+    devices: Annotated[str, typer.Option(help="Processes on each node, or the GPUs' numbers.")] = "1",
+    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Lightning's: auto, ddp, ...")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="Processes that fetch and augment.")] = 0,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="torch.compile; otherwise a GPU replays CUDA graphs.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network, and test it once at the end.
+
+    A tenth of the training images is held out unless --full is given. The run's folder gets the last and the best
+    weights, the state to resume from, the log, TensorBoard's events, the evaluation, pictures and a card.
+
+    \b
+    fieldspec train c1c2c3c40 --recipe fast25
+    fieldspec train c1c2c3c40 --recipe fast25 --resume
+    fieldspec train my_network.yaml --recipe my_recipe.yaml --data imagefolder:photos -o runs/photos
+    """
+    need("train", "train", "lightning", "albumentations", "tensorboard")
+    from fieldspec.training.datasets import load_data
+    from fieldspec.training.options import Options
+    from fieldspec.training.recipe import load_recipe
+    from fieldspec.training.running import StoppedError
+    from fieldspec.training.running import train as run_training
+    from fieldspec.training.task import DivergedError
+
+    loaded = load(spec)
+    chosen = load_recipe(recipe).override(epochs=epochs, seed=seed, precision=precision and precision.value)
+    folder = output or Path("runs") / f"{loaded.name}-{chosen.settings.name}"
+    options = Options(
+        full=full,
+        test_each_epoch=test_each_epoch,
+        augment=augment.value,
+        resume=resume,
+        accelerator=accelerator,
+        devices=devices,
+        nodes=nodes,
+        strategy=strategy,
+        workers=workers,
+        compile=compile,
+        progress=sys.stdout.isatty() and not as_json,
+    )
+    images = load_data(data, input_size=loaded.input)
+    command = shlex.join(["fieldspec", *sys.argv[1:]])
+    tell = tell_error if as_json else typer.echo
+    try:
+        run = run_training(loaded, chosen, images, folder, options, tell=tell, command=command)
+    except DivergedError as error:
+        tell_error(f"error: {error}")
+        raise typer.Exit(1) from None
+    except StoppedError as error:
+        tell_error(str(error))
+        raise typer.Exit(130) from None
+    if run.first:
+        from fieldspec.training.conclusion import conclude
+
+        card, test = conclude(run, images)
+        print_result({"folder": str(folder), **card}, test, as_json, f"card, log and pictures in {folder}")
