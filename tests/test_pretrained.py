@@ -27,9 +27,9 @@ from fieldspec.training.shipping import ship
 
 SHIPPED = [one for some in weights().values() for one in some]
 SAID = {
-    "classes", "command", "data", "date", "epochs", "flip_averaged_test_accuracy", "full", "hardware",
-    "hash", "held_out_accuracy", "images", "mean", "name", "parameters", "precision", "recipe", "schema", "seed", "std",
-    "test_accuracy", "versions", "wall_time_s",
+    "augment", "classes", "command", "data", "date", "epochs", "flip_averaged_test_accuracy", "full", "hardware",
+    "hash", "held_out_accuracy", "images", "mean", "name", "parameters", "precision", "processes", "recipe", "schema",
+    "seed", "std", "test_accuracy", "versions", "wall_time_s",
 }  # fmt: skip
 
 

@@ -174,7 +174,7 @@ def test_statistics_by_hand() -> None:
     pixels[0, 0, 0] = (255, 51, 0)
     stats = statistics(Images(pixels, np.array([1, 1]), ("a", "b")))
     assert stats.mean == (0.25, 0.05, 0.0)  # 1 / 4, 0.2 / 4
-    assert stats.std == pytest.approx((0.433013, 0.086603, 0))  # sqrt(1/4 - 1/16)
+    assert stats.std == pytest.approx((0.433013, 0.086603, 1))  # sqrt(1/4 - 1/16); 1 where nothing varies
     assert stats.per_class == {"a": 0, "b": 2}
     assert stats.mean_color == (64, 13, 0)
     assert (stats.count, stats.shape) == (2, (1, 2, 3))

@@ -79,7 +79,7 @@ def test_other_c_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_is_written_down() -> None:
     """Processor, threads and versions."""
-    assert f", {torch.get_num_threads()} threads" in hardware("cpu")
+    assert f", {torch.get_num_threads()} threads" in hardware(torch.device("cpu"))
     assert versions()["torch"] == torch.__version__.split("+")[0]
     assert {"python", "lightning", "albumentations"} <= set(versions())
 

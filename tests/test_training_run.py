@@ -120,7 +120,7 @@ def test_resume_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     recipe = load_recipe({**PLAIN, "epochs": 1})
     first = train(tiny(), recipe, fake(), tmp_path, tell=silent).info["hardware"]
     for machine in ("another", "another", "a third"):
-        monkeypatch.setattr(record, "hardware", lambda _, machine=machine: machine)
+        monkeypatch.setattr(record, "hardware", lambda *_, machine=machine: machine)
         run = train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent)
     assert run.info["hardware"] == f"{first}, then another, then a third"
     assert run.info["precision"] == "float32"

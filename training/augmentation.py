@@ -116,8 +116,8 @@ def _albumentation(one: Transform, mean: tuple[int, ...], shape: tuple[int, ...]
             fill = named[one.fill] if isinstance(one.fill, str) else one.fill[: len(mean)]
             return A.CoarseDropout(
                 num_holes_range=(one.holes, one.holes),
-                hole_height_range=(one.height, one.height),
-                hole_width_range=(one.width, one.width),
+                hole_height_range=(min(one.height, shape[0]),) * 2,
+                hole_width_range=(min(one.width, shape[1]),) * 2,
                 fill=fill,
                 p=one.p,
             )

@@ -23,12 +23,15 @@ class Shuffled(Sampler[Key]):
     """The batches of an epoch in an order that seed and epoch alone say.
 
     A batch is what all processes take together: of `world_size`, the process `rank` takes every world_size-th image
-    of it. The last batch is short; what cannot be shared evenly among the processes is left out.
+    of it. The last batch is short. Left out is what cannot be shared evenly among the processes, and a last batch of
+    one image for each, which batch norm cannot normalize.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.world_size = rank, world_size
+        shared = count - count % world_size
+        self.taken = shared - world_size if shared % batch_size == world_size < shared else shared
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -36,13 +39,12 @@ class Shuffled(Sampler[Key]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-(self.count - self.count % self.world_size) // self.batch_size)
+        return -(-self.taken // self.batch_size)
 
     def __iter__(self) -> Iterator[Key]:
         order = generator(self.seed, "shuffle", self.epoch).permutation(self.count)
-        order = order[: self.count - self.count % self.world_size]
-        for start in range(0, len(order), self.batch_size):
-            yield self.epoch, order[start : start + self.batch_size][self.rank :: self.world_size]
+        for start in range(0, self.taken, self.batch_size):
+            yield self.epoch, order[start : min(start + self.batch_size, self.taken)][self.rank :: self.world_size]
 
 
 class InOrder(Sampler[Key]):

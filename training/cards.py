@@ -9,8 +9,8 @@ from fieldspec.training.evaluation import Evaluation
 if TYPE_CHECKING:
     from fieldspec.training.running import Run
 
-_FROM_RUN = ("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "precision")
-_MACHINE = ("hardware", "versions", "date")
+_FROM_RUN = ("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment")
+_MACHINE = ("precision", "processes", "hardware", "versions", "date")
 
 
 def card_of(run: Run, hash: str, test: Evaluation | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fieldspec.training.datasets import Data
 from fieldspec.training.evaluation import Evaluation, evaluate
 from fieldspec.training.files import CARD, write_json
 from fieldspec.training.images import statistics
+from fieldspec.training.judging import part
 from fieldspec.training.recipe import load_recipe
 from fieldspec.training.reporting import draw_curves, draw_samples, has_plots, report
 
@@ -30,6 +31,7 @@ def conclude(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
     images, split = (data.test, "test") if data.test is not None else (data.held_out, "held-out")
     evaluation = evaluate(run.net, images, mean=mean, std=std) if images is not None else None
     card = card_of(run, spec_of(run.net).hash, evaluation if data.test is not None else None)
+    write_json(run.folder / CARD, card)
     if evaluation is not None and images is not None:
         about = {"weights": str(run.folder), "data": data.name, "split": split}
         report(run.folder, evaluation, images, about=about, pictures=has_plots())
@@ -37,6 +39,7 @@ def conclude(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
         recipe = load_recipe(run.info["recipe"])
         draw_curves(run.folder, run.history, f"{run.info['name']} by {recipe.settings.name}")
         if recipe.augment:
-            draw_samples(run.folder, data.train, recipe, statistics(data.train).mean_color)
-    write_json(run.folder / CARD, card)
+            trained_on = data.train if run.info["full"] else part(data, "train")
+            color = statistics(data.train).mean_color
+            draw_samples(run.folder, trained_on, recipe, color, place=run.info["augment"])
     return card, evaluation

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fieldspec.architectures.problems import mend
 from fieldspec.blocks.errors import FieldspecError
@@ -149,19 +149,28 @@ def _class_folders(folder: Path, input_size: tuple[int, int, int]) -> Images:
 
 
 def open_image(path: Path, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """A file's image in a network's size and channels, (height, width, channels).
+    """A file's image in a network's size and channels, (height, width, channels), upright as its EXIF data says.
 
     Raises:
-        FieldspecError: It is no image, or cut off.
+        FieldspecError: It is no image, cut off, or of floating point numbers, which have no white.
     """
     try:
         with Image.open(path) as image:
             image.load()
-            return _resized(image, input_size)
+            return _resized(_eight_bits(ImageOps.exif_transpose(image)), input_size)
     except UnidentifiedImageError:
         raise FieldspecError(f"{path}: is no image that Pillow can read") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # SyntaxError: Pillow's word for bad PNGs
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all Pillow's, by format
         raise FieldspecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Sixteen bits to eight: Pillow's own conversion makes white of all that is over 255."""
+    if image.mode == "F":
+        raise ValueError("is of floating point numbers; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
 
 
 def _resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:

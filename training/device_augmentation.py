@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fieldspec.training.randomness import derive, uniforms
@@ -47,6 +48,12 @@ class DeviceAugmentation:
             chosen = (draws[:, 0] < transform.p).view(-1, 1, 1, 1)
             x = torch.where(chosen, self._applied(transform, x, draws[:, 1:]), x)
         return x
+
+    def of_bytes(self, pixels: NDArray[np.uint8], numbers: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
+        """On the CPU what `Augmentation` takes and gives: (batch, height, width, channels)."""
+        x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        augmented = self(x, torch.from_numpy(numbers), epoch).round().byte().permute(0, 2, 3, 1)
+        return np.ascontiguousarray(augmented.numpy())
 
     def _applied(self, transform: Transform, x: Tensor, draws: Tensor) -> Tensor:
         """The transform done to every image: the caller takes it where it was chosen."""
@@ -95,16 +102,17 @@ class DeviceAugmentation:
 
     def _crop(self, transform: RandomCrop, x: Tensor, draws: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        padding = (transform.padding,) * 4
-        if transform.border == "reflect":
-            padded = F.pad(x, padding, mode="reflect")
-        else:
-            color = self._color(transform.border, x)
-            padded = F.pad(x - color, padding) + color
         top, left = ((2 * transform.padding + 1) * draws[:, :2]).long().unbind(1)
         rows = top.view(-1, 1) + torch.arange(height, device=x.device)  # (batch, height)
         columns = left.view(-1, 1) + torch.arange(width, device=x.device)
-        taken = padded.gather(2, rows.view(-1, 1, height, 1).expand(-1, x.shape[1], -1, padded.shape[3]))
+        if transform.border == "reflect":  # by index: torch pads by less than the image's size
+            rows, columns = (
+                _reflected(index - transform.padding, size) for index, size in ((rows, height), (columns, width))
+            )
+        else:
+            color = self._color(transform.border, x)
+            x = F.pad(x - color, (transform.padding,) * 4) + color
+        taken = x.gather(2, rows.view(-1, 1, height, 1).expand(-1, x.shape[1], -1, x.shape[3]))
         return taken.gather(3, columns.view(-1, 1, 1, width).expand(-1, x.shape[1], height, -1))
 
     def _dropout(self, transform: CoarseDropout, x: Tensor, draws: Tensor) -> Tensor:
@@ -118,6 +126,17 @@ class DeviceAugmentation:
             in_rows = (rows >= top) & (rows < top + size_y)
             inside = inside | (in_rows & (columns >= left) & (columns < left + size_x))
         return torch.where(inside.unsqueeze(1), self._color(transform.fill, x), x)
+
+
+def _reflected(index: Tensor, size: int) -> Tensor:
+    """Where cv2's reflect_101 looks up what lies outside: the edge itself is not repeated.
+
+    Example:
+        >>> _reflected(torch.arange(-4, 7), 4).tolist()
+        [2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0]
+    """
+    period = max(1, 2 * (size - 1))
+    return size - 1 - (index.remainder(period) - (size - 1)).abs()
 
 
 def _between(draws: Tensor, limits: float | tuple[float, float]) -> Tensor:

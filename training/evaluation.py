@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +139,7 @@ def evaluate(
         device: Where to compute.
 
     Raises:
-        FieldspecError: No images, or another number of classes than the network has.
+        FieldspecError: No images, another number of classes than the network has, or answers that are no numbers.
     """
     if not len(images):
         raise FieldspecError("there are no images to evaluate on")
@@ -154,6 +155,8 @@ def evaluate(
         probabilities.append(once.softmax(1))
         flipped.append((once.softmax(1) + mirrored.softmax(1)) / 2)
     loss = sum(losses) / len(images)
+    if not math.isfinite(loss):
+        raise FieldspecError(f"the network's answers are no numbers: their loss is {loss}")
     return Evaluation(images.classes, images.labels, torch.cat(probabilities).numpy(), torch.cat(flipped).numpy(), loss)
 
 

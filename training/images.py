@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.randomness import generator
 
 HELD_OUT = 0.1  # of the training images: 5,000 of CIFAR's 50,000
+AT_ONCE = 1000  # images whose pixels are counted
 SPLIT_SEED = 0  # which images are held out does not depend on the recipe
 
 
@@ -24,6 +28,14 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of every pixel, label and name, by BLAKE2b."""
+        seen = blake2b(json.dumps(self.classes).encode(), digest_size=16)
+        for array in (self.pixels, self.labels):
+            seen.update(np.ascontiguousarray(array).data)
+        return seen.hexdigest()
 
     def select(self, indices: NDArray[np.int64]) -> Images:
         """A part of them."""
@@ -49,6 +61,8 @@ class Statistics:
 def statistics(images: Images) -> Statistics:
     """What can be told of a set of images; exact, from the counts of the 256 values.
 
+    A channel that is the same everywhere is given the deviation 1, by which it can be divided.
+
     Example:
         >>> two = Images(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), ("dark", "light"))
         >>> statistics(two).mean, statistics(two).std, statistics(two).per_class
@@ -59,10 +73,12 @@ def statistics(images: Images) -> Statistics:
     values = np.arange(256) / 255
     means, stds = [], []
     for channel in range(images.pixels.shape[-1]):
-        counts = np.bincount(images.pixels[..., channel].ravel(), minlength=256)
+        counts = np.zeros(256, np.int64)
+        for start in range(0, len(images), AT_ONCE):  # bincount makes the bytes eight times as long
+            counts += np.bincount(images.pixels[start : start + AT_ONCE, ..., channel].ravel(), minlength=256)
         mean = float(counts @ values / counts.sum())
         means.append(round(mean, 6))
-        stds.append(round(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())), 6))
+        stds.append(round(float(np.sqrt(counts @ (values - mean) ** 2 / counts.sum())), 6) or 1.0)
     per_class = np.bincount(images.labels, minlength=len(images.classes)).tolist()
     names = dict(zip(images.classes, per_class, strict=True))
     return Statistics(len(images), images.pixels.shape[1:], tuple(means), tuple(stds), names)

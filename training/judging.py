@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +31,27 @@ def judge(
     if len(images.classes) != len(network.classes):
         counts = f"{len(network.classes)} classes, and {data.name} has {len(images.classes)}"
         raise FieldspecError(f"{network.source}: the network has {counts}")
+    named = [name for name in network.classes if name not in images.classes]
+    if "classes" in network.card and network.classes != images.classes:
+        odd = f"{named[0]!r} is none of {data.name}'s classes" if named else f"{data.name} has them in another order"
+        raise FieldspecError(f"{network.source}: the network was trained on other classes: {odd}")
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
         raise FieldspecError(f"--device {device}: {str(error).splitlines()[0]}") from None
     evaluation = evaluate(network.net, images, mean=network.mean, std=network.std, device=place)
-    about = {"weights": network.source, "spec": network.name, "hash": network.spec.hash, "data": data.name}
-    about["split"] = split
+    about: dict[str, Any] = {"weights": network.source, "spec": network.name, "hash": network.spec.hash}
+    about |= {"data": data.name, "split": split, "trained_on": _trained_on(network.card, data, split)}
     if folder is not None:
         report(folder, evaluation, images, about=about)
     return evaluation, about
+
+
+def _trained_on(card: Mapping[str, Any], data: Data, split: str) -> bool:
+    """Whether the network has seen these images in training, by what its card says."""
+    taken = split == "train" or (split == "held-out" and data.held_out is None and card.get("full", False))
+    return card.get("data") == data.name and taken
 
 
 def part(data: Data, split: str) -> Images:

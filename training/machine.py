@@ -39,11 +39,11 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1))
 
 
-def hardware(accelerator: str) -> str:
-    """The processor in words."""
-    if accelerator == "cuda":
-        count = torch.cuda.device_count()
-        return f"{count} x {torch.cuda.get_device_name(0)}" if count > 1 else torch.cuda.get_device_name(0)
+def hardware(device: torch.device, processes: int = 1) -> str:
+    """What computes, in words: a GPU for each process, or the processor that they share."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        return f"{processes} x {name}" if processes > 1 else name
     return f"{_processor()}, {torch.get_num_threads()} threads"
 
 

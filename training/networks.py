@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class Trained:
     std: tuple[float, ...]
     classes: tuple[str, ...]  # as many as logits
     source: str  # where the weights are from
+    card: Mapping[str, Any]  # what is said of how they were trained; may be empty
 
     @property
     def spec(self) -> ArchitectureSpec:
@@ -86,4 +88,4 @@ def _ready(net: SpecNet, card: dict[str, Any], source: str) -> Trained:
     known = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
     mean, std = (tuple(card.get(key, known[key])) for key in ("mean", "std"))
     classes = tuple(card.get("classes", [f"class {number}" for number in range(net.num_classes)]))
-    return Trained(net.spec.name, net.eval(), mean, std, classes, source)
+    return Trained(net.spec.name, net.eval(), mean, std, classes, source, card)

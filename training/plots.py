@@ -28,12 +28,13 @@ def curves(history: Sequence[Mapping[str, float]], title: str = "") -> Figure:
     marker = "o" if len(epochs) < 8 else ""
     for axes, what in zip(figure.subplots(1, 3), ("loss", "accuracy", "lr"), strict=True):
         for name, color in COLORS.items():
-            if what != "lr" and f"{name}_{what}" in history[0]:
+            seen = [row for row in history if f"{name}_{what}" in row]
+            if seen:
                 factor = 100 if what == "accuracy" else 1
-                values = [factor * row[f"{name}_{what}"] for row in history]
+                values = [factor * row[f"{name}_{what}"] for row in seen]
                 last = f"{values[-1]:.2f} %" if factor == 100 else f"{values[-1]:.3f}"
                 label = f"{name.replace('_', ' ')}, last {last}"
-                axes.plot(epochs, values, color=color, label=label, marker=marker)
+                axes.plot([row["epoch"] for row in seen], values, color=color, label=label, marker=marker)
         if what == "lr":
             axes.plot(epochs, [row["lr"] for row in history], color="black", marker=marker)
         else:

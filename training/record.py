@@ -18,7 +18,7 @@ from fieldspec.training.machine import hardware, versions
 from fieldspec.training.options import Options
 from fieldspec.training.recipe import Recipe
 
-SAME = ("hash", "recipe", "data", "images", "full", "augment")  # what a run cannot be resumed without
+SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment")  # what a run cannot be resumed without
 
 
 def information(
@@ -32,7 +32,6 @@ def information(
     command: str,
 ) -> dict[str, Any]:
     """What run.json says: everything that decides the result, and what it was computed on."""
-    accelerator = trainer.strategy.root_device.type
     return {
         "schema": 1,
         "name": spec.name,
@@ -42,6 +41,7 @@ def information(
         "seed": recipe.settings.seed,
         "data": data.name,
         "images": trained_on,
+        "digest": data.train.digest,
         "classes": list(data.train.classes),
         "mean": list(stats.mean),
         "std": list(stats.std),
@@ -50,7 +50,7 @@ def information(
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,
-        "hardware": hardware(accelerator),
+        "hardware": hardware(trainer.strategy.root_device, trainer.world_size),
         "versions": versions(),
         "date": datetime.fromtimestamp(time.time(), UTC).date().isoformat(),
     }
@@ -70,6 +70,9 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
                 raise FieldspecError(f"{folder}: {_difference(key, before.get(key), info[key])}, so it cannot go on")
         info = {**info, "command": before["command"], "date": before["date"]}  # of its beginning
         info |= {key: _then(before[key], info[key]) for key in ("hardware", "precision")}
+        info["versions"] = {
+            package: _then(before["versions"].get(package, now), now) for package, now in info["versions"].items()
+        }
     elif path.is_file() and writes:
         raise FieldspecError(f"{folder}: holds a run already; continue it with --resume, or give another --output")
     if not writes:
@@ -97,8 +100,9 @@ def _difference(key: str, before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
-    short = [value[:12] if key == "hash" else value for value in (before, now)]
-    return f"was begun with {'the spec' if key == 'hash' else key} {short[0]!r}, not {short[1]!r}"
+    what = {"hash": "the spec", "digest": "images of digest"}.get(key, key)
+    short = [value[:12] if key in ("hash", "digest") else value for value in (before, now)]
+    return f"was begun with {what} {short[0]!r}, not {short[1]!r}"
 
 
 def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.augmentation import Augmentation
+from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.evaluation import Evaluation
 from fieldspec.training.files import write_json
 from fieldspec.training.images import Images
@@ -68,14 +69,17 @@ def draw_curves(folder: Path, history: Sequence[Mapping[str, float]], title: str
     return folder / "curves.png"
 
 
-def draw_samples(folder: Path, images: Images, recipe: Recipe, mean_color: tuple[int, ...]) -> Path:
-    """Write samples.png: some images before augmentation and after it."""
+def draw_samples(
+    folder: Path, images: Images, recipe: Recipe, mean_color: tuple[int, ...], *, place: Literal["host", "device"]
+) -> Path:
+    """Write samples.png: some of the images that are trained on, before augmentation and after it."""
     from fieldspec.training import plots
 
     seed = recipe.settings.seed
     count = min(COLUMNS, len(images))
     numbers = np.sort(generator(seed, "samples").choice(len(images), count, replace=False))
-    augment = Augmentation(recipe.augment, mean_color, seed)
+    settings = (recipe.augment, mean_color, seed)
+    augment = Augmentation(*settings) if place == "host" else DeviceAugmentation(*settings).of_bytes
     augmented = [augment(images.pixels[numbers], numbers, epoch) for epoch in range(EPOCHS)]
     plots.save(plots.samples(images, augmented, numbers), folder / "samples.png")
     return folder / "samples.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from fieldspec.architectures.checkpoint import save_checkpoint
 from fieldspec.training.files import BEST, LAST, LOG, STATE, write_csv
-from fieldspec.training.task import Task
+from fieldspec.training.task import MEND, DivergedError, Task
 
 
 class RunFiles(Checkpoint):
@@ -49,6 +50,9 @@ class RunFiles(Checkpoint):
         assert isinstance(pl_module, Task)
         row = {"epoch": trainer.current_epoch + 1, "lr": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= pl_module.measured()
+        for name, value in row.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name.replace('_', ' ')} is {value} after epoch {row['epoch']}; {MEND}")
         row["seconds"] = round(time.perf_counter() - self.started, 2)
         self.history.append(row)
         judged = row.get("held_out_accuracy")

@@ -89,16 +89,18 @@ def train(
     trainer, run_files = make_trainer(recipe, folder, options, tell)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
+    task = _task(spec, recipe, stats, training, validated, options, trainer)
+    train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
     info = information(spec, recipe, data, stats, len(training), options, trainer, command)
     first: bool = trainer.is_global_zero
     info = prepare(folder, info, resume=options.resume, writes=first)
-    run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "recipe", "seed")}
+    run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "full", "recipe", "seed")}
 
-    task = _task(spec, recipe, stats, training, validated, options, trainer)
-    train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
     state = folder / STATE
     if first:
         tell(summary(data, stats, len(training), validated))
+        if not options.full and "held_out" not in validated:
+            tell("too few images of each class to hold a tenth out; only the last weights are kept")
         tell(f"{spec.name} by {recipe.settings.name} on {info['hardware']}, {info['precision']}; files in {folder}")
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
@@ -115,6 +117,8 @@ def train(
 def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
     """The images to train on, and those that are looked at after each epoch."""
     training, held_out = data.train, data.held_out
+    if len(training.classes) < 2:
+        raise FieldspecError(f"{data.name}: has one class, {training.classes[0]}; it takes two to tell apart")
     if held_out is None and not options.full:
         train_numbers, held_out_numbers = hold_out(data.train.labels)
         training, held_out = data.train.select(train_numbers), data.train.select(held_out_numbers)
@@ -186,8 +190,12 @@ def _loaders(
     place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
     pin_memory = trainer.strategy.root_device.type == "cuda"
     order = Shuffled(len(training), settings.batch_size, settings.seed, **place)
-    if not len(order):
-        raise FieldspecError(f"{len(training)} training images are too few for {trainer.world_size} processes")
+    if settings.batch_size % trainer.world_size:
+        given = f"batch_size {settings.batch_size} is no multiple of {trainer.world_size}"
+        raise FieldspecError(f"{given}, the number of processes that share each batch")
+    for images in (training, *validated.values()):
+        if len(images) < trainer.world_size:
+            raise FieldspecError(f"{len(images)} images are too few for {trainer.world_size} processes")
     judges = [
         loader(Fetch(images), InOrder(len(images), JUDGED_AT_ONCE, **place), pin_memory=pin_memory)
         for images in validated.values()

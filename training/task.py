@@ -11,8 +11,6 @@ import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from lightning.pytorch import LightningModule
 from timm.utils import ModelEmaV3
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 from torchvision.transforms.v2 import MixUp
 
 from fieldspec.blocks.errors import FieldspecError
@@ -23,8 +21,10 @@ from fieldspec.training.normalization import Normalize
 from fieldspec.training.optimizers import parameter_groups
 from fieldspec.training.randomness import derive
 from fieldspec.training.recipe import Recipe
+from fieldspec.training.tally import Tally
 
 CHECK_EVERY = 50  # steps between looks at the loss on a GPU, each of which waits for the device
+MEND = "lower the optimizer's lr, or give clip in the recipe"
 
 
 class DivergedError(FieldspecError):
@@ -69,9 +69,7 @@ class Task(LightningModule):
             self.average.requires_grad_(False)
         self.normalize = Normalize(mean, std, channels_last=settings.channels_last)
         self.mixup = MixUp(alpha=settings.mixup, num_classes=classes) if settings.mixup else None
-        metrics = MetricCollection({"loss": MeanMetric(), "accuracy": MulticlassAccuracy(classes, average="micro")})
-        names = ("train", *self.validated)
-        self.metrics = nn.ModuleDict({f"of_{name}": metrics.clone(prefix=f"{name}_") for name in names})
+        self.tallies = nn.ModuleDict({f"of_{name}": Tally() for name in ("train", *self.validated)})
         decayed = parameter_groups(net, settings.weight_decay)[0]["params"]
         self.decayed: Any = decayed
 
@@ -121,12 +119,18 @@ class Task(LightningModule):
     def _check(self, loss: Tensor, step: int) -> None:
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(value := loss.item()):
             at = f"epoch {self.current_epoch + 1}, step {step + 1}"
-            raise DivergedError(f"the loss is {value} at {at}; lower the optimizer's lr, or give clip in the recipe")
+            raise DivergedError(f"the loss is {value} at {at}; {MEND}")
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """The average moves a step towards the weights."""
         if self.average is not None:
             self.average.update(self.net, step=self.global_step)
+
+    def on_train_epoch_end(self) -> None:
+        """What the last steps have spoiled is not written over what is good."""
+        tensors = [*self.net.parameters(), *self.net.buffers()]
+        if not torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all():
+            raise DivergedError(f"a weight is no finite number after epoch {self.current_epoch + 1}; {MEND}")
 
     def on_validation_epoch_start(self) -> None:
         """All processes judge the buffers of the first: batch norm's differ between them."""
@@ -141,9 +145,7 @@ class Task(LightningModule):
         self._measure(self.validated[dataloader_idx], F.cross_entropy(logits, labels), logits, labels)
 
     def _measure(self, name: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        metrics: Any = self.metrics[f"of_{name}"]
-        metrics["loss"].update(loss, weight=len(labels))
-        metrics["accuracy"].update(logits, labels)
+        self.tallies[f"of_{name}"].update(loss, logits, labels)  # type: ignore[operator]
         if name == "train":
             accuracy = (logits.argmax(1) == labels).float().mean()
             shown = {"loss": loss, "accuracy": accuracy}
@@ -152,7 +154,8 @@ class Task(LightningModule):
     def measured(self) -> dict[str, float]:
         """Loss and accuracy of the epoch on every set, over all processes; starts anew."""
         values: dict[str, float] = {}
-        for metrics in self.metrics.values():
-            values |= {name: float(value) for name, value in metrics.compute().items()}  # type: ignore[operator]
-            metrics.reset()  # type: ignore[operator]
+        for name, tally in self.tallies.items():
+            measured: Any = tally
+            values |= {f"{name.removeprefix('of_')}_{what}": float(one) for what, one in measured.compute().items()}
+            measured.reset()
         return values

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -35,8 +36,10 @@ def make_trainer(
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its remarks on devices and tips
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     accelerator = options.accelerator
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    if accelerator in ("auto", "gpu") and torch.cuda.is_available():
+        accelerator = "cuda"
+    elif accelerator == "auto":
+        accelerator = "cpu"
     wanted = settings.precision if settings.precision != "auto" else ""
     precision: Any = "bf16-mixed" if wanted == "bfloat16" or (not wanted and has_bfloat16(accelerator)) else "32-true"
     try:
@@ -60,7 +63,7 @@ def make_trainer(
             log_every_n_steps=50,
             benchmark=accelerator == "cuda",
         )
-    except (ValueError, RuntimeError, ModuleNotFoundError) as error:  # Lightning's own words for a bad combination
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ModuleNotFoundError) as error:
         raise FieldspecError(f"Lightning: {str(error).splitlines()[0]}") from None
     return trainer, run_files
 

@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import Json, need, print_json
 
 if TYPE_CHECKING:
     from fieldspec.training.evaluation import Evaluation
 
-DataOption = Annotated[
-    str,
-    typer.Option(
-        "--data",
-        metavar="DATA",
-        help="cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them.",
-    ),
-]
+SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them"
 Weights = Annotated[
     str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a checkpoint; with --pretrained NAME or NAME.RECIPE.")
 ]
@@ -38,7 +32,10 @@ class Split(StrEnum):
 def evaluate(
     weights: Weights,
     pretrained: Pretrained = False,
-    data: DataOption = "cifar10",
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="DATA", help=f"{SOURCES}; by default what the network was trained on."),
+    ] = None,
     split: Annotated[Split, typer.Option(help="Which images.")] = Split.test,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for evaluation.json and the pictures.")
@@ -46,7 +43,7 @@ def evaluate(
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Judge a trained network on images that it has not seen.
+    """Judge a trained network by the test images, or by others.
 
     Accuracy, loss, accuracy of each class and calibration are of a single look at each image; the accuracy averaged
     with the mirror image is printed apart. With --output: confusion matrix, calibration and the surest mistakes as
@@ -58,14 +55,20 @@ def evaluate(
     """
     if output is not None:
         need("evaluate --output", "report", "matplotlib")
-    from fieldspec.training.datasets import load_data
+    from fieldspec.training.datasets import NAMES, load_data
     from fieldspec.training.judging import judge
     from fieldspec.training.networks import trained
 
     network = trained(weights, pretrained=pretrained)
-    images = load_data(data, input_size=network.spec.input)
-    evaluation, about = judge(network, images, split.value, folder=output, device=device)
-    print_result({**about, **evaluation.to_dict()}, evaluation, as_json, f"pictures in {output}" if output else "")
+    source = data or network.card.get("data", "cifar10")
+    if data is None and source not in NAMES:
+        raise FieldspecError(f"{weights}: was trained on {source!r}; say by --data where that lies")
+    evaluation, about = judge(
+        network, load_data(source, input_size=network.spec.input), split.value, folder=output, device=device
+    )
+    last = ["these images were trained on"] if about["trained_on"] else []
+    last += [f"pictures in {output}"] if output else []
+    print_result({**about, **evaluation.to_dict()}, evaluation, as_json, "\n".join(last))
 
 
 def predict(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fieldspec.architectures.spec import load
-from fieldspec.cli.judging import DataOption, print_result
+from fieldspec.cli.judging import SOURCES, print_result
 from fieldspec.cli.shared import Json, need, tell_error
 
 
@@ -35,7 +35,7 @@ def train(
     recipe: Annotated[
         str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, or a YAML or JSON file.")
     ] = "fast25",
-    data: DataOption = "cifar10",
+    data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"{SOURCES}.")] = "cifar10",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The run's folder; runs/SPEC-RECIPE by default.")
     ] = None,
