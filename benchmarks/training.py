@@ -1,6 +1,8 @@
-"""Images a second in training: fieldspec's way beside the seed project's, in one run on the same network and data.
+"""Images a second in training: fieldspec's way beside the seed project's, on the same network and data.
 
-    python benchmarks/training.py [--steps 20] [--threads 2] [--data FOLDER]
+    python benchmarks/training.py [--rounds 3] [--steps 20] [--threads 2] [--data FOLDER]
+
+Each way is timed in each round, in a process of its own: what the machine's other tenants take changes within minutes.
 
 The seed's way: float32, contiguous, each image through PIL and albumentations one by one, a plain loop. fieldspec's:
 bytes in memory, whole batches, every draw a function of the image, channels_last, bfloat16 where the processor computes
@@ -11,12 +13,15 @@ augmentations of the recipe `seed`.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -100,17 +105,56 @@ def seed_way(images: Images, mean: tuple[float, ...], std: tuple[float, ...]) ->
     return times[WARM:]
 
 
-def our_way(data: Data, *, augment: Any, precision: str | None = None, dropout: float | None = None) -> list[float]:
-    """Seconds of each step of `fieldspec train c1c2c3c40 --recipe seed`, fetching included."""
+def our_way(
+    data: Data, *, augment: Any = "host", precision: str | None = None, dropout: float | None = None, keep: bool = True
+) -> list[float]:
+    """Seconds of each step of `fieldspec train c1c2c3c40 --recipe seed`, fetching included.
+
+    Args:
+        data: Of which the training images are taken.
+        augment: Where.
+        precision: None for what the machine computes in.
+        dropout: None for the network's.
+        keep: Whether freed memory is kept, as it is in any run.
+    """
     marks: list[float] = []
     recipe = load_recipe("seed").override(epochs=1, precision=precision, dropout=dropout)
     options = Options(full=True, augment=augment, accelerator="cpu")
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.object(RunFiles, "on_train_batch_end", lambda *_: marks.append(time.perf_counter())),
+        nullcontext() if keep else patch("fieldspec.training.running.keep_freed_memory"),
     ):
         train(fs.load("c1c2c3c40"), recipe, data, Path(folder) / "run", options, tell=lambda text: None)
     return [end - start for start, end in pairwise(marks)][WARM:]
+
+
+SEED = "seed project's way"
+BFLOAT16: dict[str, dict[str, Any]] = {
+    "fieldspec, as it comes (bfloat16)": {},
+    "fieldspec, as it comes, dropout: 0": {"dropout": 0.0},
+}
+FLOAT32: dict[str, dict[str, Any]] = {
+    "fieldspec, float32": {},
+    "fieldspec, float32, memory given back": {"keep": False},
+    "fieldspec, float32, --augment device": {"augment": "device"},
+    "fieldspec, float32, dropout: 0": {"dropout": 0.0},
+}
+
+
+def timed(way: str, arguments: argparse.Namespace) -> list[float]:
+    """Seconds of each step of one way."""
+    torch.set_num_threads(arguments.threads)
+    torch.set_num_interop_threads(1)
+    cv2.setNumThreads(1)
+    data = load_data(arguments.data, input_size=(3, 32, 32))
+    stats = statistics_of(data.train)
+    count = BATCH * (arguments.steps + WARM + 1)
+    data = replace(data, train=data.train.select(np.arange(count) % len(data.train)))
+    if way == SEED:
+        return seed_way(data.train, stats.mean, stats.std)
+    settings = BFLOAT16[way] if way in BFLOAT16 else {**FLOAT32[way], "precision": "float32"}
+    return our_way(data, **settings)
 
 
 def augmenting(images: Images, color: tuple[int, ...]) -> Iterator[tuple[str, float]]:
@@ -135,38 +179,31 @@ def augmenting(images: Images, color: tuple[int, ...]) -> Iterator[tuple[str, fl
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", default="cifar10")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    torch.set_num_interop_threads(1)
-    cv2.setNumThreads(1)
-    data = load_data(arguments.data, input_size=(3, 32, 32))
-    stats = statistics_of(data.train)
-    count = BATCH * (arguments.steps + WARM + 1)
-    data = replace(data, train=data.train.select(np.arange(count) % len(data.train)))
     packages = ", ".join(f"{name} {version}" for name, version in versions().items())
     print(f"{datetime.now(UTC).date()}, {platform.machine()}, {packages}")
     print(f"{arguments.threads} threads, bfloat16 in hardware: {'yes' if has_bfloat16('cpu') else 'no'}; ", end="")
-    print(f"batches of {BATCH}, {arguments.steps} steps each, medians\n")
+    print(f"batches of {BATCH}, {arguments.rounds} rounds of {arguments.steps} steps, medians\n")
+    ways = [SEED, *(BFLOAT16 if has_bfloat16("cpu") else ()), *FLOAT32]
+    rows: dict[str, list[float]] = {way: [] for way in ways}
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as alone:
+        for _ in range(arguments.rounds):
+            for way in ways:
+                rows[way] += alone.submit(timed, way, arguments).result()
     print(f"{'':42}{'s a step':>10}{'images/s':>10}{'seed = 1':>10}")
-    rows = {"seed project's way": seed_way(data.train, stats.mean, stats.std)}
-    with patch("fieldspec.training.running.keep_freed_memory"):  # before the others: what is told once holds for good
-        rows["fieldspec, float32, memory given back"] = our_way(data, augment="host", precision="float32")
-    rows["fieldspec, float32"] = our_way(data, augment="host", precision="float32")
-    if has_bfloat16("cpu"):
-        rows["fieldspec, as it comes (bfloat16)"] = our_way(data, augment="host")
-        rows["fieldspec, as it comes, dropout: 0"] = our_way(data, augment="host", dropout=0.0)
-    rows["fieldspec, float32, --augment device"] = our_way(data, augment="device", precision="float32")
-    rows["fieldspec, float32, dropout: 0"] = our_way(data, augment="host", precision="float32", dropout=0.0)
-    seed = statistics.median(rows["seed project's way"])
+    seed = statistics.median(rows[SEED])
     for name, times in rows.items():
         step = statistics.median(times)
         print(f"{name:42}{step:>10.3f}{BATCH / step:>10.0f}{seed / step:>10.2f}")
     print(f"\n{'augmentation alone, one core':52}ms an image")
     torch.set_num_threads(1)
-    for name, milliseconds in augmenting(data.train, stats.mean_color):
+    cv2.setNumThreads(1)
+    images = load_data(arguments.data, input_size=(3, 32, 32)).train
+    for name, milliseconds in augmenting(images, statistics_of(images).mean_color):
         print(f"{name:52}{milliseconds:.3f}")
 
 

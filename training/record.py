@@ -101,7 +101,7 @@ def _difference(key: str, before: Any, now: Any) -> str:
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
     what = {"hash": "the spec", "digest": "images of digest"}.get(key, key)
-    short = [value[:12] if key in ("hash", "digest") else value for value in (before, now)]
+    short = [str(value)[:12] if key in ("hash", "digest") else value for value in (before, now)]
     return f"was begun with {what} {short[0]!r}, not {short[1]!r}"
 
 
