@@ -40,6 +40,8 @@ def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping
     if card:
         metadata["card"] = json.dumps(card)
     path = Path(path)
+    if path.is_dir():
+        raise FieldspecError(f"{path}: is a folder; give a file's name in it")
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(save(state, metadata=metadata))

@@ -24,7 +24,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 PROPERTIES: tuple[str, ...] = get_args(Property)
-COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kMG]?)\s*")
+COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([kMG]?)\s*")
 
 # What can be compared, and where a report holds it; None is a number that is not proven.
 MEASURES: dict[str, Callable[[Report], Any]] = {

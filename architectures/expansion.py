@@ -14,7 +14,7 @@ from fieldspec.architectures.validation import ITEMS, Defaults, UserBlock, liste
 from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.errors import SettingError
 from fieldspec.blocks.layers import Merge
-from fieldspec.blocks.registry import ITEM_KEYS, BlockType, Setting, block_type
+from fieldspec.blocks.registry import ITEM_KEYS, REQUIRED, BlockType, Setting, block_type
 from fieldspec.blocks.settings import MAX_CHANNELS, Act, Norm, Order, Padding, PoolPadding, Size, pair
 
 MAX_WORK = 10_000_000  # a few seconds: 100 for each block that is made, 10 for each value that is written out
@@ -92,11 +92,12 @@ class Expander:
         if not self._may_work(100) or self._made > MAX_LAYERS:
             return None
         if item.kind in self._blocks:
-            return self._own(item, settings, in_channels)
+            return self._own(item, settings, first, in_channels)
         block = block_type(item.kind)
         assert block is not None  # parsing has seen to it
         values = self._validated(block, settings, item, first)
-        nested = self._nested(block, settings, item.here, None if values is None else in_channels)
+        paths = {word: _path(item, first, word) for word in settings}
+        nested = self._nested(block, settings, paths, None if values is None else in_channels)
         if values is None or nested is None or in_channels is None:
             return None
         values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
@@ -154,16 +155,19 @@ class Expander:
     # -- bodies and branches ---------------------------------------------------------------------------------
 
     def _nested(
-        self, block: BlockType, settings: Mapping[str, Any], here: Path, in_channels: int | None
+        self, block: BlockType, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
     ) -> dict[str, tuple[Any, Any]] | None:
-        """The blocks of the settings that hold items, and their canonical forms; None behind a problem."""
+        """The blocks of the settings that hold items, and their canonical forms; None behind a problem.
+
+        Those of the first copy stand at a path of their own, by which they are remembered and complained of.
+        """
         made: dict[str, Any] = {}
         for word, setting in block.settings.items():
-            items, path = settings.get(word), (*here, word)
+            items = settings.get(word)
             if setting.holds == "body" and items is not None:
-                made[word] = self.chain(items, path, in_channels)
+                made[word] = self.chain(items, paths[word], in_channels)
             elif setting.holds == "branches" and items is not None:
-                made[word] = self._branches(items, path, in_channels)
+                made[word] = self._branches(items, paths[word], in_channels)
         return None if None in made.values() else made
 
     def _branches(
@@ -200,7 +204,8 @@ class Expander:
             children.append((item.id, made.block))
             forms.append({"id": item.id, made.kind: made.settings})
         self._depth -= 3
-        return None if channels is None else (Chain(tuple(children)), forms)
+        alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
+        return None if channels is None or alike else (Chain(tuple(children)), forms)
 
     def _copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
         """All copies of an item of a body as one block."""
@@ -246,17 +251,20 @@ class Expander:
 
     # -- the spec's own blocks -------------------------------------------------------------------------------
 
-    def _own(self, item: Parsed, settings: Mapping[str, Any], in_channels: int | None) -> Expanded | None:
+    def _own(
+        self, item: Parsed, settings: Mapping[str, Any], first: Mapping[str, Any], in_channels: int | None
+    ) -> Expanded | None:
         uses = [use.kind for use in self._uses]
         if item.kind in uses:
             way = " > ".join([*uses[uses.index(item.kind) :], item.kind])
             self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Take it out of its own body")
             return None
-        own, use = self._blocks[item.kind], Use(item.kind, item.here)
-        values = given(own, item.here, settings, self.complain)
+        paths = {word: _path(item, first, word) for word in settings}
+        own, use = self._blocks[item.kind], Use(item.kind, item.here, paths)
+        values = given(own, item.here, settings, paths, self.complain)
         outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
         self._uses.append(use)
-        body = None if values is None else use.written_out(own, settings, values, MAX_WRITTEN_OUT, self.complain)
+        body = None if values is None else use.written_out(own, values, MAX_WRITTEN_OUT, self.complain)
         chain = None
         if body is not None and self._may_work(10 * use.size):
             chain = self.chain(body, use.body, in_channels)
@@ -292,13 +300,13 @@ def count_layers(block: Block) -> int:
 
 
 def _canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
-    """Every setting in the spec's words and in its normal form; None, which stands for nothing, is left out."""
+    """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
     data: Canonical = {}
     for word, setting in block.settings.items():
         value = values[setting.name]
         if word in nested:
             data[word] = nested[word]
-        elif value is not None:
+        elif value is not None or setting.default not in (None, REQUIRED):
             data[word] = listed(pair(value) if _is_pair(setting, value) else value)
     return data
 

@@ -103,6 +103,8 @@ class ItemParser:
         counts[base] = counts.get(base, 0) + 1
         name = self._id(item, path, f"{base}{counts[base]}", TOP_ID if top else BODY_ID)
         repeat, first = self._repeat(item, path)
+        if repeat > 1 and "." in name:
+            self.complain((*path, "id"), f"{name!r} cannot be repeated: ids have one dot at most. Give one without")
         tap = item.get("tap", False)
         if not isinstance(tap, bool):
             self.complain((*path, "tap"), f"needs true or false, gets {written(tap)}")

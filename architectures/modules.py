@@ -44,8 +44,8 @@ def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torchvision's, of weights that nobody asked for
             net = _without_weights(make, settings) if not weights else make(**settings)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise FieldspecError(f"{text}: cannot be made: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever somebody's constructor raises
+        raise FieldspecError(f"{text}: cannot be made: {_said(error)}") from error
     if not isinstance(net, nn.Module):
         raise FieldspecError(f"{text}: gives a {type(net).__name__} and not an nn.Module")
     return net, own_input(net, name)
@@ -62,8 +62,13 @@ def own_input(net: nn.Module, name: str = "") -> Shape:
 def _settings(text: str) -> dict[str, Any]:
     import yaml
 
-    pairs = (part.split("=", 1) for part in text.split(",")[1:])
-    return {key: yaml.safe_load(value) for key, value in pairs}
+    pairs = [part.split("=", 1) for part in text.split(",")[1:]]
+    try:
+        return {key: yaml.safe_load(value) for key, value in pairs}
+    except yaml.YAMLError:
+        raise FieldspecError(
+            f"{text.lstrip(',')!r}: is no list of settings such as in_chans=1,output_stride=8"
+        ) from None
 
 
 def _without_weights(make: Callable[..., Any], settings: dict[str, Any]) -> Any:
@@ -93,6 +98,12 @@ def _torchvision(name: str) -> Callable[..., Any]:
     return lambda **settings: torchvision.models.get_model(name, **defaults, **settings)
 
 
+def _said(error: Exception) -> str:
+    """An error in one line; its kind, where that says more than its words."""
+    text = (str(error).splitlines() or [""])[0]
+    return text if isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text else repr(error)
+
+
 def _close(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, n=3)
     return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
@@ -103,8 +114,8 @@ def _imported(home: str) -> Callable[[str], Callable[..., Any]]:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it
         try:
             module = importlib.import_module(home.removesuffix(".py").replace("/", ".").replace("\\", "."))
-        except ImportError as error:
-            raise FieldspecError(f"{home}: cannot be imported: {error}") from error
+        except Exception as error:  # whatever somebody's module raises
+            raise FieldspecError(f"{home}: cannot be imported: {_said(error)}") from error
         finally:
             sys.path.pop(0)
         try:

@@ -48,7 +48,9 @@ def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Repor
         return _of_module(source, input_size)
     loaded = load(source)
     if input_size is not None:
-        loaded = load({**loaded.to_dict(), "input": list(input_size)})
+        loaded = load(
+            {**loaded.to_dict(), "input": list(input_size) if isinstance(input_size, Sequence) else input_size}
+        )
     return report_of(loaded.graph(), loaded.name)
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fieldspec.analysis.kinds import Property
 from fieldspec.architectures.constraints import COMPARISON, MEASURES, NEEDS
-from fieldspec.architectures.items import BODY_KEYS
+from fieldspec.architectures.items import BODY_ID, BODY_KEYS, MAX_LAYERS, TOP_ID
 from fieldspec.architectures.validation import Document, settings_model
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
+_PARAMETER = {"type": "string", "pattern": "^\\$"}
 _BESIDE: dict[str, Any] = {
     "id": {"type": "string", "description": "Name of the item: its module's path, and what `from` refers to."},
     "from": {
         "description": "The item above that is read instead of the previous one; a list for add, multiply, concat.",
-        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}],
     },
-    "repeat": {"type": "integer", "minimum": 1, "description": "Copies one after the other: id.0, id.1, ..."},
+    "repeat": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_LAYERS,
+        "description": "Copies one after the other: id.0, id.1, ...",
+    },
     "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
     "tap": {"type": "boolean", "description": "A feature level."},
 }
@@ -37,16 +44,19 @@ def json_schema() -> dict[str, Any]:
         assert block is not None
         definition = _schema(settings_model(block).model_json_schema(), definitions)
         for word, setting in block.settings.items():
-            items = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
             if setting.holds != "value":
-                definition["properties"][word] = items if setting.holds == "body" else {"type": "array", "items": items}
+                items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+                lists = items if setting.holds == "body" else {"type": "array", "items": items}
+                definition["properties"][word] = _or_null(lists) if setting.default is None else lists
         definitions[name] = {**definition, "description": block.summary}
-    definitions["item"] = _item(ITEM_KEYS, {name: {"$ref": f"#/$defs/{name}"} for name in block_names()})
-    definitions["body_item"] = _item(BODY_KEYS, {name: {"$ref": f"#/$defs/{name}"} for name in block_names()})
-    definitions["template_item"] = _item(BODY_KEYS, {name: {"type": "object"} for name in block_names()}, "$name")
+    blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
+    definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
+    definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
+    definitions["first_copy"] = _first_copy({name: definitions[name]["properties"] for name in blocks})
+    definitions["template_item"] = _template_item()
     properties = document["properties"]
     properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
-    properties["head"] = {"anyOf": [{"$ref": "#/$defs/head"}, {"type": "null"}]}
+    properties["head"] = _or_null({"$ref": "#/$defs/head"})
     properties["constraints"] = _constraints()
     definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/template_item"}}
     return {
@@ -63,20 +73,38 @@ def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     return schema
 
 
-def _item(beside: Iterable[str], blocks: Mapping[str, Any], parameter: str = "") -> dict[str, Any]:
-    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through.
-
-    With a `parameter`, any value may be one: the settings of a body under `blocks` hold `$name`.
-    """
-    nullable = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in blocks.items()}
-    keys = {key: {} if parameter else _BESIDE[key] for key in beside}
-    item = {
+def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
+    keys = {key: _BESIDE[key] for key in beside}
+    keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$"}
+    return {
         "type": "object",
         "minProperties": 1,
-        "properties": {**keys, **nullable},
+        "properties": {**keys, **{name: _or_null(schema) for name, schema in blocks.items()}},
         "additionalProperties": {"type": ["object", "null"], "description": "A block of the spec's own."},
+        "dependentRequired": {"first": ["repeat"]},
+        "$ref": "#/$defs/first_copy",
     }
-    return {"anyOf": [item, {"type": "string", "pattern": "^\\$"}]} if parameter else item
+
+
+def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """What `first` may hold depends on the block beside it."""
+    firsts = {name: {"propertyNames": {"enum": list(words)}} for name, words in settings.items()}
+    return {
+        "allOf": [{"if": {"required": [name]}, "then": {"properties": {"first": one}}} for name, one in firsts.items()]
+    }
+
+
+def _template_item() -> dict[str, Any]:
+    """An item of a body under `blocks`, in which any value may be a parameter."""
+    settings = {"anyOf": [{"type": ["object", "null"]}, _PARAMETER]}
+    properties: dict[str, Any] = {key: {} for key in BODY_KEYS} | dict.fromkeys(block_names(), settings)
+    item = {"type": "object", "minProperties": 1, "properties": properties, "additionalProperties": settings}
+    return {"anyOf": [item, _PARAMETER]}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _constraints() -> dict[str, Any]:

@@ -133,10 +133,13 @@ class SpecNet(nn.Module):
         cut = last < len(self.feature_info) - 1
         if cut:
             end = [at for at, item in enumerate(self.items) if item.tap][last] + 1
+            last_kept = self.items[end - 1].id
             self._rewire(_needed(self.items[:end]))
             self.feature_info = self.feature_info[: last + 1]
             self.num_features = self.feature_info[-1]["num_chs"]
-            self.flat = False
+            graph, outputs = self.spec.trunk()
+            output = outputs[[item.id for item in self.spec.items].index(last_kept)]
+            self.flat = len(graph.nodes[output].shape) == 1
         if cut or prune_head:
             self.reset_classifier(0, "")
         return list(take)
@@ -174,6 +177,8 @@ class SpecNet(nn.Module):
     def _new_head(self, num_classes: int, pool: str, **factory: Any) -> "Head":
         if pool and self.flat:
             raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
+        if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
+            raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
         bias = self.spec.head.bias if self.spec.head else True
         return Head(self.num_features, num_classes, pool, drop_rate=self.drop_rate, bias=bias, **factory)
 

@@ -16,6 +16,7 @@ class Use:
 
     kind: str
     path: Path
+    settings: Mapping[str, Path]  # where those that the use gives were written
     origins: dict[Path, Path] = field(default_factory=dict)
     size: int = 0  # keys and values of the body, written out
 
@@ -32,7 +33,7 @@ class Use:
         return path
 
     def written_out(
-        self, block: UserBlock, settings: Mapping[str, Any], values: Mapping[str, Any], limit: int, complain: Complain
+        self, block: UserBlock, values: Mapping[str, Any], limit: int, complain: Complain
     ) -> list[Any] | None:
         """The block's body with every `$name` replaced by what it stands for, as a whole; None behind a problem.
 
@@ -40,6 +41,7 @@ class Use:
         """
         sizes = {name: _size(value) for name, value in values.items()}
         unknown = False
+        used = set()
 
         def replaced(value: Any, path: Path) -> Any:
             nonlocal unknown
@@ -58,20 +60,30 @@ class Use:
                 complain(path, f"unknown parameter {written(value)}.{mend(name, values)}")
                 return None
             self.size += sizes[name]
-            self.origins[path] = (*self.path, name) if name in settings else ("blocks", self.kind, "params", name)
+            used.add(name)
+            self.origins[path] = self.settings.get(name, ("blocks", self.kind, "params", name))
             return values[name]
 
         body: list[Any] = replaced(block.body, self.body)
         if self.size > limit:
             complain(self.path, f"block {self.kind!r} writes out to more than {limit} keys and values. Make it smaller")
-        return None if unknown or self.size > limit else body
+            return None
+        if unknown:
+            return None
+        unused = [name for name in values if name not in used]
+        for name in unused:
+            place = ("blocks", self.kind, "params", name)
+            complain(place, f"stands nowhere in the body as ${name}. Write it there, or leave it out", at_key=True)
+        return None if unused else body
 
 
-def given(block: UserBlock, path: Path, settings: Mapping[str, Any], complain: Complain) -> dict[str, Any] | None:
+def given(
+    block: UserBlock, path: Path, settings: Mapping[str, Any], paths: Mapping[str, Path], complain: Complain
+) -> dict[str, Any] | None:
     """The parameters of a use at `path` with their values, None where one is missing."""
     for key in settings:
         if key not in block.params:
-            complain((*path, key), f"unknown key.{mend(key, block.params)}", at_key=True)
+            complain(paths[key], f"unknown key.{mend(key, block.params)}", at_key=True)
     missing = [name for name, default in block.params.items() if default is None and name not in settings]
     for name in missing:
         complain(path, f"missing key {name!r}: block {path[-1]!r} has no default for it")

@@ -9,7 +9,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, WithJsonSchema, create_model
 
 from fieldspec.architectures.problems import Path, Problem, mend, shorten
 from fieldspec.blocks.errors import FieldspecError
@@ -20,6 +20,9 @@ STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
 MAX_EXTENT = 65_536  # pixels
 
 Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
+Version = Annotated[  # not Literal[1], which takes true and 1.0
+    int, Ge(1), Le(1), Says("1, the only version"), WithJsonSchema({"const": 1, "type": "integer"})
+]
 Identifier = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"), Says("letters, digits, '_', '-' and '.', a letter first")
 ]
@@ -47,7 +50,7 @@ class Document(BaseModel):
     """The top level of a spec."""
 
     model_config = STRICT
-    schema_: Annotated[Literal[1], Says("1, the only version")] = Field(default=1, alias="schema")
+    schema_: Version = Field(default=1, alias="schema")
     name: Identifier = "network"
     description: Annotated[str, Says("a text")] | None = None
     input: Annotated[
@@ -84,7 +87,9 @@ def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tup
 
 
 def frozen(value: Any) -> Any:
-    """Lists to tuples, which is what the models keep."""
+    """Lists to tuples, which is what the models keep; no negative zero, which equals the other and is written apart."""
+    if isinstance(value, float):
+        return value + 0.0
     if isinstance(value, list | tuple):
         return tuple([frozen(item) for item in value])
     if isinstance(value, dict):

@@ -12,7 +12,8 @@ from fieldspec.blocks.errors import FieldspecError
 
 
 def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = False) -> Any:
-    """The spec as its author wrote it (comments apart), or in its canonical form; `loads` reads either back.
+    """The spec as its author wrote it (comments apart), or in its canonical form; `loads` reads either back,
+    as long as it has no more than 100,000 keys and values.
 
     Args:
         spec: A loaded spec.

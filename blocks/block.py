@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from fieldspec.blocks.errors import FieldspecError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -45,6 +47,9 @@ class Chain(Block):
 
     children: tuple[tuple[str, Block], ...] = ()
 
+    def __post_init__(self) -> None:
+        _check_names(self.children)
+
     def out_channels_of(self, in_channels: int) -> int:
         for _, child in self.children:
             in_channels = child.out_channels_of(in_channels)
@@ -67,12 +72,26 @@ class Parallel(Block):
     merge: Add | Multiply | Concat
     branches: tuple[tuple[str, Block], ...]
 
+    def __post_init__(self) -> None:
+        _check_names(self.branches)
+
     def out_channels_of(self, in_channels: int) -> int:
         return self.merge.merged_channels([branch.out_channels_of(in_channels) for _, branch in self.branches])
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
         return self.branches[0][1].scale
+
+
+def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
+    """Each part is a module under its name, of which there is one."""
+    names = [name for name, _ in parts]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise FieldspecError(f"two parts of a block are called {twice!r}; give another name")
+    for name in names:
+        if not name or "." in name:
+            raise FieldspecError(f"a part of a block is called {name!r}; a name is not empty and has no dot")
 
 
 def chain(*blocks: Block, **named: Block) -> Chain:

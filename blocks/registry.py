@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from fieldspec.blocks.block import Block
 from fieldspec.blocks.errors import FieldspecError
@@ -71,7 +71,7 @@ class Setting:
         """`value`, or what a spec writes in this place: `body` (items) or `branches` (lists of items)."""
         if self.annotation == tuple[Block, ...]:
             return "branches"
-        return "body" if Block in (self.annotation, *typing.get_args(self.annotation)) else "value"
+        return "body" if self.annotation in (Block, Block | None) else "value"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +83,7 @@ class BlockType:
     resolve: Resolver | None = None
     preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: the settings that it stands for
     stands_for: str | None = None
+    fixed: frozenset[str] = frozenset()  # of the preset settings, those that make the shorthand what it is
 
     @cached_property
     def settings(self) -> dict[str, Setting]:
@@ -92,8 +93,12 @@ class BlockType:
         found = {}
         for parameter in list(inspect.signature(self.function).parameters.values())[1:]:
             word = words.get(parameter.name, parameter.name)
-            default = self.preset.get(parameter.name, parameter.default)
-            found[word] = Setting(parameter.name, word, hints[parameter.name], default)
+            annotation, default = hints[parameter.name], self.preset.get(parameter.name, parameter.default)
+            if parameter.name in self.fixed:
+                annotation = Literal[default]
+            elif type(default) is int and _is_float(annotation):
+                default = float(default)  # as a spec's 2 becomes 2.0
+            found[word] = Setting(parameter.name, word, annotation, default)
         return found
 
     @property
@@ -154,10 +159,17 @@ def register_block(
     return register if function is None else register(function)
 
 
-def register_shorthand(name: str, stands_for: str, **preset: Any) -> None:
-    """Another name for a registered block with some settings already made; the canonical form drops it."""
-    base = _BLOCKS[stands_for]
-    _add(BlockType(name, base.function, base.resolve, preset, stands_for))
+def register_shorthand(name: str, stands_for: str, *, fixed: Settings | None = None, **preset: Any) -> None:
+    """Another name for a registered block with some settings already made; the canonical form drops it.
+
+    Args:
+        name: The shorthand.
+        stands_for: The block.
+        fixed: Settings that cannot be given otherwise under this name.
+        preset: Settings that are defaults under this name.
+    """
+    base, made = _BLOCKS[stands_for], fixed or {}
+    _add(BlockType(name, base.function, base.resolve, {**preset, **made}, stands_for, frozenset(made)))
 
 
 def block_type(name: str) -> BlockType | None:
@@ -181,6 +193,8 @@ def _add(block: BlockType) -> None:
         raise FieldspecError(f"block name {name!r} must be a lower-case identifier, and none of {', '.join(ITEM_KEYS)}")
     if name in _BLOCKS and not _is_redefined(_BLOCKS[name], block):
         raise FieldspecError(f"block name {name!r} is taken. Give another: register_block(name=...)")
+    if not inspect.isroutine(block.function):
+        raise FieldspecError(f"block {name!r} must be a function that gives a Block, not a class or an object")
     parameters = list(inspect.signature(block.function).parameters.values())
     if not parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters[1:]):
         raise FieldspecError(f"block {name!r} must take (in_channels, *, ...): its settings as keywords only")
@@ -188,10 +202,42 @@ def _add(block: BlockType) -> None:
     if untyped:
         raise FieldspecError(f"block {name!r}: settings without a type: {', '.join(untyped)}")
     try:
-        _ = block.settings
+        settings = block.settings
     except NameError as error:
         raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the function's module") from None
+    if len(settings) < len(parameters) - 1:
+        raise FieldspecError(f"block {name!r}: {' or '.join(WORDS)} and its longer name are one setting. Leave one out")
+    for setting in settings.values():
+        _check_setting(name, setting)
     _BLOCKS[name] = block
+
+
+def _check_setting(block: str, setting: Setting) -> None:
+    """Refuse what no spec could give, before one tries."""
+    if setting.name.startswith(("_", "model_")):
+        raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Give another name")
+    members = {setting.annotation, *typing.get_args(setting.annotation)}
+    inside = {part for member in members for part in typing.get_args(member)}
+    if setting.holds == "value" and Block in members | inside:
+        raise FieldspecError(f"block {block!r}: {setting.name} must be Block, Block | None or tuple[Block, ...]")
+    if list in (setting.annotation, *map(typing.get_origin, members)):
+        raise FieldspecError(
+            f"block {block!r}: {setting.name} is a list, and settings do not change; use tuple[int, ...]"
+        )
+    if setting.default is not REQUIRED and not _is_plain(setting.default):
+        raise FieldspecError(f"block {block!r}: the default of {setting.name} is nothing that a spec could say")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, Mapping):
+        return all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_float(annotation: Any) -> bool:
+    return annotation is float or getattr(annotation, "__origin__", None) is float  # Annotated[float, ...]
 
 
 def _is_redefined(before: BlockType, after: BlockType) -> bool:

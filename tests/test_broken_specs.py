@@ -41,6 +41,36 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "1:9: schema: needs 1, the only version, gets 2",
         ],
     ),
+    "schema that equals one": (
+        "schema: true\ninput: [3, 32, 32]\nlayers: [{conv: {out: 8}}]",
+        [
+            "1:9: schema: needs 1, the only version, gets true",
+        ],
+    ),
+    "pooling of another kind": (
+        HEAD + "layers: [{max_pool: {type: avg}}]",
+        [
+            "2:28: layers[0].max_pool.type: needs max, gets 'avg'",
+        ],
+    ),
+    "own block's unused parameter": (
+        HEAD + "blocks: {own: {params: {stride: 1}, body: [{conv: {out: 8}}]}}\nlayers: [{own: {stride: 2}}]",
+        [
+            "2:25: blocks.own.params.stride: stands nowhere in the body as $stride. Write it there, or leave it out",
+        ],
+    ),
+    "group norm on its own": (
+        "input: [16, 32, 32]\nlayers: [{norm: {type: group}}]",
+        [
+            "2:24: layers[0].norm.type: 32 groups do not divide 16 channels. Use {group: 16}.",
+        ],
+    ),
+    "repeated id with a dot": (
+        HEAD + "layers: [{conv: {out: 8}, id: a.1, repeat: 2}]",
+        [
+            "2:31: layers[0].id: 'a.1' cannot be repeated: ids have one dot at most. Give one without",
+        ],
+    ),
     "name": (
         "name: my net\ninput: [3, 32, 32]\nlayers: [{conv: {out: 8}}]",
         [

@@ -162,6 +162,7 @@ def test_analyze_at_another_input(run: Run) -> None:
     [
         (["--input", "3x64"], "error: --input: needs channels x height x width such as 3x64x64, gets '3x64'\n"),
         (["--input", "axbxc"], "error: --input: needs channels x height x width such as 3x64x64, gets 'axbxc'\n"),
+        (["--input", "3x²x2"], "error: --input: needs channels x height x width such as 3x64x64, gets '3x²x2'\n"),
         (["--input", "0x8x8"], "input: needs [channels, height, width], each from 1 to 65536, gets [0, 8, 8]\n"),
         (["--input", "3x8x8"], "layers[6].conv: 3x3 with dilation 2 and padding 0 needs at least 5x5, gets 2x2\n"),
         (["--csv", "--json"], "error: --markdown, --csv and --json are one choice; give one of them\n"),
@@ -273,10 +274,32 @@ def test_build(run: Run) -> None:
         "params": 250,
         "seed": 0,
     }
+    assert run("build", file, "-o", ".", "--force") == (2, "", "error: .: is a folder; give a file's name in it\n")
     status, _, err = run("build", file, "-o", "no/folder/net.safetensors")
     assert status == 2
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+def test_build_without_enough_memory(run: Run) -> None:
+    """The spec is sound, and its weights are a million terabytes."""
+    conv = "{conv: {out: 65536, kernel: 4096}}"
+    file = written(f"{{input: [3, 4096, 4096], layers: [{conv}, {conv}]}}")
+    assert run("build", file) == (2, "", "error: there is not enough memory for this network\n")
+
+
+def test_networks_that_cannot_be_had(run: Run) -> None:
+    """Somebody's code fails in its own ways; each is one line."""
+    Path("boom.py").write_text("def make(**settings):\n    return {}['weights']\n")
+    Path("bad.py").write_text("def make(:\n")
+    assert run("analyze", "boom:make") == (2, "", "error: boom:make: cannot be made: KeyError('weights')\n")
+    for name, said in {
+        "bad:make": "error: bad: cannot be imported: SyntaxError(",
+        "timm:resnet18,a=[1": "error: 'a=[1': is no list of settings such as in_chans=1,output_stride=8",
+    }.items():
+        status, out, err = run("analyze", name)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith(said)
 
 
 def test_build_is_repeatable(run: Run) -> None:
@@ -294,6 +317,8 @@ def test_build_is_repeatable(run: Run) -> None:
 def test_verify(run: Run) -> None:
     """Every number is measured; the report is text or JSON."""
     file = written(SMALL)
+    refused = "error: --timm checks the whole network at its own input; leave --layer and --input out\n"
+    assert run("verify", file, "--timm", "--input", "3x64x64") == (2, "", refused)
     status, out, err = run("verify", file)
     assert (status, err) == (0, "")
     assert "params" in out

@@ -17,6 +17,7 @@ from fieldspec.blocks import registry
 BROKEN: list[dict[str, Any]] = [
     {"layer": []},
     {"schema": 2},
+    {"schema": True},
     {"name": "my net"},
     {"input": [3, 32]},
     {"input": [3, 32, 0]},
@@ -32,6 +33,11 @@ BROKEN: list[dict[str, Any]] = [
     {"layers": [{"conv": {"out": 8, "norm": {"groups": 4}}}]},
     {"layers": [{"conv": {"out": 8}, "tap": 1}]},
     {"layers": [{"conv": {"out": 8}, "repeat": 0}]},
+    {"layers": [{"conv": {"out": 8}, "repeat": 2_000_000}]},
+    {"layers": [{"conv": {"out": 8}, "first": {"stride": 2}}]},
+    {"layers": [{"conv": {"out": 8}, "repeat": 2, "first": {"strid": 2}}]},
+    {"layers": [{"conv": {"out": 8}, "id": "Train"}]},
+    {"layers": [{"max_pool": {"type": "avg"}}]},
     {"layers": [{"residual": {"body": [{"conv": {"ot": 8}}]}}]},
     {"layers": [{"parallel": {"merge": "sum", "branches": []}}]},
     {"layers": [{"parallel": {"merge": "add", "branches": [{"act": {}}]}}]},
@@ -75,14 +81,22 @@ def test_blocks_of_the_specs_own(validator: Draft202012Validator) -> None:
         "input": [3, 32, 32],
         "blocks": {
             "own": {
-                "params": {"w": None, "x": []},
-                "body": [{"conv": {"out": "$w"}, "repeat": "$w"}, "$x", {"act": None}],
-            }
+                "params": {"w": None, "x": [], "s": {"out": 4}},
+                "body": [{"conv": {"out": "$w"}, "repeat": "$w"}, {"chain": {"body": "$x"}}, {"conv": "$s"}],
+            },
+            "outer": {"params": {"s": None}, "body": [{"own": "$s"}]},
         },
-        "layers": [{"own": {"w": 8}}, {"own": {"w": 2, "x": [{"act": {}}]}, "repeat": 2}, {"max_pool": None}],
+        "layers": [
+            {"outer": {"s": {"w": 4}}, "from": None},
+            {"residual": {"out": 8, "body": None}},
+            {"own": {"w": 8}},
+            {"own": {"w": 2, "x": [{"act": {}}]}, "repeat": 2},
+            {"max_pool": None},
+        ],
         "head": None,
     }
     assert [error.message for error in validator.iter_errors(data)] == []
+    load(data)
 
 
 @pytest.mark.parametrize("change", BROKEN, ids=json.dumps)

@@ -15,6 +15,7 @@ import pytest
 from fieldspec.architectures import catalogue
 from fieldspec.architectures.items import RESERVED_IDS
 from fieldspec.architectures.problems import SpecError
+from fieldspec.architectures.questions import analyze
 from fieldspec.architectures.schema import json_schema
 from fieldspec.architectures.spec import ArchitectureSpec, load, loads
 from fieldspec.architectures.writer import dump
@@ -511,6 +512,12 @@ def test_deep_and_circular_data() -> None:
     for data in cases:
         with pytest.raises(SpecError, match=r"^no plain data|^more than 100000 keys"):
             load(data)
+
+
+def test_an_input_size_of_one_number() -> None:
+    """As in a spec, three are needed."""
+    with pytest.raises(SpecError, match=r"^input: needs \[channels, height, width\], each from 1 to 65536, gets 64$"):
+        analyze("c1c2c3c40", input_size=64)  # type: ignore[arg-type]
 
 
 def test_nothing_there(tmp_path: Path) -> None:

@@ -512,3 +512,19 @@ def test_checkpoint_filter(wrapped: Any, prefix: str) -> None:
     net = made(SMALL)
     given = wrapped({f"{prefix}{name}": tensor for name, tensor in net.state_dict().items()})
     net.load_state_dict(checkpoint_filter_fn(given, net))
+
+
+def test_pruned_to_a_vector() -> None:
+    """A level that is a vector has nothing to pool, and takes a classifier."""
+    spec = {"input": [1, 16, 16], "layers": [{"conv": {"out": 4, "stride": 4}}, {"flatten": None, "tap": True},
+                                             {"linear": {"out": 8}}]}  # fmt: skip
+    net = build(spec).eval()
+    net.prune_intermediate_layers([0])
+    net.reset_classifier(5)
+    assert net(torch.zeros(2, 1, 16, 16)).shape == (2, 5)
+
+
+def test_unknown_pooling() -> None:
+    """Named with those that there are."""
+    with pytest.raises(FieldspecError, match="global_pool='foo' is not known; give avg, max, avgmax, catavgmax or ''"):
+        build("c1c2c3c40", global_pool="foo")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from fieldspec.architectures.problems import Path, Problems, SpecError, mend
 from fieldspec.architectures.source import Kind, Source, read, read_data, read_file
-from fieldspec.architectures.validation import STRICT, Identifier, listed, validate, written
+from fieldspec.architectures.validation import STRICT, Identifier, Version, listed, validate, written
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.settings import Flag, Probability, Says
 from fieldspec.training import schedule, transforms
@@ -36,7 +36,7 @@ class Document(BaseModel):
     """The top level of a recipe."""
 
     model_config = STRICT
-    schema_: Annotated[Literal[1], Says("1, the only version")] = Field(default=1, alias="schema")
+    schema_: Version = Field(default=1, alias="schema")
     name: Identifier = "recipe"
     description: Annotated[str, Says("a text")] | None = None
     epochs: Whole

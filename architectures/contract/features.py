@@ -24,7 +24,8 @@ def _features_only(subject: Subject) -> str:
         need(level.shape[1] == channels, f"{level.shape[1]} channels, {channels} declared")
         for units, size in zip(level.shape[2:], subject.spec.input[1:], strict=False):
             need(units <= math.ceil(size / reduction) + 1, f"{units} units at reduction {reduction}")
-    need(len(levels) >= 3, f"{len(levels)} feature levels; timm wants three. Mark more items with tap: true")
+    mend = "timm wants three, and no reduction smaller than one before it. Mark more items with tap: true"
+    need(len(levels) >= 3, f"{len(levels)} feature levels; {mend}")
     return f"reductions {', '.join(map(str, info.reduction()))}"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import (
     Activation,
     AdaptivePool,
@@ -52,7 +52,10 @@ def norm(
     ] = "batch",
 ) -> Layer:
     """Normalization on its own: params = 2 * channels."""
-    layer = norm_layer(type, in_channels)
+    try:
+        layer = norm_layer(type, in_channels)
+    except SettingError as error:
+        raise SettingError("type", error.reason) from None
     if layer is None:
         raise FieldspecError("norm: type none is no layer; leave the item out")
     return layer
@@ -83,8 +86,8 @@ def pool(
     return Pool(type, pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), ceil_mode)
 
 
-register_shorthand("max_pool", "pool", type="max")
-register_shorthand("avg_pool", "pool", type="avg")
+register_shorthand("max_pool", "pool", fixed={"type": "max"})
+register_shorthand("avg_pool", "pool", fixed={"type": "avg"})
 
 
 @register_block

@@ -85,6 +85,10 @@ def main() -> None:
         _fail(f"error: {error}")
     except OSError as error:
         _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # torch's own word for it
+            raise
+        _fail("error: there is not enough memory for this network")
     except ImportError as error:
         _fail(f"error: fieldspec needs {error.name}, which cannot be imported: {error}")
 

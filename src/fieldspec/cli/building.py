@@ -71,6 +71,8 @@ def verify(
     fieldspec verify timm:resnet50          any network of PyTorch, stage by stage
     fieldspec verify torchvision:googlenet --layer inception4e --layer inception3b
     """
+    if timm and (layer or input_size):
+        raise FieldspecError("--timm checks the whole network at its own input; leave --layer and --input out")
     if timm:
         ok = _check_contract(load_spec(spec), as_json)
     else:

@@ -29,7 +29,7 @@ def load_spec(spec: str) -> ArchitectureSpec:
 def input_size_of(text: str, lengths: range) -> list[int]:
     """What --input says, of as many numbers as `lengths` allows."""
     parts = text.lower().split("x")
-    if len(parts) not in lengths or not all(part.isdigit() for part in parts):
+    if len(parts) not in lengths or not all(part.isascii() and part.isdecimal() for part in parts):
         raise FieldspecError(f"--input: needs channels x height x width such as 3x64x64, gets {text!r}")
     return [int(part) for part in parts]
 
