@@ -155,7 +155,9 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     extra = 0
     for index, node in enumerate(nodes):
         flows[index] = needed[index] and (
-            (node.layer.params if node.params is None else node.params) > 0 or any(flows[i] for i in node.inputs)
+            (node.layer.params if node.params is None else node.params) > 0
+            or node.trains
+            or any(flows[i] for i in node.inputs)
         )
         if not flows[index]:
             continue

@@ -60,6 +60,9 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
         phases = max((axis.period for axis in layer.field.axes), default=0)
         if phases == 0:
             yield unproved("receptive_field", target.id, None, Unmeasurable("it is unknown"))
+        elif not all(axis.advance for axis in layer.field.axes):
+            reason = "along an axis all of its units read the same, which is another window of a larger input"
+            yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable(reason))
         elif target.key is None:
             yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable("no module returns it"))
         elif phases > MAX_PHASES:
@@ -146,7 +149,7 @@ class _Meters:
         fields = [layer.field for layer in self._report.layers]
         last = max(i for i, layer in enumerate(self._report.layers) if any(layer is one.layer for one in group))
         maps = [field for field in fields[: last + 1] if len(field.axes) == self.rank and not field.placeless]
-        return lcm(*[field.axes[axis].advance for field in maps])
+        return lcm(*[field.axes[axis].advance or 1 for field in maps])
 
 
 def _count(layer: LayerReport) -> int:

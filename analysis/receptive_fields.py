@@ -107,14 +107,17 @@ def _source(node: Node, image: Shape) -> Field:
 
 
 APART = frozenset((SelectChannels, SpaceToDepth))  # layers that tell channels apart
-SPREADING = frozenset((Resize, AdaptivePool))  # layers that may make a map of one unit
+SPREADING = frozenset((Resize, AdaptivePool, Expand))  # layers that may make a map of one unit
+ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
+EACH = AxisMap(1, 1, (range(1),))
 
 
 def _after(node: Node, shape: Shape, field: Field) -> Field:
     """The field behind a layer of one input of `shape`, where channels differ or come to differ."""
     layer = node.layer
     if field.channels is not None and layer.mixes_channels:
-        field = field._replace(channels=None)
+        partly = isinstance(layer, Mix) and layer.partly
+        field = at_best_a_bound(field) if partly else field._replace(channels=None)
     if isinstance(layer, SelectChannels):
         if field.channels is None:
             return field
@@ -150,17 +153,24 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     if layer.covers((shape,)):
         axes = tuple([over(axis, units) for axis, units in zip(field.axes, shape[1:], strict=True)])
         return _seeing_all(field, node.id)._replace(axes=axes, placeless=True)
-    if type(layer) is Expand:
-        return _seeing_all(field, node.id)._replace(placeless=True)
-    maps = layer.axes((shape,), node.shape)
     if type(layer) in SPREADING and max(shape[1:], default=1) == 1 < max(node.shape[1:], default=1):
         return _seeing_all(field, node.id)._replace(placeless=True)  # one unit spread over the map
+    maps = layer.axes((shape,), node.shape)
+    if type(layer) in SPREADING and 1 in shape[1:]:
+        maps = _spread(shape, node.shape, maps)
     read = field if maps is None else _through(field, maps)
     if type(layer) is Mix and layer.reduced and read.axes:
         units = [shape[1 + axis] if axis in layer.reduced else 1 for axis in range(len(read.axes))]
         axes = tuple([over(axis, count) if count > 1 else axis for axis, count in zip(read.axes, units, strict=True)])
         return _seeing_all(read, node.id)._replace(axes=axes)
     return read
+
+
+def _spread(shape: Shape, made: Shape, maps: tuple[AxisMap, ...] | None) -> tuple[AxisMap, ...]:
+    """How axes are read of which some have one unit: along these, that one."""
+    own = maps or (EACH,) * (len(shape) - 1)
+    sizes = zip(shape[1:], made[1:], strict=True)
+    return tuple([ONE if size == 1 < units else read for read, (size, units) in zip(own, sizes, strict=True)])
 
 
 def _through(field: Field, maps: tuple[AxisMap, ...]) -> Field:
@@ -210,6 +220,7 @@ def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpa
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
     operands = [fields[i] for i in node.inputs]
+    moving = [sum(axis.advance > 0 for axis in field.axes) for field in operands]
     if type(node.layer) is Opaque or any(field.lost for field in operands):
         return LOST
     if type(node.layer) is MatMul:
@@ -217,8 +228,11 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     size = node.shape[1:]
     spread = None
     placed: list[tuple[int, Field]] = []
-    for i, field in zip(node.inputs, operands, strict=True):
+    for i, field, axes in zip(node.inputs, operands, moving, strict=True):
         if field.placeless:
+            continue
+        if 0 < axes < max(moving):  # one unit of an axis has been spread already
+            spread = spread or graph.nodes[i].id
             continue
         if graph.nodes[i].shape[1:] != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
             spread = spread or graph.nodes[i].id  # one unit for every place
@@ -251,8 +265,8 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
 
 
 def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
-    """What a product of maps reads of an operand."""
-    field = field._replace(channels=None)
+    """What a product of maps reads of an operand: of its channels those of a head, or the one that is looked up."""
+    field = field if field.channels is None else at_best_a_bound(field)
     reads = product.reads[at]
     if reads == "whole":
         return _seeing_all(field, node.id)._replace(placeless=True)

@@ -86,6 +86,23 @@ def nearest(size_in: int, size_out: int) -> AxisMap:
     return AxisMap(period, advance, tuple([range(unit, unit + 1) for unit in exact]))
 
 
+def looked_up(size_in: int, size_out: int, ratio: Fraction, offset: Fraction) -> AxisMap:
+    """Nearest-neighbour resizing by a ratio: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
+
+    Example:
+        >>> looked_up(2, 41, Fraction(2, 41), Fraction(1, 2)).taps[20]     # 41/2 * 2/41, a little less in float32
+        range(0, 1)
+    """
+    pattern = resampled(ratio, offset * ratio, 0, 0)
+    step = _float32(float(ratio))
+    units = [min(int(_float32(_float32(v + float(offset)) * step)), size_in - 1) for v in range(size_out)]
+    exact = [min(v // pattern.period * pattern.advance + pattern.taps[v % pattern.period][0], size_in - 1)
+             for v in range(size_out)]  # fmt: skip
+    if units == exact or size_out in (size_in, 2 * size_in):  # torch computes these two in whole numbers
+        return pattern
+    return AxisMap(size_out, size_in, tuple([range(unit, unit + 1) for unit in units]))
+
+
 def _float32(value: float) -> float:
     """The nearest number of single precision."""
     return array("f", [value])[0]

@@ -21,6 +21,7 @@ class Node:
     shape: Shape
     params: int | None = None  # None: what the layer says; a module that runs twice is counted once
     buffers: int | None = None
+    trains: bool = False  # trained weights are read, though another node may count them
     temporary: bool = False  # inside a layer of torch, whose memory is counted as inputs and output only
 
 

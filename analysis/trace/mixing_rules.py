@@ -99,7 +99,8 @@ def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *,
     reduced = tuple(sorted(f.axis - 1 for f in spatial))
     channels = prod([f.size for f in channels_in(layout)])
     made = (channels, *[1 if axis in reduced else size for axis, size in enumerate(shape[1:])])
-    layer = Mix("linear", made, reduced=reduced, mixes=True, products=op.result.numel() * inputs)
+    products = op.result.numel() * inputs
+    layer = Mix("linear", made, reduced=reduced, mixes=True, partly=bool(others), products=products)
     return Value(op.add(layer, [value], made), layout)
 
 
@@ -219,7 +220,7 @@ def layer_norm(op: Op) -> Value:
         return op.record.same(op.name, GroupNorm(channels, 1), value)
     if prod([f.size for f in channels_in(dims)]) == channels:
         return op.record.same(op.name, LayerNorm(channels), value)
-    return op.record.same(op.name, Mix("layer_norm", op.record.shape(value)), value)
+    return op.record.same(op.name, Mix("layer_norm", op.record.shape(value), partly=True), value)
 
 
 @rule("native_group_norm")
@@ -278,7 +279,7 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
         return Value(op.add(Mix(op.name, shape, mixes=False), [value], shape), kept)
     channels = prod([f.size for f in channels_in(layout)])
     left = (channels, *[1 if axis in axes else size for axis, size in enumerate(shape[1:])])
-    layer = Mix(op.name, left, reduced=axes, mixes=mixes)
+    layer = Mix(op.name, left, reduced=axes, mixes=mixes, partly=channels > 1)
     return Value(op.add(layer, [value], left), numbered(kept))
 
 
@@ -294,5 +295,6 @@ def softmax(op: Op) -> Value:
     spatial = along(dim, spatial=True)
     shape = op.record.shape(value)
     reads = _reads(op, value, spatial)
-    mixes = bool(channels_in([dim]))
-    return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixes), value)
+    mixed = size_of(channels_in([dim]))
+    partly = mixed < shape[0] or op.name == "cumsum"
+    return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)

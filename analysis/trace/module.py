@@ -64,7 +64,7 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
             raise
         except Exception as error:  # anybody's code, on tensors without values; a rule that fails makes an Opaque
             raise _failure(module, record, shapes, error) from error
-    found = [(tensor, tracer.value(tensor)) for tensor in _main_first(output)]
+    found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
     outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]
     if not outputs:
         raise FieldspecError(f"{_name(module)}: its output does not depend on its input")

@@ -67,7 +67,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._ghosts: dict[int, tuple[Tensor, Tensor]] = {}
         self._weights: dict[int, frozenset[int]] = {}  # weights that a tensor is made of
         self._views: dict[int, Tensor] = {}  # what a tensor is a view of
+        self._views_of: dict[int, list[Tensor]] = {}
+        self._stale: dict[int, Value] = {}  # tensors whose memory was changed through another: by what
         self._kept: list[Tensor] = []  # alive, so that no id is used twice
+        self._trained: set[int] = set()
         self._read: set[int] = set()
         self._computed: set[int] = set()  # tensors that an operation made of weights
         self.computed_weights = False  # whether the network reads such: standardised weights
@@ -77,6 +80,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """What a tensor holds; None for weights and constants."""
         found = self._values.get(id(tensor))
         return None if found is None else found[1]
+
+    def read(self, tensor: Tensor) -> Value | None:
+        """The same of a tensor that leaves the network."""
+        if id(tensor) in self._stale:
+            self._use_stale(tensor)
+        return self.value(tensor)
 
     def hold(self, tensor: Tensor, value: Value) -> None:
         """Say what a tensor holds."""
@@ -93,6 +102,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def weight(self, tensor: Tensor) -> None:
         """Name a parameter or buffer of the module."""
         self._weights[id(tensor)] = frozenset((id(tensor),))
+        if tensor.requires_grad:
+            self._trained.add(id(tensor))
 
     # -------------------------------------------------------------------------------------------- torch's part
 
@@ -107,23 +118,43 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         for tensor in tensors:
             if id(tensor) in self._asides:
                 self._use_aside(tensor)
+            if id(tensor) in self._stale:
+                self._use_stale(tensor)
         depends = any(id(tensor) in self._values for tensor in tensors)
         if not depends and all(id(tensor) not in self._weights and not tensor.is_meta for tensor in tensors):
-            return _constants(func, args, kwargs)
+            out = _constants(func, args, kwargs)
+            self._see(func, args, out)
+            return out
         out = self._run(func, args, kwargs)
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         self._kept += made
+        self._see(func, args, out)
         if not depends:
             weights = frozenset[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
             for tensor in made:
                 self._weights[id(tensor)] = weights
                 if weights and (not func.is_view or any(id(one) in self._computed for one in tensors)):
                     self._computed.add(id(tensor))
+                base = self._views.get(id(tensor))
+                if weights and func._schema.is_mutable and base is not None:
+                    self._weights[id(base)] = self._weights.get(id(base), frozenset()) | weights
+                    self._computed.add(id(base))
             return out
         before = len(self.record.graph)
         self._record(func, args, kwargs, out, made)
         self._own(tensors, before)
         return out
+
+    def _see(self, func: OpOverload, args: Any, out: Any) -> None:
+        """Remember what is a view of what, of constants too: they may be filled with maps."""
+        if not func.is_view or not args or not isinstance(args[0], Tensor):
+            return
+        base = self._views.get(id(args[0]), args[0])
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor) and tensor is not args[0]:
+                self._views[id(tensor)] = base
+                self._views_of.setdefault(id(base), []).append(tensor)
+                self._kept += [tensor, base]
 
     def _run(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """The operation on the meta device; a rule of the user's can stand for one that has no shapes there."""
@@ -142,8 +173,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             like = next(leaf for leaf in tree_leaves((args, kwargs)) if self.value(leaf) is not None)
             shapes = [self.record.shape(value) for value in map(self.value, tree_leaves(args)) if value is not None]
             return torch.empty(1, *layer.output_shape(*shapes), dtype=like.dtype, device=META)
-        mutated = func._schema.is_mutable and isinstance(out, Tensor)
-        return args[0] if mutated and args and out is ghost_args[0] else out
+        if not func._schema.is_mutable:
+            return out
+        given = {id(self._ghost(leaf)): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        return tree_map_only(Tensor, lambda tensor: given.get(id(tensor), tensor), out)
 
     def _ghost(self, tensor: Tensor) -> Tensor:
         if tensor.is_meta:
@@ -163,6 +196,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         before = len(self.record.graph)
         try:
             results = self._values_of(func, op)
+            self._check_all_read(op, before, results)
         except Exception as error:  # a rule that fails claims nothing
             if func._schema.name in USER_RULES and not isinstance(error, LayoutError):
                 raise
@@ -170,14 +204,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             reason = (
                 str(error) if isinstance(error, LayoutError) else f"{type(error).__name__}: {error}".splitlines()[0]
             )
-            self._opaque(op, made, reason, _products(func, args, kwargs, out))
+            self._opaque(func, op, made, reason, _products(func, args, kwargs, out))
             return
         if isinstance(results, list):
             for tensor, value in zip(made, results, strict=True):
-                self._keep(func, args, tensor, value)
+                self._keep(func, op, tensor, value)
             return
         if made:
-            self._keep(func, args, made[0], results and self._again(op, made[0], results))
+            self._keep(func, op, made[0], results and self._again(op, made[0], results))
         for tensor in made[1:]:
             if results is not None and id(tensor) not in self._values:
                 self._asides[id(tensor)] = (tensor, op, results)
@@ -202,26 +236,47 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         shape = tuple(op.sizes[1:])
         return Value(op.add(layer, values, shape), of_map(shape))
 
-    def _keep(self, func: OpOverload, args: Any, tensor: Tensor, value: Value | None) -> None:
-        base = self._views.get(id(tensor))
-        if func._schema.is_mutable and base is not None and not _in_place_is_local(func):
-            self._change_base(base, tensor, value)
-        elif func.is_view and args and isinstance(args[0], Tensor):
-            self._views[id(tensor)] = self._views.get(id(args[0]), args[0])
+    def _check_all_read(self, op: Op, before: int, results: Result) -> None:
+        """Of several maps a rule may have taken one for weights, as in a convolution whose kernel the map says.
+
+        Raises:
+            LayoutError: It has.
+        """
+        values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
+        if len({value.node for value in values}) < 2 or op.name == "copy":
+            return
+        read = {source for node in self.record.graph.nodes[before:] for source in node.inputs}
+        read |= {value.node for value in (results if isinstance(results, list) else [results]) if value is not None}
+        if any(value.node not in read for value in values):
+            raise LayoutError("weights that are made of the map")
+
+    def _keep(self, func: OpOverload, op: Op, tensor: Tensor, value: Value | None) -> None:
+        changed = func._schema.is_mutable and not self._is_local(func, op)
         if value is None:
             self._values.pop(id(tensor), None)
         else:
             self.hold(tensor, value)
+        self._stale.pop(id(tensor), None)
+        if changed and value is not None:
+            base = self._views.get(id(tensor), tensor)
+            held = self.value(base)
+            if base is not tensor and held and base.shape == tensor.shape and held.layout == value.layout:
+                self.hold(base, value)
+            for other in (base, *self._views_of.get(id(base), ())):
+                if other is not tensor and self.value(other) is not value and _overlap(other, tensor):
+                    self._stale[id(other)] = value
 
-    def _change_base(self, base: Tensor, view: Tensor, value: Value | None) -> None:
-        """A view was changed in place: what it is a view of, too."""
-        held = self.value(base)
-        if held and value and base.shape == view.shape and held.layout == value.layout:
-            self.hold(base, value)
-            return
-        shape, layout = self._bare(base)
-        node = self._opaque_node("in-place", (held,) if held else (), shape, "a part changed in place")
-        self.hold(base, Value(node, layout))
+    def _is_local(self, func: OpOverload, op: Op) -> bool:
+        """Whether an in-place operation leaves every element where it reads: a function of one map."""
+        given = [leaf for leaf in tree_leaves((op.args, op.kwargs)) if isinstance(leaf, Tensor)]
+        maps = {id(leaf) for leaf in given if self.value(leaf) is not None}
+        return torch.Tag.pointwise in func.tags and maps == {id(op.args[0])}
+
+    def _use_stale(self, tensor: Tensor) -> None:
+        """Nothing is claimed of a tensor whose memory was changed through another, if somebody reads it at all."""
+        values = [value for value in (self.value(tensor), self._stale.pop(id(tensor))) if value is not None]
+        shape, layout = self._bare(tensor)
+        self.hold(tensor, Value(self._opaque_node("in-place", values, shape, "a part changed in place"), layout))
 
     def _aside_seen(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """A view of statistics or indices does not use them yet."""
@@ -238,11 +293,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         shape, layout = self._bare(tensor)
         self.hold(tensor, Value(self._opaque_node(op.name, (value,), shape, "a second result"), layout))
 
-    def _opaque(self, op: Op, made: list[Tensor], reason: str, products: int) -> None:
+    def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
         for tensor in made[:1]:
             shape, layout = self._bare(tensor)
-            self.hold(tensor, Value(self._opaque_node(op.name, values, shape, reason, products), layout))
+            value = Value(self._opaque_node(op.name, values, shape, reason, products), layout)
+            self._keep(func, op, tensor, value)
         for tensor in made[1:]:
             self._asides[id(tensor)] = (tensor, op, self._values[id(made[0])][1])
 
@@ -268,8 +324,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _own(self, tensors: list[Tensor], before: int) -> None:
         """The first node that reads weights counts them."""
-        read = set[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors]) - self._read
+        weights = set[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
+        read = weights - self._read
         self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
+        if weights & self._trained and len(self.record.graph) > before:
+            self.record.graph.nodes[-1].trains = True
         if read and len(self.record.graph) > before:
             self._read |= read
             self.owned.append((len(self.record.graph) - 1, read))
@@ -296,10 +355,24 @@ def _products(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> 
     return 0 if count is None else int(count(*args, **kwargs, out_val=out)) // 2
 
 
-def _in_place_is_local(func: OpOverload) -> bool:
-    """Whether an in-place operation leaves every element where it reads: a function of one map."""
-    arguments = [argument for argument in func._schema.arguments if str(argument.type) == "Tensor"]
-    return torch.Tag.pointwise in func.tags and len(arguments) == 1
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one memory share elements of it; taken for granted where they are too many to try."""
+    spans = []
+    for tensor in (one, other):
+        if not tensor.numel():
+            return False
+        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+        spans.append((tensor.storage_offset(), tensor.storage_offset() + reach))
+    (first, last), (start, end) = spans
+    if last < start or end < first:
+        return False
+    length = max(last, end) + 1
+    if length > MAX_CONSTANT:
+        return True
+    with _disable_current_modes():
+        taken = torch.zeros(length, dtype=torch.bool)
+        taken.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
+        return bool(taken.as_strided(other.shape, other.stride(), other.storage_offset()).any())
 
 
 def _shapes(tracer: Tracer, args: Any) -> list[Any]:

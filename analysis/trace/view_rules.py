@@ -44,7 +44,10 @@ def view(op: Op) -> Value:
 @rule("alias", "detach", "lift_fresh", "view_as_real", "_conj", "resolve_conj", "as_strided")
 def alias(op: Op) -> Value:
     """The same tensor, perhaps with other strides."""
-    if tuple(op.args[0].shape) != op.sizes:
+    seen = op.args[0]
+    strides = op.arg("stride") if op.name == "as_strided" else seen.stride()
+    offset = op.arg("storage_offset") if op.name == "as_strided" else None
+    if tuple(seen.shape) != op.sizes or tuple(strides) != seen.stride() or offset not in (None, seen.storage_offset()):
         raise LayoutError("elements seen as others")
     return op.input
 

@@ -123,7 +123,7 @@ def _over_channels(op: Op, value: Value, kernel: tuple[int, ...], layout: Layout
     windows(op, value, (1, *kernel))  # refuses parts of axes
     if any(k > 1 and op.record.axis_of(value, 2 + at) is not None for at, k in enumerate(kernel)):
         raise LayoutError("a convolution along channels and axes at once")
-    mix = Mix("convolution", op.record.made(layout, made), products=products)
+    mix = Mix("convolution", op.record.made(layout, made), partly=True, products=products)
     return Value(op.add(mix, [value], op.record.made(layout, made)), layout)
 
 
@@ -141,6 +141,9 @@ def pool(op: Op) -> Value:
     dilation = sizes(op.arg("dilation", 1), count) if is_max else (1,) * count
     if len(set(dilation)) > 1:
         raise LayoutError("a pooling with several dilations")
+    for at, size in enumerate(kernel, len(value.layout) - count):
+        if size > 1 and channels_in([value.layout[at]]):
+            raise LayoutError("a pooling along channels")
     layout, shape = resized(op, value)
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
     ceil = bool(op.arg("ceil_mode", False))
@@ -206,6 +209,8 @@ def pad(op: Op) -> Value:
         if (before, after) == (0, 0):
             continue
         axis = op.record.axis_of(value, dims - 1 - at)
+        if axis is None and op.name != "constant_pad_nd":
+            raise LayoutError("channels beside copies of others")
         if axis is None:
             value = _beside_zeros(op, value, dims - 1 - at, before, after)
             continue

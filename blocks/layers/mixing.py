@@ -40,6 +40,7 @@ class Mix(Layer):
         reads: What a unit reads along the axes.
         reduced: Axes of which one unit is left, each made of the whole axis.
         mixes: Channels read each other.
+        partly: Each of them not all others: those of its group, or those before it.
         products: Multiply-adds, where weights take part.
     """
 
@@ -49,6 +50,7 @@ class Mix(Layer):
     reads: Reads = "own"
     reduced: tuple[int, ...] = ()
     mixes: bool = True
+    partly: bool = False
     products: int = 0
 
     @property

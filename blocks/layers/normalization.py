@@ -52,6 +52,8 @@ class BatchNorm(Norm):
 class LayerNorm(Norm):
     """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
 
+    mixes_channels: ClassVar[bool] = True
+
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels
         return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
