@@ -66,8 +66,8 @@ def train(
 ) -> Run:
     """Train a spec's network by a recipe; everything lands in `folder`, after each epoch.
 
-    On a CPU the process keeps freed memory from then on (`machine.keep_freed_memory`), which makes steps up to three
-    times faster.
+    On a CPU the process keeps freed memory from then on (`machine.keep_freed_memory`), which makes steps one and a half
+    to two times faster.
 
     Args:
         spec: What is trained; its head is given as many classes as the data has.
