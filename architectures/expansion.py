@@ -91,12 +91,12 @@ class Expander:
         settings = {**item.settings, **first}
         if not self._may_work(100) or self._made > MAX_LAYERS:
             return None
+        paths = {word: _path(item, first, word) for word in settings}
         if item.kind in self._blocks:
-            return self._own(item, settings, first, in_channels)
+            return self._own(item, settings, paths, in_channels)
         block = block_type(item.kind)
         assert block is not None  # parsing has seen to it
         values = self._validated(block, settings, item, first)
-        paths = {word: _path(item, first, word) for word in settings}
         nested = self._nested(block, settings, paths, None if values is None else in_channels)
         if values is None or nested is None or in_channels is None:
             return None
@@ -252,14 +252,13 @@ class Expander:
     # -- the spec's own blocks -------------------------------------------------------------------------------
 
     def _own(
-        self, item: Parsed, settings: Mapping[str, Any], first: Mapping[str, Any], in_channels: int | None
+        self, item: Parsed, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
     ) -> Expanded | None:
         uses = [use.kind for use in self._uses]
         if item.kind in uses:
             way = " > ".join([*uses[uses.index(item.kind) :], item.kind])
             self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Take it out of its own body")
             return None
-        paths = {word: _path(item, first, word) for word in settings}
         own, use = self._blocks[item.kind], Use(item.kind, item.here, paths)
         values = given(own, item.here, settings, paths, self.complain)
         outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block

@@ -31,8 +31,8 @@ def judge(
     if len(images.classes) != len(network.classes):
         counts = f"{len(network.classes)} classes, and {data.name} has {len(images.classes)}"
         raise FieldspecError(f"{network.source}: the network has {counts}")
-    named = [name for name in network.classes if name not in images.classes]
     if "classes" in network.card and network.classes != images.classes:
+        named = [name for name in network.classes if name not in images.classes]
         odd = f"{named[0]!r} is none of {data.name}'s classes" if named else f"{data.name} has them in another order"
         raise FieldspecError(f"{network.source}: the network was trained on other classes: {odd}")
     try:

@@ -275,8 +275,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _use_stale(self, tensor: Tensor) -> None:
         """Nothing is claimed of a tensor whose memory was changed through another, if somebody reads it at all."""
         values = [value for value in (self.value(tensor), self._stale.pop(id(tensor))) if value is not None]
-        shape, layout = self._bare(tensor)
-        self.hold(tensor, Value(self._opaque_node("in-place", values, shape, "a part changed in place"), layout))
+        self.hold(tensor, self._lost(tensor, "in-place", values, "a part changed in place"))
 
     def _aside_seen(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """A view of statistics or indices does not use them yet."""
@@ -290,21 +289,20 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _use_aside(self, tensor: Tensor) -> None:
         """Nothing is claimed of statistics and indices, if somebody reads them at all."""
         _, op, value = self._asides.pop(id(tensor))
-        shape, layout = self._bare(tensor)
-        self.hold(tensor, Value(self._opaque_node(op.name, (value,), shape, "a second result"), layout))
+        self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
 
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
         for tensor in made[:1]:
-            shape, layout = self._bare(tensor)
-            value = Value(self._opaque_node(op.name, values, shape, reason, products), layout)
-            self._keep(func, op, tensor, value)
+            self._keep(func, op, tensor, self._lost(tensor, op.name, values, reason, products))
         for tensor in made[1:]:
             self._asides[id(tensor)] = (tensor, op, self._values[id(made[0])][1])
 
-    def _opaque_node(self, name: str, values: Any, shape: tuple[int, ...], reason: str, products: int = 0) -> int:
+    def _lost(self, tensor: Tensor, name: str, values: Any, reason: str, products: int = 0) -> Value:
+        """What a tensor holds of which nothing is known, but what it is made of."""
+        shape, layout = self._bare(tensor)
         layer = Opaque(name, place_in_source(), shape, reason, products)
-        return self.record.add(name, layer, [value.node for value in values], shape)
+        return Value(self.record.add(name, layer, [value.node for value in values], shape), layout)
 
     def _bare(self, tensor: Tensor) -> tuple[tuple[int, ...], Layout]:
         """Shape and layout of a tensor of which nothing is known: a map if it can be one, else all of it channels."""
@@ -319,8 +317,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         lost = isinstance(self.record.graph.nodes[value.node].layer, Opaque)
         if not lost or len(value.layout) != 2 + self.record.axes or not channels_in(value.layout[2:]):
             return value
-        shape, layout = self._bare(tensor)
-        return Value(self._opaque_node(op.name, (value,), shape, "behind an operation that is not known"), layout)
+        return self._lost(tensor, op.name, (value,), "behind an operation that is not known")
 
     def _own(self, tensors: list[Tensor], before: int) -> None:
         """The first node that reads weights counts them."""
