@@ -64,43 +64,31 @@ def adaptive(size_in: int, size_out: int) -> AxisMap:
     return AxisMap(period, advance, taps)
 
 
-def nearest(size_in: int, size_out: int) -> AxisMap:
-    """Nearest-neighbour resizing: output ``v`` reads ``floor(v * in / out)``, in torch's arithmetic.
+def nearest(size_in: int, size_out: int, ratio: Fraction | None = None, offset: Fraction | int = 0) -> AxisMap:
+    """Nearest-neighbour resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
 
-    Torch rounds the ratio to float32, so that where ``v * in / out`` is whole it may read the unit before: from
-    39 to 33, output 11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
+    Torch computes in float32, so that where the product is whole it may read the unit before: from 39 to 33, output
+    11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
+
+    Args:
+        size_in: Units of the input map.
+        size_out: Units of the output map.
+        ratio: Input units a step of one output unit, ``size_in / size_out`` if it is not given.
+        offset: Which part of an output unit looks: 0 its beginning, 1/2 its centre (torch's ``nearest-exact``).
 
     Example:
         >>> nearest(4, 8).taps
         (range(0, 1), range(0, 1))
-    """
-    common = gcd(size_in, size_out)
-    advance, period = size_in // common, size_out // common
-    exact = [v * advance // period for v in range(period)]
-    if size_out not in (size_in, 2 * size_in):  # torch computes these two in whole numbers
-        ratio = _float32(size_in / size_out)
-        risky = range(size_out) if size_in * size_out >= 2**23 else range(0, size_out, period)
-        if any(int(_float32(v * ratio)) != v * size_in // size_out for v in risky):
-            advance, period = size_in, size_out
-            exact = [min(int(_float32(v * ratio)), size_in - 1) for v in range(size_out)]
-    return AxisMap(period, advance, tuple([range(unit, unit + 1) for unit in exact]))
-
-
-def looked_up(size_in: int, size_out: int, ratio: Fraction, offset: Fraction) -> AxisMap:
-    """Nearest-neighbour resizing by a ratio: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
-
-    Example:
-        >>> looked_up(2, 41, Fraction(2, 41), Fraction(1, 2)).taps[20]     # 41/2 * 2/41, a little less in float32
+        >>> nearest(2, 41, offset=Fraction(1, 2)).taps[20]     # 41/2 * 2/41, a little less in float32
         range(0, 1)
     """
+    ratio = Fraction(size_in, size_out) if ratio is None else ratio
     pattern = resampled(ratio, offset * ratio, 0, 0)
     step = _float32(float(ratio))
     units = [min(int(_float32(_float32(v + float(offset)) * step)), size_in - 1) for v in range(size_out)]
     exact = [min(v // pattern.period * pattern.advance + pattern.taps[v % pattern.period][0], size_in - 1)
              for v in range(size_out)]  # fmt: skip
-    if units == exact or size_out in (size_in, 2 * size_in):  # torch computes these two in whole numbers
-        return pattern
-    return AxisMap(size_out, size_in, tuple([range(unit, unit + 1) for unit in units]))
+    return pattern if units == exact else AxisMap(size_out, size_in, tuple([range(unit, unit + 1) for unit in units]))
 
 
 def _float32(value: float) -> float:

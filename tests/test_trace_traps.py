@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import fieldspec as fs
 from fieldspec.analysis.trace import report_of_module
-from fieldspec.blocks.axis import looked_up
+from fieldspec.blocks.axis import nearest
 
 sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
 from micro_networks import Net
@@ -248,8 +248,15 @@ def test_nearest_by_a_factor(factor: float) -> None:
     assert [axis.unit(unit).first for unit in range(len(looked))] == looked
 
 
+@pytest.mark.parametrize(("size", "factor"), [(8, 1.05), (33, 2.02)])
+def test_nearest_by_a_factor_that_the_sizes_do_not_have(size: int, factor: float) -> None:
+    """Some of torch's kernels compute with the factor there, and some with the sizes: nothing is claimed."""
+    report = report_of_module(nn.Upsample(scale_factor=factor), (1, size, size))
+    assert report[""].status == "unknown"
+
+
 def test_an_exact_lookup_keeps_its_pattern() -> None:
     """Where float32 agrees, two units are told for three, and not one for each."""
     from fractions import Fraction
 
-    assert looked_up(24, 36, Fraction(2, 3), Fraction(1, 2)).period == 3
+    assert nearest(24, 36, Fraction(2, 3), Fraction(1, 2)).period == 3

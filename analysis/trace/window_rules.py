@@ -189,6 +189,9 @@ def resize(op: Op) -> Value:
         ratios = tuple(1 / Fraction(factor).limit_denominator(10_000) for factor in given)
         if len(ratios) != len(shape) - 1:
             raise LayoutError("a resizing of other axes than the network's")
+        for size, units, ratio in zip(op.record.shape(value)[1:], shape[1:], ratios, strict=False):
+            if mode == "nearest" and units in (size, 2 * size) and ratio * units != size:
+                raise LayoutError(f"nearest resizing of {size} to {units} by {float(1 / ratio):g}: kernels differ")
     corners = "align_corners" in op.schema and bool(op.arg("align_corners"))
     layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]  # in MODES
     return Value(op.add(layer, [value], shape), layout)

@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import ClassVar, Literal
 
-from fieldspec.blocks.axis import AxisMap, looked_up, nearest, resampled, sliding
+from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape, numel
 from fieldspec.blocks.layers.convolution import Sizes, map_of
@@ -63,12 +63,10 @@ class Resize(Layer):
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
         sizes = list(zip(inputs[0][1:], output[1:], strict=True))
-        if self.mode == "nearest" and self.ratios is None:
-            return tuple([nearest(size, units) for size, units in sizes])
         ratios = self.ratios or [Fraction(size, units) for size, units in sizes]
         if self.mode.startswith("nearest"):
-            offset = Fraction(1, 2) if self.mode == "nearest-exact" else Fraction(0)
-            return tuple([looked_up(*pair, ratio, offset) for pair, ratio in zip(sizes, ratios, strict=True)])
+            offset = Fraction(1, 2) if self.mode == "nearest-exact" else 0
+            return tuple([nearest(*pair, ratio, offset) for pair, ratio in zip(sizes, ratios, strict=True)])
         if self.align_corners:
             ratios = [Fraction(max(size - 1, 0), max(units - 1, 1)) for size, units in sizes]
         offsets = [Fraction(0) if self.align_corners else (ratio - 1) / 2 for ratio in ratios]
