@@ -1,0 +1,228 @@
+"""Items that keep the size of the map and the jump."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+
+from fieldspec.blocks.layers import FUNCTIONS
+from strategies.settings import MAX_SIZE, At, Draw, Item, Pair, acts, channels, groups_of, shortcut, style, window
+
+USER_BLOCKS: dict[str, Any] = {
+    "ghost": {
+        "params": {"own": None, "kernel": 3},
+        "body": [
+            {"conv": {"out": "$own", "kernel": 1}},
+            {"parallel": {"merge": "concat", "branches": [[], [{"conv": {"out": "$own", "kernel": "$kernel"}}]]}},
+        ],
+    },
+    "bottle": {
+        "params": {"middle": None, "out": None, "act": "relu"},
+        "body": [
+            {"conv": {"out": "$middle", "kernel": 1, "act": "$act"}},
+            {"conv": {"out": "$middle", "groups": "depthwise", "act": "$act"}, "repeat": 2},
+            {"conv": {"out": "$out", "kernel": 1, "act": "none"}},
+        ],
+    },
+}
+
+
+def conv(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    """A convolution of any kernel, dilation and groups."""
+    out = draw(channels()) if out is None else out
+    settings = {"out": out, **window(draw, stride=stride), **groups_of(draw, at.channels, out)}
+    settings |= style(draw, "act", "norm", "order", "bias", "dropout")
+    return {"conv": settings}, replace(at.strided(stride), channels=out)
+
+
+def _depthwise_separable(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    out = draw(channels()) if out is None else out
+    settings = {"out": out, **window(draw, stride=stride), **style(draw, "act", "norm", "order", "dropout")}
+    if draw(st.integers(0, 3)) == 0:
+        settings["pointwise_act"] = draw(acts())
+    return {"depthwise_separable": settings}, replace(at.strided(stride), channels=out)
+
+
+def _inverted_residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    out = draw(st.sampled_from([at.channels, draw(channels())])) if out is None else out
+    settings: Item = {"out": out, **window(draw, stride=stride)}
+    if draw(st.booleans()):
+        settings["expand"] = draw(channels())
+    else:
+        settings["expand_ratio"] = draw(st.sampled_from([0.5, 1, 1.5, 2.0]))
+    if draw(st.integers(0, 2)) == 0:
+        settings["squeeze_ratio"] = draw(st.sampled_from([0.25, 1.0]))
+    if draw(st.integers(0, 2)) == 0:
+        settings["project_act"] = draw(acts())
+    settings |= style(draw, "act", "norm", "order", "dropout") | shortcut(draw)
+    return {"inverted_residual": settings}, replace(at.strided(stride), channels=out)
+
+
+def _residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    settings: Item = style(draw, "act", "norm") | shortcut(draw)
+    if stride == (1, 1) and draw(st.integers(0, 2)) == 0:
+        body, after = _row(draw, at, out=out, depth=1)
+        if after.placeless == at.placeless:
+            return {"residual": {"body": body, **settings}}, after
+    out = draw(st.sampled_from([at.channels, draw(channels())])) if out is None else out
+    settings |= {"out": out, "kernel": draw(st.sampled_from([1, 3, 5])), **style(draw, "order", "dropout")}
+    if draw(st.booleans()):
+        settings["middle"] = draw(channels())
+    if draw(st.integers(0, 3)) == 0:
+        settings["dilation"] = draw(st.integers(1, 3))
+    if stride != (1, 1):
+        settings["stride"] = list(stride)
+    return {"residual": settings}, replace(at.strided(stride), channels=out)
+
+
+def _dense(draw: Draw, at: At) -> tuple[Item, At]:
+    growth, layers = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    settings = {"growth": growth, "layers": layers, **style(draw, "act", "norm", "order", "dropout")}
+    if draw(st.booleans()):
+        settings["middle"] = draw(channels())
+    if draw(st.booleans()):
+        settings["kernel"] = draw(st.sampled_from([1, 3, 5]))
+    return {"dense": settings}, replace(at, channels=at.channels + growth * layers)
+
+
+def _pool(draw: Draw, at: At, *, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    kernel = (draw(st.sampled_from([1, 3, 5])), draw(st.sampled_from([1, 3, 5])))
+    settings: Item = {"kernel": list(kernel), "stride": list(stride), "padding": [(side - 1) // 2 for side in kernel]}
+    kind = draw(st.sampled_from(["pool", "max_pool", "avg_pool"]))
+    if kind == "pool":
+        settings["type"] = draw(st.sampled_from(["max", "avg"]))
+    covers = all(side - (side - 1) // 2 >= size for side, size in zip(kernel, at.size, strict=True))
+    return {kind: settings}, replace(at.strided(stride), placeless=at.placeless or covers)
+
+
+def pointwise(draw: Draw, at: At) -> tuple[Item, At]:
+    """Layers that pass a map on as it is."""
+    items: list[Item] = [
+        {"act": {"type": draw(st.sampled_from(FUNCTIONS))}},
+        {"norm": {"type": draw(st.sampled_from(["batch", "layer", {"group": 1}]))}},
+        {"norm": {"type": {"group": at.channels}}},
+        {"dropout": {"p": draw(st.sampled_from([0.0, 0.3]))}},
+        {"drop_path": {"p": draw(st.sampled_from([0.0, 0.3]))}},
+        {"identity": {}},
+        {"squeeze_excite": draw(st.sampled_from([{}, {"hidden": 2}, {"ratio": 0.5, "act": "silu"}]))},
+    ]
+    return draw(st.sampled_from(items)), at
+
+
+def _user(draw: Draw, at: At) -> tuple[Item, At]:
+    if draw(st.booleans()):
+        own = draw(st.integers(1, 4))
+        return {"ghost": {"own": own, **draw(st.sampled_from([{}, {"kernel": 5}]))}}, replace(at, channels=2 * own)
+    out = draw(channels())
+    settings = {"middle": draw(channels()), "out": out, **draw(st.sampled_from([{}, {"act": "none"}]))}
+    return {"bottle": settings}, replace(at, channels=out)
+
+
+def _back_and_forth(draw: Draw, at: At) -> tuple[list[Item], At]:
+    """Up and down again, or patches to channels and back: the jump comes out as it went in."""
+    if at.size[0] % 2 == at.size[1] % 2 == 0 and draw(st.booleans()):
+        items: list[Item] = [{"space_to_depth": {"block": 2}}]
+        there = replace(at.strided((2, 2)), channels=4 * at.channels)
+        if draw(st.booleans()):
+            item, there = conv(draw, there, out=4 * draw(st.integers(1, 2)))
+            items.append(item)
+        return [*items, {"depth_to_space": {"block": 2}}], replace(at, channels=there.channels // 4)
+    if max(at.size) * 2 > MAX_SIZE or min(at.size) < 2:
+        item, at = pointwise(draw, at)
+        return [item], at
+    kind = draw(st.sampled_from(["nearest", "bilinear", "transposed"]))
+    if kind == "transposed":
+        up: Item = {"conv_transpose": {"out": at.channels}}
+    else:
+        up = {"resize": {"scale": 2, "mode": kind}}
+    doubled = at.moved((2 * at.size[0], 2 * at.size[1]), (Fraction(1, 2), Fraction(1, 2)))
+    make = draw(st.sampled_from([conv, _pool]))
+    item, at = make(draw, doubled, stride=(2, 2))
+    return [up, item], at
+
+
+def parallel(draw: Draw, at: At, depth: int, *, stride: Pair = (1, 1)) -> tuple[Item, At]:
+    """Two branches or three, image pooling, strip pooling and gates among them."""
+    merge = draw(st.sampled_from(["add", "concat", "multiply"]))
+    count = draw(st.integers(2, 3))
+    branches: list[list[Item]] = []
+    ends: list[At] = []
+    out = draw(st.sampled_from([at.channels, draw(channels())]))
+    for number in range(count):
+        identity_fits = stride == (1, 1) and (merge == "concat" or out == at.channels)
+        if identity_fits and draw(st.integers(0, 3)) == 0:
+            branch: list[Item] = []
+            end = at
+        elif number and stride == (1, 1) and not at.placeless and draw(st.integers(0, 5)) == 0:
+            width = out if merge != "concat" else draw(channels())
+            branch = [{"global_pool": {}}, {"conv": {"out": width, "kernel": 1, "norm": "none"}}]
+            if merge == "concat" or draw(st.booleans()):  # image pooling; else a vector that is spread over the map
+                mode = draw(st.sampled_from(["nearest", "bilinear"]))
+                branch.append({"resize": {"size": list(at.size), "mode": mode}})
+            end = replace(at, channels=width)
+        elif number and stride == (1, 1) and merge != "concat" and not at.placeless and draw(st.integers(0, 5)) == 0:
+            axis = draw(st.integers(0, 1))  # strip pooling: a mean over all rows, or all columns
+            kernel = [at.size[0] if axis == 0 else 1, at.size[1] if axis == 1 else 1]
+            branch, end = [{"avg_pool": {"kernel": kernel}}, {"conv": {"out": out, "kernel": 1}}], at
+        else:
+            width = 1 if number and merge != "concat" and draw(st.integers(0, 5)) == 0 else out  # a spatial gate
+            branch, end = _row(draw, at, out=None if merge == "concat" else width, depth=depth + 1, stride=stride)
+        branches.append(branch)
+        ends.append(end)
+    # the first branch is never an image pooling: it says what size and jump the others must have
+    total = sum(end.channels for end in ends) if merge == "concat" else out
+    return {"parallel": {"merge": merge, "branches": branches}}, replace(ends[0], channels=total)
+
+
+STRIDABLE = (conv, _depthwise_separable, _inverted_residual, _residual)
+
+
+def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
+    """An item or two that keep the size and the jump."""
+    kinds = ["conv", "conv", "separable", "inverted", "pointwise", "pointwise", "dense", "pool", "user"]
+    kinds += ["there and back"]
+    if depth < 2:
+        kinds += ["residual", "parallel", "parallel", "chain"]
+    kind = draw(st.sampled_from(kinds))
+    match kind:
+        case "there and back":
+            return _back_and_forth(draw, at)
+        case "parallel":
+            item, after = parallel(draw, at, depth)
+        case "chain":
+            body, after = _row(draw, at, depth=depth + 1)
+            item = {"chain": {"body": body}}
+        case _:
+            make = {
+                "conv": conv,
+                "separable": _depthwise_separable,
+                "inverted": _inverted_residual,
+                "residual": _residual,
+                "pointwise": pointwise,
+                "dense": _dense,
+                "pool": _pool,
+                "user": _user,
+            }[kind]
+            item, after = make(draw, at)
+    return [item], after
+
+
+def _row(draw: Draw, at: At, *, out: int | None = None, depth: int, stride: Pair = (1, 1)) -> tuple[list[Item], At]:
+    """A branch: some items at size and jump of the input (divided by `stride`), ending in `out` channels."""
+    items: list[Item] = []
+    if stride != (1, 1):
+        make = draw(st.sampled_from([*STRIDABLE, _pool]))
+        item, at = make(draw, at, stride=stride)
+        items.append(item)
+    for _ in range(draw(st.integers(0 if items else 1, 2))):
+        more, at = keeper(draw, at, depth)
+        items += more
+    if out is not None and at.channels != out:
+        items.append({"conv": {"out": out, "kernel": 1}})
+        at = replace(at, channels=out)
+    if len(items) == 1 and draw(st.integers(0, 5)) == 0 and "parallel" not in items[0]:
+        items[0] = {**items[0], "id": "inner"}
+    return items, at

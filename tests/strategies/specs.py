@@ -1,0 +1,88 @@
+"""Whole spec documents, with any block and layer of the library."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import strategies as st
+
+from strategies.changers import changer, repeated
+from strategies.keepers import USER_BLOCKS, conv, keeper
+from strategies.settings import MAX_CHANNELS, At, Draw, Item, Pair, style
+
+INPUTS: tuple[Pair, ...] = ((33, 47), (32, 32), (16, 24), (17, 13), (24, 21), (47, 33))
+POOLS = ("avg", "max", "avgmax", "catavgmax")
+
+
+@st.composite
+def specs(draw: Draw, max_items: int = 5) -> dict[str, Any]:
+    """A spec document, as plain data, with any block and layer of the library; it loads."""
+    at = At(draw(st.integers(1, 4)), draw(st.sampled_from(INPUTS)))
+    document: dict[str, Any] = {"schema": 1, "name": "drawn", "input": [at.channels, *at.size]}
+    if draw(st.booleans()):
+        document["defaults"] = style(draw, "act", "norm", "order")
+    document["blocks"] = USER_BLOCKS
+    items: list[Item] = []
+    ends: list[At] = [at]  # of the input and of each item
+    for _ in range(draw(st.integers(1, max_items))):
+        if len(items) > 1 and draw(st.integers(0, 2)) == 0:
+            more, at = _joined(draw, items, ends)
+        elif draw(st.integers(0, 4)) == 0:
+            item, at = repeated(draw, at)
+            more = [item]
+        elif draw(st.booleans()):
+            item, at = changer(draw, at)
+            more = [item]
+        else:
+            more, at = keeper(draw, at, 0)
+        items += more
+        ends += [at.moved((0, 0), (Fraction(0), Fraction(0)))] * (len(more) - 1) + [at]
+        if at.channels > 4 * MAX_CHANNELS:
+            items.append({"conv": {"out": 4, "kernel": 1}})
+            at = replace(at, channels=4)
+            ends.append(at)
+    if draw(st.integers(0, 3)) == 0:
+        draw(st.sampled_from(items))["tap"] = True
+    _finish(draw, document, items, at)
+    document["layers"] = items
+    return document
+
+
+def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], At]:
+    """An item that reads others than the one before it: a merge of two that fit, or a branch of its own."""
+    numbers = [n for n, end in enumerate(ends) if end.size[0] and not end.placeless]  # known ends
+    pairs = [(a, b) for a in numbers for b in numbers if a < b and ends[a].meets(ends[b])]
+    equal = [(a, b) for a, b in pairs if ends[a].channels == ends[b].channels]
+    if pairs and draw(st.integers(0, 3)):
+        if equal and draw(st.booleans()):
+            sources = draw(st.sampled_from(equal))
+            kind, after = draw(st.sampled_from(["add", "multiply"])), ends[sources[0]]
+        else:
+            sources = draw(st.sampled_from(pairs))
+            kind, after = "concat", replace(ends[sources[0]], channels=sum(ends[n].channels for n in sources))
+        return [{kind: {}, "from": [_name(items, n) for n in sources]}], after
+    source = draw(st.sampled_from(numbers or [0]))
+    item, after = conv(draw, ends[source])
+    return [{**item, "from": _name(items, source)}], after
+
+
+def _name(items: list[Item], number: int) -> str:
+    """The id of the item with that output; it gets one if it has none."""
+    if number == 0:
+        return "input"
+    name: str = items[number - 1].setdefault("id", f"n{number}")
+    return name
+
+
+def _finish(draw: Draw, document: dict[str, Any], items: list[Item], at: At) -> None:
+    """A head, or flat layers at the end, or neither."""
+    ending = draw(st.sampled_from(["head", "head", "map", "flat", "pooled"]))
+    if ending == "head":
+        head = {"classes": draw(st.integers(0, 5)), "pool": draw(st.sampled_from(POOLS))}
+        document["head"] = {**head, **style(draw, "dropout", "bias")}
+    elif ending == "flat":
+        items += [{"flatten": {}}, {"linear": {"out": 3}}]
+    elif ending == "pooled":
+        items += [{"global_pool": {"type": draw(st.sampled_from(POOLS))}}, {"act": {}}]
