@@ -142,9 +142,10 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
 
     Each tensor counts once, however many layers keep it; a layer keeps nothing where no gradient flows. Batch
     statistics (float32) and the indices of max pooling (int64) are counted; masks of dropout are those of
-    torch's CPU kernels. None where a traced operation has no rule for what it keeps, or weights are computed.
+    torch's CPU kernels. None where a traced operation has no rule for what it keeps, where weights are computed, and
+    where the forward pass itself cuts the gradient.
     """
-    if graph.computed_weights:
+    if graph.computed_weights or graph.gradient_cut:
         return None
     nodes = graph.nodes
     width = DTYPE_BYTES[dtype]

@@ -34,6 +34,7 @@ class LayerGraph:
     kept: tuple[int, ...] = ()  # further outputs, alive to the end
     traced: bool = False  # of a module, whose maps may meet out of step
     computed_weights: bool = False  # weights are made of others in the forward pass
+    gradient_cut: bool = False  # by detach() or no_grad() within the forward pass
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:

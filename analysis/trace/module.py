@@ -54,7 +54,7 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     record = Recorder()
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    with undisturbed(module), Values(), tracer, watched(module, record, tracer) as ends:
+    with undisturbed(module), Values(record), tracer, watched(module, record, tracer) as ends:
         for tensor in [*module.parameters(), *module.buffers()]:
             tracer.weight(tensor)
         inputs = [tracer.feed(shape, dtype, "input") for shape in shapes]

@@ -35,7 +35,13 @@ class Values(TorchFunctionMode):
     values. Autocast is off: it would turn the weights, and not a map that has no values.
     """
 
+    def __init__(self, record: Recorder) -> None:
+        super().__init__()
+        self.record = record
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch._C._set_grad_enabled:  # tracing is without gradients, so this is the module's own
+            self.record.graph.gradient_cut = True
         if func is Tensor.__getitem__:
             tensor, chosen = args
             args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))

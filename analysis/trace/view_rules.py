@@ -41,7 +41,14 @@ def view(op: Op) -> Value:
     return made
 
 
-@rule("alias", "detach", "lift_fresh", "view_as_real", "_conj", "resolve_conj", "as_strided")
+@rule("detach")
+def detach(op: Op) -> Value:
+    """The same tensor, through which no gradient flows."""
+    op.record.graph.gradient_cut = True
+    return op.input
+
+
+@rule("alias", "lift_fresh", "view_as_real", "_conj", "resolve_conj", "as_strided")
 def alias(op: Op) -> Value:
     """The same tensor, perhaps with other strides."""
     seen = op.args[0]
