@@ -55,12 +55,15 @@ def test_shipped() -> None:
         assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
-@pytest.mark.parametrize(("name", "asked"), [("c1c2c3c40.fast25", 0.85), ("c1c2c3c40_plus.fast25", 0.92)])
-def test_the_mission_ships(name: str, asked: float) -> None:
-    """c1c2c3c40 at 85 % or more in 25 epochs, under 200,000 parameters; its better sibling at 92."""
+@pytest.mark.parametrize(
+    ("name", "asked", "epochs"),
+    [("c1c2c3c40.fast25", 0.85, 25), ("c1c2c3c40_plus.fast25", 0.92, 25), ("c1c2c3c40_plus.long", 0.945, 140)],
+)
+def test_the_mission_ships(name: str, asked: float, epochs: int) -> None:
+    """c1c2c3c40 at 85 % or more in 25 epochs, under 200,000 parameters; its better sibling at 92, and 94.5 in 140."""
     (card,) = (shipped.card for shipped in SHIPPED if shipped.name == name)
     assert card["test_accuracy"] >= asked
-    assert card["epochs"] <= 25
+    assert card["epochs"] <= epochs
     assert card["parameters"] < 200_000
     assert (card["data"], card["images"]) == ("cifar10", 50_000)
 
