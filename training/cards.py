@@ -9,7 +9,10 @@ from fieldspec.training.evaluation import Evaluation
 if TYPE_CHECKING:
     from fieldspec.training.running import Run
 
-_FROM_RUN = ("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment")
+_FROM_RUN = (
+    *("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment"),
+    "initial_checkpoint",
+)
 _MACHINE = ("precision", "processes", "hardware", "versions", "date")
 
 

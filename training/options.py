@@ -13,6 +13,7 @@ class Options:
     full: bool = False  # train on the held-out images, too
     test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
+    initial_checkpoint: str | None = None  # weights to begin from
     resume: bool = False
     accelerator: str = "auto"
     devices: str = "1"  # processes on each node, or the numbers of GPUs

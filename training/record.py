@@ -18,7 +18,16 @@ from fieldspec.training.machine import hardware, versions
 from fieldspec.training.options import Options
 from fieldspec.training.recipe import Recipe
 
-SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment")  # what a run cannot be resumed without
+SAME = (
+    "hash",
+    "recipe",
+    "data",
+    "images",
+    "digest",
+    "full",
+    "augment",
+    "initial_checkpoint",
+)  # what a run cannot be resumed without
 
 
 def information(
@@ -47,6 +56,7 @@ def information(
         "std": list(stats.std),
         "full": options.full,
         "augment": options.augment,
+        "initial_checkpoint": options.initial_checkpoint,
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,

@@ -26,6 +26,7 @@ from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.files import STATE
 from fieldspec.training.graphs import quiet
 from fieldspec.training.images import Images, Statistics, hold_out, statistics
+from fieldspec.training.initial import begin_from
 from fieldspec.training.machine import keep_freed_memory
 from fieldspec.training.options import Options
 from fieldspec.training.randomness import derive
@@ -143,6 +144,8 @@ def _task(
     torch.manual_seed(derive(settings.seed, "initial weights"))
     classes = len(training.classes)
     net = build(spec, num_classes=classes)
+    if options.initial_checkpoint is not None:
+        begin_from(net, options.initial_checkpoint)
     if settings.dropout is not None:
         override_dropout(net, settings.dropout)
     if settings.channels_last:

@@ -39,6 +39,12 @@ def train(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The run's folder; runs/SPEC-RECIPE by default.")
     ] = None,
+    initial_checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS", help="Begin from these: a run's folder, a checkpoint, or NAME.RECIPE of those that ship."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Train on the held-out images, too.")] = False,
     test_each_epoch: Annotated[
@@ -85,6 +91,7 @@ def train(
         full=full,
         test_each_epoch=test_each_epoch,
         augment=augment.value,
+        initial_checkpoint=initial_checkpoint,
         resume=resume,
         accelerator=accelerator,
         devices=devices,
