@@ -176,6 +176,10 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
     if layer.status == "bound":
         yield _bound(target, units)
         return
+    if not all(axis.size for axis in axes):  # who reads nothing along one axis reads no pixel, along any
+        yield compared("receptive_field", target.id, (0,) * len(axes), tuple(map(_widest, units)))
+        yield from _more(target, meters)
+        return
     claims = [_readings(axis, [axis.unit(phase) for phase in range(axis.period)]) for axis in axes]
     found = [_measurements(*pair) for pair in zip(units, axes, strict=True)]
     for what in claims[0]:
@@ -222,8 +226,12 @@ def _bound(target: Target, units: list[Units]) -> Check:
         for axis, one in zip(target.layer.field.axes, units, strict=True)
         for i, seen in enumerate(one.windows)
     )
-    measured = tuple(max(_size(window) for window in one.windows) for one in units)
+    measured = tuple(map(_widest, units))
     return Check("bound", target.id, target.layer.receptive_field, measured, "proved" if inside else "refuted")
+
+
+def _widest(units: Units) -> int:
+    return max(_size(window) for window in units.windows)
 
 
 def _readings(axis: AxisField, windows: list[Window]) -> dict[str, Any]:

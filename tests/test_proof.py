@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import fieldspec as fs
 from fieldspec.analysis import Check, Report, prove, report_of
 from fieldspec.analysis.field import AxisField, Window
 from fieldspec.analysis.memory import saved_bytes
@@ -249,3 +250,13 @@ def test_products_keep_what_the_others_need() -> None:
     at = graph.place(Conv(3, 3, (1, 1)), "map", 0)
     graph.output = graph.place(Multiply(), "product", 0, 0, at)
     assert saved_bytes(graph) == (3 * 64 + 3 * 64) * 4  # the convolution's input, and the product
+
+
+def test_nothing_along_one_axis() -> None:
+    """Of a dilated transposed convolution a stride keeps just the columns that nothing is written to."""
+    window = {"out": 3, "kernel": [1, 3], "stride": [1, 2], "dilation": [1, 2], "padding": [0, 1]}
+    layers = [{"conv_transpose": window}, {"conv": {"out": 3, "kernel": [3, 1], "stride": 2}}, {"residual": {"out": 3}}]
+    spec = {"input": [2, 17, 13], "layers": layers}
+    assert fs.analyze(spec).features.receptive_field == (11, 0)  # 3 + 2 * 2 + 2 * 2
+    checks = fs.verify(spec).checks
+    assert {one.verdict for one in checks} == {"proved"}, [str(one) for one in checks if one.verdict != "proved"]
