@@ -83,7 +83,7 @@ def _measured(known: list[Target], report: Report, meters: _Meters) -> Iterator[
     for target in known:
         yield from _field(target, meters)
     for target in known:
-        if report.pooled is not None and target.layer is report.features:
+        if report.pooled is not None and target.layer is report.features and _reads(target.layer.field.axes):
             yield from _pooled(report.pooled, target, meters)
             break
 
@@ -176,7 +176,7 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
     if layer.status == "bound":
         yield _bound(target, units)
         return
-    if not all(axis.size for axis in axes):  # who reads nothing along one axis reads no pixel, along any
+    if not _reads(axes):
         yield compared("receptive_field", target.id, (0,) * len(axes), tuple(map(_widest, units)))
         return
     claims = [_readings(axis, [axis.unit(phase) for phase in range(axis.period)]) for axis in axes]
@@ -227,6 +227,11 @@ def _bound(target: Target, units: list[Units]) -> Check:
     )
     measured = tuple(map(_widest, units))
     return Check("bound", target.id, target.layer.receptive_field, measured, "proved" if inside else "refuted")
+
+
+def _reads(axes: tuple[AxisField, ...]) -> bool:
+    """Whether any pixel is read: who reads none along one axis reads none at all."""
+    return all(axis.size for axis in axes)
 
 
 def _widest(units: Units) -> int:
