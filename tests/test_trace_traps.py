@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
+from fractions import Fraction
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from micro_networks import Net
 from torch import Tensor, nn
 
 import fieldspec as fs
 from fieldspec.analysis.trace import report_of_module
 from fieldspec.blocks.axis import nearest
-
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
-from micro_networks import Net
 
 IMAGE = (4, 24, 24)
 
@@ -265,6 +262,4 @@ def test_nearest_by_a_factor_that_the_sizes_do_not_have(size: int, factor: float
 
 def test_an_exact_lookup_keeps_its_pattern() -> None:
     """Where float32 agrees, two units are told for three, and not one for each."""
-    from fractions import Fraction
-
     assert nearest(24, 36, Fraction(2, 3), Fraction(1, 2)).period == 3

@@ -18,16 +18,8 @@ from fieldspec.training.machine import hardware, versions
 from fieldspec.training.options import Options
 from fieldspec.training.recipe import Recipe
 
-SAME = (
-    "hash",
-    "recipe",
-    "data",
-    "images",
-    "digest",
-    "full",
-    "augment",
-    "initial_checkpoint",
-)  # what a run cannot be resumed without
+# what a run cannot be resumed without
+SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment", "initial_checkpoint")
 
 
 def information(

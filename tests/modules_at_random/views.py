@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import micro_networks
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from einops import rearrange, reduce, repeat
@@ -121,7 +122,7 @@ def patches(draw: Draw, shape: Shape) -> nn.Module:
     if even and channels <= 8:
         ways += [
             lambda: nn.PixelUnshuffle(2),
-            lambda: Function("to patches", _to_patches),
+            lambda: Function("to patches", micro_networks.patches),
             lambda: Function("focus", lambda x: torch.cat([x[..., ::2, ::2], x[..., 1::2, 1::2]], 1)),
             lambda: Function("window attention", _windows),
         ]
@@ -129,21 +130,9 @@ def patches(draw: Draw, shape: Shape) -> nn.Module:
         ways += [
             lambda: nn.PixelShuffle(2),
             lambda: Function("from patches", lambda x: rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=2, q=2)),
-            lambda: Function("from patches, patch first", _from_patches),
+            lambda: Function("from patches, patch first", micro_networks.unpatched),
         ]
     return draw(st.sampled_from(ways))()  # type: ignore[no-any-return]  # hypothesis
-
-
-def _to_patches(x: Tensor) -> Tensor:
-    batch, channels, height, width = x.shape
-    y = x.view(batch, channels, height // 2, 2, width // 2, 2).permute(0, 3, 5, 1, 2, 4)
-    return y.reshape(batch, 4 * channels, height // 2, width // 2)
-
-
-def _from_patches(x: Tensor) -> Tensor:
-    batch, channels, height, width = x.shape
-    y = x.view(batch, 2, 2, channels // 4, height, width).permute(0, 3, 4, 1, 5, 2)
-    return y.reshape(batch, channels // 4, 2 * height, 2 * width)
 
 
 def _windows(x: Tensor) -> Tensor:
