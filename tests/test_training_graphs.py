@@ -15,10 +15,13 @@ from training_data import PLAIN, fake, tiny
 
 from fieldspec.architectures.builder import build
 from fieldspec.training import running
+from fieldspec.training.batches import Batch
 from fieldspec.training.graphs import Graphed
 from fieldspec.training.options import Options
 from fieldspec.training.recipe import load_recipe
 from fieldspec.training.running import _graph_shape, override_dropout, train
+from fieldspec.training.task import CHECK_EVERY, Task
+from fieldspec.training.transforms import TRANSFORMS
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="captures CUDA graphs")
 
@@ -105,3 +108,29 @@ def test_a_run_on_a_gpu(tmp_path: Path) -> None:
     run = train(tiny(), recipe, fake(), tmp_path, Options(augment="device"), tell=lambda text: None)
     assert run.history[-1]["train_loss"] < run.history[0]["train_loss"]
     assert all(tensor.device.type == "cpu" for tensor in run.net.state_dict().values())
+
+
+@on_gpu
+def test_steps_do_not_wait_for_the_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that a step asks for, but for its first and each fiftieth, stands in the way of launching the next."""
+    step, finished = Task.training_step, Task.on_train_batch_end
+
+    def watched(self: Task, batch: Batch, batch_idx: int) -> Tensor:
+        torch.cuda.set_sync_debug_mode("error" if batch_idx % CHECK_EVERY else "default")
+        return step(self, batch, batch_idx)
+
+    def unwatched(self: Task, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        finished(self, outputs, batch, batch_idx)
+        torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(Task, "training_step", watched)
+    monkeypatch.setattr(Task, "on_train_batch_end", unwatched)
+    transforms: list[Any] = [{name: {}} for name in TRANSFORMS]
+    recipe = load_recipe(
+        {**PLAIN, "augment": transforms, "mixup": 0.2, "ema": 0.9, "optimizer": {"muon": {"lr": 0.02}}}
+    )
+    try:
+        run = train(tiny(), recipe, fake(), tmp_path, Options(augment="device"), tell=lambda text: None)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(run.history) == recipe.settings.epochs

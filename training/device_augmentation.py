@@ -73,14 +73,14 @@ class DeviceAugmentation:
                 brightness = 255 * _between(draws[:, 1], transform.brightness).view(-1, 1, 1, 1)
                 return (x * contrast + brightness).clamp(0, 255)
             case Grayscale():
-                weights = torch.tensor(LUMINANCE, device=x.device).view(1, 3, 1, 1)
+                weights = _on_device(LUMINANCE, x).view(1, 3, 1, 1)
                 return (x * weights).sum(1, keepdim=True).expand_as(x) if x.shape[1] == 3 else x
         raise TypeError(f"{type(transform).__name__} has no form for batches")
 
     def _color(self, fill: str | tuple[int, ...], x: Tensor) -> Tensor:
         named = {"mean": self.mean_color, "black": (0,) * len(self.mean_color)}
         color = named[fill] if isinstance(fill, str) else fill[: x.shape[1]]
-        return torch.tensor(color, dtype=x.dtype, device=x.device).view(1, -1, 1, 1)
+        return _on_device(color, x).view(1, -1, 1, 1)
 
     def _affine(self, transform: ShiftScaleRotate, x: Tensor, draws: Tensor) -> Tensor:
         """The output's pixels looked up where the inverse of scale, turn and shift takes them, from the middle."""
@@ -93,7 +93,7 @@ class DeviceAugmentation:
         down = torch.arange(height, device=x.device).view(-1, 1) - (height - 1) / 2 - shift_y  # (batch, height, 1)
         source_x = (across * angle.cos() - down * angle.sin()) / scale
         source_y = (across * angle.sin() + down * angle.cos()) / scale
-        ends = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=x.device).clamp(min=0.5)
+        ends = _on_device(((width - 1) / 2, (height - 1) / 2), x).clamp(min=0.5)
         grid = torch.stack((source_x, source_y), -1) / ends  # -1 and 1 are the middles of the outermost pixels
         if transform.border == "reflect":
             return F.grid_sample(x, grid, padding_mode="reflection", align_corners=True)
@@ -126,6 +126,11 @@ class DeviceAugmentation:
             in_rows = (rows >= top) & (rows < top + size_y)
             inside = inside | (in_rows & (columns >= left) & (columns < left + size_x))
         return torch.where(inside.unsqueeze(1), self._color(transform.fill, x), x)
+
+
+def _on_device(values: Sequence[float], x: Tensor) -> Tensor:
+    """In the type of x and where it lies; torch.tensor(..., device=) would wait until a GPU has nothing left to do."""
+    return torch.tensor(values, dtype=x.dtype).to(x.device, non_blocking=True)
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:
