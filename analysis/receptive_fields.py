@@ -126,7 +126,7 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
     if isinstance(layer, SpaceToDepth) and not field.placeless:
         kinds, of = channels_of(field, shape[0])
         places = layer.axes_of_channels()
-        patches = [_through(kind, place) for kind in kinds for place in places]
+        patches = [kind if kind.placeless else _through(kind, place) for kind in kinds for place in places]
         return gathered(patches, [kind * len(places) + place for kind in of for place in range(len(places))])
     if field.channels is not None:
         if isinstance(layer, Conv | ConvTranspose):

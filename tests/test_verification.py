@@ -85,6 +85,11 @@ NETWORKS: dict[str, tuple[Items, str, tuple[int, int]]] = {
     "squeeze-excite": ([conv(), {"squeeze_excite": {}}, conv(stride=2)], "conv2.act", (5, 5)),
     "squeeze-excite in a branch": ([conv(), both([conv(), {"squeeze_excite": {}}], [])], "parallel1", (5, 5)),
     "image pooling": ([conv(stride=2), ASPP, conv(kernel=1)], "conv2.act", (19, 19)),
+    "image pooling in patches": (
+        [conv(stride=2), ASPP, {"space_to_depth": {}}, conv(8, kernel=1)],
+        "conv2.act",
+        (21, 21),
+    ),
     "U-Net": (U_NET, "conv5.act", (17, 17)),
     "1x7 beside 7x1": ([both([conv(kernel=[1, 7])], [conv(kernel=[7, 1])])], "parallel1", (7, 7)),
     "misaligned": (
