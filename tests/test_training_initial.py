@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_a_run_begins_there(checkpoint: Path, tmp_path: Path) -> None:
     for name, parameter in run.net.named_parameters():
         torch.testing.assert_close(parameter.data, before[name], atol=1e-5, rtol=0)
     assert read_json(tmp_path / "run" / "run.json")["initial_checkpoint"] == str(checkpoint)
+    checkpoint.unlink()  # the state has taken its place
+    train(tiny(), recipe, fake(), tmp_path / "run", replace(options, resume=True), tell=lambda text: None)
     with pytest.raises(FieldspecError, match=r"was begun with initial_checkpoint '.*before\.safetensors', not None"):
         train(tiny(), recipe, fake(), tmp_path / "run", Options(resume=True), tell=lambda text: None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,14 +90,16 @@ def train(
     trainer, run_files = make_trainer(recipe, folder, options, tell)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    task = _task(spec, recipe, stats, training, validated, options, trainer)
+    state = folder / STATE
+    resumed = str(state) if options.resume and state.is_file() else None
+    wanted = replace(options, initial_checkpoint=None) if resumed else options  # it need not be there any more
+    task = _task(spec, recipe, stats, training, validated, wanted, trainer)
     train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
     info = information(spec, recipe, data, stats, len(training), options, trainer, command)
     first: bool = trainer.is_global_zero
     info = prepare(folder, info, resume=options.resume, writes=first)
     run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "full", "recipe", "seed")}
 
-    state = folder / STATE
     if first:
         tell(summary(data, stats, len(training), validated))
         if not options.full and "held_out" not in validated:
@@ -106,7 +108,6 @@ def train(
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
-        resumed = str(state) if options.resume and state.is_file() else None
         try:
             trainer.fit(task, train_loader, validation_loaders or None, ckpt_path=resumed)
         except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
