@@ -162,12 +162,9 @@ def _reach(layer: LayerReport, axis: int) -> int:
 
 
 def _field(target: Target, meters: _Meters) -> Iterator[Check]:
-    layer, key, axes = target.layer, target.key or "", target.layer.field.axes
+    layer, axes = target.layer, target.layer.field.axes
     try:
-        units = [meters.of(target, axis).units(key, _count(layer)) for axis in range(meters.rank)]
-        missed = any(map(_only_misses, units, axes))
-        if missed and layer.status != "bound" and meters.rank > 1:  # clipped across the strip, perhaps
-            units = [meters.of(target, axis, square=True).units(key, _count(layer)) for axis in range(meters.rank)]
+        units, _ = _units(target, meters)
     except Exception as error:  # as above
         yield unproved("receptive_field", target.id, layer.receptive_field, error)
         if layer.global_since is not None:
@@ -189,6 +186,17 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
         else:
             yield compared(what, target.id, claimed, measured)
     yield from _more(target, meters)
+
+
+def _units(target: Target, meters: _Meters) -> tuple[list[Units], bool]:
+    """Interior units along each axis; and whether the input had to be long in every direction for that."""
+    layer, key = target.layer, target.key or ""
+    units = [meters.of(target, axis).units(key, _count(layer)) for axis in range(meters.rank)]
+    missed = any(map(_only_misses, units, layer.field.axes))
+    square = missed and layer.status != "bound" and meters.rank > 1  # clipped across the strip, perhaps
+    if square:
+        units = [meters.of(target, axis, square=True).units(key, _count(layer)) for axis in range(meters.rank)]
+    return units, square
 
 
 def _more(target: Target, meters: _Meters) -> Iterator[Check]:
@@ -291,13 +299,14 @@ def _pooled(pooled: LayerReport, target: Target, meters: _Meters) -> Iterator[Ch
         return
     seen = []
     try:
-        for axis in range(meters.rank):
-            units, count = meters.of(target, axis).units(key, _count(features)), features.shape[1 + axis]
-            period, advance = units.period, units.advance
+        along, square = _units(target, meters)
+        for axis, units in enumerate(along):
+            count, period, advance = features.shape[1 + axis], units.period, units.advance
             if period is None or advance is None:
                 raise Unmeasurable("the units that are pooled show no pattern")
             turns = (units.first + len(units.windows) // 2 - count // 2 + period // 2) // period
-            seen.append(moved(meters.of(target, axis).together(key, turns * period, count), -turns * advance))
+            together = meters.of(target, axis, square).together(key, turns * period, count)
+            seen.append(moved(together, -turns * advance))
     except Exception as error:  # as above
         yield unproved("receptive_field", pooled.id, pooled.receptive_field, error)
         return

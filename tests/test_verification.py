@@ -80,6 +80,11 @@ NETWORKS: dict[str, tuple[Items, str, tuple[int, int]]] = {
     "bilinear": ([conv(stride=2), {"resize": {"scale": 2, "mode": "bilinear"}}, conv()], "conv2.act", (7, 7)),
     "resize to a size": ([conv(), {"resize": {"size": [16, 18]}}], "resize1", (3, 3)),
     "bilinear to a size": ([conv(), {"resize": {"size": 16, "mode": "bilinear"}}], "resize1", (4, 4)),
+    "holes on a map of one column": (
+        [{"resize": {"size": [3, 1]}}, conv(kernel=2, dilation=2, padding="same")],
+        "conv1.act",
+        (17, 49),
+    ),
     "ceil_mode": ([conv(), {"max_pool": {"kernel": 3, "stride": 2, "ceil_mode": True}}], "pool1", (5, 5)),
     "padded average": ([{"avg_pool": {"kernel": 3, "stride": 2, "padding": 1}}, conv()], "conv1.act", (7, 7)),
     "squeeze-excite": ([conv(), {"squeeze_excite": {}}, conv(stride=2)], "conv2.act", (5, 5)),
