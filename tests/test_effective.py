@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from fractions import Fraction
@@ -11,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from draws import draws
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import specs
 from torch import Tensor, nn
@@ -23,8 +23,6 @@ from fieldspec.architectures import analyze, build
 from fieldspec.blocks.errors import FieldspecError
 
 Items = list[dict[str, Any]]
-TIMES = int(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
 def network(*layers: dict[str, Any], size: int = 32) -> dict[str, Any]:
@@ -139,7 +137,7 @@ def projection(found: Counter[tuple[int, ...]], axis: int) -> tuple[int, ...]:
     return tuple(along[pixel] for pixel in range(min(along), max(along) + 1))
 
 
-@settings(max_examples=60 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(60)
 @given(specs(max_items=3), st.data())
 def test_counts_are_those_of_walking_every_path(document: dict[str, Any], data: st.DataObject) -> None:
     """Projections, single pixels and the total, at any layer of any spec without global operations."""
@@ -158,7 +156,7 @@ def test_counts_are_those_of_walking_every_path(document: dict[str, Any], data: 
         assert shares[row - top][column - left] == pytest.approx(count / field.paths)
 
 
-@settings(max_examples=100 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(100)
 @given(specs())
 def test_support_is_the_receptive_field(document: dict[str, Any]) -> None:
     """Paths start in exactly the pixels that the report says a unit reads, at every layer of any spec."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 import torch
 import torchvision
-from hypothesis import HealthCheck, assume, given, settings
+from draws import draws
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import specs
 from torch import nn
@@ -23,8 +23,6 @@ from fieldspec.architectures import analyze, build, load
 from fieldspec.architectures.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
 
-TIMES = int(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 CONV: dict[str, Any] = {"conv": {"out": 2}}
 VALID: dict[str, Any] = {"conv": {"out": 2, "padding": 0}}
 HALVE: dict[str, Any] = {"max_pool": {"kernel": 2}}
@@ -104,7 +102,7 @@ def test_the_first_u_net() -> None:
     assert found[0].whole.near(580) == (572, 588)
 
 
-@settings(max_examples=60 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(60)
 @given(specs(max_items=4), st.data())
 def test_what_runs_is_what_loads(document: dict[str, Any], data: st.DataObject) -> None:
     """The same spec with another height loads just when the height is among those that run."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
@@ -11,7 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from draws import draws
+from hypothesis import given
 from strategies import specs
 from torch import Tensor, nn
 
@@ -20,8 +20,6 @@ from fieldspec.analysis.report import LayerReport, Report
 from fieldspec.analysis.seen import seen
 from fieldspec.architectures import analyze, build
 
-TIMES = int(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 CONV: dict[str, Any] = {"conv": {"out": 1}}
 
 
@@ -72,7 +70,7 @@ def test_the_head_is_the_rest() -> None:
     assert found.rest == (20, 10)
 
 
-@settings(max_examples=80 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(80)
 @given(specs())
 def test_it_adds_up(document: dict[str, Any]) -> None:
     """Costs are the report's; along the widest branches the pixels added are the features' field less one."""
@@ -202,7 +200,7 @@ def counted(layer: LayerReport, report: Report) -> Fraction:
     return max(shares)
 
 
-@settings(max_examples=60 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(60)
 @given(specs(max_items=3))
 def test_padding_is_what_counting_gives(document: dict[str, Any]) -> None:
     """At every layer of any spec, pixel by pixel."""

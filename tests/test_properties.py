@@ -1,21 +1,17 @@
-"""Properties of any spec: what is said of it before a weight exists is what torch measures on the built network.
-
-Set FIELDSPEC_EXAMPLES=20 for twenty times as many draws.
-"""
+"""Properties of any spec: what is said of it before a weight exists is what torch measures on the built network."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
+from strategies import c1c2c3c40_family, specs
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,19 +21,7 @@ from fieldspec.architectures import ArchitectureSpec, analyze, build, check, dum
 from fieldspec.architectures.verification import module_path
 from fieldspec.blocks.layers import Merge
 
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
-from strategies import c1c2c3c40_family, specs
-
 Document = dict[str, Any]
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a draw is a whole network
-
-
-def examples(number: int) -> settings:
-    """The profile of this file, with so many draws."""
-    times = float(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-    return settings(
-        max_examples=max(1, int(number * times)), deadline=None, print_blob=True, suppress_health_check=SLOW
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +36,7 @@ def one_thread() -> Iterator[None]:
 # -- any spec --------------------------------------------------------------------------------------------------
 
 
-@examples(120)
+@draws(120)
 @given(specs())
 def test_counts_and_shapes_are_torchs(document: Document) -> None:
     """Parameters, buffers, multiply-adds and the shape of every layer, from one forward pass of the built network."""
@@ -79,7 +63,7 @@ def test_counts_and_shapes_are_torchs(document: Document) -> None:
     assert claimed == {path: shapes[path] for path in claimed}
 
 
-@examples(120)
+@draws(120)
 @given(specs(), st.data())
 def test_fields_and_memory_are_the_measured_ones(document: Document, data: st.DataObject) -> None:
     """Start, size, holes, jump, phases of the features, all merges and any layers inside; live and saved bytes."""
@@ -99,7 +83,7 @@ def test_fields_and_memory_are_the_measured_ones(document: Document, data: st.Da
         assert {"receptive_field"} <= of_features
 
 
-@examples(100)
+@draws(100)
 @given(specs())
 def test_a_spec_survives_every_format(document: Document) -> None:
     """``loads(dump(s)) == s`` as YAML, JSON and plain data, in its author's words and in its canonical form."""
@@ -111,7 +95,7 @@ def test_a_spec_survives_every_format(document: Document) -> None:
     assert spec.to_dict() == document
 
 
-@examples(100)
+@draws(100)
 @given(specs())
 def test_the_canonical_form_is_final(document: Document) -> None:
     """Loading it gives it again, the same hash, and the same graph of layers."""
@@ -125,7 +109,7 @@ def test_the_canonical_form_is_final(document: Document) -> None:
     ]
 
 
-@examples(60)
+@draws(60)
 @given(specs())
 def test_a_report_is_plain_data(document: Document) -> None:
     """JSON with every layer in it; a table and a line of CSV for each."""
@@ -141,7 +125,7 @@ def test_a_report_is_plain_data(document: Document) -> None:
 # -- the family of C1C2C3C40 -----------------------------------------------------------------------------------
 
 
-@examples(40)
+@draws(40)
 @given(c1c2c3c40_family())
 def test_what_check_accepts_keeps_its_constraints(document: Document) -> None:
     """A measured field over 44 and fewer than 200,000 parameters, counted by torch; and the other way round."""
@@ -152,7 +136,7 @@ def test_what_check_accepts_keeps_its_constraints(document: Document) -> None:
     assert broken <= {"params", "receptive_field"}  # what the family is made of keeps the rest
 
 
-@examples(40)
+@draws(40)
 @given(c1c2c3c40_family(strays=True))
 def test_what_check_rejects_breaks_what_it_names(document: Document) -> None:
     """Exactly the constraints that the built network breaks, one without a dilated layer for instance."""

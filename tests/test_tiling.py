@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 import torchvision
-from hypothesis import HealthCheck, assume, given, settings
+from draws import draws
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import specs
 from torch import Tensor, nn
@@ -22,8 +22,6 @@ from fieldspec.architectures import analyze, build
 from fieldspec.architectures.verification import module_path
 from fieldspec.blocks.errors import FieldspecError
 
-TIMES = int(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 CONV: dict[str, Any] = {"conv": {"out": 3}}
 DOWN: dict[str, Any] = {"conv": {"out": 3, "stride": 2}}
 U_NET: list[dict[str, Any]] = [
@@ -168,7 +166,7 @@ def images(report: Report, data: st.DataObject) -> tuple[int, int]:
     return drawn[0], drawn[1]
 
 
-@settings(max_examples=40 * TIMES, deadline=None, suppress_health_check=SLOW)
+@draws(40)
 @given(specs(max_items=4), st.integers(1, 12), st.data())
 def test_tiles_of_any_spec_make_the_whole(spec: dict[str, Any], tile: int, data: st.DataObject) -> None:
     """Any spec without global operations, any tile, any image: the map comes out as on the whole image."""

@@ -13,7 +13,8 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 import torchvision
-from hypothesis import HealthCheck, given, settings
+from draws import draws
+from hypothesis import given
 from torch import Tensor, nn
 
 import fieldspec as fs
@@ -96,7 +97,7 @@ def test_the_catalogue_traced_agrees(name: str) -> None:
     assert agreement(name) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@draws(60)
 @given(specs())
 def test_any_spec_traced_agrees(spec: dict[str, Any]) -> None:
     """The same for the whole family of specs."""

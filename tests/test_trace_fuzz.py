@@ -1,19 +1,15 @@
-"""Random modules: whatever torch runs is traced without an error, and the gradient refutes none of the numbers.
-
-Set FIELDSPEC_EXAMPLES=20 for twenty times as many draws.
-"""
+"""Random modules: whatever torch runs is traced without an error, and the gradient refutes none of the numbers."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
+from modules_at_random import Shape, modules
 from torch import Tensor, nn
 
 from fieldspec.analysis import prove
@@ -21,17 +17,6 @@ from fieldspec.analysis.report import Report
 from fieldspec.analysis.trace import report_of_module
 from fieldspec.blocks.layers import Pad
 
-sys.path.append(str(Path(__file__).parent))  # pytest's importlib mode leaves the tests' own folder out
-from modules_at_random import Shape, modules
-
-TIMES = float(os.environ.get("FIELDSPEC_EXAMPLES", "1"))
-PROFILE = settings(
-    max_examples=max(1, int(100 * TIMES)),
-    deadline=None,
-    derandomize=TIMES == 1,  # the same draws every time, unless more are asked for
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],  # a draw is a whole network
-)
 MEASURED = 3  # maps inside, each of which needs backward passes
 
 
@@ -44,7 +29,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@PROFILE
+@draws(100)
 @given(modules(), st.randoms(use_true_random=False))
 def test_no_number_is_refuted(drawn: tuple[nn.Module, Shape], random: object) -> None:
     """The output's field and those of some submodules, all counts and shapes: proved, or not measured."""
@@ -56,7 +41,7 @@ def test_no_number_is_refuted(drawn: tuple[nn.Module, Shape], random: object) ->
     assert [str(check) for check in checks if check.verdict in ("refuted", "failed")] == []
 
 
-@PROFILE
+@draws(100)
 @given(modules())
 def test_no_unit_sees_more_than_is_claimed(drawn: tuple[nn.Module, Shape]) -> None:
     """On the module's own input, borders and all: pixels outside of the claimed window change nothing."""
