@@ -184,6 +184,20 @@ def test_multiply_adds_are_not_lost() -> None:
     assert report_of_module(net, IMAGE).macs == 24 * 24 * (49 * 16 + 32 + 9 * 16)
 
 
+@pytest.mark.parametrize(("channels", "groups", "macs"), [(1, 1, 18), (4, 1, 72), (4, 2, 36)])
+def test_a_convolution_along_nothing(channels: int, groups: int, macs: int) -> None:
+    """One value a channel, along a dimension of one index that is no axis: all of the kernel is counted."""
+    along = nn.Conv1d(channels, 6, 3, padding=1, groups=groups)
+    net = Net(lambda n, x: n.a(x.mean((2, 3)).unsqueeze(-1))[:, :, 0], a=along)
+    report = fs.analyze(net, input_size=(channels, 4, 4))
+    assert (report.macs, report[""].shape, report[""].status) == (macs, (6,), "whole_input")
+    assert [
+        str(check)
+        for check in fs.verify(net, input_size=(channels, 4, 4)).checks
+        if check.verdict in ("refuted", "failed")
+    ] == []
+
+
 def test_weights_in_a_buffer() -> None:
     """A kernel of zeros with weights in its middle reads them."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import prod
 from typing import Any
 
 from fieldspec.analysis.trace.layout import (
@@ -93,10 +92,10 @@ def convolution(op: Op) -> Value:
     own = op.sizes[1]
     layout, shape = resized(op, value, own)
     idle = [window == (1, 1, 0) for window in zip(kernel, stride, padding, strict=True)]
-    if any(channels_in([value.layout[2 + at]]) and not idle[at] for at in range(count)):
-        return _over_channels(op, value, kernel, layout, shape)
-    # channels in other dimensions, or in the batch: the same convolution of each, one of more groups
     others = channels_in(with_dim(value.layout, 1, ()))
+    if any(not idle[at] and op.record.axis_of(value, 2 + at) is None for at in range(count)):
+        return _off_axes(op, value, kernel, layout, shape, partly=groups > 1 or bool(others))
+    # channels in other dimensions, or in the batch: the same convolution of each, one of more groups
     value = op.record.ordered(value, ChannelIndex([*others, *value.layout[1]]))
     each = size_of(others)
     layout = fastest(layout, 1, own)
@@ -112,9 +111,11 @@ def convolution(op: Op) -> Value:
     return Value(op.add(layer, [value], (channels, *shape[1:])), layout)
 
 
-def _over_channels(op: Op, value: Value, kernel: tuple[int, ...], layout: Layout, shape: tuple[int, ...]) -> Value:
-    """A convolution one of whose dimensions holds channels reads several of them; its map stays where it is."""
-    products = op.result.numel() * (op.arg("weight").shape[1]) * prod(kernel)
+def _off_axes(
+    op: Op, value: Value, kernel: tuple[int, ...], layout: Layout, shape: tuple[int, ...], partly: bool
+) -> Value:
+    """A convolution along a dimension that holds channels, of which it reads several, or nothing but one unit."""
+    products = op.result.numel() // op.sizes[1] * op.arg("weight").numel()
     for dim in range(2, len(value.layout)):
         if channels_in(value.layout[dim : dim + 1]) and op.sizes[dim] != size_of(value.layout[dim]):
             raise LayoutError("a convolution that changes the number of channels it runs along")
@@ -123,7 +124,7 @@ def _over_channels(op: Op, value: Value, kernel: tuple[int, ...], layout: Layout
     windows(op, value, (1, *kernel))  # refuses parts of axes
     if any(k > 1 and op.record.axis_of(value, 2 + at) is not None for at, k in enumerate(kernel)):
         raise LayoutError("a convolution along channels and axes at once")
-    mix = Mix("convolution", op.record.made(layout, made), partly=True, products=products)
+    mix = Mix("convolution", op.record.made(layout, made), partly=partly, products=products)
     return Value(op.add(mix, [value], op.record.made(layout, made)), layout)
 
 
