@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from einops import rearrange
 from micro_networks import Net
 from torch import Tensor, nn
 
@@ -195,6 +196,16 @@ def test_a_convolution_along_nothing(channels: int, groups: int, macs: int) -> N
         str(check)
         for check in fs.verify(net, input_size=(channels, 4, 4)).checks
         if check.verdict in ("refuted", "failed")
+    ] == []
+
+
+def test_patches_that_are_read_twice() -> None:
+    """Laid out anew once, they are one map: kept once for the two gradients."""
+    patches = Net(lambda n, x: (y := rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=2, q=2)) * n.a(y), a=conv(1))
+    report = fs.analyze(patches, input_size=(16, 6, 6))
+    assert report.memory("float32").saved == 4 * 12 * 12 * 4
+    assert [
+        str(check) for check in fs.verify(patches, input_size=(16, 6, 6)).checks if check.verdict == "refuted"
     ] == []
 
 

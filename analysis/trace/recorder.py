@@ -66,6 +66,7 @@ class Recorder:
     names: list[str] = field(default_factory=list)
     call: Call = field(default_factory=lambda: Call("", 1))
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
+    maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
 
     @property
     def axes(self) -> int:
@@ -83,6 +84,11 @@ class Recorder:
         self.calls.append(self.call)
         self.names.append(name)
         return len(self.graph.nodes) - 1
+
+    def forget(self, first: int) -> None:
+        """What was recorded from this node on."""
+        del self.graph.nodes[first:], self.calls[first:], self.names[first:]
+        self.maps = {value: made for value, made in self.maps.items() if made.node < first}
 
     def same(self, name: str, layer: Layer, value: Value) -> Value:
         """A layer that changes neither shape nor places."""
@@ -171,7 +177,12 @@ class Recorder:
         return Value(node, numbered(layout))
 
     def settled(self, value: Value) -> Value:
-        """(batch, channels, *axes) without patches in the channels or channels in the axes."""
+        """(batch, channels, *axes) without patches in the channels or channels in the axes; made once of each."""
+        if value not in self.maps:
+            self.maps[value] = self._map_of(value)
+        return self.maps[value]
+
+    def _map_of(self, value: Value) -> Value:
         is_map = self.axes > 1 and len(value.layout) == 2 + self.axes
         if is_map and not places_in(value.layout) and all(channels_in([dim]) for dim in value.layout[2:]):
             return self.unflattened(value)

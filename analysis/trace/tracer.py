@@ -206,7 +206,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         except Exception as error:  # a rule that fails claims nothing
             if func._schema.name in USER_RULES and not isinstance(error, LayoutError):
                 raise
-            del self.record.graph.nodes[before:], self.record.calls[before:], self.record.names[before:]
+            self.record.forget(before)
             reason = (
                 str(error) if isinstance(error, LayoutError) else f"{type(error).__name__}: {error}".splitlines()[0]
             )
@@ -253,7 +253,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return
         read = {source for node in self.record.graph.nodes[before:] for source in node.inputs}
         read |= {value.node for value in (results if isinstance(results, list) else [results]) if value is not None}
-        if any(value.node not in read for value in values):
+        if any(not read & {value.node, self.record.maps.get(value, value).node} for value in values):
             raise LayoutError("weights that are made of the map")
 
     def _keep(self, func: OpOverload, op: Op, tensor: Tensor, value: Value | None) -> None:
