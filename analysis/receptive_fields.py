@@ -126,7 +126,7 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
     if isinstance(layer, SpaceToDepth) and not field.placeless:
         kinds, of = channels_of(field, shape[0])
         places = layer.axes_of_channels()
-        patches = [kind if kind.placeless else _through(kind, place) for kind in kinds for place in places]
+        patches = [_through(kind, place) for kind in kinds for place in places]
         return gathered(patches, [kind * len(places) + place for kind in of for place in range(len(places))])
     if field.channels is not None:
         if isinstance(layer, Conv | ConvTranspose):
@@ -174,8 +174,8 @@ def _spread(shape: Shape, made: Shape, maps: tuple[AxisMap, ...] | None) -> tupl
 
 
 def _through(field: Field, maps: tuple[AxisMap, ...]) -> Field:
-    """The field of units that read a map as `maps` say, an axis each."""
-    if field.status == "unknown":
+    """The field of units that read a map as `maps` say, an axis each; what has no place is the same everywhere."""
+    if field.placeless or field.status == "unknown":
         return field
     square = maps.count(maps[0]) == len(maps) and field.axes.count(field.axes[0]) == len(maps)
     made: list[AxisField] = []
@@ -270,7 +270,7 @@ def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
     reads = product.reads[at]
     if reads == "whole":
         return _seeing_all(field, node.id)._replace(placeless=True)
-    return field if reads == "own" or field.placeless else _through(field, reads)
+    return field if reads == "own" else _through(field, reads)
 
 
 def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Field], list[int]]:
