@@ -134,13 +134,20 @@ def _place(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Pat
         path.append(step)
         if field is None:
             break
-        if _is_model(getattr(field, "annotation", None)) and len(path) < len(location):
-            field = field.annotation
+        annotation = _unless_none(getattr(field, "annotation", None))
+        if _is_model(annotation) and len(path) < len(location):
+            field = annotation
     return tuple(path), field, model
 
 
 def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _unless_none(annotation: Any) -> Any:
+    """X of X | None; any other annotation as it is."""
+    members = [one for one in get_args(annotation) if one is not type(None)]
+    return members[0] if get_origin(annotation) in (Union, UnionType) and len(members) == 1 else annotation
 
 
 def _value(data: Any, path: Path) -> Any:

@@ -29,7 +29,7 @@ SHIPPED = [one for some in weights().values() for one in some]
 SAID = {
     "augment", "classes", "command", "data", "date", "epochs", "flip_averaged_test_accuracy", "full", "hardware",
     "hash", "held_out_accuracy", "images", "initial_checkpoint", "mean", "name", "parameters", "precision",
-    "processes", "recipe", "schema", "seed", "std", "test_accuracy", "versions", "wall_time_s",
+    "processes", "recipe", "schema", "seed", "std", "teacher", "test_accuracy", "versions", "wall_time_s",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ class Options:
     test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
     initial_checkpoint: str | None = None  # weights to begin from
+    teacher: str | None = None  # weights whose answers are learned, as the recipe's distillation says
     resume: bool = False
     accelerator: str = "auto"
     devices: str = "1"  # processes on each node, or the numbers of GPUs

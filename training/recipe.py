@@ -32,6 +32,15 @@ _RECIPE = Kind("recipe", "'epochs', 'optimizer' and 'schedule'")
 _FOLDER = FilePath(__file__).parent / "recipes"
 
 
+class Distillation(BaseModel):
+    """How much of a teacher's answers is learned, and of which answers."""
+
+    model_config = STRICT
+    weight: Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")] = 0.9  # the labels have the rest
+    temperature: Annotated[float, Gt(0), Says("a number over 0")] = 4.0  # by which both networks' logits are divided
+    flip_averaged: Flag = False  # the mean of the teacher's answers to image and mirror image
+
+
 class Document(BaseModel):
     """The top level of a recipe."""
 
@@ -46,6 +55,7 @@ class Document(BaseModel):
     weight_decay: WeightDecay = WeightDecay()
     augment: Annotated[tuple[Any, ...], Says("a list of items such as {horizontal_flip: {p: 0.5}}")] = ()
     label_smoothing: Probability = 0.0
+    distillation: Distillation | None = None  # from the network that --teacher names
     mixup: Positive = 0.0  # alpha of the Beta distribution that mixes two images; 0 for none
     l1: Positive = 0.0  # penalty on the absolute values of the weights that decay
     ema: Annotated[float, Ge(0), Lt(1), Says("a decay such as 0.999, or 0 for none")] = 0.0

@@ -16,10 +16,10 @@ from fieldspec.training.files import RUN, read_json, sweep, write_json
 from fieldspec.training.images import Images, Statistics
 from fieldspec.training.machine import hardware, versions
 from fieldspec.training.options import Options
-from fieldspec.training.recipe import Recipe
+from fieldspec.training.recipe import Recipe, load_recipe
 
 # what a run cannot be resumed without
-SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment", "initial_checkpoint")
+SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment", "initial_checkpoint", "teacher")
 
 
 def information(
@@ -49,6 +49,7 @@ def information(
         "full": options.full,
         "augment": options.augment,
         "initial_checkpoint": options.initial_checkpoint,
+        "teacher": options.teacher,
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,
@@ -67,6 +68,7 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
     path = folder / RUN
     if path.is_file() and resume:
         before = read_json(path)
+        before["recipe"] = load_recipe(before["recipe"]).to_dict()  # with settings that there were not then
         for key in SAME:
             if before.get(key) != info[key]:
                 raise FieldspecError(f"{folder}: {_difference(key, before.get(key), info[key])}, so it cannot go on")

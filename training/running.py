@@ -23,6 +23,7 @@ from fieldspec.training.augmentation import Augmentation
 from fieldspec.training.batches import Fetch, InOrder, Shuffled, loader
 from fieldspec.training.datasets import Data
 from fieldspec.training.device_augmentation import DeviceAugmentation
+from fieldspec.training.distillation import Teacher
 from fieldspec.training.files import STATE
 from fieldspec.training.graphs import quiet
 from fieldspec.training.images import Images, Statistics, hold_out, statistics
@@ -85,6 +86,8 @@ def train(
         StoppedError: Someone pressed Ctrl-C.
     """
     options = options or Options()
+    if options.teacher is not None and recipe.settings.distillation is None:
+        recipe = recipe.override(distillation={})
     stats = statistics(data.train)
     training, validated = _parts(data, options)
     trainer, run_files = make_trainer(recipe, folder, options, tell)
@@ -163,7 +166,20 @@ def _task(
         steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
+        teacher=_teacher(recipe, stats, training, options, net),
         graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),
+    )
+
+
+def _teacher(recipe: Recipe, stats: Statistics, training: Images, options: Options, net: SpecNet) -> Teacher | None:
+    settings = recipe.settings
+    if options.teacher is None and settings.distillation is None:
+        return None
+    if options.teacher is None:
+        raise FieldspecError(f"recipe {settings.name} has a distillation; name the network that teaches with --teacher")
+    assert settings.distillation is not None  # train has seen to it
+    return Teacher(
+        options.teacher, settings.distillation, net, training.classes, stats, channels_last=settings.channels_last
     )
 
 

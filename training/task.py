@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import MixUp
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.batches import Batch
 from fieldspec.training.device_augmentation import DeviceAugmentation
+from fieldspec.training.distillation import Teacher
 from fieldspec.training.graphs import Graphed
 from fieldspec.training.normalization import Normalize
 from fieldspec.training.optimizers import parameter_groups
@@ -43,6 +44,7 @@ class Task(LightningModule):
         steps: Optimizer steps of the whole run.
         augment: For `--augment device`; otherwise the batches come augmented.
         validated: Names of the sets that are looked at after each epoch: held_out, test.
+        teacher: Whose answers are learned; None where the labels say all.
         graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
     """
 
@@ -57,12 +59,13 @@ class Task(LightningModule):
         steps: int,
         augment: DeviceAugmentation | None = None,
         validated: Sequence[str] = (),
+        teacher: Teacher | None = None,
         graph_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
-        self.graph_shape = graph_shape
+        self.teacher, self.graph_shape = teacher, graph_shape
         self.graphed: Graphed | None = None
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
         if self.average is not None:
@@ -87,7 +90,9 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        """The network's passes are captured before the first batch."""
+        """The teacher comes to the device; the network's passes are captured before the first batch."""
+        if self.teacher is not None:
+            self.teacher.to(self.device)
         if self.graph_shape is not None:
             with self.trainer.precision_plugin.forward_context():
                 self.graphed = Graphed(self.net.train(), self.graph_shape, self.normalize.layout)
@@ -110,6 +115,8 @@ class Task(LightningModule):
             x, target = self.mixup(x, labels)
         logits = self.net(x) if self.graphed is None else self.graphed(x)
         loss = F.cross_entropy(logits, target, label_smoothing=settings.label_smoothing)
+        if self.teacher is not None:
+            loss = torch.lerp(loss, self.teacher.loss(logits, self.teacher(x)), self.teacher.settings.weight)
         if settings.l1:
             loss = loss + settings.l1 * sum(parameter.abs().sum() for parameter in self.decayed)
         self._check(loss, batch_idx)

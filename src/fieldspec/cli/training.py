@@ -45,6 +45,9 @@ def train(
             metavar="WEIGHTS", help="Begin from these: a run's folder, a checkpoint, or NAME.RECIPE of those that ship."
         ),
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="WEIGHTS", help="Learn the answers of these, too (knowledge distillation).")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Train on the held-out images, too.")] = False,
     test_each_epoch: Annotated[
@@ -92,6 +95,7 @@ def train(
         test_each_epoch=test_each_epoch,
         augment=augment.value,
         initial_checkpoint=initial_checkpoint,
+        teacher=teacher,
         resume=resume,
         accelerator=accelerator,
         devices=devices,

@@ -1,0 +1,156 @@
+"""Networks that learn from a teacher's answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from training_data import PLAIN, assert_same_tensors, fake, quick, tiny
+
+from fieldspec.architectures.builder import build
+from fieldspec.architectures.checkpoint import save_checkpoint
+from fieldspec.architectures.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.conclusion import conclude
+from fieldspec.training.datasets import Data
+from fieldspec.training.distillation import Teacher
+from fieldspec.training.files import LAST, RUN, STATE, read_json, write_json
+from fieldspec.training.images import Statistics, statistics
+from fieldspec.training.options import Options
+from fieldspec.training.recipe import Distillation, load_recipe
+from fieldspec.training.running import train
+from fieldspec.training.state import SafeState
+
+CARD: dict[str, Any] = {"classes": [f"pattern {number}" for number in range(10)], "mean": [0.4] * 3, "std": [0.2] * 3}
+
+
+def silent(text: str) -> None:
+    """Nothing is said."""
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """Made-up images."""
+    return fake()
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> str:
+    """Of a network like `tiny`, but wider, with random weights."""
+    torch.manual_seed(3)
+    wide = tiny(layers=[{"conv": {"out": 16, "stride": 2}}, {"conv": {"out": 32, "stride": 2}}])
+    save_checkpoint(tmp_path / "teacher.safetensors", build(wide), card=CARD)
+    return str(tmp_path / "teacher.safetensors")
+
+
+def teacher_of(weights: str, stats: Statistics, **settings: Any) -> tuple[Teacher, SpecNet]:
+    """A teacher of ten patterns, and a student."""
+    student = build(tiny())
+    return Teacher(weights, Distillation(**settings), student, tuple(CARD["classes"]), stats), student
+
+
+def as_the_teacher_sees(images: Tensor) -> Tensor:
+    """Normalized by what its card says."""
+    return (images - 0.4) / 0.2
+
+
+def test_answers(weights: str, data: Data) -> None:
+    """Softened, averaged with those to the mirror image, of images that the student normalizes in its own way."""
+    stats = statistics(data.train)
+    plain, _ = teacher_of(weights, stats, temperature=2)
+    averaged, _ = teacher_of(weights, stats, temperature=2, flip_averaged=True)
+    images = torch.rand(5, 3, 32, 32)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (stats.mean, stats.std))
+    x = (images - mean) / std
+    once, mirrored = (
+        (plain.net(as_the_teacher_sees(view)) / 2).softmax(1).detach() for view in (images, images.flip(3))
+    )
+    torch.testing.assert_close(plain(x), once)
+    torch.testing.assert_close(averaged(x), (once + mirrored) / 2)
+    assert not averaged(x).requires_grad
+
+
+def test_loss(weights: str, data: Data) -> None:
+    """The divergence in nats an image; its gradient does not shrink with the temperature; nothing at the goal."""
+    logits = torch.randn(6, 10, dtype=torch.float64, requires_grad=True)
+    answers = torch.randn(6, 10, dtype=torch.float64).softmax(1)
+    for temperature in (1.0, 3.0):
+        teacher, _ = teacher_of(weights, statistics(data.train), temperature=temperature)
+        said = (logits / temperature).softmax(1)
+        expected = temperature**2 * (answers * (answers / said).log()).sum(1).mean()
+        torch.testing.assert_close(teacher.loss(logits, answers).double(), expected, rtol=1e-5, atol=1e-6)
+        assert teacher.loss((answers.log() * temperature).float(), answers.float()).abs() < 1e-5
+
+
+def test_labels_have_the_rest(weights: str, data: Data, tmp_path: Path) -> None:
+    """With all the weight on the teacher, labels change nothing; with less, they do; the student comes to agree."""
+    wrong = replace(data.train, labels=np.roll(data.train.labels, 1))
+    nets: dict[tuple[float, bool], SpecNet] = {}
+    for weight in (1.0, 0.5):
+        recipe = load_recipe({**PLAIN, "epochs": 4, "distillation": {"weight": weight}, "weight_decay": {"rate": 1e-4}})
+        for truth in (True, False):
+            images = data if truth else replace(data, train=wrong)
+            folder = tmp_path / f"{weight}-{truth}"
+            run = train(tiny(), recipe, images, folder, Options(full=True, teacher=weights), tell=silent)
+            nets[weight, truth] = run.net
+            losses = [row["train_loss"] for row in run.history]
+            assert losses[-1] < 0.5 * losses[0] or weight < 1
+    of_all, of_half = (
+        [torch.equal(a, b) for a, b in zip(nets[w, True].parameters(), nets[w, False].parameters(), strict=True)]
+        for w in (1.0, 0.5)
+    )
+    assert all(of_all)
+    assert not any(of_half)
+
+
+def test_resumed(weights: str, data: Data, tmp_path: Path) -> None:
+    """To the same tensors; run and card name the teacher, whose weights are in no state."""
+    recipe, options = quick(distillation={"flip_averaged": True}), Options(teacher=weights)
+    whole = train(tiny(), recipe, data, tmp_path / "whole", options, tell=silent)
+
+    def stop(text: str) -> None:
+        if text.startswith("epoch 2/3"):
+            raise FieldspecError("in the second epoch")
+
+    with pytest.raises(FieldspecError, match="in the second epoch"):
+        train(tiny(), recipe, data, tmp_path / "broken", options, tell=stop)
+    train(tiny(), recipe, data, tmp_path / "broken", replace(options, resume=True), tell=silent)
+    assert_same_tensors(tmp_path / "whole" / LAST, tmp_path / "broken" / LAST)
+    card, _ = conclude(whole, data)
+    assert card["teacher"] == read_json(tmp_path / "whole" / RUN)["teacher"] == weights
+    assert not any("teacher" in name for name in SafeState().load_checkpoint(tmp_path / "whole" / STATE)["state_dict"])
+    other = replace(options, teacher=str(tmp_path / "broken"), resume=True)
+    with pytest.raises(FieldspecError, match=r"was begun with teacher '.*teacher\.safetensors', not '.*broken'"):
+        train(tiny(), recipe, data, tmp_path / "whole", other, tell=silent)
+
+
+def test_a_run_of_before(data: Data, tmp_path: Path) -> None:
+    """A run whose file does not know of a setting that has come since goes on."""
+    train(tiny(), quick(), data, tmp_path, tell=silent)
+    info = read_json(tmp_path / RUN)
+    del info["recipe"]["distillation"], info["teacher"]
+    write_json(tmp_path / RUN, info)
+    train(tiny(), quick(), data, tmp_path, Options(resume=True), tell=silent)
+
+
+def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
+    """A recipe that says nothing of it is given the usual settings; one that does needs a teacher, of the same kind."""
+    run = train(tiny(), load_recipe(PLAIN), data, tmp_path / "run", Options(teacher=weights), tell=silent)
+    assert run.info["recipe"]["distillation"] == {"weight": 0.9, "temperature": 4.0, "flip_averaged": False}
+    with pytest.raises(FieldspecError, match="recipe quick has a distillation; name the network that teaches with"):
+        train(tiny(), quick(distillation={}), data, tmp_path / "none", tell=silent)
+    with pytest.raises(FieldspecError, match=r"other classes than the images: airplane, automobile, bird"):
+        train(tiny(), quick(), data, tmp_path / "none", Options(teacher="c1c2c3c40.fast25"), tell=silent)
+    swapped = replace(data, train=replace(data.train, classes=data.train.classes[::-1]))
+    with pytest.raises(FieldspecError, match=r"other classes than the images: another order"):
+        train(tiny(), quick(), swapped, tmp_path / "none", Options(teacher=weights), tell=silent)
+    save_checkpoint(tmp_path / "large", build(tiny(input=[3, 48, 48])), card=CARD)
+    with pytest.raises(FieldspecError, match=r"the teacher takes images of 3x48x48, the network of 3x32x32"):
+        train(tiny(), quick(), data, tmp_path / "none", Options(teacher=str(tmp_path / "large")), tell=silent)
+    with pytest.raises(FieldspecError, match=r"distillation\.weight: .*a number over 0, up to 1"):
+        quick(distillation={"weight": 0})

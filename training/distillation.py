@@ -1,0 +1,81 @@
+"""Knowledge distillation: a trained network's answers are learned beside the labels, or instead of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from torch import Tensor
+
+from fieldspec.architectures.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.images import Statistics
+from fieldspec.training.networks import trained
+from fieldspec.training.recipe import Distillation
+
+
+class Teacher:
+    """A trained network that is asked what it makes of a batch; no module, so that no run's state holds its weights.
+
+    Args:
+        source: A checkpoint, a run's folder (its last weights), or the name of weights that ship: c1c2c3c40.fast25.
+        settings: How it is learned from.
+        student: The network that learns.
+        classes: Of the images, in their order.
+        stats: The student's images are normalized with their mean and deviation.
+        channels_last: How the batches lie in memory.
+
+    Raises:
+        FieldspecError: There are no such weights, or they are of other classes or another input.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        settings: Distillation,
+        student: SpecNet,
+        classes: tuple[str, ...],
+        stats: Statistics,
+        *,
+        channels_last: bool = True,
+    ) -> None:
+        teacher = trained(source, pretrained=not Path(source).exists())
+        if teacher.classes != classes:
+            named = [name for name in teacher.classes if name not in classes] or ["another order"]
+            raise FieldspecError(f"{source}: the teacher has other classes than the images: {', '.join(named[:3])}")
+        if teacher.spec.input != student.spec.input:
+            sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
+            raise FieldspecError(f"{source}: the teacher takes images of {sizes[0]}, the network of {sizes[1]}")
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.settings = settings
+        self.net = teacher.net.requires_grad_(False).to(memory_format=layout)
+        mean, std, own_mean, own_std = (
+            torch.tensor(values).view(1, -1, 1, 1) for values in (stats.mean, stats.std, teacher.mean, teacher.std)
+        )
+        self.scale, self.shift = std / own_std, (mean - own_mean) / own_std
+
+    def to(self, device: torch.device) -> None:
+        """Where the batches are."""
+        self.net.to(device)
+        self.scale, self.shift = self.scale.to(device), self.shift.to(device)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Softened probabilities of images that are normalized as the student's: (batch, ...) -> (batch, classes)."""
+        x = x * self.scale + self.shift
+        views = (x, x.flip(3)) if self.settings.flip_averaged else (x,)
+        softened = [(self.net(view).float() / self.settings.temperature).softmax(1) for view in views]
+        return torch.stack(softened).mean(0)
+
+    def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
+        """How far a student's logits lie from the teacher's answers, both (batch, classes): nats an image.
+
+        Kullback-Leibler divergence at the recipe's temperature, times its square, which keeps the gradients' size.
+
+        Source:
+            Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+        """
+        temperature = self.settings.temperature
+        said = F.log_softmax(logits.float() / temperature, 1)
+        return F.kl_div(said, answers, reduction="batchmean") * temperature**2
