@@ -103,6 +103,7 @@ class _Meters:
         self._module, self._report, self._inputs = module, report, inputs
         self.rank = len(report.input) - 1
         self._meters: dict[tuple[int, int, bool], FieldMeter | Exception] = {}
+        self._units: dict[str, tuple[list[Units], bool]] = {}
         self._groups: dict[int, list[Target]] = {}
         for target in known:
             self._groups.setdefault(self._group(target), []).append(target)
@@ -120,6 +121,24 @@ class _Meters:
         if isinstance(meter, Exception):
             raise meter
         return meter
+
+    def units(self, target: Target) -> tuple[list[Units], bool]:
+        """Interior units along each axis; and whether the input had to be long in every direction for that.
+
+        Raises:
+            Unmeasurable: The network runs on no input that shows so many interior units.
+        """
+        if target.id not in self._units:
+            layer = target.layer
+            units = self._along(target, square=False)
+            missed = any(map(_only_misses, units, layer.field.axes))
+            square = missed and layer.status != "bound" and self.rank > 1  # clipped across the strip, perhaps
+            self._units[target.id] = self._along(target, square=True) if square else units, square
+        return self._units[target.id]
+
+    def _along(self, target: Target, *, square: bool) -> list[Units]:
+        meters = [self.of(target, axis, square) for axis in range(self.rank)]
+        return [meter.units(target.key or "", _count(target.layer)) for meter in meters]
 
     def _group(self, target: Target) -> int:
         return max(self._needs(target.layer, axis) for axis in range(self.rank)).bit_length() // 2  # a factor of 4
@@ -164,7 +183,7 @@ def _reach(layer: LayerReport, axis: int) -> int:
 def _field(target: Target, meters: _Meters) -> Iterator[Check]:
     layer, axes = target.layer, target.layer.field.axes
     try:
-        units, _ = _units(target, meters)
+        units, _ = meters.units(target)
     except Exception as error:  # as above
         yield unproved("receptive_field", target.id, layer.receptive_field, error)
         if layer.global_since is not None:
@@ -186,17 +205,6 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
         else:
             yield compared(what, target.id, claimed, measured)
     yield from _more(target, meters)
-
-
-def _units(target: Target, meters: _Meters) -> tuple[list[Units], bool]:
-    """Interior units along each axis; and whether the input had to be long in every direction for that."""
-    layer, key = target.layer, target.key or ""
-    units = [meters.of(target, axis).units(key, _count(layer)) for axis in range(meters.rank)]
-    missed = any(map(_only_misses, units, layer.field.axes))
-    square = missed and layer.status != "bound" and meters.rank > 1  # clipped across the strip, perhaps
-    if square:
-        units = [meters.of(target, axis, square=True).units(key, _count(layer)) for axis in range(meters.rank)]
-    return units, square
 
 
 def _more(target: Target, meters: _Meters) -> Iterator[Check]:
@@ -299,7 +307,7 @@ def _pooled(pooled: LayerReport, target: Target, meters: _Meters) -> Iterator[Ch
         return
     seen = []
     try:
-        along, square = _units(target, meters)
+        along, square = meters.units(target)
         for axis, units in enumerate(along):
             count, period, advance = features.shape[1 + axis], units.period, units.advance
             if period is None or advance is None:
