@@ -29,7 +29,8 @@ SHIPPED = [one for some in weights().values() for one in some]
 SAID = {
     "augment", "classes", "command", "data", "date", "epochs", "flip_averaged_test_accuracy", "full", "hardware",
     "hash", "held_out_accuracy", "images", "initial_checkpoint", "mean", "name", "parameters", "precision",
-    "processes", "recipe", "schema", "seed", "std", "teacher", "test_accuracy", "versions", "wall_time_s",
+    "processes", "recipe", "schema", "seed", "std", "teacher", "teacher_digest",
+    "test_accuracy", "versions", "wall_time_s",
 }  # fmt: skip
 
 
@@ -122,6 +123,13 @@ def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shipped,) = weights(target)[tiny().hash]
     assert (shipped.name, shipped.tag, shipped.card) == ("tiny.recipe", "recipe", card)
     assert read_json(target / "tiny.recipe.json")["parameters"] == sum(p.numel() for p in build(tiny()).parameters())
+    with pytest.raises(FieldspecError, match=r"tiny\.recipe\.safetensors: is there already; delete it first"):
+        ship(run_folder, target)
+    write_json(run_folder / "card.json", {**card, "recipe": {**card["recipe"], "name": "long"}})
+    with pytest.raises(FieldspecError, match=r"was trained by another recipe than long, which ships"):
+        ship(run_folder, target)
+    write_json(run_folder / "card.json", {**card, "recipe": {**load_recipe("long").to_dict(), "epochs": 2, "seed": 3}})
+    assert ship(run_folder, target)[0].name == "tiny.long.safetensors"
     write_json(run_folder / "card.json", {**card, "hash": "0" * 64})
     with pytest.raises(FieldspecError, match=r"the weights are of spec .*, the card of 000000000000"):
         ship(run_folder, target)

@@ -164,6 +164,20 @@ def test_pickled_for_worker_processes() -> None:
     assert np.array_equal(pickle.loads(pickle.dumps(augment))(pixels, np.arange(2), 0), first)
 
 
+def test_the_largest_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded to float32 a draw next to 1 stays below it: the window of a crop ends with its border."""
+    monkeypatch.setattr(
+        "fieldspec.training.device_augmentation.uniforms",
+        lambda key, ids, count: np.full((len(ids), count), 1 - 2**-53),
+    )
+    x = torch.rand(2, 3, 8, 8)
+    for border in ("mean", "reflect"):
+        crop = DeviceAugmentation([RandomCrop(padding=4, border=border, p=1)], (9, 9, 9), 0)
+        torch.testing.assert_close(crop(x, torch.arange(2), 0)[:, :, :4, :4], x[:, :, 4:, 4:])
+    hole = DeviceAugmentation([CoarseDropout(height=3, width=3, fill=(9, 9, 9), p=1)], (9, 9, 9), 0)
+    assert (hole(x, torch.arange(2), 0)[:, :, -3:, -3:] == 9).all()
+
+
 def test_derived_seeds() -> None:
     """Paths that are spelt alike when joined are no accident: names are words, numbers are numbers."""
     seeds = {derive(seed, name, number) for seed in range(20) for name in ("augment", "step") for number in range(50)}

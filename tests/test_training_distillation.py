@@ -13,7 +13,7 @@ from torch import Tensor
 from training_data import PLAIN, assert_same_tensors, fake, quick, tiny
 
 from fieldspec.architectures.builder import build
-from fieldspec.architectures.checkpoint import save_checkpoint
+from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.conclusion import conclude
@@ -51,7 +51,7 @@ def weights(tmp_path: Path) -> str:
 def teacher_of(weights: str, stats: Statistics, **settings: Any) -> tuple[Teacher, SpecNet]:
     """A teacher of ten patterns, and a student."""
     student = build(tiny())
-    return Teacher(weights, Distillation(**settings), student, tuple(CARD["classes"]), stats), student
+    return Teacher(weights, Distillation(**settings), student, fake(), stats), student
 
 
 def as_the_teacher_sees(images: Tensor) -> Tensor:
@@ -122,11 +122,36 @@ def test_resumed(weights: str, data: Data, tmp_path: Path) -> None:
     train(tiny(), recipe, data, tmp_path / "broken", replace(options, resume=True), tell=silent)
     assert_same_tensors(tmp_path / "whole" / LAST, tmp_path / "broken" / LAST)
     card, _ = conclude(whole, data)
+    assert card["teacher_digest"] == whole.info["teacher_digest"]
     assert card["teacher"] == read_json(tmp_path / "whole" / RUN)["teacher"] == weights
     assert not any("teacher" in name for name in SafeState().load_checkpoint(tmp_path / "whole" / STATE)["state_dict"])
-    other = replace(options, teacher=str(tmp_path / "broken"), resume=True)
-    with pytest.raises(FieldspecError, match=r"was begun with teacher '.*teacher\.safetensors', not '.*broken'"):
-        train(tiny(), recipe, data, tmp_path / "whole", other, tell=silent)
+    with pytest.raises(FieldspecError, match=r"was begun with teacher '.*teacher\.safetensors', not None"):
+        train(tiny(), quick(), data, tmp_path / "whole", Options(resume=True), tell=silent)
+    net, _ = load_checkpoint(Path(weights))
+    save_checkpoint(Path(weights), build(net), card=CARD)
+    with pytest.raises(FieldspecError, match=r"was begun with a teacher of digest '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
+        train(tiny(), recipe, data, tmp_path / "whole", replace(options, resume=True), tell=silent)
+
+
+def test_a_teacher_without_a_card(data: Data, tmp_path: Path) -> None:
+    """It has classes without names, as many as the images have, and saw nothing that anybody knows of."""
+    save_checkpoint(tmp_path / "bare", build(tiny()))
+    said: list[str] = []
+    train(tiny(), load_recipe(PLAIN), data, tmp_path / "run", Options(teacher=str(tmp_path / "bare")), tell=said.append)
+    assert not any("the teacher" in line for line in said)
+    save_checkpoint(tmp_path / "few", build(tiny(), num_classes=3))
+    with pytest.raises(FieldspecError, match=r"--teacher .*few: the network has 3 classes, and fake has 10"):
+        train(tiny(), load_recipe(PLAIN), data, tmp_path / "run2", Options(teacher=str(tmp_path / "few")), tell=silent)
+
+
+def test_a_teacher_that_has_seen_what_is_held_out(weights: str, data: Data, tmp_path: Path) -> None:
+    """One line says so, unless nothing is held out."""
+    save_checkpoint(Path(weights), build(tiny()), card={**CARD, "data": "fake", "full": True})
+    for full in (False, True):
+        said: list[str] = []
+        options = Options(full=full, teacher=weights)
+        train(tiny(), load_recipe(PLAIN), data, tmp_path / f"{full}", options, tell=said.append)
+        assert full != any("the teacher was trained on the held-out images, too" in line for line in said)
 
 
 def test_a_run_of_before(data: Data, tmp_path: Path) -> None:
@@ -136,6 +161,12 @@ def test_a_run_of_before(data: Data, tmp_path: Path) -> None:
     del info["recipe"]["distillation"], info["teacher"]
     write_json(tmp_path / RUN, info)
     train(tiny(), quick(), data, tmp_path, Options(resume=True), tell=silent)
+    write_json(tmp_path / RUN, {**info, "recipe": {"name": "of tomorrow"}})
+    with pytest.raises(FieldspecError, match=r"run\.json: its recipe is none of today's: "):
+        train(tiny(), quick(), data, tmp_path, Options(resume=True), tell=silent)
+    write_json(tmp_path / RUN, {})
+    with pytest.raises(FieldspecError, match=r"was begun with the spec 'None', not '[0-9a-f]{12}'"):
+        train(tiny(), quick(), data, tmp_path, Options(resume=True), tell=silent)
 
 
 def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
@@ -144,13 +175,13 @@ def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
     assert run.info["recipe"]["distillation"] == {"weight": 0.9, "temperature": 4.0, "flip_averaged": False}
     with pytest.raises(FieldspecError, match="recipe quick has a distillation; name the network that teaches with"):
         train(tiny(), quick(distillation={}), data, tmp_path / "none", tell=silent)
-    with pytest.raises(FieldspecError, match=r"other classes than the images: airplane, automobile, bird"):
+    with pytest.raises(FieldspecError, match=r"was trained on other classes: 'airplane' is none of fake's classes"):
         train(tiny(), quick(), data, tmp_path / "none", Options(teacher="c1c2c3c40.fast25"), tell=silent)
     swapped = replace(data, train=replace(data.train, classes=data.train.classes[::-1]))
-    with pytest.raises(FieldspecError, match=r"other classes than the images: another order"):
+    with pytest.raises(FieldspecError, match=r"other classes: fake has them in another order"):
         train(tiny(), quick(), swapped, tmp_path / "none", Options(teacher=weights), tell=silent)
     save_checkpoint(tmp_path / "large", build(tiny(input=[3, 48, 48])), card=CARD)
-    with pytest.raises(FieldspecError, match=r"the teacher takes images of 3x48x48, the network of 3x32x32"):
+    with pytest.raises(FieldspecError, match=r"it takes images of 3x48x48, the network of 3x32x32"):
         train(tiny(), quick(), data, tmp_path / "none", Options(teacher=str(tmp_path / "large")), tell=silent)
     with pytest.raises(FieldspecError, match=r"distillation\.weight: .*a number over 0, up to 1"):
         quick(distillation={"weight": 0})

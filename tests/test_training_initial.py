@@ -13,7 +13,9 @@ from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.files import read_json
+from fieldspec.training.images import Images
 from fieldspec.training.initial import begin_from
+from fieldspec.training.networks import trained
 from fieldspec.training.options import Options
 from fieldspec.training.recipe import load_recipe
 from fieldspec.training.running import train
@@ -43,14 +45,31 @@ def test_a_run_begins_there(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_weights_that_ship() -> None:
-    """By their name; with other classes everything but the classifier is theirs."""
-    net, other = build("c1c2c3c40"), build("c1c2c3c40", num_classes=3)
-    fresh = other.state_dict()["head.fc.weight"].clone()
-    for one in (net, other):
-        begin_from(one, "c1c2c3c40.seed")
-    state, changed = net.state_dict(), other.state_dict()
-    assert all(torch.equal(changed[name], state[name]) for name in state if not name.startswith("head.fc."))
-    assert torch.equal(changed["head.fc.weight"], fresh)
+    """By their name; with other classes, or as many of another name, everything but the classifier is theirs."""
+    card = trained("c1c2c3c40.seed", pretrained=True).card
+    ten, three = fake(), replace(fake(), train=Images(fake().train.pixels, fake().train.labels % 3, ("a", "b", "c")))
+    same = replace(ten, train=replace(ten.train, classes=tuple(card["classes"])))
+    net = build("c1c2c3c40")
+    begin_from(net, "c1c2c3c40.seed", same, full=False)
+    state = net.state_dict()
+    for data in (ten, three):
+        other = build("c1c2c3c40", num_classes=len(data.train.classes))
+        fresh = other.state_dict()["head.fc.weight"].clone()
+        begin_from(other, "c1c2c3c40.seed", data, full=False)
+        changed = other.state_dict()
+        assert all(torch.equal(changed[name], state[name]) for name in state if not name.startswith("head.fc."))
+        assert torch.equal(changed["head.fc.weight"], fresh)
+        assert not torch.equal(changed["head.fc.weight"], state["head.fc.weight"][: len(fresh)])
+
+
+def test_nothing_is_held_out_that_they_have_seen(tmp_path: Path) -> None:
+    """Weights that all of the images have trained are refused unless the run takes all of them, too."""
+    data, path = fake(), tmp_path / "full.safetensors"
+    save_checkpoint(path, build(tiny()), card={"data": "fake", "full": True, "classes": list(data.train.classes)})
+    with pytest.raises(FieldspecError, match=r"was trained on the images that would be held out, too.*; give --full"):
+        begin_from(build(tiny()), str(path), data, full=False)
+    begin_from(build(tiny()), str(path), data, full=True)
+    begin_from(build(tiny()), str(path), replace(data, held_out=data.test), full=False)
 
 
 def test_another_network(checkpoint: Path) -> None:
@@ -58,6 +77,6 @@ def test_another_network(checkpoint: Path) -> None:
     with pytest.raises(
         FieldspecError, match=r"before\.safetensors: weights of another network; layers\.\S+ is .+ here"
     ):
-        begin_from(build("c1c2c3c40"), str(checkpoint))
+        begin_from(build("c1c2c3c40"), str(checkpoint), fake(), full=False)
     with pytest.raises(FieldspecError, match=r"no such weights ship\. Did you mean 'c1c2c3c40\.fast25'"):
-        begin_from(build("c1c2c3c40"), "c1c2c3c40.fast")
+        begin_from(build("c1c2c3c40"), "c1c2c3c40.fast", fake(), full=False)

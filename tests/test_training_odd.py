@@ -15,7 +15,6 @@ from PIL import Image
 from training_data import PLAIN, fake, tensors_of, tiny
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training import record
 from fieldspec.training.augmentation import Augmentation
 from fieldspec.training.batches import Shuffled
 from fieldspec.training.conclusion import conclude
@@ -124,16 +123,6 @@ def test_other_images_are_another_run(run: Train) -> None:
     labels[0] = 1
     with pytest.raises(FieldspecError, match=r"was begun with images of digest '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
         run(relabelled(fake(), labels=labels), resume=True)
-
-
-def test_the_card_names_every_version(run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of the machine where the run was begun, too, where they differ."""
-    monkeypatch.setattr(record, "versions", lambda: {"python": "3.11", "torch": "2.6.0"})
-    run()
-    monkeypatch.setattr(record, "versions", lambda: {"python": "3.11", "torch": "2.14.1", "timm": "1.0"})
-    card, _ = conclude(run(resume=True), fake())
-    assert card["versions"] == {"python": "3.11", "torch": "2.6.0, then 2.14.1", "timm": "1.0"}
-    assert (card["augment"], card["processes"]) == ("host", 1)
 
 
 @pytest.mark.parametrize(

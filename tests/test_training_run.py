@@ -116,14 +116,28 @@ def test_every_optimizer_goes_on(optimizer: str, tmp_path: Path, monkeypatch: py
 
 
 def test_resume_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that goes on on another machine names all that it was computed on."""
-    recipe = load_recipe({**PLAIN, "epochs": 1})
-    first = train(tiny(), recipe, fake(), tmp_path, tell=silent).info["hardware"]
-    for machine in ("another", "another", "a third"):
-        monkeypatch.setattr(record, "hardware", lambda *_, machine=machine: machine)
-        run = train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent)
-    assert run.info["hardware"] == f"{first}, then another, then a third"
-    assert run.info["precision"] == "float32"
+    """A run that goes on on another machine names all that it was computed on, and all versions, on its card."""
+    recipe = load_recipe({**PLAIN, "epochs": 2})
+
+    def move(machine: str, **versions: str) -> None:
+        monkeypatch.setattr(record, "hardware", lambda *_: machine)
+        monkeypatch.setattr(record, "versions", lambda: {"python": "3.11", **versions})
+
+    def stop(text: str) -> None:
+        if text.startswith("epoch 2"):
+            raise FieldspecError("in the second epoch")
+
+    for machine in ("one", "another", "another"):
+        move(machine, torch="2.6.0")
+        with pytest.raises(FieldspecError, match="in the second epoch"):
+            train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=stop)
+    move("a third", torch="2.14.1", timm="1.0")
+    train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent)
+    move("where nothing is left to compute", torch="9")
+    card, _ = conclude(train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent), fake())
+    assert card["hardware"] == "one, then another, then a third"
+    assert card["versions"] == {"python": "3.11", "torch": "2.6.0, then 2.14.1", "timm": "1.0"}
+    assert (card["precision"], card["augment"], card["processes"]) == ("float32", "host", 1)
 
 
 def test_resume_after_the_end(tmp_path: Path) -> None:

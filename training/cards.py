@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _FROM_RUN = (
     *("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment"),
-    *("initial_checkpoint", "teacher"),
+    *("initial_checkpoint", "teacher", "teacher_digest"),
 )
 _MACHINE = ("precision", "processes", "hardware", "versions", "date")
 

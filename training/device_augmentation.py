@@ -27,6 +27,7 @@ from fieldspec.training.transforms import (
     both_sides,
 )
 
+BELOW_ONE = np.float32(1 - 2**-24)  # the nearest number to 1, to which float32 rounds what is nearer still
 LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2
 
 
@@ -42,9 +43,8 @@ class DeviceAugmentation:
         for place, transform in enumerate(self.transforms):
             holes = transform.holes if isinstance(transform, CoarseDropout) else 0
             key = derive(self.seed, "augment", epoch, place)
-            draws = torch.from_numpy(uniforms(key, ids, 5 + 2 * holes).astype(np.float32)).to(
-                x.device, non_blocking=True
-            )
+            numbers_drawn = np.minimum(uniforms(key, ids, 5 + 2 * holes).astype(np.float32), BELOW_ONE)
+            draws = torch.from_numpy(numbers_drawn).to(x.device, non_blocking=True)
             chosen = (draws[:, 0] < transform.p).view(-1, 1, 1, 1)
             x = torch.where(chosen, self._applied(transform, x, draws[:, 1:]), x)
         return x

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from hashlib import blake2b
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
-from torch import Tensor
+from torch import Tensor, nn
 
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.datasets import Data
 from fieldspec.training.images import Statistics
-from fieldspec.training.networks import trained
+from fieldspec.training.networks import given
 from fieldspec.training.recipe import Distillation
 
 
@@ -22,7 +23,7 @@ class Teacher:
         source: A checkpoint, a run's folder (its last weights), or the name of weights that ship: c1c2c3c40.fast25.
         settings: How it is learned from.
         student: The network that learns.
-        classes: Of the images, in their order.
+        data: What it is trained on.
         stats: The student's images are normalized with their mean and deviation.
         channels_last: How the batches lie in memory.
 
@@ -35,20 +36,21 @@ class Teacher:
         source: str,
         settings: Distillation,
         student: SpecNet,
-        classes: tuple[str, ...],
+        data: Data,
         stats: Statistics,
         *,
         channels_last: bool = True,
     ) -> None:
-        teacher = trained(source, pretrained=not Path(source).exists())
-        if teacher.classes != classes:
-            named = [name for name in teacher.classes if name not in classes] or ["another order"]
-            raise FieldspecError(f"{source}: the teacher has other classes than the images: {', '.join(named[:3])}")
+        teacher = given(source)
+        if (said := teacher.other_classes(data.train, data.name)) is not None:
+            raise FieldspecError(f"--teacher {source}: {said}")
         if teacher.spec.input != student.spec.input:
             sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
-            raise FieldspecError(f"{source}: the teacher takes images of {sizes[0]}, the network of {sizes[1]}")
+            raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.settings = settings
+        self.has_seen_held_out = teacher.has_seen(data, "held-out")
+        self.digest = _digest(teacher.net)
         self.net = teacher.net.requires_grad_(False).to(memory_format=layout)
         mean, std, own_mean, own_std = (
             torch.tensor(values).view(1, -1, 1, 1) for values in (stats.mean, stats.std, teacher.mean, teacher.std)
@@ -79,3 +81,12 @@ class Teacher:
         temperature = self.settings.temperature
         said = F.log_softmax(logits.float() / temperature, 1)
         return F.kl_div(said, answers, reduction="batchmean") * temperature**2
+
+
+def _digest(net: nn.Module) -> str:
+    """Of every weight and statistic, by BLAKE2b."""
+    seen = blake2b(digest_size=16)
+    for name, tensor in net.state_dict().items():
+        seen.update(name.encode())
+        seen.update(tensor.contiguous().numpy().data)
+    return seen.hexdigest()

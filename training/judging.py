@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,8 @@ def judge(
         FieldspecError: The data has no such part, or other classes than the network.
     """
     images = part(data, split)
-    if len(images.classes) != len(network.classes):
-        counts = f"{len(network.classes)} classes, and {data.name} has {len(images.classes)}"
-        raise FieldspecError(f"{network.source}: the network has {counts}")
-    if "classes" in network.card and network.classes != images.classes:
-        named = [name for name in network.classes if name not in images.classes]
-        odd = f"{named[0]!r} is none of {data.name}'s classes" if named else f"{data.name} has them in another order"
-        raise FieldspecError(f"{network.source}: the network was trained on other classes: {odd}")
+    if (said := network.other_classes(images, data.name)) is not None:
+        raise FieldspecError(f"{network.source}: {said}")
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
@@ -42,16 +36,10 @@ def judge(
         raise FieldspecError(f"--device {device}: {str(error).splitlines()[0]}") from None
     evaluation = evaluate(network.net, images, mean=network.mean, std=network.std, device=place)
     about: dict[str, Any] = {"weights": network.source, "spec": network.name, "hash": network.spec.hash}
-    about |= {"data": data.name, "split": split, "trained_on": _trained_on(network.card, data, split)}
+    about |= {"data": data.name, "split": split, "trained_on": network.has_seen(data, split)}
     if folder is not None:
         report(folder, evaluation, images, about=about)
     return evaluation, about
-
-
-def _trained_on(card: Mapping[str, Any], data: Data, split: str) -> bool:
-    """Whether the network has seen these images in training, by what its card says."""
-    taken = split == "train" or (split == "held-out" and data.held_out is None and card.get("full", False))
-    return card.get("data") == data.name and taken
 
 
 def part(data: Data, split: str) -> Images:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldspec.architectures import catalogue
 from fieldspec.architectures.builder import CIFAR10, create, default_cfg
@@ -16,6 +16,10 @@ from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.files import LAST
+
+if TYPE_CHECKING:
+    from fieldspec.training.datasets import Data
+    from fieldspec.training.images import Images
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,21 @@ class Trained:
     def spec(self) -> ArchitectureSpec:
         """Of the network."""
         return self.net.spec
+
+    def other_classes(self, images: Images, named: str) -> str | None:
+        """In what the classes of these images differ from the network's, of which a card says names and order."""
+        if len(images.classes) != len(self.classes):
+            return f"the network has {len(self.classes)} classes, and {named} has {len(images.classes)}"
+        if "classes" not in self.card or self.classes == images.classes:
+            return None
+        odd = next((name for name in self.classes if name not in images.classes), None)
+        said = f"{named} has them in another order" if odd is None else f"{odd!r} is none of {named}'s classes"
+        return f"the network was trained on other classes: {said}"
+
+    def has_seen(self, data: Data, split: str) -> bool:
+        """Whether it was trained on these images (train, held-out or test), by what its card says."""
+        taken = split == "train" or (split == "held-out" and data.held_out is None and self.card.get("full", False))
+        return self.card.get("data") == data.name and taken
 
 
 def trained(source: str, *, pretrained: bool = False) -> Trained:
@@ -60,6 +79,16 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
     net: Any = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec))
     net.load_state_dict(state)
     return _ready(net, card, str(path))
+
+
+def given(source: str) -> Trained:
+    """Load what an option names: a checkpoint, a run's folder, or the name of weights that ship, c1c2c3c40.fast25.
+
+    Raises:
+        FieldspecError: As `trained`.
+    """
+    path = Path(source).expanduser()
+    return trained(str(path)) if path.exists() else trained(source, pretrained=True)
 
 
 def _shipped(source: str) -> Trained:

@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from fieldspec.architectures.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.datasets import Data
+from fieldspec.training.distillation import Teacher
 from fieldspec.training.files import RUN, read_json, sweep, write_json
 from fieldspec.training.images import Images, Statistics
 from fieldspec.training.machine import hardware, versions
@@ -19,7 +20,18 @@ from fieldspec.training.options import Options
 from fieldspec.training.recipe import Recipe, load_recipe
 
 # what a run cannot be resumed without
-SAME = ("hash", "recipe", "data", "images", "digest", "full", "augment", "initial_checkpoint", "teacher")
+SAME = (
+    "hash",
+    "teacher",
+    "teacher_digest",
+    "recipe",
+    "data",
+    "images",
+    "digest",
+    "full",
+    "augment",
+    "initial_checkpoint",
+)
 
 
 def information(
@@ -30,6 +42,7 @@ def information(
     trained_on: int,
     options: Options,
     trainer: Trainer,
+    teacher: Teacher | None,
     command: str,
 ) -> dict[str, Any]:
     """What run.json says: everything that decides the result, and what it was computed on."""
@@ -50,6 +63,7 @@ def information(
         "augment": options.augment,
         "initial_checkpoint": options.initial_checkpoint,
         "teacher": options.teacher,
+        "teacher_digest": teacher.digest if teacher is not None else None,
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,
@@ -59,8 +73,15 @@ def information(
     }
 
 
-def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -> dict[str, Any]:
+def prepare(folder: Path, info: dict[str, Any], *, resume: bool, finished: bool, writes: bool) -> dict[str, Any]:
     """Make the folder, or see that what lies there is the run to go on with; returns what run.json says then.
+
+    Args:
+        folder: Of the run.
+        info: What run.json is to say.
+        resume: Whether to go on.
+        finished: Whether no epoch is left.
+        writes: Whether this process writes files.
 
     Raises:
         FieldspecError: Another run lies there, or the folder cannot be made.
@@ -68,15 +89,18 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
     path = folder / RUN
     if path.is_file() and resume:
         before = read_json(path)
-        before["recipe"] = load_recipe(before["recipe"]).to_dict()  # with settings that there were not then
+        before["recipe"] = _completed(path, before.get("recipe"))
         for key in SAME:
             if before.get(key) != info[key]:
                 raise FieldspecError(f"{folder}: {_difference(key, before.get(key), info[key])}, so it cannot go on")
         info = {**info, "command": before["command"], "date": before["date"]}  # of its beginning
-        info |= {key: _then(before[key], info[key]) for key in ("hardware", "precision")}
-        info["versions"] = {
-            package: _then(before["versions"].get(package, now), now) for package, now in info["versions"].items()
-        }
+        if finished:  # nothing is computed any more
+            info |= {key: before[key] for key in ("processes", "precision", "hardware", "versions")}
+        else:
+            info |= {key: _then(before[key], info[key]) for key in ("hardware", "precision")}
+            info["versions"] = {
+                package: _then(before["versions"].get(package, now), now) for package, now in info["versions"].items()
+            }
     elif path.is_file() and writes:
         raise FieldspecError(f"{folder}: holds a run already; continue it with --resume, or give another --output")
     if not writes:
@@ -88,6 +112,14 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, writes: bool) -
         raise FieldspecError(f"{folder}: {error.strerror or error}") from None
     write_json(path, info)
     return info
+
+
+def _completed(path: Path, recipe: Any) -> Any:
+    """A recipe of before, with the settings that there were not then."""
+    try:
+        return load_recipe(recipe).to_dict() if isinstance(recipe, dict) else recipe
+    except FieldspecError as error:
+        raise FieldspecError(f"{path}: its recipe is none of today's: {error}") from None
 
 
 def _then(before: str, now: str) -> str:
@@ -104,8 +136,8 @@ def _difference(key: str, before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
-    what = {"hash": "the spec", "digest": "images of digest"}.get(key, key)
-    short = [str(value)[:12] if key in ("hash", "digest") else value for value in (before, now)]
+    what = {"hash": "the spec", "digest": "images of digest", "teacher_digest": "a teacher of digest"}.get(key, key)
+    short = [str(value)[:12] if key in ("hash", "digest", "teacher_digest") else value for value in (before, now)]
     return f"was begun with {what} {short[0]!r}, not {short[1]!r}"
 
 

@@ -33,6 +33,7 @@ from fieldspec.training.options import Options
 from fieldspec.training.randomness import derive
 from fieldspec.training.recipe import Recipe
 from fieldspec.training.record import information, prepare, summary
+from fieldspec.training.state import SafeState
 from fieldspec.training.task import Task
 from fieldspec.training.trainer import make_trainer
 
@@ -95,18 +96,21 @@ def train(
         keep_freed_memory()
     state = folder / STATE
     resumed = str(state) if options.resume and state.is_file() else None
+    finished = resumed is not None and SafeState().load_checkpoint(state)["epoch"] + 1 >= recipe.settings.epochs
     wanted = replace(options, initial_checkpoint=None) if resumed else options  # it need not be there any more
-    task = _task(spec, recipe, stats, training, validated, wanted, trainer)
+    task = _task(spec, recipe, data, stats, training, validated, wanted, trainer)
     train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
-    info = information(spec, recipe, data, stats, len(training), options, trainer, command)
+    info = information(spec, recipe, data, stats, len(training), options, trainer, task.teacher, command)
     first: bool = trainer.is_global_zero
-    info = prepare(folder, info, resume=options.resume, writes=first)
+    info = prepare(folder, info, resume=options.resume, finished=finished, writes=first)
     run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "full", "recipe", "seed")}
 
     if first:
         tell(summary(data, stats, len(training), validated))
         if not options.full and "held_out" not in validated:
             tell("too few images of each class to hold a tenth out; only the last weights are kept")
+        if not options.full and task.teacher is not None and task.teacher.has_seen_held_out:
+            tell("the teacher was trained on the held-out images, too: what is learned from it may flatter them")
         tell(f"{spec.name} by {recipe.settings.name} on {info['hardware']}, {info['precision']}; files in {folder}")
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
@@ -138,6 +142,7 @@ def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
 def _task(
     spec: ArchitectureSpec,
     recipe: Recipe,
+    data: Data,
     stats: Statistics,
     training: Images,
     validated: dict[str, Images],
@@ -149,7 +154,7 @@ def _task(
     classes = len(training.classes)
     net = build(spec, num_classes=classes)
     if options.initial_checkpoint is not None:
-        begin_from(net, options.initial_checkpoint)
+        begin_from(net, options.initial_checkpoint, data, full=options.full)
     if settings.dropout is not None:
         override_dropout(net, settings.dropout)
     if settings.channels_last:
@@ -166,21 +171,19 @@ def _task(
         steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
-        teacher=_teacher(recipe, stats, training, options, net),
+        teacher=_teacher(recipe, data, stats, options, net),
         graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),
     )
 
 
-def _teacher(recipe: Recipe, stats: Statistics, training: Images, options: Options, net: SpecNet) -> Teacher | None:
+def _teacher(recipe: Recipe, data: Data, stats: Statistics, options: Options, net: SpecNet) -> Teacher | None:
     settings = recipe.settings
     if options.teacher is None and settings.distillation is None:
         return None
     if options.teacher is None:
         raise FieldspecError(f"recipe {settings.name} has a distillation; name the network that teaches with --teacher")
     assert settings.distillation is not None  # train has seen to it
-    return Teacher(
-        options.teacher, settings.distillation, net, training.classes, stats, channels_last=settings.channels_last
-    )
+    return Teacher(options.teacher, settings.distillation, net, data, stats, channels_last=settings.channels_last)
 
 
 def _graph_shape(trainer: Trainer, options: Options, batch: tuple[int, ...]) -> tuple[int, ...] | None:

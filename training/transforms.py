@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Predicate
+from annotated_types import Ge, Le, Predicate
 from pydantic import BaseModel
 
 from fieldspec.architectures.validation import STRICT
@@ -25,7 +25,7 @@ def _range(limit: float) -> str:
 
 _Half = Annotated[float, Ge(-0.5), Le(0.5)]
 _Degrees = Annotated[float, Ge(-180), Le(180)]
-_Unit = Annotated[float, Gt(-1), Le(1)]
+_Share = Annotated[float, Ge(-0.95), Le(0.95)]
 Shift = Annotated[
     Annotated[float, Ge(0), Le(0.5)] | Annotated[tuple[_Half, _Half], Predicate(_rises)], Says(_range(0.5))
 ]
@@ -33,7 +33,7 @@ Angle = Annotated[
     Annotated[float, Ge(0), Le(180)] | Annotated[tuple[_Degrees, _Degrees], Predicate(_rises)], Says(_range(180))
 ]
 Amount = Annotated[
-    Annotated[float, Ge(0), Le(0.95)] | Annotated[tuple[_Unit, _Unit], Predicate(_rises)], Says(_range(0.95))
+    Annotated[float, Ge(0), Le(0.95)] | Annotated[tuple[_Share, _Share], Predicate(_rises)], Says(_range(0.95))
 ]
 Border = Annotated[Literal["reflect", "mean", "black"], Says("reflect, mean or black")]
 Fill = Annotated[
