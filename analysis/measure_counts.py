@@ -49,7 +49,10 @@ def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:
     ghost = on_meta(module)
 
     def note(key: str, output: Tensor) -> None:
-        shapes[key] = tuple(output.shape[1:])
+        shape = list(output.shape)
+        if 1 in shape:  # the batch; sequences may stand before it, or have none
+            shape.remove(1)
+        shapes[key] = tuple(shape)
 
     with hooked(ghost, [path for path, _ in ghost.named_modules()], note), torch.no_grad(), torch.device("meta"):
         ghost(*inputs_for(ghost, shape, device="meta"))

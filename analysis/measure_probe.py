@@ -148,7 +148,8 @@ def place_of(axis: int, claimed: Shape | None, own: Shape, near: Shape, now: Sha
     Args:
         axis: Of the input.
         claimed: (channels, *size) at the module's own input; the tensor may be arranged so, with channels last, or
-            with all units in one dimension. None for a tensor that is arranged so.
+            with all units in one dimension, which may stand before the batch, or where there is none. None for a
+            tensor that is arranged so.
         own: The tensor's shape at the module's own input, batch included.
         near: The same on an input that is shorter along the axis...
         now: ...and on this one.
@@ -163,8 +164,14 @@ def place_of(axis: int, claimed: Shape | None, own: Shape, near: Shape, now: Sha
         for dim, arranged in ((2 + axis, (channels, *size)), (1 + axis, (*size, channels))):
             if own[1:] == arranged and follows == [dim]:
                 return Place(axis, dim, now[dim])
-        for dim, tokens in ((1, (prod(size), channels)), (2, (channels, prod(size)))):
-            if own[1:] == tokens and follows == [dim] and 0 in (axis, len(size) - 1 - axis):
+        units = prod(size)
+        for dim, found, tokens in (
+            (1, own[1:], (units, channels)),
+            (2, own[1:], (channels, units)),
+            (0, own, (units, 1, channels)),
+            (0, own, (units, channels)),
+        ):
+            if found == tokens and follows == [dim] and 0 in (axis, len(size) - 1 - axis):
                 others = near[dim] // size[axis]
                 count = now[dim] // others
                 return Place(axis, dim, count, *((1, others) if axis == 0 else (others, 1)))

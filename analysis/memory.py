@@ -12,7 +12,9 @@ from fieldspec.blocks.layers import (
     DropPath,
     Flatten,
     LayerNorm,
+    Mix,
     Multiply,
+    Opaque,
     SpaceToDepth,
     numel,
 )
@@ -56,7 +58,8 @@ def activations(graph: LayerGraph) -> Activations:
     for index in range(1, len(nodes)):
         node = nodes[index]
         held += sizes[index]
-        now = held if len(node.inputs) < 3 else _in_steps(graph, index, held, owner, last_read, sizes)
+        beside = node.layer.beside if isinstance(node.layer, Mix | Opaque) else 0
+        now = held + beside if len(node.inputs) < 3 else _in_steps(graph, index, held, owner, last_read, sizes)
         live[index] = now
         if now > peak:
             peak, peak_node = now, index

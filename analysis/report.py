@@ -230,7 +230,7 @@ def report_of(
         inputs = [nodes[i].shape for i in node.inputs]
         params = layer.params if node.params is None else node.params
         buffers = layer.buffers if node.buffers is None else node.buffers
-        macs, other_ops = layer.macs(inputs, shape), layer.other_ops(inputs, shape)
+        macs, other_ops = layer.macs(inputs, shape) + node.weight_macs, layer.other_ops(inputs, shape)
         total_params += params
         total_buffers += buffers
         total_macs += macs

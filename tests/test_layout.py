@@ -29,7 +29,7 @@ TRAINING = {
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 CONTRACT = ["adaptation", "as_module", "compilers", "features", "subject", "training"]
-LINEAR = ["contractions", "mode", "movers", "pointwise", "resizing", "statistics", "thin", "windows"]
+LINEAR = ["contractions", "mode", "movers", "pointwise", "recurrent", "resizing", "statistics", "thin", "windows"]
 
 
 def sources(room: str) -> Iterator[Path]:
@@ -108,6 +108,7 @@ def test_only_named_files_load_torch() -> None:
         "analysis/trace/weights.py",
         "analysis/trace/pointwise_rules.py",
         "analysis/trace/quiet.py",
+        "analysis/trace/recurrent_rules.py",
         "analysis/trace/rules.py",
         "analysis/trace/tracer.py",
         "analysis/trace/view_rules.py",

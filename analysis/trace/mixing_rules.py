@@ -99,7 +99,7 @@ def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *,
     reduced = tuple(sorted(f.axis - 1 for f in spatial))
     channels = prod([f.size for f in channels_in(layout)])
     made = (channels, *[1 if axis in reduced else size for axis, size in enumerate(shape[1:])])
-    products = op.result.numel() * inputs
+    products = prod([size_of(pieces) for at, pieces in enumerate(value.layout) if at != dim]) * features * inputs
     layer = Mix("linear", made, reduced=reduced, mixes=True, partly=bool(others), products=products)
     return Value(op.add(layer, [value], made), layout)
 
@@ -127,7 +127,7 @@ def product_of_maps(op: Op, left: Value, right: Value) -> Value:
     batch = [places_in(value.layout[:-2]) for value in (left, right)]
     if batch[0] != batch[1]:
         raise LayoutError("a product of maps in different windows")
-    reads = (_reads(op, left, along(inner, spatial=True)), _reads(op, right, tuple(asked)))
+    reads = (reads_of(op, left, along(inner, spatial=True)), reads_of(op, right, tuple(asked)))
     free = (*columns,)
     layout = (*left.layout[:-1], whole(CHANNEL, size_of(free)))
     return _product(op, [left, right], reads, layout, left, products)
@@ -163,7 +163,7 @@ def _index(op: Op) -> int:
     return 1 if op.name in ("baddbmm", "addmm") else 0
 
 
-def _reads(op: Op, value: Value, asked: Dim) -> Reads:
+def reads_of(op: Op, value: Value, asked: Dim) -> Reads:
     """How a unit reads an operand whose places `asked` it runs over."""
     asked = tuple(f for f in asked if f.axis > CHANNEL)
     shape = op.record.shape(value)
@@ -189,7 +189,7 @@ def attention(op: Op) -> Value:
         raise LayoutError("attention to weights")
     tensors = [op.arg(name) for name in ("query", "key", "value")]
     products = tensors[0].numel() * tensors[1].shape[-2] + op.result.numel() * tensors[1].shape[-2]
-    reads = ("own", *[_reads(op, value, value.layout[-2]) for value in (key, values)])
+    reads = ("own", *[reads_of(op, value, value.layout[-2]) for value in (key, values)])
     layout = (*query.layout[:-1], values.layout[-1])
     return _product(op, [query, key, values], reads, layout, query, products)
 
@@ -294,7 +294,7 @@ def softmax(op: Op) -> Value:
     dim = value.layout[op.arg("dim", -1)]
     spatial = along(dim, spatial=True)
     shape = op.record.shape(value)
-    reads = _reads(op, value, spatial)
+    reads = reads_of(op, value, spatial)
     mixed = size_of(channels_in([dim]))
     partly = mixed < shape[0] or op.name == "cumsum"
     return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)

@@ -19,6 +19,7 @@ from fieldspec.analysis.trace import mixing_rules, view_rules, window_rules  # n
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recurrent_rules import caught
 from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Input, Opaque
@@ -49,7 +50,7 @@ class Values(TorchFunctionMode):
             for device in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(device):
                     casts.enter_context(torch.autocast(device, enabled=False))
-            return func(*args, **(kwargs or {}))
+            return (caught(func, args) or func)(*args, **(kwargs or {}))
 
 
 def _numbers(index: Any) -> Any:
@@ -79,6 +80,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._trained: set[int] = set()
         self._read: set[int] = set()
         self._computed: set[int] = set()  # tensors that an operation made of weights
+        self._products: dict[int, frozenset[int]] = {}  # of these tensors: the products that led to them...
+        self._costs: dict[int, int] = {}  # ...and the multiply-adds of each that no node has counted
         self.computed_weights = False  # whether the network reads such: standardised weights
         self._asides: dict[int, tuple[Tensor, Op, Value]] = {}  # statistics and indices beside a first result
 
@@ -91,6 +94,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """The same of a tensor that leaves the network."""
         if id(tensor) in self._stale:
             self._use_stale(tensor)
+        if id(tensor) in self._asides and self._asides[id(tensor)][1].later is not None:
+            self._use_aside(tensor)
         return self.value(tensor)
 
     def hold(self, tensor: Tensor, value: Value) -> None:
@@ -119,7 +124,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             with self:
                 return func._op_dk(COMPOSITE, *args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if func.is_view and args and id(args[0]) in self._asides:
+        if func.is_view and args and id(args[0]) in self._asides and self._asides[id(args[0])][1].later is None:
             return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
             if id(tensor) in self._asides:
@@ -137,8 +142,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._see(func, args, out)
         if not depends:
             weights = frozenset[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
+            costs = self._products_behind(tensors)
+            if count := _products(func, args, kwargs, out):
+                costs |= {len(self._kept)}
+                self._costs[len(self._kept)] = count
             for tensor in made:
-                self._weights[id(tensor)] = weights
+                self._weights[id(tensor)], self._products[id(tensor)] = weights, costs
                 if weights and (not func.is_view or any(id(one) in self._computed for one in tensors)):
                     self._computed.add(id(tensor))
                 base = self._views.get(id(tensor))
@@ -195,7 +204,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     # ------------------------------------------------------------------------------------------------ recording
 
     def _record(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any, made: list[Tensor]) -> None:
-        name = func._schema.name.removeprefix("aten::")
+        name = func._schema.name.removeprefix("aten::").removeprefix("fieldspec::")
         name = name.removesuffix("_") if func._schema.is_mutable and not name.endswith("__") else name
         schema = [argument.name for argument in func._schema.arguments]
         op = Op(name, self.record, schema, args, kwargs, out, self.value)
@@ -293,21 +302,23 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _use_aside(self, tensor: Tensor) -> None:
-        """Nothing is claimed of statistics and indices, if somebody reads them at all."""
+        """Nothing is claimed of statistics and indices, if somebody reads them at all, unless the rule can say more."""
         _, op, value = self._asides.pop(id(tensor))
-        self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
+        made = op.later(tensor) if op.later is not None else self._lost(tensor, op.name, (value,), "a second result")
+        self.hold(tensor, made)
 
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
+        beside = sum(tensor.numel() for tensor in made[1:])
         for tensor in made[:1]:
-            self._keep(func, op, tensor, self._lost(tensor, op.name, values, reason, products))
+            self._keep(func, op, tensor, self._lost(tensor, op.name, values, reason, products, beside))
         for tensor in made[1:]:
             self._asides[id(tensor)] = (tensor, op, self._values[id(made[0])][1])
 
-    def _lost(self, tensor: Tensor, name: str, values: Any, reason: str, products: int = 0) -> Value:
+    def _lost(self, tensor: Tensor, name: str, values: Any, reason: str, products: int = 0, beside: int = 0) -> Value:
         """What a tensor holds of which nothing is known, but what it is made of."""
         shape, layout = self._bare(tensor)
-        layer = Opaque(name, place_in_source(), shape, reason, products)
+        layer = Opaque(name, place_in_source(), shape, reason, products, beside)
         return Value(self.record.add(name, layer, [value.node for value in values], shape), layout)
 
     def _bare(self, tensor: Tensor) -> tuple[tuple[int, ...], Layout]:
@@ -325,11 +336,17 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return value
         return self._lost(tensor, op.name, (value,), "behind an operation that is not known")
 
+    def _products_behind(self, tensors: list[Tensor]) -> frozenset[int]:
+        return frozenset[int]().union(*[self._products.get(id(tensor), frozenset()) for tensor in tensors])
+
     def _own(self, tensors: list[Tensor], before: int) -> None:
         """The first node that reads weights counts them."""
         weights = set[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
         read = weights - self._read
         self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
+        if len(self.record.graph) > before:
+            costs = [self._costs.pop(one, 0) for one in self._products_behind(tensors)]
+            self.record.graph.nodes[-1].weight_macs += sum(costs)
         if weights & self._trained and len(self.record.graph) > before:
             self.record.graph.nodes[-1].trains = True
         if read and len(self.record.graph) > before:

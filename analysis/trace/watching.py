@@ -45,11 +45,13 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dic
         if id(part) not in paths or not stack:
             return
         outer, first = stack.pop()
-        value = tracer.value(output) if isinstance(output, Tensor) else None
+        main = output[0] if isinstance(output, tuple) and output else output
+        value = tracer.value(main) if isinstance(main, Tensor) else None
         if value is not None and record.call.path:
             if not any(True for _ in part.children()):
-                value = settled(output, record, tracer, value)
-                value = _idle(part, output, record, tracer, value) if len(record.graph) == first else value
+                value = settled(main, record, tracer, value)
+                idle = main is output and len(record.graph) == first
+                value = _idle(part, main, record, tracer, value) if idle else value
             if record.is_plain(value):
                 ends[record.call.key] = value.node
         record.call = outer

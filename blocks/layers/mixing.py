@@ -42,6 +42,7 @@ class Mix(Layer):
         mixes: Channels read each other.
         partly: Each of them not all others: those of its group, or those before it.
         products: Multiply-adds, where weights take part.
+        beside: Elements that are written beside the output: last states.
     """
 
     kind: ClassVar[str] = "mix"
@@ -52,6 +53,7 @@ class Mix(Layer):
     mixes: bool = True
     partly: bool = False
     products: int = 0
+    beside: int = 0
 
     @property
     def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
@@ -130,6 +132,7 @@ class Opaque(Layer):
     shape: Shape
     reason: str = ""
     products: int = 0  # multiply-adds: what they are is known even where their place is not
+    beside: int = 0  # elements that are written beside the output: further results
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape
