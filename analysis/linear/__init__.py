@@ -5,14 +5,7 @@ from fieldspec.analysis.linear.mode import Linearized
 from fieldspec.analysis.linear.registry import Call, Here, Unmeasurable, WrongSizeError, rule
 from fieldspec.analysis.linear.thin import thin_parts
 
-RULES = (
-    contractions,
-    movers,
-    pointwise,
-    recurrent,
-    resizing,
-    statistics,
-    windows,
-)  # importing them has registered theirs
+# importing them has registered theirs
+RULES = (contractions, movers, pointwise, recurrent, resizing, statistics, windows)
 
 __all__ = ["Call", "Here", "Linearized", "Unmeasurable", "WrongSizeError", "rule", "thin_parts"]
