@@ -123,7 +123,7 @@ KERNELS = {f"k{kernel}": conv(kernel) for kernel in (1, 3, 7, 9)}
 TRAPS: dict[str, tuple[nn.Module, str]] = {
     "buffer, shifted": (Net(shifted, a=conv(7)), "unknown"),
     "buffer, filled": (Net(filled, a=conv(7), b=conv(1, 8), c=conv(3)), "unknown"),
-    "circular padding": (nn.Sequential(conv(3, padding_mode="circular"), conv(3)), "unknown"),
+    "circular padding": (nn.Sequential(conv(3, padding_mode="circular"), conv(3)), "exact"),
     "view, changed afterwards": (Net(old_view, a=conv(3), b=conv(7)), "unknown"),
     "view, broadcast into": (Net(broadcast, a=conv(7, out=1)), "unknown"),
     "view, clamped in place": (Net(clamped, a=conv(7)), "unknown"),

@@ -15,12 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
-from fieldspec.analysis.trace import mixing_rules, view_rules, window_rules  # noqa: F401  # they enter their rules
+from fieldspec.analysis.trace import mixing_rules, recurrent_rules, view_rules, window_rules  # noqa: F401  # they enter their rules
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
-from fieldspec.analysis.trace.recurrent_rules import caught
 from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
+from fieldspec.analysis.trace.stand_ins import stand_in
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Input, Opaque
 
@@ -41,6 +41,7 @@ class Values(TorchFunctionMode):
         self.record = record
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         if func is torch._C._set_grad_enabled:  # tracing is without gradients, so this is the module's own
             self.record.graph.gradient_cut = True
         if func is Tensor.__getitem__:
@@ -50,7 +51,7 @@ class Values(TorchFunctionMode):
             for device in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(device):
                     casts.enter_context(torch.autocast(device, enabled=False))
-            return (caught(func, args) or func)(*args, **(kwargs or {}))
+            return stand_in(func, args, kwargs)(*args, **kwargs)
 
 
 def _numbers(index: Any) -> Any:

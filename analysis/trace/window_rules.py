@@ -198,10 +198,19 @@ def resize(op: Op) -> Value:
     return Value(op.add(layer, [value], shape), layout)
 
 
-PADDINGS = {"constant": "constant_pad_nd", "reflect": "reflection_pad", "replicate": "replication_pad"}
+PADDINGS = {
+    "constant": "constant_pad_nd",
+    "reflect": "reflection_pad",
+    "replicate": "replication_pad",
+    "circular": "circular_pad",
+}
 
 
-@rule("constant_pad_nd", *[f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)])
+@rule(
+    "constant_pad_nd",
+    "circular_pad",
+    *[f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)],
+)
 def pad(op: Op) -> Value:
     """Units around a map; channels added to it are constants beside it."""
     value = op.record.settled(op.input) if len(op.input.layout) > 2 else op.input

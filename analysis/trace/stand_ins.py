@@ -1,0 +1,76 @@
+"""Operations of our own, recorded whole, for functions that torch would take apart step by step or piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from torch import Tensor
+from torch.library import Library
+from torch.utils.flop_counter import register_flop_formula
+
+RECURRENT = {torch.lstm: "lstm", torch.gru: "gru", torch.rnn_tanh: "rnn_tanh", torch.rnn_relu: "rnn_relu"}
+_library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # torch
+
+
+def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
+    """What is called instead of a function of torch: the function itself unless it is one of these."""
+    if function is F.pad and (args[2:3] == ("circular",) or kwargs.get("mode") == "circular"):
+        return _circular
+    kind = RECURRENT.get(function)
+    if kind is not None and isinstance(args[-1], bool) and not isinstance(args[2], Tensor):  # no packed sequences
+        return _recurrent(kind)
+    return function  # type: ignore[no-any-return]  # it is called in any case
+
+
+def _circular(input: Tensor, pad: Any, mode: str, value: Any = None) -> Tensor:
+    padded: Tensor = _PAD(input, list(pad))
+    return padded
+
+
+def _recurrent(kind: str) -> Callable[..., Any]:
+    def layer(x: Tensor, states: Any, weights: Any, bias: bool, *settings: Any) -> Any:
+        given = [states] if isinstance(states, Tensor) else list(states)
+        output, last = _LAYERS[kind](x, given, list(weights), bias, *settings[-2:])
+        return output, *last
+
+    return layer
+
+
+def products(steps: int, weights: list[torch.Size]) -> int:
+    """Multiply-adds of a recurrent layer: each number of each matrix once a step."""
+    return steps * sum(shape.numel() for shape in weights if len(shape) == 2)
+
+
+# -------------------------------------------------------------------------------- what torch is told of them
+
+
+def _operation(signature: str, shaped: Callable[..., Any]) -> Any:
+    name = signature.partition("(")[0]
+    _library.define(signature)
+    _library.impl(name, shaped, "Meta")
+    return getattr(torch.ops.fieldspec, name)
+
+
+def _shape_of_layer(x: Tensor, states: list[Tensor], weights: Any, bias: Any, two: bool, first: Any) -> Any:
+    """Output (two dimensions of batch and steps, features) and last states."""
+    return x.new_empty((*x.shape[:2], states[0].shape[2] * (1 + two))), [torch.empty_like(one) for one in states]
+
+
+def _flops_of_layer(x: Any, states: Any, weights: Any, *_: Any, **__: Any) -> int:
+    return 2 * products(x[0] * x[1], [torch.Size(shape) for shape in weights])
+
+
+def _shape_of_pad(x: Tensor, padding: list[int]) -> Tensor:
+    sizes = list(x.shape)
+    for at in range(len(padding) // 2):
+        sizes[-1 - at] += padding[2 * at] + padding[2 * at + 1]
+    return x.new_empty(sizes)
+
+
+_PAD = _operation("circular_pad(Tensor input, int[] padding) -> Tensor", _shape_of_pad)
+_LAYER = "(Tensor input, Tensor[] states, Tensor[] weights, bool bias, bool bidirectional, bool batch_first)"
+_LAYERS = {kind: _operation(f"{kind}{_LAYER} -> (Tensor, Tensor[])", _shape_of_layer) for kind in RECURRENT.values()}
+register_flop_formula(list(_LAYERS.values()))(_flops_of_layer)
