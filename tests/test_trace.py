@@ -187,7 +187,7 @@ def test_a_rule_is_for_an_operation() -> None:
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
-def test_every_kind_of_padding(mode: str) -> None:
+def test_every_kind_of_padding(mode: Any) -> None:
     """Windows are those of an interior unit, whatever lies around the map; every number is proved."""
     layers = [nn.Conv2d(a, 8, 3, stride, 1, padding_mode=mode) for a, stride in ((3, 1), (8, 2))]
     net = nn.Sequential(*layers, nn.CircularPad2d((2, 0, 1, -1)))
