@@ -59,7 +59,8 @@ def activations(graph: LayerGraph) -> Activations:
         node = nodes[index]
         held += sizes[index]
         beside = node.layer.beside if isinstance(node.layer, Mix | Opaque) else 0
-        now = held + beside if len(node.inputs) < 3 else _in_steps(graph, index, held, owner, last_read, sizes)
+        at_once = len(node.inputs) < 3 or isinstance(node.layer, Opaque)
+        now = held + beside if at_once else _in_steps(graph, index, held, owner, last_read, sizes)
         live[index] = now
         if now > peak:
             peak, peak_node = now, index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import permutations
 from math import prod
 from typing import Any
 
@@ -182,9 +183,9 @@ def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: 
 
 
 def _is_arranged(shape: Shape, claimed: Shape) -> bool:
-    """Whether a tensor has a map's axes side by side, or in one dimension, and its channels around them."""
+    """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them."""
     channels, *sizes = claimed
-    for places in (sizes, [prod(sizes)]):
+    for places in (*map(list, permutations(sizes)), [prod(sizes)]):
         for first in range(len(shape) - len(places) + 1):
             around = [*shape[:first], *shape[first + len(places) :]]
             if list(shape[first : first + len(places)]) == places and prod(around) == channels:

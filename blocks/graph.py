@@ -22,7 +22,7 @@ class Node:
     params: int | None = None  # None: what the layer says; a module that runs twice is counted once
     buffers: int | None = None
     trains: bool = False  # trained weights are read, though another node may count them
-    weight_macs: int = 0  # multiply-adds of weights among themselves, whose result it reads
+    weight_macs: int = 0  # multiply-adds of weights among themselves, in the same module
     temporary: bool = False  # inside a layer of torch, whose memory is counted as inputs and output only
 
 

@@ -104,6 +104,64 @@ def test_last_states(kind: Any, then: Any) -> None:
     assert not refuted(fs.verify(net, input_size=(3, LENGTH)))
 
 
+def late_state(net: Any, x: Tensor) -> Any:
+    """The state waits while another branch runs."""
+    state = net.layer(x.transpose(1, 2))[1][0]
+    return net.fc(state[-1]) + net.other(net.wide(x).mean(2))
+
+
+def late_state_after_output(net: Any, x: Tensor) -> Any:
+    """The output is read first."""
+    output, (state, _) = net.layer(x.transpose(1, 2))
+    return net.fc(output[:, -1]) + net.fc(state[-1]) + net.other(net.wide(x).mean(2))
+
+
+def encoder_and_decoder(net: Any, x: Tensor) -> Any:
+    """The first states of one are the last of another: nothing is claimed of its field."""
+    sequence = x.transpose(1, 2)
+    _, states = net.layer(sequence)
+    return net.second(sequence, states)[1][0][-1]
+
+
+def pieces(net: Any, x: Tensor) -> Any:
+    """Four sequences of four steps each: nothing is claimed of the field."""
+    return net.fc(net.layer(x.transpose(1, 2).reshape(4, 4, 8))[1][0][-1])
+
+
+def context(net: Any, x: Tensor) -> Any:
+    """The same features at every step."""
+    return net.layer(x.mean(2)[:, None].expand(-1, 7, -1))[0]
+
+
+def many_alike(net: Any, x: Tensor) -> Any:
+    """The same sequence in every example of a batch."""
+    return net.layer(x.transpose(1, 2).expand(5, -1, -1))[0]
+
+
+def started(net: Any, x: Tensor) -> Any:
+    """First states that are learned belong to the module around."""
+    return net.layer(x.transpose(1, 2), (net.h, net.c))[0]
+
+
+@pytest.mark.parametrize(
+    "then", [late_state, late_state_after_output, encoder_and_decoder, pieces, context, many_alike, started]
+)
+def test_ways_to_use_one(then: Any) -> None:
+    """Nothing is claimed that is not so."""
+    net = Heard(
+        then,
+        layer=nn.LSTM(8, 16, batch_first=True),
+        second=nn.LSTM(8, 16, batch_first=True),
+        wide=nn.Conv1d(8, 64, 3),
+        other=nn.Linear(64, 5),
+        fc=nn.Linear(16, 5),
+    )
+    net.h, net.c = nn.Parameter(torch.zeros(1, 1, 16)), nn.Parameter(torch.zeros(1, 1, 16))
+    verification = fs.verify(net, input_size=(3, LENGTH))
+    assert not refuted(verification)
+    assert ("macs", "", "proved") in {(check.what, check.layer, check.verdict) for check in verification.checks}
+
+
 class KeywordSpotter(nn.Module):
     """Frequencies and channels of each step are a recurrent layer's features, as in a CRNN."""
 
@@ -189,6 +247,32 @@ def test_products_of_weights() -> None:
     report = fs.analyze(Factored(), input_size=(3, 4, 4))
     assert report.macs == 8 * 64 * 3 + 2 * 8 * 3 * 16
     assert not refuted(fs.verify(Factored(), input_size=(3, 4, 4)))
+
+
+def test_a_kernel_that_is_handed_down() -> None:
+    """Its product and its weights are those of the module that has them; a part written in place is no other case."""
+
+    class Child(nn.Module):
+        def forward(self, x: Tensor, kernel: Tensor) -> Tensor:
+            return nn.functional.conv2d(x, kernel)
+
+    class Parent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = nn.Parameter(torch.randn(8, 4)), nn.Parameter(torch.randn(4, 3))
+            self.last = nn.Parameter(torch.randn(8, 1))
+            self.first, self.second = Child(), Child()
+
+        def forward(self, x: Tensor) -> Tensor:
+            kernel = self.left.new_zeros(8, 4, 1, 1)
+            kernel[:, :3, 0, 0] = self.left @ self.right
+            kernel[:, 3:, 0, 0] = self.last
+            output: Tensor = self.first(x, kernel) + self.second(x, kernel)
+            return output
+
+    report = fs.analyze(Parent(), input_size=(4, 4, 4))
+    assert (report.macs, report.params) == (8 * 4 * 3 + 2 * 8 * 4 * 16, 8 * 4 + 4 * 3 + 8)
+    assert not refuted(fs.verify(Parent(), input_size=(4, 4, 4)))
 
 
 def test_sequences_before_the_batch() -> None:

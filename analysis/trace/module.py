@@ -15,7 +15,7 @@ from fieldspec.analysis.trace.quiet import undisturbed
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer, Values
 from fieldspec.analysis.trace.watching import settled, watched
-from fieldspec.analysis.trace.weights import count_weights
+from fieldspec.analysis.trace.weights import count_products, count_weights
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Opaque, Shape
@@ -72,6 +72,7 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     record.graph.computed_weights = tracer.computed_weights
     ends[""] = outputs[0]
     name_nodes(record, ends)
+    count_products(record)
     unread, integers = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
     return Traced(record.graph, ends, unread, integers)
 

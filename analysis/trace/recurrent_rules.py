@@ -7,20 +7,20 @@ from torch import Tensor
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole, with_dim
 from fieldspec.analysis.trace.mixing_rules import linear, reads_of
 from fieldspec.analysis.trace.recorder import Value
-from fieldspec.analysis.trace.rules import Op, rule
+from fieldspec.analysis.trace.rules import Op, Result, rule
 from fieldspec.analysis.trace.stand_ins import RECURRENT, products
 from fieldspec.blocks.layers import Mix
 
 
 @rule(*RECURRENT.values())
-def recurrent(op: Op) -> Value:
+def recurrent(op: Op) -> Result:
     """The first products lie within torch's operation; which steps a direction has not seen yet is not told apart.
 
-    The last states are reductions of the output along its steps, recorded where somebody reads them.
+    The last states are reductions of the output along its steps.
     """
     if any(op.values(state) is not None for state in op.arg("states")):
         raise LayoutError("a first state that is made of the map")
-    value, weights, output = op.input, op.arg("weights"), op.sizes[2]
+    value, weights, output = op.record.filled(op.input, range(3)), op.arg("weights"), op.sizes[2]
     inputs, first = size_of(value.layout[2]), weights[0].shape[0] * (1 + op.arg("bidirectional"))
     count = op.sizes[0] * op.sizes[1]
     value = linear(op, value, 2, first, bias=op.arg("bias"))
@@ -32,14 +32,15 @@ def recurrent(op: Op) -> Value:
     beside = sum(state.numel() for state in op.out[1])
     layer = Mix(op.name, shape, reads=reads_of(op, value, steps), products=rest, beside=beside)
     made = Value(op.add(layer, [value], shape), layout)
-    op.later = lambda state: _last(op, made, state)
-    return made
+    return [made, *[_last(op, made, state) for state in op.out[1]]]
 
 
 def _last(op: Op, value: Value, state: Tensor) -> Value:
     """(layers * directions, batch, features) of an output with the steps in one dimension, the batch in the other."""
     steps, batch = value.layout[int(op.arg("batch_first"))], value.layout[1 - op.arg("batch_first")]
     layout = numbered((whole(CHANNEL, state.shape[0]), batch, whole(CHANNEL, state.shape[2])))
+    if any(factor.size != op.record.shape(value)[factor.axis] for factor in along(steps, spatial=True)):
+        raise LayoutError("a recurrent layer along a part of an axis")
     axes = tuple(sorted(factor.axis - 1 for factor in along(steps, spatial=True)))
     sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
     shape = (size_of(channels_in(layout)), *sizes)

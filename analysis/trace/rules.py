@@ -24,7 +24,6 @@ class Op:
     kwargs: dict[str, Any]
     out: Any
     values: Callable[[Any], Value | None]
-    later: Callable[[Tensor], Value] | None = None  # what a further result holds, asked for when somebody reads it
 
     def arg(self, name: str, default: Any = None) -> Any:
         """An argument by its name, however it was given."""

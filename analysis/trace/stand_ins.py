@@ -47,10 +47,10 @@ def products(steps: int, weights: list[torch.Size]) -> int:
 # -------------------------------------------------------------------------------- what torch is told of them
 
 
-def _operation(signature: str, shaped: Callable[..., Any]) -> Any:
+def _operation(signature: str, function: Callable[..., Any], key: str) -> Any:
     name = signature.partition("(")[0]
     _library.define(signature)
-    _library.impl(name, shaped, "Meta")
+    _library.impl(name, function, key)
     return getattr(torch.ops.fieldspec, name)
 
 
@@ -63,14 +63,15 @@ def _flops_of_layer(x: Any, states: Any, weights: Any, *_: Any, **__: Any) -> in
     return 2 * products(x[0] * x[1], [torch.Size(shape) for shape in weights])
 
 
-def _shape_of_pad(x: Tensor, padding: list[int]) -> Tensor:
-    sizes = list(x.shape)
-    for at in range(len(padding) // 2):
-        sizes[-1 - at] += padding[2 * at] + padding[2 * at + 1]
-    return x.new_empty(sizes)
+def _pad(x: Tensor, padding: list[int]) -> Tensor:
+    """Torch's own: it refuses what it refuses, and constants have values."""
+    padded: Tensor = torch._C._nn.pad(x, padding, "circular")
+    return padded
 
 
-_PAD = _operation("circular_pad(Tensor input, int[] padding) -> Tensor", _shape_of_pad)
+_PAD = _operation("circular_pad(Tensor input, int[] padding) -> Tensor", _pad, "CompositeExplicitAutograd")
 _LAYER = "(Tensor input, Tensor[] states, Tensor[] weights, bool bias, bool bidirectional, bool batch_first)"
-_LAYERS = {kind: _operation(f"{kind}{_LAYER} -> (Tensor, Tensor[])", _shape_of_layer) for kind in RECURRENT.values()}
+_LAYERS = {
+    kind: _operation(f"{kind}{_LAYER} -> (Tensor, Tensor[])", _shape_of_layer, "Meta") for kind in RECURRENT.values()
+}
 register_flop_formula(list(_LAYERS.values()))(_flops_of_layer)

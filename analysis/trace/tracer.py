@@ -81,8 +81,6 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._trained: set[int] = set()
         self._read: set[int] = set()
         self._computed: set[int] = set()  # tensors that an operation made of weights
-        self._products: dict[int, frozenset[int]] = {}  # of these tensors: the products that led to them...
-        self._costs: dict[int, int] = {}  # ...and the multiply-adds of each that no node has counted
         self.computed_weights = False  # whether the network reads such: standardised weights
         self._asides: dict[int, tuple[Tensor, Op, Value]] = {}  # statistics and indices beside a first result
 
@@ -95,7 +93,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """The same of a tensor that leaves the network."""
         if id(tensor) in self._stale:
             self._use_stale(tensor)
-        if id(tensor) in self._asides and self._asides[id(tensor)][1].later is not None:
+        if id(tensor) in self._asides and self._is_lost(self._asides[id(tensor)][2]):
             self._use_aside(tensor)
         return self.value(tensor)
 
@@ -125,7 +123,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             with self:
                 return func._op_dk(COMPOSITE, *args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        if func.is_view and args and id(args[0]) in self._asides and self._asides[id(args[0])][1].later is None:
+        if func.is_view and args and id(args[0]) in self._asides:
             return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
             if id(tensor) in self._asides:
@@ -135,6 +133,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         depends = any(id(tensor) in self._values for tensor in tensors)
         if not depends and all(id(tensor) not in self._weights and not tensor.is_meta for tensor in tensors):
             out = _constants(func, args, kwargs)
+            self._count(func, args, kwargs, out)
             self._see(func, args, out)
             return out
         out = self._run(func, args, kwargs)
@@ -143,12 +142,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._see(func, args, out)
         if not depends:
             weights = frozenset[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
-            costs = self._products_behind(tensors)
-            if count := _products(func, args, kwargs, out):
-                costs |= {len(self._kept)}
-                self._costs[len(self._kept)] = count
+            self._count(func, args, kwargs, out)
             for tensor in made:
-                self._weights[id(tensor)], self._products[id(tensor)] = weights, costs
+                self._weights[id(tensor)] = weights
                 if weights and (not func.is_view or any(id(one) in self._computed for one in tensors)):
                     self._computed.add(id(tensor))
                 base = self._views.get(id(tensor))
@@ -160,6 +156,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._record(func, args, kwargs, out, made)
         self._own(tensors, before)
         return out
+
+    def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
+        """Products of weights and constants among themselves are some module's, too."""
+        if products := _products(func, args, kwargs, out):
+            self.record.weight_macs.append((self.record.call.path, products))
 
     def _see(self, func: OpOverload, args: Any, out: Any) -> None:
         """Remember what is a view of what, of constants too: they may be filled with maps."""
@@ -303,10 +304,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _use_aside(self, tensor: Tensor) -> None:
-        """Nothing is claimed of statistics and indices, if somebody reads them at all, unless the rule can say more."""
+        """Nothing is claimed of statistics and indices, if somebody reads them at all."""
         _, op, value = self._asides.pop(id(tensor))
-        made = op.later(tensor) if op.later is not None else self._lost(tensor, op.name, (value,), "a second result")
-        self.hold(tensor, made)
+        self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
 
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
@@ -332,22 +332,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _again(self, op: Op, tensor: Tensor, value: Value) -> Value:
         """What nothing is known of, as a map of its own shape once it is a map again."""
-        lost = isinstance(self.record.graph.nodes[value.node].layer, Opaque)
-        if not lost or len(value.layout) != 2 + self.record.axes or not channels_in(value.layout[2:]):
+        if not self._is_lost(value) or len(value.layout) != 2 + self.record.axes or not channels_in(value.layout[2:]):
             return value
         return self._lost(tensor, op.name, (value,), "behind an operation that is not known")
 
-    def _products_behind(self, tensors: list[Tensor]) -> frozenset[int]:
-        return frozenset[int]().union(*[self._products.get(id(tensor), frozenset()) for tensor in tensors])
+    def _is_lost(self, value: Value) -> bool:
+        return isinstance(self.record.graph.nodes[value.node].layer, Opaque)
 
     def _own(self, tensors: list[Tensor], before: int) -> None:
         """The first node that reads weights counts them."""
         weights = set[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
         read = weights - self._read
         self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
-        if len(self.record.graph) > before:
-            costs = [self._costs.pop(one, 0) for one in self._products_behind(tensors)]
-            self.record.graph.nodes[-1].weight_macs += sum(costs)
         if weights & self._trained and len(self.record.graph) > before:
             self.record.graph.nodes[-1].trains = True
         if read and len(self.record.graph) > before:

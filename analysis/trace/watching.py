@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.modules.pooling import _AvgPoolNd, _MaxPoolNd
+from torch.nn.modules.pooling import _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
 
 from fieldspec.analysis.trace.layout import LayoutError
 from fieldspec.analysis.trace.recorder import Call, Recorder, Value
@@ -17,6 +17,7 @@ from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer
 
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
+WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # which take memory that no layer claims
 
 
 @contextmanager
@@ -45,7 +46,8 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dic
         if id(part) not in paths or not stack:
             return
         outer, first = stack.pop()
-        main = output[0] if isinstance(output, tuple) and output else output
+        several = isinstance(output, tuple) and output and not isinstance(part, WITH_INDICES)
+        main = output[0] if several else output
         value = tracer.value(main) if isinstance(main, Tensor) else None
         if value is not None and record.call.path:
             if not any(True for _ in part.children()):

@@ -1,4 +1,4 @@
-"""Which layer counts which weight."""
+"""Which layer counts which weight, and what is computed of weights alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from fieldspec.analysis.trace.recorder import Recorder
 def count_weights(
     module: nn.Module, record: Recorder, owner: Mapping[int, int]
 ) -> tuple[tuple[str, ...], tuple[int, int]]:
-    """Gives every weight (by id) to its owner, the first node that reads it; what none reads goes with its module."""
+    """Gives every weight (by id) to its owner, the first node that reads it; what none reads goes with its module.
+
+    What a module sums up to are its own weights: one that it was handed is its owner's.
+    """
     nodes = record.graph.nodes
     for node in nodes:
         node.params = node.buffers = 0
@@ -26,14 +29,16 @@ def count_weights(
         if name in state:
             elements.setdefault(id(buffer), (buffer.numel(), False))
             names.setdefault(id(buffer), name)
-    by_path: dict[str, int] = {}
+    first, by_path = _first(record), dict[str, int]()
     for index, call in enumerate(record.calls):
         by_path.setdefault(call.path, index)
     unread = []
     for weight, (count, trained) in elements.items():
         node_index = owner.get(weight)
+        home = names[weight].rpartition(".")[0]
+        if node_index is not None and _is_inside(record.calls[node_index].path, home):
+            node_index = _nearest(first, home)  # a module was handed a weight of one around it
         if node_index is None:
-            home = names[weight].rpartition(".")[0]
             if trained or home not in by_path:
                 unread.append(names[weight])
                 continue
@@ -46,3 +51,29 @@ def count_weights(
     counted = [tensor for name, tensor in module.named_buffers() if name in state and name not in unread]
     whole = [tensor for tensor in counted if not tensor.is_floating_point()]
     return tuple(unread), (sum(tensor.numel() for tensor in whole), sum(tensor.nbytes for tensor in whole))
+
+
+def count_products(record: Recorder) -> None:
+    """Gives products of weights among themselves to the module in which they are computed."""
+    first = _first(record)
+    for path, products in record.weight_macs:
+        record.graph.nodes[_nearest(first, path)].weight_macs += products
+
+
+def _first(record: Recorder) -> dict[str, int]:
+    """Of each module the first node of its own, not of one inside."""
+    found: dict[str, int] = {}
+    for index, call in enumerate(record.calls[1:], 1):
+        found.setdefault(call.path, index)
+    return found
+
+
+def _nearest(first: Mapping[str, int], path: str) -> int:
+    """The first node of a module, or of the nearest around it that has one; the input where none has."""
+    while path and path not in first:
+        path = path.rpartition(".")[0]
+    return first.get(path, 0)
+
+
+def _is_inside(path: str, other: str) -> bool:
+    return path != other and (not other or path.startswith(f"{other}."))
