@@ -13,7 +13,8 @@ from fieldspec.analysis.report import Report, report_of
 from fieldspec.analysis.trace.naming import name_nodes
 from fieldspec.analysis.trace.quiet import undisturbed
 from fieldspec.analysis.trace.recorder import Recorder
-from fieldspec.analysis.trace.tracer import Tracer, Values
+from fieldspec.analysis.trace.stand_ins import Values
+from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.analysis.trace.watching import settled, watched
 from fieldspec.analysis.trace.weights import count_products, count_weights
 from fieldspec.blocks.errors import FieldspecError

@@ -1,22 +1,58 @@
-"""Operations of our own, recorded whole, for functions that torch would take apart step by step or piece by piece."""
+"""Functions of torch before it takes them apart: some are spared values, for some an operation of our own stands in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor
 from torch.library import Library
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import register_flop_formula
+
+from fieldspec.analysis.trace.recorder import Recorder
 
 RECURRENT = {torch.lstm: "lstm", torch.gru: "gru", torch.rnn_tanh: "rnn_tanh", torch.rnn_relu: "rnn_relu"}
 _library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # torch
 
 
+class Values(TorchFunctionMode):
+    """Spares functions what torch would do with values.
+
+    Lists that choose channels become tensors here: torch would make them where the map is, and there they have no
+    values. Autocast is off: it would turn the weights, and not a map that has no values.
+    """
+
+    def __init__(self, record: Recorder) -> None:
+        super().__init__()
+        self.record = record
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch._C._set_grad_enabled:  # tracing is without gradients, so this is the module's own
+            self.record.graph.gradient_cut = True
+        if func is Tensor.__getitem__:
+            tensor, chosen = args
+            args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))
+        with ExitStack() as casts:
+            for device in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(device):
+                    casts.enter_context(torch.autocast(device, enabled=False))
+            return stand_in(func, args, kwargs)(*args, **kwargs)
+
+
+def _numbers(index: Any) -> Any:
+    if not isinstance(index, list) or not index or not all(isinstance(one, int) for one in index):
+        return index
+    of_masks = all(isinstance(one, bool) for one in index)
+    return torch.tensor([at for at, one in enumerate(index) if one] if of_masks else index)
+
+
 def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
-    """What is called instead of a function of torch: the function itself unless it is one of these."""
+    """What is called instead of a function of torch: an operation that is recorded whole, or the function itself."""
     if function is F.pad and (args[2:3] == ("circular",) or kwargs.get("mode") == "circular"):
         return _circular
     kind = RECURRENT.get(function)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
@@ -20,45 +18,12 @@ from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channe
 from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
-from fieldspec.analysis.trace.stand_ins import stand_in
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
-
-
-class Values(TorchFunctionMode):
-    """Spares functions what torch would do with values.
-
-    Lists that choose channels become tensors here: torch would make them where the map is, and there they have no
-    values. Autocast is off: it would turn the weights, and not a map that has no values.
-    """
-
-    def __init__(self, record: Recorder) -> None:
-        super().__init__()
-        self.record = record
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is torch._C._set_grad_enabled:  # tracing is without gradients, so this is the module's own
-            self.record.graph.gradient_cut = True
-        if func is Tensor.__getitem__:
-            tensor, chosen = args
-            args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))
-        with ExitStack() as casts:
-            for device in ("cpu", "cuda"):
-                if torch.is_autocast_enabled(device):
-                    casts.enter_context(torch.autocast(device, enabled=False))
-            return stand_in(func, args, kwargs)(*args, **kwargs)
-
-
-def _numbers(index: Any) -> Any:
-    if not isinstance(index, list) or not index or not all(isinstance(one, int) for one in index):
-        return index
-    of_masks = all(isinstance(one, bool) for one in index)
-    return torch.tensor([at for at, one in enumerate(index) if one] if of_masks else index)
 
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
