@@ -66,7 +66,7 @@ class Recorder:
     names: list[str] = field(default_factory=list)
     call: Call = field(default_factory=lambda: Call("", 1))
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
-    weight_macs: list[tuple[str, int]] = field(default_factory=list)  # multiply-adds without a map, by a module's path
+    weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # multiply-adds without a map: where, when
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
 
     @property

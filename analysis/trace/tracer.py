@@ -125,7 +125,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
         """Products of weights and constants among themselves are some module's, too."""
         if products := _products(func, args, kwargs, out):
-            self.record.weight_macs.append((self.record.call.path, products))
+            self.record.weight_macs.append((self.record.call.path, len(self.record.graph), products))
 
     def _see(self, func: OpOverload, args: Any, out: Any) -> None:
         """Remember what is a view of what, of constants too: they may be filled with maps."""

@@ -29,7 +29,7 @@ def count_weights(
         if name in state:
             elements.setdefault(id(buffer), (buffer.numel(), False))
             names.setdefault(id(buffer), name)
-    first, by_path = _first(record), dict[str, int]()
+    by_path: dict[str, int] = {}
     for index, call in enumerate(record.calls):
         by_path.setdefault(call.path, index)
     unread = []
@@ -37,7 +37,7 @@ def count_weights(
         node_index = owner.get(weight)
         home = names[weight].rpartition(".")[0]
         if node_index is not None and _is_inside(record.calls[node_index].path, home):
-            node_index = _nearest(first, home)  # a module was handed a weight of one around it
+            node_index = _nearest(record, home, node_index)  # a module was handed a weight of one around it
         if node_index is None:
             if trained or home not in by_path:
                 unread.append(names[weight])
@@ -55,24 +55,17 @@ def count_weights(
 
 def count_products(record: Recorder) -> None:
     """Gives products of weights among themselves to the module in which they are computed."""
-    first = _first(record)
-    for path, products in record.weight_macs:
-        record.graph.nodes[_nearest(first, path)].weight_macs += products
+    for path, index, products in record.weight_macs:
+        record.graph.nodes[_nearest(record, path, index)].weight_macs += products
 
 
-def _first(record: Recorder) -> dict[str, int]:
-    """Of each module the first node of its own, not of one inside."""
-    found: dict[str, int] = {}
-    for index, call in enumerate(record.calls[1:], 1):
-        found.setdefault(call.path, index)
-    return found
-
-
-def _nearest(first: Mapping[str, int], path: str) -> int:
-    """The first node of a module, or of the nearest around it that has one; the input where none has."""
-    while path and path not in first:
+def _nearest(record: Recorder, path: str, index: int) -> int:
+    """A module's own node, from an index on if it has any there, or that of the nearest around it; else the input."""
+    while True:
+        own = [at for at, call in enumerate(record.calls) if at and call.path == path]
+        if own or not path:
+            return next((at for at in own if at >= index), own[0] if own else 0)
         path = path.rpartition(".")[0]
-    return first.get(path, 0)
 
 
 def _is_inside(path: str, other: str) -> bool:
