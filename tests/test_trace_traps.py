@@ -288,3 +288,32 @@ def test_nearest_by_a_factor_that_the_sizes_do_not_have(size: int, factor: float
 def test_an_exact_lookup_keeps_its_pattern() -> None:
     """Where float32 agrees, two units are told for three, and not one for each."""
     assert nearest(24, 36, Fraction(2, 3), Fraction(1, 2)).period == 3
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_every_kind_of_padding(mode: Any) -> None:
+    """Windows are those of an interior unit, whatever lies around the map; every number is proved."""
+    layers = [nn.Conv2d(a, 8, 3, stride, 1, padding_mode=mode) for a, stride in ((3, 1), (8, 2))]
+    net = nn.Sequential(*layers, nn.CircularPad2d((2, 0, 1, -1)))
+    features = fs.analyze(net, input_size=(3, 16, 16)).features
+    assert (features.shape, features.receptive_field, features.start) == ((8, 8, 10), (5, 5), (-4, -6))
+    assert {check.verdict for check in fs.verify(net, input_size=(3, 16, 16)).checks} == {"proved"}
+
+
+def test_circular_padding_of_a_constant() -> None:
+    """It has values; and what torch refuses is refused."""
+
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.place = nn.Conv2d(3, 8, 3), nn.Conv2d(1, 8, 5, padding=1, padding_mode="circular")
+
+        def forward(self, x: Tensor) -> Tensor:
+            line = torch.linspace(-1, 1, x.shape[3], device=x.device).expand(1, 1, x.shape[2], -1)
+            placed: Tensor = self.conv(x) + self.place(line)
+            return placed
+
+    report = fs.analyze(Placed(), input_size=(3, 8, 8))
+    assert report.macs == 8 * 27 * 36 + 8 * 25 * 36
+    with pytest.raises(fs.FieldspecError, match="wrapping around more than once"):
+        fs.analyze(nn.Sequential(nn.Conv2d(3, 8, 3), nn.CircularPad2d(9)), input_size=(3, 8, 8))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from training_data import PLAIN, assert_same_tensors, fake, quick, tiny
+from training_data import PLAIN, assert_same_tensors, fake, quick, silent, stopped_in_the_second_epoch, tiny
 
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
@@ -27,10 +27,6 @@ from fieldspec.training.running import train
 from fieldspec.training.state import SafeState
 
 CARD: dict[str, Any] = {"classes": [f"pattern {number}" for number in range(10)], "mean": [0.4] * 3, "std": [0.2] * 3}
-
-
-def silent(text: str) -> None:
-    """Nothing is said."""
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +108,8 @@ def test_resumed(weights: str, data: Data, tmp_path: Path) -> None:
     """To the same tensors; run and card name the teacher, whose weights are in no state."""
     recipe, options = quick(distillation={"flip_averaged": True}), Options(teacher=weights)
     whole = train(tiny(), recipe, data, tmp_path / "whole", options, tell=silent)
-
-    def stop(text: str) -> None:
-        if text.startswith("epoch 2/3"):
-            raise FieldspecError("in the second epoch")
-
     with pytest.raises(FieldspecError, match="in the second epoch"):
-        train(tiny(), recipe, data, tmp_path / "broken", options, tell=stop)
+        train(tiny(), recipe, data, tmp_path / "broken", options, tell=stopped_in_the_second_epoch)
     train(tiny(), recipe, data, tmp_path / "broken", replace(options, resume=True), tell=silent)
     assert_same_tensors(tmp_path / "whole" / LAST, tmp_path / "broken" / LAST)
     card, _ = conclude(whole, data)

@@ -15,7 +15,17 @@ from typing import Any
 
 import pytest
 import torch
-from training_data import PLAIN, assert_same_tensors, fake, quick, tensors_of, tiny, write_cifar10
+from training_data import (
+    PLAIN,
+    assert_same_tensors,
+    fake,
+    quick,
+    silent,
+    stopped_in_the_second_epoch,
+    tensors_of,
+    tiny,
+    write_cifar10,
+)
 
 from fieldspec.architectures.checkpoint import load_card, load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
@@ -26,10 +36,6 @@ from fieldspec.training.options import Options
 from fieldspec.training.recipe import load_recipe
 from fieldspec.training.running import StoppedError, override_dropout, train
 from fieldspec.training.task import DivergedError, Task
-
-
-def silent(text: str) -> None:
-    """Tells nobody."""
 
 
 def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,14 +129,10 @@ def test_resume_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(record, "hardware", lambda *_: machine)
         monkeypatch.setattr(record, "versions", lambda: {"python": "3.11", **versions})
 
-    def stop(text: str) -> None:
-        if text.startswith("epoch 2"):
-            raise FieldspecError("in the second epoch")
-
     for machine in ("one", "another", "another"):
         move(machine, torch="2.6.0")
         with pytest.raises(FieldspecError, match="in the second epoch"):
-            train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=stop)
+            train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=stopped_in_the_second_epoch)
     move("a third", torch="2.14.1", timm="1.0")
     train(tiny(), recipe, fake(), tmp_path, Options(resume=True), tell=silent)
     move("where nothing is left to compute", torch="9")

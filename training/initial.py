@@ -25,8 +25,7 @@ def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
         seen = "was trained on the images that would be held out, too, and would be judged by them"
         raise FieldspecError(f"--initial-checkpoint {source}: {seen}; give --full")
     own, state = net.state_dict(), before.net.state_dict()
-    others = "classes" in before.card and before.classes != data.train.classes
-    if others or before.net.num_classes != net.num_classes:
+    if before.other_classes(data.train, data.name) is not None:
         own, state = ({name: t for name, t in one.items() if not name.startswith("head.fc.")} for one in (own, state))
     for name in own | state:
         shapes = [tuple(one[name].shape) if name in one else "missing" for one in (state, own)]

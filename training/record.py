@@ -32,6 +32,7 @@ SAME = (
     "augment",
     "initial_checkpoint",
 )
+DIGESTS = {"hash": "the spec", "digest": "images of digest", "teacher_digest": "a teacher of digest"}
 
 
 def information(
@@ -136,9 +137,8 @@ def _difference(key: str, before: Any, now: Any) -> str:
     if isinstance(before, dict) and isinstance(now, dict):
         key = next(name for name in {**before, **now} if before.get(name) != now.get(name))
         before, now = before.get(key), now.get(key)
-    what = {"hash": "the spec", "digest": "images of digest", "teacher_digest": "a teacher of digest"}.get(key, key)
-    short = [str(value)[:12] if key in ("hash", "digest", "teacher_digest") else value for value in (before, now)]
-    return f"was begun with {what} {short[0]!r}, not {short[1]!r}"
+    short = [str(value)[:12] if key in DIGESTS else value for value in (before, now)]
+    return f"was begun with {DIGESTS.get(key, key)} {short[0]!r}, not {short[1]!r}"
 
 
 def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:

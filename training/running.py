@@ -87,8 +87,7 @@ def train(
         StoppedError: Someone pressed Ctrl-C.
     """
     options = options or Options()
-    if options.teacher is not None and recipe.settings.distillation is None:
-        recipe = recipe.override(distillation={})
+    recipe = _with_teacher(recipe, options)
     stats = statistics(data.train)
     training, validated = _parts(data, options)
     trainer, run_files = make_trainer(recipe, folder, options, tell)
@@ -121,6 +120,14 @@ def train(
             raise StoppedError(f"stopped; the same command with --resume goes on ({folder})") from None
     net: Any = deepcopy(task.result)  # as it was built: what torch.compile made stays behind
     return Run(folder, net.cpu().eval(), info, run_files.history, first)
+
+
+def _with_teacher(recipe: Recipe, options: Options) -> Recipe:
+    """The recipe with a distillation, by its defaults if need be, where there is a teacher; and without where not."""
+    settings = recipe.settings
+    if options.teacher is None and settings.distillation is not None:
+        raise FieldspecError(f"recipe {settings.name} has a distillation; name the network that teaches with --teacher")
+    return recipe if options.teacher is None or settings.distillation is not None else recipe.override(distillation={})
 
 
 def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
@@ -178,11 +185,8 @@ def _task(
 
 def _teacher(recipe: Recipe, data: Data, stats: Statistics, options: Options, net: SpecNet) -> Teacher | None:
     settings = recipe.settings
-    if options.teacher is None and settings.distillation is None:
+    if options.teacher is None or settings.distillation is None:  # both or neither
         return None
-    if options.teacher is None:
-        raise FieldspecError(f"recipe {settings.name} has a distillation; name the network that teaches with --teacher")
-    assert settings.distillation is not None  # train has seen to it
     return Teacher(options.teacher, settings.distillation, net, data, stats, channels_last=settings.channels_last)
 
 

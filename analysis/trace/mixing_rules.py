@@ -87,7 +87,7 @@ def _others(layout: Layout, dim: int) -> list[Factor]:
 def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *, bias: bool) -> Value:
     """A linear layer that reads whole axes: what comes out has no place along them."""
     shape = op.record.shape(value)
-    _check_whole(op, value, spatial)
+    check_whole(op, value, spatial)
     left = {f.axis for at, pieces in enumerate(value.layout) if at != dim for f in pieces if f.axis > CHANNEL}
     inputs = size_of(value.layout[dim])
     others = _others(value.layout, dim)
@@ -104,7 +104,8 @@ def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *,
     return Value(op.add(layer, [value], made), layout)
 
 
-def _check_whole(op: Op, value: Value, spatial: Dim) -> None:
+def check_whole(op: Op, value: Value, spatial: Dim) -> None:
+    """Raise unless these are whole axes, not pieces of them."""
     shape = op.record.shape(value)
     if any(f.size != shape[f.axis] for f in spatial):
         raise LayoutError("an operation along a part of an axis")
@@ -262,7 +263,7 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     gone = [f for dim in dims for f in value.layout[dim]]
     spatial = tuple(f for f in gone if f.axis > CHANNEL)
     shape = op.record.shape(value)
-    _check_whole(op, value, spatial)
+    check_whole(op, value, spatial)
     axes = tuple(sorted({f.axis - 1 for f in spatial}))
     layout = tuple(() if at in dims else dim for at, dim in enumerate(value.layout))
     kept = layout if keep else tuple(dim for at, dim in enumerate(layout) if at not in dims)

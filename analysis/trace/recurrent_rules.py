@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole, with_dim
-from fieldspec.analysis.trace.mixing_rules import linear, reads_of
+from fieldspec.analysis.trace.mixing_rules import check_whole, linear, reads_of
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules import Op, Result, rule
 from fieldspec.analysis.trace.stand_ins import RECURRENT, products
@@ -37,11 +37,11 @@ def recurrent(op: Op) -> Result:
 
 def _last(op: Op, value: Value, state: Tensor) -> Value:
     """(layers * directions, batch, features) of an output with the steps in one dimension, the batch in the other."""
-    steps, batch = value.layout[int(op.arg("batch_first"))], value.layout[1 - op.arg("batch_first")]
+    steps = along(value.layout[int(op.arg("batch_first"))], spatial=True)
+    check_whole(op, value, steps)
+    batch = value.layout[1 - op.arg("batch_first")]
     layout = numbered((whole(CHANNEL, state.shape[0]), batch, whole(CHANNEL, state.shape[2])))
-    if any(factor.size != op.record.shape(value)[factor.axis] for factor in along(steps, spatial=True)):
-        raise LayoutError("a recurrent layer along a part of an axis")
-    axes = tuple(sorted(factor.axis - 1 for factor in along(steps, spatial=True)))
+    axes = tuple(sorted(factor.axis - 1 for factor in steps))
     sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
     shape = (size_of(channels_in(layout)), *sizes)
     return Value(op.add(Mix(op.name, shape, reduced=axes), [value], shape), layout)
