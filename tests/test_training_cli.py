@@ -70,6 +70,17 @@ def test_from_training_to_prediction(run: Run, tmp_path: Path, monkeypatch: pyte
     assert set(answers[0]["answers"][0]) == {"class", "probability"}
 
 
+def test_judging_keeps_freed_memory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On two cores it makes evaluation three times faster."""
+    told: list[bool] = []
+    monkeypatch.setattr("fieldspec.training.machine.keep_freed_memory", lambda: told.append(True))
+    write_image_folder(tmp_path / "fruit")
+    assert run("build", "tiny.yaml", "-o", "tiny.safetensors")[0] == 0
+    assert run("evaluate", "tiny.safetensors", "--data", "fake")[0] == 0
+    assert run("predict", "tiny.safetensors", "fruit/test/apple/0.png")[0] == 0
+    assert len(told) == 2
+
+
 def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
     """48x48 images of three classes: the head gets three classes, the images the network's size."""
     write_image_folder(tmp_path / "fruit")

@@ -57,8 +57,10 @@ def evaluate(
         need("evaluate --output", "report", "matplotlib")
     from fieldspec.training.datasets import NAMES, load_data
     from fieldspec.training.judging import judge
+    from fieldspec.training.machine import keep_freed_memory
     from fieldspec.training.networks import trained
 
+    keep_freed_memory()
     network = trained(weights, pretrained=pretrained)
     source = data or network.card.get("data", "cifar10")
     if data is None and source not in NAMES:
@@ -84,9 +86,11 @@ def predict(
     fieldspec predict runs/c1c2c3c40-fast25 photo.png
     fieldspec predict c1c2c3c40 --pretrained photos/ --top 5
     """
+    from fieldspec.training.machine import keep_freed_memory
     from fieldspec.training.networks import trained
     from fieldspec.training.prediction import predict as name_images
 
+    keep_freed_memory()
     predictions = list(name_images(trained(weights, pretrained=pretrained), images, top=top))
     if as_json:
         rows = [
