@@ -14,6 +14,7 @@ from fieldspec.analysis.report import LayerReport, Report
 from fieldspec.analysis.steps import backwards
 from fieldspec.analysis.tables import SCHEMA, by, portable
 from fieldspec.blocks.errors import FieldspecError, ShapeError
+from fieldspec.blocks.layers import Pad
 
 
 class Tile(NamedTuple):
@@ -93,7 +94,8 @@ def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = 
         layer: An id; the last map whose units have a place (`report.features`) by default.
 
     Raises:
-        FieldspecError: Some layer before sees the whole image, has a size of its own, or has an unknown field.
+        FieldspecError: Some layer before sees the whole image or wraps around it, has a size of its own, or has an
+            unknown field.
     Example:
         >>> from fieldspec.analysis import report_of
         >>> from fieldspec.blocks import LayerGraph, chain, conv
@@ -138,8 +140,12 @@ def _refuse(report: Report, at: LayerReport) -> None:
     if not at.field.axes:
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because its field is unknown")
     for index, taken in backwards(report, place(report, at)):
+        layer = report.layers[index]
+        if isinstance(layer.layer, Pad) and layer.layer.wraps:
+            why = f"{layer.id} joins opposite edges of the image"
+            raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
         for source, maps in taken:
-            before, layer = report.layers[source].shape, report.layers[index]
+            before = report.layers[source].shape
             for axis, read in enumerate(maps or ()):
                 larger = list(before)
                 larger[1 + axis] += read.advance

@@ -151,6 +151,18 @@ def test_any_module(name: str) -> None:
                 net(torch.empty(1, 3, height, 96, device="meta"))
 
 
+@pytest.mark.parametrize(("mode", "least"), [("reflect", 4), ("circular", 3), ("replicate", 1)])
+def test_padding_that_needs_room(mode: Any, least: int) -> None:
+    """Reflection takes three units beside the edge, wrapping three with it: torch refuses smaller maps."""
+    net = nn.Conv2d(3, 4, 7, padding=3, padding_mode=mode)
+    found = valid_input_sizes(report_of_module(net, (3, 16, 16)))
+    assert found is not None
+    assert str(found[0].runs) == f"{least} and more"
+    net(torch.zeros(1, 3, least, 16))
+    with pytest.raises(RuntimeError):
+        net(torch.zeros(1, 3, least - 1, 16))
+
+
 def test_a_size_seen_once_is_not_known() -> None:
     """Tracing sees a number where the code takes the image's size: nothing is claimed of other images."""
     report = report_of_module(Back(), (3, 32, 32))

@@ -2,9 +2,11 @@
 
 from dataclasses import FrozenInstanceError, dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import pytest
+import torch
 
 from fieldspec.blocks import FieldspecError, ShapeError
 from fieldspec.blocks import layers as L  # noqa: N812  # many of them
@@ -131,6 +133,20 @@ def test_ceil_mode(size: int, kernel: int, stride: int, padding: int, units: int
     """A last window may reach past the end, but not start there."""
     pool = L.Pool("avg", (kernel, kernel), (stride, stride), (padding, padding), ceil_mode=True)
     assert pool.output_shape((1, size, size)) == (1, units, units)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_pools_over_the_whole_map(size: int, ceil_mode: bool) -> None:
+    """A pool covers the map if every unit, the last one too, reads all of it: told by the gradient of each."""
+    for kernel, stride, padding in product(range(1, 6), range(1, 4), range(3)):
+        if 2 * padding > kernel or size + 2 * padding < kernel:
+            continue
+        pool = L.Pool("avg", (kernel,) * 2, (stride,) * 2, (padding,) * 2, ceil_mode)
+        x = torch.ones(1, 1, size, size, requires_grad=True)
+        units = torch.nn.functional.avg_pool2d(x, kernel, stride, padding, ceil_mode=ceil_mode).flatten()
+        seen = [torch.autograd.grad(unit, x, retain_graph=True)[0] for unit in units]
+        assert pool.covers([(1, size, size)]) == all(one.all() for one in seen), pool
 
 
 def test_costs_of_c1c2c3c40s_dilated_layer() -> None:

@@ -208,6 +208,19 @@ def test_refusals(layers: list[dict[str, Any]], error: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("shift", [False, True])
+def test_what_wraps_around_is_refused(shift: bool) -> None:
+    """A tile does not hold the other edge of the image."""
+
+    class Rolled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.roll(1, 2)
+
+    net = Rolled() if shift else nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular")
+    with pytest.raises(FieldspecError, match=r"cannot be run in tiles, because .* joins opposite edges of the image"):
+        tile_plan(report_of_module(net, (2, 32, 32)), 8)
+
+
 def test_no_tile_of_nothing() -> None:
     """A tile has at least one unit, along every axis."""
     with pytest.raises(FieldspecError, match="tile: needs 2 numbers above 0, one an axis, gets 0"):

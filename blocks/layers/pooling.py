@@ -65,10 +65,12 @@ class Pool(Layer):
         return tuple([sliding(kernel, stride, self.dilation, padding) for kernel, stride, padding in windows])
 
     def covers(self, inputs: Sequence[Shape]) -> bool:
-        return self.dilation == 1 and all(
-            kernel - padding >= size
-            for kernel, padding, size in zip(self.kernel_size, self.padding, inputs[0][1:], strict=True)
-        )
+        return self.dilation == 1 and all(self._covers(axis, size) for axis, size in enumerate(inputs[0][1:]))
+
+    def _covers(self, axis: int, size: int) -> bool:
+        """Whether the first window reaches the end and the last one, which `ceil_mode` may add, the beginning."""
+        last = (self._output_size(axis, size) - 1) * self.stride[axis]
+        return self.kernel_size[axis] - self.padding[axis] >= size and last <= self.padding[axis]
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return Saved(inputs=True, bytes=8 * numel(output)) if self.type == "max" else INPUTS_SAVED  # int64 indices

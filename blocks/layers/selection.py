@@ -52,7 +52,7 @@ class Pad(Layer):
     """Units added before and after a map along each axis, whatever they hold; negative sides crop.
 
     Padding by reflection, replication or wrapping differs from zeros only in units beside the edge: windows are
-    those of an interior unit.
+    those of an interior unit. Reflection needs a map that is larger than a side, wrapping one as large.
     """
 
     kind: ClassVar[str] = "pad"
@@ -61,8 +61,16 @@ class Pad(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = inputs[0]
-        padded = zip(sizes, self.padding, strict=True)
+        padded = list(zip(sizes, self.padding, strict=True))
+        least = {"reflect": 1, "circular": 0}.get(self.mode)
+        if least is not None and any(size < max(sides) + least for size, sides in padded):
+            raise ShapeError(f"{self.mode} padding of {self.padding} is too wide for {'x'.join(map(str, sizes))}")
         return (channels, *[size + before + after for size, (before, after) in padded])
+
+    @property
+    def wraps(self) -> bool:
+        """Whether units at one edge read those at the other."""
+        return self.mode in ("circular", "roll")
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
         return tuple([sliding(1, 1, 1, before) for before, _ in self.padding])
