@@ -19,9 +19,11 @@ def measure_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
 
 
 def measure_buffers(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the buffers that the state keeps, those of some names left out."""
+    """Elements of the state that do not train (buffers and frozen parameters), those of some names left out."""
     state = module.state_dict()
-    return sum(state[name].numel() for name, _ in module.named_buffers() if name in state and name not in without)
+    named = [*module.named_buffers(), *module.named_parameters()]
+    still = [name for name, tensor in named if name in state and not tensor.requires_grad]
+    return sum(state[name].numel() for name in still if name not in without)
 
 
 def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:

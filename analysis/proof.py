@@ -47,6 +47,7 @@ def prove(
         >>> {check.verdict for check in checks}
         {'proved'}
     """
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     inputs = [layer.shape for layer in report.layers if isinstance(layer.layer, Input)]
     if path_of is None:
         path_of = _traced_path(report) if report.ends else str

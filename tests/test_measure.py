@@ -47,10 +47,11 @@ class TestCounts:
         assert measure_buffers(self.net) == 2 * 8 + 1
 
     def test_frozen_parameters_are_not_counted(self) -> None:
-        """What does not train is no parameter here."""
+        """What does not train is no parameter here, but stands with the buffers."""
         layer = nn.Linear(2, 3)
         layer.bias.requires_grad_(False)
         assert measure_parameters(layer) == 6
+        assert measure_buffers(layer) == 3
 
     def test_shapes(self) -> None:
         """Each submodule's output without the batch; the whole under the empty path."""

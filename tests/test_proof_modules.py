@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fieldspec.analysis import Check, Report, prove, report_of
 from fieldspec.analysis.measure_memory import measure_live_bytes
+from fieldspec.analysis.trace import report_of_module
 from fieldspec.blocks import LayerGraph
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Activation, Add, Conv, Input, Shape
@@ -209,3 +210,22 @@ def test_live_bytes_are_those_of_nothing_in_place() -> None:
     """Two maps of 4 * 2 * 16 * 16 bytes at every step; a size holds no memory."""
     live = measure_live_bytes(InPlace(), MAP, functions=False)
     assert live == {"": 4096, "input": 2048, "conv": 4096, "act": 4096}
+
+
+def test_a_frozen_part_and_kept_statistics() -> None:
+    """Frozen weights are told with the buffers, and a norm that uses kept statistics reads no more than its window."""
+    net = nn.Sequential(THREE.module(), nn.InstanceNorm2d(2, track_running_stats=True), THREE.module())
+    net[0].requires_grad_(False)
+    report = report_of_module(net, MAP)
+    assert (report.params, report.buffers) == (38, 38 + 5)
+    assert not open_ones(prove(net, report))
+
+
+def test_what_torch_compile_wraps_is_measured() -> None:
+    """And nothing is compiled for it."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("compiled")
+
+    net: Any = torch.compile(nn.Sequential(THREE.module(), nn.ReLU()), backend=refuse)
+    assert not open_ones(prove(net, report_of_module(net, MAP)))

@@ -83,7 +83,14 @@ def layer_norm(
     return mixed(run, here, x, range(-len(normalized_shape), 0))
 
 
-@rule("group_norm", "instance_norm")
+@rule("instance_norm")
+def instance_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """Statistics over the map, unless those that were kept are used."""
+    of_input = kwargs.get("use_input_stats", args[4] if len(args) > 4 else True)
+    return group_norm(run, here, func, x) if of_input else copied(x)
+
+
+@rule("group_norm")
 def group_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Statistics over the map; without one, over channels."""
     if x.dim() == 2:
