@@ -17,7 +17,8 @@ class Field(NamedTuple):
     """What one unit of a layer sees of the input, per axis, in pixels.
 
     `exact`: proven by construction. `whole_input`: a global operation (`global_since`) lies before, and the
-    numbers are of the local field. `bound`: an upper bound. `unknown`: no number, where an operation is not known
+    numbers are of the local field; beyond it a unit sees all of the input, or as much as that operation reads: a
+    row, what came before. `bound`: an upper bound. `unknown`: no number, where an operation is not known
     or windows of more than 16,384 kinds, or with holes over more than 65,536 pixels, would have to be kept.
     """
 

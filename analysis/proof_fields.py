@@ -214,18 +214,18 @@ def _more(target: Target, meters: _Meters) -> Iterator[Check]:
     tries = [(axis, square) for square in squares for axis in range(meters.rank)]
     try:
         sees_more = any(meters.of(target, *one).sees_more(key, _count(layer)) for one in tries)
-        yield compared("sees whole input", target.id, layer.global_since is not None, sees_more)
+        yield compared("sees beyond window", target.id, layer.global_since is not None, sees_more)
     except Exception as error:  # as above
-        yield unproved("sees whole input", target.id, layer.global_since is not None, error)
+        yield unproved("sees beyond window", target.id, layer.global_since is not None, error)
 
 
 def _whole(target: Target, meters: _Meters) -> Iterator[Check]:
     """Where a local part cannot be told from the rest: whether a unit reads most of the input."""
     try:
         sees_all = any(meters.of(target, axis).sees_all(target.key or "") for axis in range(meters.rank))
-        yield compared("sees whole input", target.id, True, sees_all)
+        yield compared("sees beyond window", target.id, True, sees_all)
     except Exception as error:  # as above
-        yield unproved("sees whole input", target.id, True, error)
+        yield unproved("sees beyond window", target.id, True, error)
 
 
 def _only_misses(units: Units, claimed: AxisField) -> bool:

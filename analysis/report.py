@@ -75,7 +75,7 @@ class LayerReport(NamedTuple):
 
     @property
     def global_since(self) -> str | None:
-        """The id of the first global operation before, if any: from there on a unit sees the whole input."""
+        """The id of the first global operation before, if any: from there on a unit sees more than its window."""
         return self.field.global_since
 
     @property

@@ -141,7 +141,7 @@ def notes(report: Report) -> list[str]:
         lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
     since = report.features.global_since
     if since:
-        lines.append(f"* From {since} on every unit also sees the whole input; fields are the local ones.")
+        lines.append(f"* From {since} on units also see beyond these fields, up to the whole input.")
     for layer in report.layers:
         if layer.field.axes and layer.touched != layer.receptive_field:
             reads, span = by(layer.touched), by(layer.receptive_field)

@@ -132,10 +132,10 @@ def test_altered_fields(change: Callable[[AxisField], AxisField], refuted: str) 
 
 
 def test_claimed_global() -> None:
-    """A network that sees its window only does not see the whole input."""
+    """A network that sees its window only does not see beyond it."""
     report = claim()
     field = report[LAST].field._replace(status="whole_input", global_since="first.conv")
-    assert verdicts(HOLED, altered(report, LAST, field=field)) == {"sees whole input": {LAST}}
+    assert verdicts(HOLED, altered(report, LAST, field=field)) == {"sees beyond window": {LAST}}
 
 
 def test_another_network() -> None:

@@ -78,7 +78,7 @@ def test_layers(layer: nn.RNNBase, then: Any, macs: int) -> None:
     assert (at.receptive_field, at.status) == ((3,), "whole_input")
     assert not refuted(verification)
     proved = {(check.what, check.layer) for check in verification.checks if check.verdict == "proved"}
-    assert {(what, "layer") for what in ("macs", "shape", "receptive_field", "sees whole input")} <= proved
+    assert {(what, "layer") for what in ("macs", "shape", "receptive_field", "sees beyond window")} <= proved
     assert any(check.what == "peak bytes" and check.verdict == "proved" for check in verification.checks)
 
 
