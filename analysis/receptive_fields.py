@@ -99,7 +99,7 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
 
 def _source(node: Node, image: Shape) -> Field:
     """The field of what reads nothing: an input, or values that do not depend on one."""
-    if isinstance(node.layer, Constant):
+    if isinstance(node.layer, Constant) or len(node.shape) < 2 <= len(image):  # a vector beside the image: no pixel
         return Field((AxisField(1, 1, (NOTHING,)),) * (len(image) - 1), placeless=True)
     if isinstance(node.layer, Input) and node.shape[1:] == image[1:]:
         return Field((PIXEL,) * (len(image) - 1), placeless=len(image) == 1)

@@ -125,6 +125,10 @@ def summary(report: Report) -> list[str]:
 def notes(report: Report) -> list[str]:
     """What the numbers alone do not say: whole-input operations, holes, misaligned branches."""
     lines = []
+    for layer in report.layers[1:]:
+        if isinstance(layer.layer, Input) and layer.status == "unknown":
+            size = by(layer.shape[1:])
+            lines.append(f"{layer.id} is {size}, another size than the image's; what depends on it is unknown.")
     opaque = [
         (layer.id, layer.layer)
         for layer in report.layers  # the first causes: not what only follows from one

@@ -155,6 +155,32 @@ def test_any_module() -> None:
     torch.testing.assert_close(in_tiles(net, "features.9", x, tiling, whole), whole, atol=1e-5, rtol=0)
 
 
+class UNet(nn.Module):
+    """One level down and up again by a factor, beside the map of the image's size."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(6, 3, 3, padding=1)
+        self.low = nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), nn.ReLU(), nn.Upsample(scale_factor=2, mode=mode))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> (batch, 3, height, width)."""
+        high = self.first(x)
+        mapped: Tensor = self.last(torch.cat([high, self.low(high)], 1))
+        return mapped
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
+def test_a_traced_u_net(mode: str) -> None:
+    """Resizing by a factor is the same at every size, unlike resizing to one."""
+    torch.manual_seed(0)
+    net = UNet(mode).double()
+    tiling = tile_plan(report_of_module(net, (2, 32, 32)), 8)
+    x = torch.randn(1, 2, 44, 38, dtype=torch.float64)
+    whole = at(net, "last", x)
+    torch.testing.assert_close(in_tiles(net, "last", x, tiling, whole), whole, atol=1e-5, rtol=0)
+
+
 def images(report: Report, data: st.DataObject) -> tuple[int, int]:
     """A size that runs, somewhat larger than the spec's."""
     sizes = valid_input_sizes(report)

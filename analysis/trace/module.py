@@ -40,8 +40,8 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
 
     Args:
         module: Any module, on any device.
-        input_size: (channels, *axes) of one example, without the batch; a list of them for several inputs. Fields
-            are in pixels of the first.
+        input_size: (channels, *axes) of one example, without the batch; a list of them for several inputs, where () is
+            one number for each example. Fields are in pixels of the first.
 
     Raises:
         FieldspecError: The module does not run on such an input, or needs values to decide what to do.
@@ -101,7 +101,7 @@ def _name(module: nn.Module) -> str:
 def _shapes(input_size: Any) -> list[Shape]:
     many = [input_size] if all(isinstance(size, int) for size in input_size) else list(input_size)
     shapes = [tuple(int(size) for size in shape) for shape in many]
-    if not shapes or any(not 1 <= len(shape) <= 4 or min(shape) < 1 for shape in shapes):
+    if not shapes or not shapes[0] or any(len(shape) > 4 or min(shape, default=1) < 1 for shape in shapes):
         raise FieldspecError(
             f"input_size: needs (channels, height, width) such as (3, 224, 224), without the batch, gets {input_size!r}"
         )

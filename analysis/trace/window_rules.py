@@ -194,7 +194,10 @@ def resize(op: Op) -> Value:
             if mode == "nearest" and units in (size, 2 * size) and ratio * units != size:
                 raise LayoutError(f"nearest resizing of {size} to {units} by {float(1 / ratio):g}: kernels differ")
     corners = "align_corners" in op.schema and bool(op.arg("align_corners"))
-    layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]  # in MODES
+    if ratios and not corners and all(ratio.numerator == 1 for ratio in ratios):  # holds for maps of any size
+        layer = Resize(tuple([ratio.denominator for ratio in ratios]), mode=mode)  # type: ignore[arg-type]  # in MODES
+    else:
+        layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]
     return Value(op.add(layer, [value], shape), layout)
 
 
