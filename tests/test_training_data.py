@@ -17,6 +17,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training import datasets
 from fieldspec.training.datasets import load_data, open_image
 from fieldspec.training.images import Images, hold_out, statistics, unnormalize
+from fieldspec.training.record import summary
 
 INPUT = (3, 32, 32)
 
@@ -103,6 +104,29 @@ def test_val_is_held_out(tmp_path: Path) -> None:
     assert only_val.test is None
 
 
+def test_what_is_left_out_is_told(tmp_path: Path) -> None:
+    """Files whose endings torchvision does not know are no images; the run says how many there are."""
+    folder = write_image_folder(tmp_path / "a")
+    for part in ("train", "test"):
+        (folder / part / "apple" / "0.png").rename(folder / part / "apple" / "0.gif")
+    data = load_data(str(folder), input_size=INPUT)
+    assert (len(data.train), data.left_out) == (35, 2)
+    assert summary(data, statistics(data.train), 35, {}).endswith(".webp: 2")
+
+
+def test_a_large_photograph_is_decoded_smaller(tmp_path: Path) -> None:
+    """And looks the same, whichever way it is turned."""
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 256, (6, 4, 3), dtype=np.uint8))
+    large = coarse.resize((1200, 1800), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[274] = 6  # turned by a quarter
+    large.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    large.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "a.png")
+    one, other = (open_image(tmp_path / f"a.{kind}", (3, 24, 36)).astype(int) for kind in ("jpg", "png"))
+    assert abs(one - other).max() <= 6
+
+
 def test_broken_image_folders(tmp_path: Path) -> None:
     """Each thing that is missing or odd has its line."""
     alone = write_image_folder(tmp_path / "alone", ("train",))
@@ -118,8 +142,11 @@ def test_broken_image_folders(tmp_path: Path) -> None:
         load_data(str(odd), input_size=INPUT)
     broken = write_image_folder(tmp_path / "broken")
     (broken / "train" / "apple" / "3.png").write_bytes(b"no image")
-    with pytest.raises(FieldspecError, match=r"3\.png: is no image that Pillow can read"):
+    (broken / "train" / "cherry" / "5.png").write_bytes(b"nor this")
+    with pytest.raises(FieldspecError, match=r"3\.png: is no image that Pillow can read\n.*5\.png: is no image"):
         load_data(str(broken), input_size=INPUT)
+    write_image_folder(tmp_path / "mended")
+    (tmp_path / "mended" / "train" / "cherry" / "5.png").replace(broken / "train" / "cherry" / "5.png")
     whole = (broken / "train" / "apple" / "4.png").read_bytes()
     (broken / "train" / "apple" / "3.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FieldspecError, match=r"3\.png: "):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
 from timm.models import generate_default_cfgs
 from torchmetrics.functional.classification import multiclass_calibration_error
-from training_data import colored, tiny
+from training_data import PLAIN, colored, fake, tiny
 
 from fieldspec.architectures import catalogue, pretrained, timm_models
 from fieldspec.architectures.builder import build
@@ -25,7 +28,9 @@ from fieldspec.training.files import read_json, write_json
 from fieldspec.training.images import Images
 from fieldspec.training.networks import trained
 from fieldspec.training.prediction import predict
+from fieldspec.training.recipe import load_recipe
 from fieldspec.training.reporting import report
+from fieldspec.training.running import train
 
 NAMES = tuple(f"class {n}" for n in range(10))
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -120,6 +125,18 @@ def test_pictures(classes: int, tmp_path: Path) -> None:
     assert (data["weights"], data["images"], data["schema"]) == ("w", 300, 1)
 
 
+def test_names_that_are_no_plain_text(tmp_path: Path) -> None:
+    """Formulas, bytes of another encoding and signs that the font lacks are drawn as well as can be, in silence."""
+    result, images = judged(40, 4)
+    names = ("$\\frac$", "caf\udce9", "\u5c71" * 20, "100%")
+    result, images = replace(result, classes=names), replace(images, classes=names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report(tmp_path, result, images, about={})
+        plots.save(plots.samples(images, [images.pixels[:4]], np.arange(4)), tmp_path / "samples.png")
+    assert "  100%  " in str(result)
+
+
 def test_what_the_pictures_say() -> None:
     """Titles name the actual and the predicted class, curves the sets that were looked at."""
     result, images = judged()
@@ -160,6 +177,21 @@ def test_trained_from_a_file(checkpoint: Path) -> None:
     assert not network.net.training
     checkpoint.rename(checkpoint.with_name("last.safetensors"))
     assert trained(str(checkpoint.parent)).classes == NAMES
+
+
+def test_timm_is_told_how_images_are_normalized(tmp_path: Path) -> None:
+    """By the run's network and by what is loaded from it, which timm writes as a folder that it reads back."""
+    recipe = load_recipe({**PLAIN, "epochs": 1})
+    run = train(tiny(), recipe, fake(), tmp_path / "run", tell=lambda text: None)
+    loaded = trained(str(tmp_path / "run"))
+    for net in (run.net, loaded.net):
+        config = timm.data.resolve_model_data_config(net)  # type: ignore[no-untyped-call]
+        assert (config["mean"], config["std"]) == (loaded.mean, loaded.std)
+        known: Any = net.pretrained_cfg
+        assert known["label_names"] == loaded.classes == fake().train.classes
+    timm.models.save_for_hf(loaded.net, str(tmp_path / "hub"))
+    again: Any = timm.create_model(f"local-dir:{tmp_path / 'hub'}", pretrained=True)
+    assert again.pretrained_cfg["mean"] == list(loaded.mean)
 
 
 def test_trained_without_a_card(tmp_path: Path) -> None:
@@ -247,6 +279,17 @@ def test_predict(checkpoint: Path, tmp_path: Path) -> None:
     (everything,) = predict(network, [folder / "0.png"], top=99)
     assert sum(chance for _, chance in everything.answers) == pytest.approx(1, abs=1e-5)
     assert len(everything.answers) == 10
+
+
+def test_predict_the_others(checkpoint: Path, tmp_path: Path) -> None:
+    """Files that cannot be read need not cost the answers to the others."""
+    for number, pixels in enumerate(colored([1, 2], 32, 0)):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "1.png").write_bytes(b"no image")
+    told: list[str] = []
+    found = list(predict(trained(str(checkpoint)), [tmp_path], skip=told.append))
+    assert [one.path.name for one in found] == ["0.png"]
+    assert told == [f"{tmp_path / '1.png'}: is no image that Pillow can read"]
 
 
 def test_predict_what_is_not_there(checkpoint: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import MixUp
 from training_data import PLAIN, fake, tensors_of, tiny
 
 from fieldspec.blocks.errors import FieldspecError
@@ -260,3 +261,72 @@ def test_images_that_were_trained_on(run: Train) -> None:
         network = trained(str(run(folder=f"full {full}", full=full).folder))
         said = {split: judge(network, fake(), split)[1]["trained_on"] for split in ("train", "held-out", "test")}
         assert said == {"train": True, "held-out": full, "test": False}
+
+
+def test_folders_of_one_name(run: Train) -> None:
+    """Other images in a folder called alike were not trained on; nor are the same ones news in a renamed folder."""
+    own = replace(fake(), name="photos")
+    other = replace(relabelled(own, pixels=255 - own.train.pixels), name="photos")
+    network = trained(str(run(own, full=True).folder))
+    assert [network.has_seen(data, "held-out") for data in (own, other)] == [True, False]
+    assert network.has_seen(replace(own, name="pictures"), "held-out")
+
+
+def test_a_run_without_a_state_begins_anew(run: Train, tmp_path: Path) -> None:
+    """A recipe that diverged in its first epoch is mended, and the same folder taken again with --resume."""
+    with pytest.raises(DivergedError):
+        run(recipe={"optimizer": {"sgd": {"lr": 1e30}}})
+    with pytest.raises(FieldspecError, match="holds a run already; continue it with --resume"):
+        run()
+    assert len(run(resume=True).history) == 2
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]["optimizer"]["sgd"]["lr"] == 0.1
+
+
+def test_the_larger_share_of_two_mixed_images_counts(run: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training accuracy is of the label of which there is more."""
+    targets: list[torch.Tensor] = []
+    counted: list[torch.Tensor] = []
+    mix, measure = MixUp.forward, Task._measure
+
+    def watched(self: Any, *inputs: Any) -> Any:
+        mixed = mix(self, *inputs)
+        targets.append(mixed[1])
+        return mixed
+
+    def watch(self: Task, name: str, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        if name == "train":
+            counted.append(labels)
+        measure(self, name, loss, logits, labels)
+
+    monkeypatch.setattr(MixUp, "forward", watched)
+    monkeypatch.setattr(Task, "_measure", watch)
+    run(recipe={"epochs": 1, "mixup": 1.0})
+    assert len(counted) == 19
+    assert all(torch.equal(target.argmax(1), labels) for target, labels in zip(targets, counted, strict=True))
+
+
+def test_from_python(tmp_path: Path) -> None:
+    """Names, paths and plain data do; what cannot be meant is refused."""
+    folder = str(tmp_path / "run")
+    run = train(tiny().to_dict(), {**PLAIN, "epochs": 1}, "fake", folder, Options(devices=1))  # type: ignore[arg-type]
+    assert run.folder == tmp_path / "run"
+    with pytest.raises(FieldspecError, match="augment: needs host or device, gets 'gpu'"):
+        Options(augment="gpu")  # type: ignore[arg-type]
+    with pytest.raises(FieldspecError, match="'tets' is no part of a data set; give test, held-out or train"):
+        judge(trained(folder), fake(), "tets")
+    with pytest.raises(FieldspecError, match="fake: its images are 3x32x32, and tiny takes 3x16x16"):
+        train(tiny(input=[3, 16, 16]), PLAIN, fake(), folder)
+
+
+def test_one_image_a_batch(run: Train) -> None:
+    """Batch norm has nothing to normalize where the map is one unit."""
+    norm = tiny(layers=[{"conv": {"out": 8}}, {"squeeze_excite": {}}, {"global_pool": {}}, {"conv": {"out": 8}}])
+    recipe = load_recipe({**PLAIN, "batch_size": 1})
+    with pytest.raises(FieldspecError, match="batch_size 1: a batch norm of a 1x1 map needs more than one image"):
+        train(norm, recipe, fake(), Path("run"), tell=lambda text: None)
+
+
+def test_a_look_at_test_images_that_are_not_there(run: Train) -> None:
+    """It is refused, and not left out in silence."""
+    with pytest.raises(FieldspecError, match="--test-each-epoch: fake has no test images"):
+        run(replace(fake(), test=None), test_each_epoch=True)

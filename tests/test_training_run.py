@@ -231,6 +231,16 @@ def test_workers_change_nothing(tmp_path: Path, augment: Any) -> None:
     assert_same_tensors(tmp_path / "0" / "last.safetensors", tmp_path / "1" / "last.safetensors")
 
 
+def test_workers_go_on_with_the_same_run(tmp_path: Path) -> None:
+    """They are given batches before Lightning tells the order which epoch it is."""
+    train(tiny(), quick(), fake(), tmp_path / "whole", tell=silent)
+    with pytest.raises(FieldspecError, match="in the second epoch"):
+        train(tiny(), quick(), fake(), tmp_path / "stopped", tell=stopped_in_the_second_epoch)
+    train(tiny(), quick(), fake(), tmp_path / "stopped", Options(resume=True, workers=2), tell=silent)
+    for name in ("last", "state"):
+        assert_same_tensors(tmp_path / "whole" / f"{name}.safetensors", tmp_path / "stopped" / f"{name}.safetensors")
+
+
 def test_full(tmp_path: Path) -> None:
     """--full trains on all images, so that there is no best epoch to keep."""
     run = train(tiny(), load_recipe({**PLAIN, "epochs": 1}), fake(), tmp_path, Options(full=True), tell=silent)

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldspec.training.conclusion import conclude
     from fieldspec.training.datasets import Data, load_data
     from fieldspec.training.evaluation import Evaluation, evaluate
     from fieldspec.training.images import Images, Statistics, hold_out, statistics, unnormalize
@@ -30,6 +31,7 @@ _HOME = {
     "Statistics": "images",
     "StoppedError": "running",
     "Trained": "networks",
+    "conclude": "conclusion",
     "evaluate": "evaluation",
     "hold_out": "images",
     "judge": "judging",
@@ -56,6 +58,7 @@ __all__ = [
     "Statistics",
     "StoppedError",
     "Trained",
+    "conclude",
     "evaluate",
     "hold_out",
     "judge",

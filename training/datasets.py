@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from fieldspec.architectures.problems import mend
 from fieldspec.blocks.errors import FieldspecError
@@ -20,6 +21,7 @@ from fieldspec.training.randomness import generator
 __all__ = ["Data", "load_data", "open_image"]
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "fieldspec"
+MOST_NAMED = 20  # damaged files
 NAMES = ("cifar10", "cifar100", "fake", "imagefolder:FOLDER")
 _FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 
@@ -32,6 +34,7 @@ class Data:
     train: Images
     held_out: Images | None  # None: a part of the training images is taken
     test: Images | None
+    left_out: int = 0  # files among the images whose endings are none of Pillow's that torchvision knows
 
 
 def load_data(source: str, *, input_size: tuple[int, int, int]) -> Data:
@@ -132,7 +135,9 @@ def _image_folder(folder: Path, input_size: tuple[int, int, int]) -> Data:
                 raise FieldspecError(f"{folder}: train and {name} have different classes: {', '.join(odd)}")
     if not others:
         raise FieldspecError(f"{folder}: has neither 'val' nor 'test' beside 'train'; one of them is needed")
-    return Data(folder.resolve().name, train, others.get("val"), others.get("test"))
+    files = [path for part in ("train", *others) for path in (folder / part).rglob("*") if path.is_file()]
+    left_out = sum(not path.name.lower().endswith(IMG_EXTENSIONS) for path in files)
+    return Data(folder.resolve().name, train, others.get("val"), others.get("test"), left_out)
 
 
 def _class_folders(folder: Path, input_size: tuple[int, int, int]) -> Images:
@@ -143,8 +148,15 @@ def _class_folders(folder: Path, input_size: tuple[int, int, int]) -> Images:
     except FileNotFoundError as error:  # no class, or one without images
         raise FieldspecError(f"{folder}: {str(error).splitlines()[0]}") from None
     pixels = np.empty((len(found), *input_size[1:], input_size[0]), np.uint8)
+    wrong = []
     for number, (path, _) in enumerate(found.samples):
-        pixels[number] = open_image(Path(path), input_size)
+        try:
+            pixels[number] = open_image(Path(path), input_size)
+        except FieldspecError as error:
+            wrong.append(str(error))
+    if wrong:
+        more = [f"and {len(wrong) - MOST_NAMED:,} more"] if len(wrong) > MOST_NAMED else []
+        raise FieldspecError("\n".join([*wrong[:MOST_NAMED], *more]))
     return _images(pixels, found.targets, tuple(found.classes))
 
 
@@ -156,6 +168,7 @@ def open_image(path: Path, input_size: tuple[int, int, int]) -> NDArray[np.uint8
     """
     try:
         with Image.open(path) as image:
+            image.draft(None, (4 * max(input_size[1:]),) * 2)  # a JPEG of megapixels is decoded smaller, and faster
             image.load()
             return _resized(_eight_bits(ImageOps.exif_transpose(image)), input_size)
     except UnidentifiedImageError:
@@ -175,6 +188,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
     channels, height, width = input_size
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
     image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)

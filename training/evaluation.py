@@ -107,18 +107,17 @@ class Evaluation:
     def __str__(self) -> str:
         width = max(map(len, self.classes))
         rows = [
-            f"  {name:<{width}}  {f'{value:7.2%}' if value is not None else 'no images'}"
+            f"  {name:<{width}}  {f'{100 * value:6.2f} %' if value is not None else 'no images'}"
             for name, value in self.per_class.items()
         ]
-        text = "\n".join(
+        return "\n".join(
             [
-                f"accuracy {self.accuracy:.2%}, loss {self.loss:.4f} on {len(self.labels):,} images",
-                f"flip-averaged accuracy {self.flip_accuracy:.2%}",
-                f"calibration error (15 bins) {self.calibration_error:.2%}",
+                f"accuracy {100 * self.accuracy:.2f} %, loss {self.loss:.4f} on {len(self.labels):,} images",
+                f"flip-averaged accuracy {100 * self.flip_accuracy:.2f} %",
+                f"calibration error (15 bins) {100 * self.calibration_error:.2f} %",
                 *rows,
             ]
         )
-        return text.replace("%", " %")
 
 
 def evaluate(

@@ -51,6 +51,10 @@ def part(data: Data, split: str) -> Images:
             return data.train if own else data.train.select(train_numbers)
         case "held-out":
             return data.held_out if data.held_out is not None else data.train.select(held_out_numbers)
+        case "test":
+            pass
+        case _:
+            raise FieldspecError(f"{split!r} is no part of a data set; give test, held-out or train")
     if data.test is None:
         raise FieldspecError(f"{data.name} has no test images; give --split held-out")
     return data.test

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldspec.architectures import catalogue
-from fieldspec.architectures.builder import CIFAR10, create, default_cfg
+from fieldspec.architectures.builder import CIFAR10, build, create, default_cfg
 from fieldspec.architectures.checkpoint import load_card, load_checkpoint
 from fieldspec.architectures.pretrained import weights_of
 from fieldspec.architectures.problems import mend
@@ -52,7 +52,15 @@ class Trained:
     def has_seen(self, data: Data, split: str) -> bool:
         """Whether it was trained on these images (train, held-out or test), by what its card says."""
         taken = split == "train" or (split == "held-out" and data.held_out is None and self.card.get("full", False))
-        return self.card.get("data") == data.name and taken
+        return taken and self._is_of(data)
+
+    def _is_of(self, data: Data) -> bool:
+        """By the digest of a folder's images, which only tells those of one size apart; else by the name."""
+        channels, height, width = self.spec.input
+        alike = data.train.pixels.shape[1:] == (height, width, channels)
+        if "digest" in self.card and alike:
+            return bool(self.card["digest"] == data.train.digest)
+        return bool(self.card.get("data") == data.name)
 
 
 def trained(source: str, *, pretrained: bool = False) -> Trained:
@@ -76,7 +84,7 @@ def trained(source: str, *, pretrained: bool = False) -> Trained:
         raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
     spec, state = load_checkpoint(path)
     card = load_card(path)
-    net: Any = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec))
+    net = build(spec)
     net.load_state_dict(state)
     return _ready(net, card, str(path))
 
@@ -117,4 +125,12 @@ def _ready(net: SpecNet, card: dict[str, Any], source: str) -> Trained:
     known = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
     mean, std = (tuple(card.get(key, known[key])) for key in ("mean", "std"))
     classes = tuple(card.get("classes", [f"class {number}" for number in range(net.num_classes)]))
-    return Trained(net.spec.name, net.eval(), mean, std, classes, source, card)
+    return Trained(net.spec.name, describe(net.eval(), mean, std, classes), mean, std, classes, source, card)
+
+
+def describe(net: SpecNet, mean: tuple[float, ...], std: tuple[float, ...], classes: tuple[str, ...]) -> SpecNet:
+    """Say to timm, in the network's configuration, how its images are normalized and what its classes are called."""
+    known: Any = net.pretrained_cfg
+    said: Any = {**known, "mean": mean, "std": std, "label_names": classes}
+    net.pretrained_cfg = net.default_cfg = said
+    return net

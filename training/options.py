@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldspec.blocks.errors import FieldspecError
+
 
 @dataclass(frozen=True)
 class Options:
@@ -23,3 +25,7 @@ class Options:
     workers: int = 0  # processes that fetch and augment, for each training process
     compile: bool = False  # torch.compile
     progress: bool = False  # a moving bar
+
+    def __post_init__(self) -> None:
+        if self.augment not in ("host", "device"):
+            raise FieldspecError(f"augment: needs host or device, gets {self.augment!r}")

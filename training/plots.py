@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,9 @@ def confusion(evaluation: Evaluation, title: str = "") -> Figure:
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
     figure.colorbar(image, ax=axes, shrink=0.8, label="% of the class")
     if small:
-        axes.set_xticks(range(count), evaluation.classes, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_yticks(range(count), evaluation.classes)
+        names = [_short(name) for name in evaluation.classes]
+        axes.set_xticks(range(count), names, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(count), names)
         for (row, column), share in np.ndenumerate(shares):
             if share >= 0.05:
                 white = "white" if share > 55 else "black"
@@ -139,12 +141,16 @@ def grid(pixels: NDArray[np.uint8], titles: Sequence[str], *, columns: int = 5) 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
+        figure.savefig(buffer, format="png", dpi=DPI)
     write(path, buffer.getvalue())
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 14 else name[:13] + "…"
+    """A class' name as text that matplotlib draws: no formula, and no byte that is no character."""
+    name = name if len(name) <= 14 else name[:13] + "…"
+    return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
 def _plain(axes: Any) -> None:

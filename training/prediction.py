@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from fieldspec.blocks.errors import FieldspecError
@@ -24,27 +25,39 @@ class Prediction:
     answers: tuple[tuple[str, float], ...]
 
 
-def predict(network: Trained, paths: Iterable[str | Path], *, top: int = 3) -> Iterator[Prediction]:
+def predict(
+    network: Trained, paths: Iterable[str | Path], *, top: int = 3, skip: Callable[[str], None] | None = None
+) -> Iterator[Prediction]:
     """Name what is in image files, resized to the network's input.
 
     Args:
         network: Who is asked.
         paths: Files, and folders whose images are all taken, those in folders inside too.
         top: How many classes; at most as many as there are.
+        skip: Is told of each file that cannot be read, and the others are named; unless given, the first one raises.
 
     Raises:
         FieldspecError: A path is not there, a folder holds no image, a file is none.
     """
     files = [file for path in paths for file in _files(Path(path))]
     for start in range(0, len(files), BATCH):
-        yield from _batch(network, files[start : start + BATCH], min(top, len(network.classes)))
+        opened: list[tuple[Path, NDArray[np.uint8]]] = []
+        for file in files[start : start + BATCH]:
+            try:
+                opened.append((file, open_image(file, network.spec.input)))
+            except FieldspecError as error:
+                if skip is None:
+                    raise
+                skip(str(error))
+        if opened:
+            yield from _batch(network, opened, min(top, len(network.classes)))
 
 
-def _batch(network: Trained, files: Sequence[Path], top: int) -> Iterator[Prediction]:
-    pixels = np.stack([open_image(file, network.spec.input) for file in files])
+def _batch(network: Trained, opened: Sequence[tuple[Path, NDArray[np.uint8]]], top: int) -> Iterator[Prediction]:
+    pixels = np.stack([one for _, one in opened])
     chances = logits(network.net, torch.from_numpy(pixels), network.mean, network.std).softmax(1)
     values, numbers = chances.topk(top)
-    for file, row, classes in zip(files, values.tolist(), numbers.tolist(), strict=True):
+    for (file, _), row, classes in zip(opened, values.tolist(), numbers.tolist(), strict=True):
         yield Prediction(file, tuple((network.classes[n], value) for n, value in zip(classes, row, strict=True)))
 
 

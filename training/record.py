@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Trainer
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from fieldspec.architectures.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.datasets import Data
 from fieldspec.training.distillation import Teacher
-from fieldspec.training.files import RUN, read_json, sweep, write_json
+from fieldspec.training.files import RUN, STATE, read_json, sweep, write_json
 from fieldspec.training.images import Images, Statistics
 from fieldspec.training.machine import hardware, versions
 from fieldspec.training.options import Options
@@ -88,7 +89,7 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, finished: bool,
         FieldspecError: Another run lies there, or the folder cannot be made.
     """
     path = folder / RUN
-    if path.is_file() and resume:
+    if path.is_file() and resume and (folder / STATE).is_file():
         before = read_json(path)
         before["recipe"] = _completed(path, before.get("recipe"))
         for key in SAME:
@@ -102,7 +103,7 @@ def prepare(folder: Path, info: dict[str, Any], *, resume: bool, finished: bool,
             info["versions"] = {
                 package: _then(before["versions"].get(package, now), now) for package, now in info["versions"].items()
             }
-    elif path.is_file() and writes:
+    elif path.is_file() and writes and not resume:
         raise FieldspecError(f"{folder}: holds a run already; continue it with --resume, or give another --output")
     if not writes:
         return info
@@ -152,7 +153,10 @@ def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str,
     least, most = min(stats.per_class.values()), max(stats.per_class.values())
     many = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     numbers = [" ".join(f"{value:.4f}" for value in values) for values in (stats.mean, stats.std)]
-    return (
-        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(stats.per_class)} classes of {many}\n"
-        f"mean {numbers[0]}, standard deviation {numbers[1]}"
-    )
+    lines = [
+        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(stats.per_class)} classes of {many}",
+        f"mean {numbers[0]}, standard deviation {numbers[1]}",
+    ]
+    if data.left_out:
+        lines.append(f"left out: files that end in none of {', '.join(IMG_EXTENSIONS)}: {data.left_out:,}")
+    return "\n".join(lines)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,12 +17,12 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
 
 from fieldspec.architectures.builder import build
-from fieldspec.architectures.spec import ArchitectureSpec
+from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.augmentation import Augmentation
 from fieldspec.training.batches import Fetch, InOrder, Shuffled, loader
-from fieldspec.training.datasets import Data
+from fieldspec.training.datasets import Data, load_data
 from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.distillation import Teacher
 from fieldspec.training.files import STATE
@@ -29,9 +30,10 @@ from fieldspec.training.graphs import quiet
 from fieldspec.training.images import Images, Statistics, hold_out, statistics
 from fieldspec.training.initial import begin_from
 from fieldspec.training.machine import keep_freed_memory
+from fieldspec.training.networks import describe
 from fieldspec.training.options import Options
 from fieldspec.training.randomness import derive
-from fieldspec.training.recipe import Recipe
+from fieldspec.training.recipe import Recipe, load_recipe
 from fieldspec.training.record import information, prepare, summary
 from fieldspec.training.state import SafeState
 from fieldspec.training.task import Task
@@ -58,10 +60,10 @@ class Run:
 
 
 def train(
-    spec: ArchitectureSpec,
-    recipe: Recipe,
-    data: Data,
-    folder: Path,
+    spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
+    recipe: Recipe | str | os.PathLike[str] | Mapping[str, Any],
+    data: Data | str,
+    folder: str | os.PathLike[str],
     options: Options | None = None,
     *,
     tell: Callable[[str], None] = print,
@@ -73,9 +75,9 @@ def train(
     to two times faster.
 
     Args:
-        spec: What is trained; its head is given as many classes as the data has.
-        recipe: How.
-        data: In the spec's input size.
+        spec: What is trained, as `load` takes it; its head is given as many classes as the data has.
+        recipe: How, as `load_recipe` takes it.
+        data: In the spec's input size, or as `load_data` takes it.
         folder: Of the run; made where it is not there.
         options: How data and machine are used.
         tell: Takes lines for a person.
@@ -87,7 +89,13 @@ def train(
         StoppedError: Someone pressed Ctrl-C.
     """
     options = options or Options()
-    recipe = _with_teacher(recipe, options)
+    spec, folder = load(spec), Path(folder)
+    data = load_data(data, input_size=spec.input) if isinstance(data, str) else data
+    height, width, channels = data.train.pixels.shape[1:]
+    if (channels, height, width) != spec.input:
+        taken = "x".join(map(str, spec.input))
+        raise FieldspecError(f"{data.name}: its images are {channels}x{height}x{width}, and {spec.name} takes {taken}")
+    recipe = _with_teacher(load_recipe(recipe), options)
     stats = statistics(data.train)
     training, validated = _parts(data, options)
     trainer, run_files = make_trainer(recipe, folder, options, tell)
@@ -95,14 +103,15 @@ def train(
         keep_freed_memory()
     state = folder / STATE
     resumed = str(state) if options.resume and state.is_file() else None
-    finished = resumed is not None and SafeState().load_checkpoint(state)["epoch"] + 1 >= recipe.settings.epochs
+    done = SafeState().load_checkpoint(state)["epoch"] + 1 if resumed else 0
+    finished = resumed is not None and done >= recipe.settings.epochs
     wanted = replace(options, initial_checkpoint=None) if resumed else options  # it need not be there any more
     task = _task(spec, recipe, data, stats, training, validated, wanted, trainer)
-    train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer)
+    train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer, done)
     info = information(spec, recipe, data, stats, len(training), options, trainer, task.teacher, command)
     first: bool = trainer.is_global_zero
     info = prepare(folder, info, resume=options.resume, finished=finished, writes=first)
-    run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "full", "recipe", "seed")}
+    run_files.card = {key: info[key] for key in ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")}
 
     if first:
         tell(summary(data, stats, len(training), validated))
@@ -116,6 +125,11 @@ def train(
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
         try:
             trainer.fit(task, train_loader, validation_loaders or None, ckpt_path=resumed)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            single = "a batch norm of a 1x1 map needs more than one image a process"
+            raise FieldspecError(f"batch_size {recipe.settings.batch_size}: {single}") from None
         except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
             raise StoppedError(f"stopped; the same command with --resume goes on ({folder})") from None
     net: Any = deepcopy(task.result)  # as it was built: what torch.compile made stays behind
@@ -133,6 +147,8 @@ def _with_teacher(recipe: Recipe, options: Options) -> Recipe:
 def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
     """The images to train on, and those that are looked at after each epoch."""
     training, held_out = data.train, data.held_out
+    if options.test_each_epoch and data.test is None:
+        raise FieldspecError(f"--test-each-epoch: {data.name} has no test images")
     if len(training.classes) < 2:
         raise FieldspecError(f"{data.name}: has one class, {training.classes[0]}; it takes two to tell apart")
     if held_out is None and not options.full:
@@ -159,7 +175,7 @@ def _task(
     settings = recipe.settings
     torch.manual_seed(derive(settings.seed, "initial weights"))
     classes = len(training.classes)
-    net = build(spec, num_classes=classes)
+    net = describe(build(spec, num_classes=classes), stats.mean, stats.std, training.classes)
     if options.initial_checkpoint is not None:
         begin_from(net, options.initial_checkpoint, data, full=options.full)
     if settings.dropout is not None:
@@ -210,6 +226,7 @@ def _loaders(
     validated: dict[str, Images],
     options: Options,
     trainer: Trainer,
+    epoch: int,
 ) -> tuple[Any, list[Any]]:
     settings = recipe.settings
     on_host = options.augment == "host" and recipe.augment
@@ -217,6 +234,7 @@ def _loaders(
     place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
     pin_memory = trainer.strategy.root_device.type == "cuda"
     order = Shuffled(len(training), settings.batch_size, settings.seed, **place)
+    order.set_epoch(epoch)  # worker processes are given their first batches before Lightning says it
     if settings.batch_size % trainer.world_size:
         given = f"batch_size {settings.batch_size} is no multiple of {trainer.world_size}"
         raise FieldspecError(f"{given}, the number of processes that share each batch")

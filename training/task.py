@@ -103,7 +103,10 @@ class Task(LightningModule):
         return pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True), numbers
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch; dropout and mixup draw from what the step's place in the run says."""
+        """The loss of one batch; dropout and mixup draw from what the step's place in the run says.
+
+        Of two mixed images the label of the one with the larger share counts as right.
+        """
         settings = self.recipe.settings
         torch.manual_seed(derive(settings.seed, "step", self.current_epoch, batch_idx, self.global_rank))
         pixels, labels, numbers = batch
@@ -120,7 +123,7 @@ class Task(LightningModule):
         if settings.l1:
             loss = loss + settings.l1 * sum(parameter.abs().sum() for parameter in self.decayed)
         self._check(loss, batch_idx)
-        self._measure("train", loss.detach(), logits.detach(), labels)
+        self._measure("train", loss.detach(), logits.detach(), target.argmax(1) if self.mixup is not None else labels)
         return loss
 
     def _check(self, loss: Tensor, step: int) -> None:

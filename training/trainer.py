@@ -35,7 +35,7 @@ def make_trainer(
     run_files = RunFiles(folder, {}, tell)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its remarks on devices and tips
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-    accelerator = options.accelerator
+    accelerator, devices = options.accelerator, str(options.devices)
     if accelerator in ("auto", "gpu") and torch.cuda.is_available():
         accelerator = "cuda"
     elif accelerator == "auto":
@@ -45,7 +45,7 @@ def make_trainer(
     try:
         trainer = Trainer(
             accelerator=accelerator,
-            devices=int(options.devices) if options.devices.isdigit() else options.devices,
+            devices=int(devices) if devices.isdigit() else devices,
             num_nodes=options.nodes,
             strategy=options.strategy,
             precision=precision,

@@ -58,7 +58,10 @@ class VerticalFlip(Transform):
 
 
 class ShiftScaleRotate(Transform):
-    """Moved, scaled and turned about the middle, bilinear; each from its own range."""
+    """Moved, scaled and turned about the middle, bilinear; each from its own range.
+
+    It is moved by whole pixels, rounded towards none, as albumentations 2 does it: 0.0625 of 32 pixels is one at most.
+    """
 
     shift: Shift = 0.0625  # of width and height
     scale: Amount = 0.1  # the factor is 1 + scale

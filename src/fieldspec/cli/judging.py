@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, need, print_json
+from fieldspec.cli.shared import Json, need, print_json, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.training.evaluation import Evaluation
@@ -91,18 +91,21 @@ def predict(
     from fieldspec.training.prediction import predict as name_images
 
     keep_freed_memory()
-    predictions = list(name_images(trained(weights, pretrained=pretrained), images, top=top))
+    unread: list[str] = []
+    predictions = list(name_images(trained(weights, pretrained=pretrained), images, top=top, skip=unread.append))
+    for line in unread:
+        tell_error(f"error: {line}")
     if as_json:
         rows = [
             {"path": str(one.path), "answers": [{"class": name, "probability": p} for name, p in one.answers]}
             for one in predictions
         ]
         print_json({"schema": 1, "predictions": rows})
-        return
-    for one in predictions:
-        typer.echo(
-            f"{one.path}: " + ", ".join(f"{name} {chance:.1%}" for name, chance in one.answers).replace("%", " %")
-        )
+    else:
+        for one in predictions:
+            typer.echo(f"{one.path}: " + ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in one.answers))
+    if unread:
+        raise typer.Exit(2)
 
 
 def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str) -> None:
