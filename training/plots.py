@@ -149,7 +149,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def _short(name: str) -> str:
     """A class' name as text that matplotlib draws: no formula, and no byte that is no character."""
-    name = name if len(name) <= 14 else name[:13] + "…"
+    name = name if len(name) <= 12 else name[:11] + "…"
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 
