@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fieldspec.analysis.attributes import attributes_kept
 from fieldspec.analysis.linear import Unmeasurable
 from fieldspec.analysis.measure_runs import Shapes, hooked, inputs_for, on_meta
 
@@ -169,7 +170,8 @@ def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = Fals
     ran: dict[bool, set[str]] = {True: set(), False: set()}
     saved = []
     for training, batch in ((False, 2), (True, 2), (True, 3)):
-        with hooked(ghost.train(training), paths, lambda key, _: ran[training].add(key)):  # noqa: B023  # used at once
+        hooks = hooked(ghost.train(training), paths, lambda key, _: ran[training].add(key))  # noqa: B023  # used at once
+        with attributes_kept(ghost), hooks:
             saved.append(_saved(ghost, batch, shape, values))
     if other := sorted(ran[True] ^ ran[False]):
         raise Unmeasurable(f"in train mode it runs otherwise than in eval mode: {other[0]}")

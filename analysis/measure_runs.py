@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fieldspec.analysis.attributes import attributes_kept
 from fieldspec.blocks.layers import Shape
 
 Shapes = Shape | Sequence[Shape]  # of the one input, or of each
@@ -105,16 +106,16 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
-    """Runs the module in eval mode; its modes, its buffers and torch's random numbers are afterwards as they were."""
+    """Runs the module in eval mode; modes, attributes, buffers and torch's random numbers are then as they were."""
     modes = [(part, part.training) for part in module.modules()]
     buffers = [
         (part, name, buffer, None if buffer is None or buffer.is_meta else buffer.clone())
         for part in module.modules()
         for name, buffer in part._buffers.items()
     ]
-    module.eval()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with attributes_kept(module), torch.random.fork_rng(devices=[]):
+            module.eval()
             yield
     finally:
         for part, mode in modes:

@@ -97,6 +97,7 @@ def test_only_named_files_load_torch() -> None:
         )
     }
     assert torch_files - {"architectures/questions.py", "blocks/block.py", "src/fieldspec/cli/building.py"} == {
+        "analysis/attributes.py",
         "analysis/effective_measured.py",
         "analysis/image_folder.py",
         *(f"analysis/linear/{name}.py" for name in LINEAR),
