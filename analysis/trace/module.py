@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import torch
@@ -99,8 +100,12 @@ def _name(module: nn.Module) -> str:
 
 
 def _shapes(input_size: Any) -> list[Shape]:
-    many = [input_size] if all(isinstance(size, int) for size in input_size) else list(input_size)
-    shapes = [tuple(int(size) for size in shape) for shape in many]
+    try:
+        given = list(input_size)
+        many = given if all(isinstance(one, Iterable) for one in given) else [given]
+        shapes = [tuple(index(size) for size in shape) for shape in many]
+    except TypeError:  # no numbers, or no whole ones
+        shapes = []
     if not shapes or not shapes[0] or any(len(shape) > 4 or min(shape, default=1) < 1 for shape in shapes):
         raise FieldspecError(
             f"input_size: needs (channels, height, width) such as (3, 224, 224), without the batch, gets {input_size!r}"
