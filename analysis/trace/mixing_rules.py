@@ -72,9 +72,9 @@ def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Valu
         shape = op.record.made(layout, op.record.shape(value))
         return Value(op.add(Linear(inputs, features, bias), [value], shape), layout)
     order = ChannelIndex([*outside, *inside])  # the groups first: a convolution of so many groups
-    value = op.record.ordered(value, order)
+    value = op.record.with_axes(op.record.ordered(value, order))
     layout = fastest(value.layout, dim, features)
-    shape = op.record.made(layout, op.record.shape(value))
+    shape = (groups * features, *op.record.shape(value)[1:])
     ones, zeros = (1,) * (len(shape) - 1), ((0, 0),) * (len(shape) - 1)
     layer = Conv(groups * inputs, groups * features, ones, ones, zeros, ones, groups, bias)
     return Value(op.add(layer, [value], shape), layout)
@@ -260,6 +260,8 @@ def dims_of(op: Op, count: int) -> list[int]:
 
 def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     """One index is left of each of `dims`."""
+    as_map = len(value.layout) == 2 + op.record.axes and set(range(2, len(value.layout))) <= set(dims)
+    value = op.record.with_axes(value) if as_map else value
     gone = [f for dim in dims for f in value.layout[dim]]
     spatial = tuple(f for f in gone if f.axis > CHANNEL)
     shape = op.record.shape(value)
@@ -269,7 +271,6 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     kept = layout if keep else tuple(dim for at, dim in enumerate(layout) if at not in dims)
     kinds = {"mean": "avg", "amax": "max", "max": "max"}
     mixes = any(f.axis == CHANNEL for f in gone)
-    as_map = len(value.layout) == 2 + op.record.axes and set(range(2, len(value.layout))) <= set(dims)
     everything = as_map or (bool(axes) and all(axis in axes or size == 1 for axis, size in enumerate(shape[1:])))
     if everything and not mixes and op.name in kinds:
         value = op.record.straight(value)

@@ -192,7 +192,15 @@ class Recorder:
             value = self.spaced(value, dim)
         if any(factor.axis == FREE for dim in value.layout[2:] for factor in dim):
             value = self.spread(value)
-        return self.filled(value, range(2))
+        return self.filled(self.with_axes(value), range(2))
+
+    def with_axes(self, value: Value) -> Value:
+        """The same tensor over a map, of one unit where it was a vector: what windows and groups of channels need."""
+        shape = self.shape(value)
+        if len(shape) > 1 or not self.axes:
+            return value
+        shape = (*shape, *[1] * self.axes)
+        return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), value.layout)
 
     def unflattened(self, value: Value) -> Value:
         """Features in several dimensions as a map of their own: what a decoder begins with."""
