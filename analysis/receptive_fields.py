@@ -234,7 +234,8 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
         if 0 < axes < max(moving):  # one unit of an axis has been spread already
             spread = spread or graph.nodes[i].id
             continue
-        if graph.nodes[i].shape[1:] != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
+        units = graph.nodes[i].shape[1:] or (1,) * len(size)  # a vector has one unit
+        if units != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
             spread = spread or graph.nodes[i].id  # one unit for every place
             continue
         placed.append((i, field))

@@ -39,6 +39,7 @@ def tokens(n: Any, x: Tensor) -> Tensor:
         (nn.MaxPool2d(1), 2, "whole_input"),
         (nn.LPPool2d(2, 1), 2, "whole_input"),
         (Net(lambda n, x: x.mean((2, 3))), 2, "whole_input"),
+        (Net(lambda n, x: x + x.mean((2, 3), keepdim=True)), 2, "whole_input"),
         (nn.Conv2d(4, 4, 3, padding=1), 10, "exact"),
         (nn.GroupNorm(2, 4), 2, "whole_input"),
     ],
@@ -103,3 +104,20 @@ def test_a_linear_layer_along_one_unit(conv: Any, size: tuple[int, ...]) -> None
     assert report.output.receptive_field == (3,) * (len(size) - 1)
     assert report.macs - report["0"].macs == 4 * 4
     assert refuted(net, size) == []
+
+
+@pytest.mark.parametrize("join", [torch.add, lambda x, y: torch.cat([x, y], 1)])
+def test_a_shortcut_around_a_linear_layer(join: Any) -> None:
+    """Where both operands have one unit, none is spread over the other: it sees 2x2 of 5x5 pixels, and no more."""
+    block = Net(lambda n, x: join(x, channels_last(n, x)), l=nn.Linear(4, 4))
+    net = nn.Sequential(nn.Conv2d(4, 4, 2, 4), block)
+    output = fs.analyze(net, input_size=(4, 5, 5)).output
+    assert (output.receptive_field, output.status) == ((2, 2), "exact")
+    assert refuted(net, (4, 5, 5)) == []
+
+
+def test_a_gate_is_still_spread() -> None:
+    """A vector beside a map of several units is one unit for all of them."""
+    gate = Net(lambda n, x: x * n.l(x.mean((2, 3)))[:, :, None, None], l=nn.Linear(4, 4))
+    output = fs.analyze(nn.Sequential(nn.Conv2d(4, 4, 2, 4), gate), input_size=(4, 8, 8)).output
+    assert (output.receptive_field, output.status) == ((2, 2), "whole_input")
