@@ -97,6 +97,28 @@ def halves(n: Any, x: Tensor) -> Tensor:
     return n.c(second)  # type: ignore[no-any-return]
 
 
+def constants(n: Any, x: Tensor) -> Tensor:
+    """Half of a map is replaced by a constant, and that half is read."""
+    y = n.a(x)
+    y[:, :2] = torch.ones(1, dtype=x.dtype, device=x.device)
+    return y[:, :2] + x[:, :2]  # type: ignore[no-any-return]
+
+
+def all_constants(n: Any, x: Tensor) -> Tensor:
+    """All of a map is, through a view."""
+    y = n.a(x)
+    y[:] = torch.ones(1, dtype=x.dtype, device=x.device)
+    return y + x  # type: ignore[no-any-return]
+
+
+def emptied(n: Any, x: Tensor) -> Tensor:
+    """A view of a map that is filled afterwards."""
+    y = n.a(x)
+    view = y[:, :2]
+    y.zero_()
+    return view + x[:, :2]  # type: ignore[no-any-return]
+
+
 # ------------------------------------------------------------------------------------------- weights of the map
 
 
@@ -128,6 +150,11 @@ TRAPS: dict[str, tuple[nn.Module, str]] = {
     "view, broadcast into": (Net(broadcast, a=conv(7, out=1)), "unknown"),
     "view, clamped in place": (Net(clamped, a=conv(7)), "unknown"),
     "view, of the other half": (Net(halves, a=conv(7), b=conv(3), c=conv(3, 2)), "exact"),
+    "constants, in a part": (Net(constants, a=conv(7)), "unknown"),
+    "constants, through a view": (Net(all_constants, a=conv(7)), "exact"),
+    "constants, seen by a view": (Net(emptied, a=conv(7)), "unknown"),
+    "constants, filled in": (Net(lambda n, x: n.a(x).fill_(2) * x, a=conv(7)), "exact"),
+    "mean, filled in": (Net(lambda n, x: n.a(x).fill_(x.mean()) * x, a=conv(7)), "unknown"),
     "as_strided": (
         Net(lambda n, x: n.b(torch.as_strided(n.a(x), (1, 4, 24, 24), (2304, 576, 1, 24))),
             a=conv((1, 7)), b=conv((1, 3))), "unknown",

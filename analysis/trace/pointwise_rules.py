@@ -26,7 +26,7 @@ POINTWISE = {  # torch has no tag on these
         "where",
         "copysign",
     ),
-    *("nan_to_num", "rsub", "lerp", "addcmul", "addcdiv", "fill", "fake_quantize_per_tensor_affine"),
+    *("nan_to_num", "rsub", "lerp", "addcmul", "addcdiv", "fake_quantize_per_tensor_affine"),
 }
 MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
 

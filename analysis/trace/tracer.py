@@ -41,7 +41,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._weights: dict[int, frozenset[int]] = {}  # weights that a tensor is made of
         self._views: dict[int, Tensor] = {}  # what a tensor is a view of
         self._views_of: dict[int, list[Tensor]] = {}
-        self._stale: dict[int, Value] = {}  # tensors whose memory was changed through another: by what
+        self._stale: dict[int, Value | None] = {}  # tensors whose memory was changed through another: by what
         self._kept: list[Tensor] = []  # alive, so that no id is used twice
         self._trained: set[int] = set()
         self._read: set[int] = set()
@@ -233,16 +233,18 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             raise LayoutError("weights that are made of the map")
 
     def _keep(self, func: OpOverload, op: Op, tensor: Tensor, value: Value | None) -> None:
-        changed = func._schema.is_mutable and not self._is_local(func, op)
+        changed = func._schema.is_mutable and (value is None or not self._is_local(func, op))
         if value is None:
             self._values.pop(id(tensor), None)
         else:
             self.hold(tensor, value)
         self._stale.pop(id(tensor), None)
-        if changed and value is not None:
+        if changed:
             base = self._views.get(id(tensor), tensor)
             held = self.value(base)
-            if base is not tensor and held and base.shape == tensor.shape and held.layout == value.layout:
+            if value is None and base.numel() == tensor.numel():
+                self._values.pop(id(base), None)
+            elif value and held and base is not tensor and (base.shape, held.layout) == (tensor.shape, value.layout):
                 self.hold(base, value)
             for other in (base, *self._views_of.get(id(base), ())):
                 if other is not tensor and self.value(other) is not value and _overlap(other, tensor):

@@ -362,6 +362,13 @@ def constant(op: Op) -> None:
     """Values that do not depend on the map whose shape they take."""
 
 
+@rule("fill", "zero")
+def overwritten(op: Op) -> None:
+    """A constant in the place of the map: nothing of it is read."""
+    if any(op.values(other) is not None for other in op.args[1:]):
+        raise LayoutError("a map filled with a value of another")
+
+
 @rule("roll")
 def roll(op: Op) -> Value:
     """Units moved along axes, those behind the edge coming in at the other."""
