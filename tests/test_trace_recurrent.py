@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from micro_networks import Net
 from torch import Tensor, nn
 
 import fieldspec as fs
@@ -215,6 +216,17 @@ def test_packed_sequences() -> None:
 
     with pytest.raises(FieldspecError, match=r"^Heard does not run without values on 3x16: .*"):
         fs.analyze(Heard(packed, layer=nn.LSTM(8, 16, batch_first=True)), input_size=(3, LENGTH))
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_the_first_trained_layer(kind: Any) -> None:
+    """Its output reads its weights, whoever reads its last states: what autograd keeps is not known, and not 0."""
+    layer = kind(3, 16, batch_first=True)
+    net = Net(lambda n, x: n.layer(x.transpose(1, 2))[0], layer=layer)
+    report = fs.analyze(net, input_size=(3, LENGTH))
+    assert report.memory().saved is None
+    assert report["layer"].params == sum([parameter.numel() for parameter in layer.parameters()])
+    assert not refuted(fs.verify(net, input_size=(3, LENGTH)))
 
 
 @pytest.mark.parametrize("kind", [nn.LSTMCell, nn.GRUCell])

@@ -119,7 +119,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return out
         before = len(self.record.graph)
         self._record(func, args, kwargs, out, made)
-        self._own(tensors, before)
+        self._own(tensors, made, before)
         return out
 
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
@@ -306,16 +306,19 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _is_lost(self, value: Value) -> bool:
         return isinstance(self.record.graph.nodes[value.node].layer, Opaque)
 
-    def _own(self, tensors: list[Tensor], before: int) -> None:
-        """The first node that reads weights counts them."""
+    def _own(self, tensors: list[Tensor], made: list[Tensor], before: int) -> None:
+        """The first node that reads weights counts them: of several that an operation makes, its first result."""
         weights = set[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
         read = weights - self._read
         self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
-        if weights & self._trained and len(self.record.graph) > before:
-            self.record.graph.nodes[-1].trains = True
-        if read and len(self.record.graph) > before:
+        if len(self.record.graph) == before:
+            return
+        value = self.value(made[0]) if made else None
+        node = value.node if value and value.node >= before else len(self.record.graph) - 1
+        self.record.graph.nodes[node].trains |= bool(weights & self._trained)
+        if read:
             self._read |= read
-            self.owned.append((len(self.record.graph) - 1, read))
+            self.owned.append((node, read))
 
 
 def _is_composite(func: OpOverload) -> bool:
