@@ -276,12 +276,22 @@ def test_saved_by_a_module_that_is_called_twice() -> None:
     assert not [str(check) for check in fs.verify(net, input_size=IMAGE).checks if check.verdict == "refuted"]
 
 
-@pytest.mark.parametrize("cut", [torch.Tensor.detach, torch.no_grad()(torch.sigmoid)], ids=["detach", "no_grad"])
+CUTS = [torch.Tensor.detach, torch.no_grad()(torch.sigmoid), torch.inference_mode()(torch.sigmoid)]
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=["detach", "no_grad", "inference_mode"])
 def test_saved_behind_a_cut(cut: Callable[[Tensor], Tensor]) -> None:
     """What autograd keeps is not claimed where the module cuts the gradient; all else is."""
     net = Net(lambda n, x: F.silu(n.a(x)) * cut(n.a(x)), a=conv(3))
     report = report_of_module(net, IMAGE)
     assert (report.memory().saved, report[""].status) == (None, "exact")
+
+
+def test_inference_mode_around_the_analysis() -> None:
+    """It is not the module's."""
+    with torch.inference_mode():
+        report = report_of_module(conv(3), IMAGE)
+    assert report.memory().saved == 4 * 24 * 24 * 4
 
 
 @pytest.mark.parametrize("make", [nn.utils.weight_norm, nn.utils.spectral_norm], ids=["weight_norm", "spectral_norm"])

@@ -29,10 +29,12 @@ class Values(TorchFunctionMode):
     def __init__(self, record: Recorder) -> None:
         super().__init__()
         self.record = record
+        self.inference = torch.is_inference_mode_enabled()  # the caller's own
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch._C._set_grad_enabled:  # tracing is without gradients, so this is the module's own
+        inference = torch.is_inference_mode_enabled() != self.inference
+        if func is torch._C._set_grad_enabled or inference:  # tracing is without gradients, so this is the module's own
             self.record.graph.gradient_cut = True
         if func is Tensor.__getitem__:
             tensor, chosen = args
