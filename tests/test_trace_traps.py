@@ -287,6 +287,14 @@ def test_saved_behind_a_cut(cut: Callable[[Tensor], Tensor]) -> None:
     assert (report.memory().saved, report[""].status) == (None, "exact")
 
 
+def test_a_module_in_inference_mode_is_measured() -> None:
+    """A gradient of our own runs through what the module does there: the field is proved, and nothing refuted."""
+    net = Net(torch.inference_mode()(lambda n, x: n.b(n.a(x))), a=conv(3), b=conv(3))
+    checks = {(check.what, check.layer): check.verdict for check in fs.verify(net, input_size=(4, 12, 12)).checks}
+    assert checks["receptive_field", "b"] == "proved"
+    assert not {"refuted", "failed"} & set(checks.values())
+
+
 def test_inference_mode_around_the_analysis() -> None:
     """It is not the module's."""
     with torch.inference_mode():

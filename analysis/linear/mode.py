@@ -89,17 +89,17 @@ class Linearized(TorchFunctionMode):
         args, kwargs = tree_map_only(Tensor, self.current, (tuple(args), kwargs))
         operands = [x for x in tensors_in((args, kwargs)) if hasattr(x, "depends")]
         if not operands or name in QUERIES:
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():
                 return func(*args, **kwargs)
         if name in LIKE:
-            with torch.no_grad():
+            with torch.inference_mode(False), torch.no_grad():
                 return func(*tree_map_only(Tensor, self._blank, args), **kwargs)
         if name not in RULES or written in _VALUES or kwargs.get("out") is not None:
             raise Unmeasurable(f"{name} has no linear counterpart")
         here = self._here(Call(name, tuple(tuple(x.shape) for x in operands)))
         if "input" in kwargs:
             args, kwargs = (kwargs["input"], *args), {key: value for key, value in kwargs.items() if key != "input"}
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             output = RULES[name](self, here, func, *args, **kwargs)
         in_place = (written.endswith("_") and not written.endswith("__")) or written in _IN_PLACE
         in_place = in_place or _asked(func, args, kwargs)
