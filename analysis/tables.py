@@ -135,9 +135,8 @@ def notes(report: Report) -> list[str]:
         if isinstance(layer.layer, Opaque) and all(report.layers[i].status != "unknown" for i in layer.inputs)
     ]
     for named, it in opaque[:MOST_OPAQUE]:
-        lines.append(
-            f"{named}: {it.operation} at {it.place} is not followed ({it.reason}); what depends on it is unknown."
-        )
+        where = f" at {it.place}" if it.place else ""
+        lines.append(f"{named}: {it.operation}{where} is not followed ({it.reason}); what depends on it is unknown.")
     if len(opaque) > MOST_OPAQUE:
         lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
     if report.unread:

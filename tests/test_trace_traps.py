@@ -14,7 +14,7 @@ from micro_networks import Net
 from torch import Tensor, nn
 
 import fieldspec as fs
-from fieldspec.analysis.trace import report_of_module
+from fieldspec.analysis.trace import opaque_layers, report_of_module
 from fieldspec.blocks.axis import nearest
 
 IMAGE = (4, 24, 24)
@@ -300,6 +300,16 @@ def test_inference_mode_around_the_analysis() -> None:
     with torch.inference_mode():
         report = report_of_module(conv(3), IMAGE)
     assert report.memory().saved == 4 * 24 * 24 * 4
+
+
+def test_the_place_of_a_module_of_torch() -> None:
+    """Nobody's source but torch's calls it, and who asks is not the network."""
+    net = nn.Sequential(conv(3), nn.FractionalMaxPool2d(2, output_ratio=0.5))
+    report = fs.analyze(net, input_size=IMAGE)
+    assert [layer.place for _, layer in opaque_layers(report.graph)] == [""]
+    assert " 1: fractional_max_pool2d is not followed (no rule)" in report.to_text()
+    (_, inside), *_ = opaque_layers(fs.analyze(Net(lambda n, x: n.net(x), net=net), input_size=IMAGE).graph)
+    assert "test_trace_traps.py:" in inside.place
 
 
 @pytest.mark.parametrize("make", [nn.utils.weight_norm, nn.utils.spectral_norm], ids=["weight_norm", "spectral_norm"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +19,13 @@ from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channe
 from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
-from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+HERE = os.path.dirname(__file__)
+ENTRY = os.path.join(HERE, "module.py")  # which calls the network
+ASIDE = (os.path.join(HERE, ""), os.path.join(os.path.dirname(torch.__file__), ""), "<")
 MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
 
 
@@ -373,11 +376,13 @@ def _shapes(tracer: Tracer, args: Any) -> list[Any]:
 
 
 def place_in_source() -> str:
-    """file:line of the nearest caller that is neither torch's nor the tracer's; of a package's from its name on."""
+    """file:line of the nearest caller in the network that is neither torch's nor the tracer's, of a package's from its
+    name on; nothing where the network is torch's own modules.
+    """
     frame = sys._getframe(1)
-    while frame is not None:
+    while frame is not None and frame.f_code.co_filename != ENTRY:
         path = frame.f_code.co_filename
-        if not any(part in path for part in ("/torch/", "/analysis/trace/", "\\torch\\")) and not path.startswith("<"):
+        if not path.startswith(ASIDE):
             return f"{path.rpartition('site-packages/')[2]}:{frame.f_lineno}"
         frame = frame.f_back  # type: ignore[assignment]  # ends with None
-    raise FieldspecError("traced from nowhere")
+    return ""

@@ -128,7 +128,7 @@ class Opaque(Layer):
 
     kind: ClassVar[str] = "opaque"
     operation: str
-    place: str  # file:line that calls it
+    place: str  # file:line that calls it; nothing where it is one of torch's own modules
     shape: Shape
     reason: str = ""
     products: int = 0  # multiply-adds: what they are is known even where their place is not
