@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from operator import is_not
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # and nothing that derives from them: it may refuse
 
@@ -18,25 +19,33 @@ def attributes_kept(module: nn.Module) -> Iterator[None]:
     """Afterwards every submodule has its attributes, and dicts, lists and sets among them hold what they held.
 
     So a cache, a counter, or a weight that a hook makes before each call is as it was; containers within containers
-    are, too.
+    are, too, and the numbers in buffers and other tensors that are no parameters.
     """
     before: dict[int, tuple[Any, Any]] = {}
     for part in module.modules():
         _note(vars(part), before)
+    _note([*module.buffers()], before)  # those of a script are no attributes
     try:
         yield
     finally:
-        for container, held in before.values():
-            if _differ(container, held):
-                container.clear()
-                container.extend(held) if isinstance(container, list | deque) else container.update(held)
+        for value, held in before.values():
+            if isinstance(value, Tensor):
+                if not torch.equal(value, held):
+                    value.detach().copy_(held)
+            elif _differ(value, held):
+                value.clear()
+                value.extend(held) if isinstance(value, list | deque) else value.update(held)
 
 
-def _note(container: Any, before: dict[int, tuple[Any, Any]]) -> None:
-    if type(container) in CONTAINERS and id(container) not in before:
-        before[id(container)] = container, container.copy()
-        for value in container.values() if isinstance(container, dict) else container:
-            _note(value, before)
+def _note(value: Any, before: dict[int, tuple[Any, Any]]) -> None:
+    if id(value) in before:
+        return
+    if type(value) in CONTAINERS:
+        before[id(value)] = value, value.copy()
+        for part in value.values() if isinstance(value, dict) else value:
+            _note(part, before)
+    elif type(value) is Tensor and value.layout == torch.strided and not value.is_meta:
+        before[id(value)] = value, value.detach().clone()
 
 
 def _differ(container: Any, held: Any) -> bool:

@@ -106,13 +106,8 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def untouched(module: nn.Module) -> Iterator[None]:
-    """Runs the module in eval mode; modes, attributes, buffers and torch's random numbers are then as they were."""
+    """Runs the module in eval mode; its modes, attributes, buffers and torch's random numbers are then as they were."""
     modes = [(part, part.training) for part in module.modules()]
-    buffers = [
-        (part, name, buffer, None if buffer is None or buffer.is_meta else buffer.clone())
-        for part in module.modules()
-        for name, buffer in part._buffers.items()
-    ]
     try:
         with attributes_kept(module), torch.random.fork_rng(devices=[]):
             module.eval()
@@ -120,11 +115,6 @@ def untouched(module: nn.Module) -> Iterator[None]:
     finally:
         for part, mode in modes:
             part.training = mode
-        for part, name, buffer, values in buffers:
-            part._buffers[name] = buffer
-            if buffer is not None and values is not None and not torch.equal(buffer, values):
-                with torch.no_grad():
-                    buffer.copy_(values)
 
 
 def on_meta(module: nn.Module) -> nn.Module:
