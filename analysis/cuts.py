@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fieldspec.analysis.effective import place
 from fieldspec.analysis.replaced import Replaced
 from fieldspec.analysis.report import LayerReport, Report
-from fieldspec.analysis.steps import backwards
+from fieldspec.analysis.steps import backwards, units_of
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 
@@ -94,7 +94,7 @@ class Cuts:
         shape = [self.report.input[0], *self.size]
         shape[1 + self.axis] = size
         shapes = self.replaced.shapes(tuple(shape))
-        return {index: shapes[index][1 + self.axis] for index in self.maps}
+        return {index: units_of(shapes[index], self.report.layers[index])[self.axis] for index in self.maps}
 
 
 def reach(axis: AxisMap, first: int, last: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from fieldspec.analysis.path_shares import jointly, product, projections, shares
 from fieldspec.analysis.paths import JointError, count_paths
 from fieldspec.analysis.receptive_fields import Status
 from fieldspec.analysis.report import LayerReport, Report
-from fieldspec.analysis.steps import backwards
+from fieldspec.analysis.steps import backwards, units_of
 from fieldspec.analysis.tables import SCHEMA, by, portable
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import DepthToSpace, SelectChannels
@@ -134,7 +134,7 @@ def effective_receptive_field(
         why = "its units have no place of their own" if at.field.placeless else "its field is unknown"
         raise FieldspecError(f"{at.id}: no effective receptive field, because {why}; name a layer before it")
     if unit is None:
-        unit = tuple(map(_middle, at.field.axes, at.shape[1:]))
+        unit = tuple(map(_middle, at.field.axes, units_of(at.shape, at)))
     if len(unit) != len(at.field.axes):
         raise FieldspecError(f"unit: needs {len(at.field.axes)} numbers, one an axis, gets {len(unit)}")
     if any(axis.unit(index).size == 0 for axis, index in zip(at.field.axes, unit, strict=True)):

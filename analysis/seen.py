@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fieldspec.analysis.report import Report
-from fieldspec.analysis.steps import steps
+from fieldspec.analysis.steps import steps, units_of
 from fieldspec.blocks.axis import AxisMap
 
 Masks = list[int]  # one a unit: bit n is set where it sees pixel n of the image
@@ -24,10 +24,11 @@ def seen(report: Report, axis: int) -> list[Masks | None]:
     """
     found: list[Masks | None] = [[1 << pixel for pixel in range(report.input[1 + axis])]]
     for index, layer in enumerate(report.layers[1:], 1):
-        if layer.field.placeless or len(layer.shape) < 2:
+        units = units_of(layer.shape, layer)
+        if layer.field.placeless or not units:
             found.append(None)
             continue
-        masks = [0] * layer.shape[1 + axis]
+        masks = [0] * units[axis]
         for source, maps in steps(report, index):
             before = found[source]
             if before is not None:

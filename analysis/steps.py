@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fieldspec.analysis.report import LayerReport, Report
 from fieldspec.blocks.axis import AxisMap
-from fieldspec.blocks.layers import MatMul, Mix
+from fieldspec.blocks.layers import MatMul, Mix, Shape
 from fieldspec.blocks.layers.mixing import Reads
 
 Step = tuple[int, tuple[AxisMap, ...] | None]
@@ -35,7 +35,8 @@ def steps(report: Report, index: int) -> list[Step]:
             for i, reads in zip(at.inputs, _reads(at), strict=True)
             if reads != "whole" and not layers[i].field.placeless
         ]
-        return [(i, maps) for i, maps in local if maps is not None or layers[i].shape[1:] == at.shape[1:]]
+        units = units_of(at.shape, at)
+        return [(i, maps) for i, maps in local if maps is not None or units_of(layers[i].shape, at) == units]
     (source,) = at.inputs
     if at.layer.is_global:
         return [(source, None)]
@@ -46,6 +47,11 @@ def steps(report: Report, index: int) -> list[Step]:
         sizes = enumerate(zip(shape[1:], own, strict=True))
         maps = tuple(AxisMap(1, n, (range(n),)) if axis in at.layer.reduced else one for axis, (n, one) in sizes)
     return [(source, maps)]
+
+
+def units_of(shape: Shape, layer: LayerReport) -> Shape:
+    """Units along each axis; a vector whose field is known is one unit along all of them."""
+    return shape[1:] or (1,) * len(layer.field.axes)
 
 
 def _reads(at: LayerReport) -> Sequence[Reads]:

@@ -116,6 +116,16 @@ def test_a_shortcut_around_a_linear_layer(join: Any) -> None:
     assert refuted(net, (4, 5, 5)) == []
 
 
+@pytest.mark.parametrize("tail", [nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 4, 1)])
+def test_the_other_readings(tail: nn.Module) -> None:
+    """A vector on the way is a map of one unit for them, too: it sees 2x2 pixels, and all paths lead through it."""
+    net = nn.Sequential(nn.Conv2d(4, 4, 2, 4), Net(channels_last, l=nn.Linear(4, 4)), tail)
+    assert fs.ledger(net, input_size=(4, 5, 5)).entries[1].seen == ((2, 2), (2, 2))
+    assert fs.effective_receptive_field(net, input_size=(4, 5, 5)).side(1.0) == (2, 2)
+    with pytest.raises(fs.FieldspecError, match=r"^1\.l: what it gives was only seen at the input that was traced$"):
+        fs.tile_plan(net, 2, input_size=(4, 5, 5))
+
+
 def test_a_gate_is_still_spread() -> None:
     """A vector beside a map of several units is one unit for all of them."""
     gate = Net(lambda n, x: x * n.l(x.mean((2, 3)))[:, :, None, None], l=nn.Linear(4, 4))
