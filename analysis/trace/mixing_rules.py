@@ -35,6 +35,7 @@ from fieldspec.blocks.layers import (
     MatMul,
     Mix,
     Reads,
+    Shape,
 )
 
 # ------------------------------------------------------------------------------------ products with weights
@@ -150,7 +151,16 @@ def _product(
     if tuple(size_of(dim) for dim in layout) != op.sizes:
         raise LayoutError("a product of maps that are repeated")
     shape = op.record.made(layout, _left_of(op, layout, placed))
+    reads = tuple(
+        ["whole" if _is_spread(op, value, shape) else read for value, read in zip(values, reads, strict=True)]
+    )
     return Value(op.add(MatMul(reads, shape, products), values, shape), layout)
+
+
+def _is_spread(op: Op, value: Value, shape: Shape) -> bool:
+    """Whether every unit of a map of this shape reads the only one that the value has along an axis."""
+    own = op.record.shape(value)[1:] or (1,) * op.record.axes
+    return any(size == 1 < units for size, units in zip(own, shape[1:], strict=False))
 
 
 def _left_of(op: Op, layout: Layout, placed: Value) -> tuple[int, ...]:

@@ -1,0 +1,27 @@
+"""Products of maps, and of weights with what is repeated: what they see and cost, on maps where it is easily missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from micro_networks import Net
+from torch import Tensor, nn
+
+import fieldspec as fs
+
+
+def attention(net: Any, x: Tensor) -> Tensor:
+    """Each unit asks all units of a map of half the size (PVT)."""
+    queries, keys = x.flatten(2).transpose(1, 2), net.reduce(x).flatten(2)
+    asked = torch.softmax(queries @ keys, -1) @ keys.transpose(1, 2)
+    return asked.transpose(1, 2).reshape(x.shape)
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_attention_to_one_unit(side: int) -> None:
+    """It has no place of its own, however small the map: all units read it."""
+    layers = [nn.Conv2d(4, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1), Net(attention, reduce=nn.Conv2d(4, 4, 2, 2))]
+    found = fs.analyze(nn.Sequential(*layers), input_size=(4, side, side))[""]
+    assert (found.receptive_field, found.jump, found.status) == ((7, 7), (4, 4), "whole_input")
