@@ -137,6 +137,8 @@ def product_of_maps(op: Op, left: Value, right: Value) -> Value:
 
 def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
     """The right operand keeps its places, the left one has none."""
+    if places_in([right.layout[-2]]):
+        raise LayoutError("a product along places, of others")
     reads: tuple[Reads, Reads] = ("own", "own")
     if places_in(left.layout):
         reads = ("whole", "own")
@@ -166,8 +168,10 @@ def _is_spread(op: Op, value: Value, shape: Shape) -> bool:
 def _left_of(op: Op, layout: Layout, placed: Value) -> tuple[int, ...]:
     """The map sizes of what is left: an axis that no dimension holds any more has one unit."""
     shape = op.record.shape(placed)
-    kept = {f.axis for f in places_in(layout)}
-    return (shape[0], *[size if axis in kept else 1 for axis, size in enumerate(shape) if axis > CHANNEL])
+    left = [prod([f.size for f in places_in(layout) if f.axis == axis]) for axis in range(1, len(shape))]
+    if any(units not in (1, size) for units, size in zip(left, shape[1:], strict=True)):
+        raise LayoutError("a product that leaves a part of an axis")
+    return (shape[0], *left)
 
 
 def _index(op: Op) -> int:
