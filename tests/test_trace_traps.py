@@ -412,3 +412,13 @@ def test_an_image_of_another_size() -> None:
     report = fs.analyze(Conditioned(nn.Conv2d(3, 8, 9)), input_size=[(3, 16, 16), (3, 9, 9)])
     assert report.features.status == "unknown"
     assert "input:2 is 9, another size than the image's; what depends on it is unknown." in report.to_text()
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1)], ids=["avg", "max"])
+@pytest.mark.parametrize("side", [2, 4])
+def test_a_patch_as_large_as_the_map(pool: nn.Module, side: int) -> None:
+    """Pooled over the patches, of which there may be one, all places of a patch are channels."""
+    patches = Net(lambda n, x: rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=2, q=2))
+    net = nn.Sequential(conv(3), patches, pool, nn.Flatten(), nn.Linear(16, 3))
+    report = fs.analyze(net, input_size=(4, side, side))
+    assert (report.macs, report["3"].shape) == (9 * 16 * side**2 + 16 * 3, (16,))

@@ -257,10 +257,14 @@ def reduction(op: Op) -> Result:
         raise LayoutError("a maximum of two maps")
     dims = dims_of(op, len(value.layout))
     keep = bool(op.arg("keepdim", False)) if "keepdim" in op.schema else False
-    for dim in dims:
+    for dim in sorted({1, *dims}) if _is_map(op, value) else dims:
         value = op.record.absorbed(value, dim)
     result = reduced(op, value, dims, keep=keep)
     return [result, result] if op.name in ("var_mean", "std_mean", "aminmax") else result
+
+
+def _is_map(op: Op, value: Value) -> bool:
+    return len(value.layout) == 2 + op.record.axes
 
 
 def dims_of(op: Op, count: int) -> list[int]:
@@ -274,7 +278,7 @@ def dims_of(op: Op, count: int) -> list[int]:
 
 def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     """One index is left of each of `dims`."""
-    as_map = len(value.layout) == 2 + op.record.axes and set(range(2, len(value.layout))) <= set(dims)
+    as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims)
     value = op.record.with_axes(value) if as_map else value
     gone = [f for dim in dims for f in value.layout[dim]]
     spatial = tuple(f for f in gone if f.axis > CHANNEL)

@@ -136,7 +136,12 @@ class Recorder:
     def absorbed(self, value: Value, dim: int) -> Value:
         """The same tensor, pieces of patches in dimension `dim` made channels: a space-to-depth written as views."""
         shape = self.shape(value)
-        inner = {f.axis: f for f in value.layout[dim] if f.axis > CHANNEL and f.step == 1 and f.size < shape[f.axis]}
+        beside = dim == 1 and len(value.layout) == 2 + self.axes and bool(channels_in(value.layout[1:2]))
+
+        def in_patch(factor: Factor) -> bool:  # beside a map's channels it may be all of an axis
+            return factor.size < shape[factor.axis] or (beside and not value.layout[1 + factor.axis])
+
+        inner = {f.axis: f for f in value.layout[dim] if f.axis > CHANNEL and f.step == 1 and in_patch(f)}
         if not inner:
             return value
         block = tuple(inner[axis].size if axis in inner else 1 for axis in range(1, len(shape)))
