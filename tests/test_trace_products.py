@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import pytest
@@ -38,3 +39,34 @@ def test_attention_between_patches() -> None:
     report = fs.analyze(Net(between_patches, head=nn.Linear(256, 3)), input_size=(4, 8, 8))
     assert (report.macs, report[""].status) == (2 * 16 * 16 * 16 + 256 * 3, "unknown")
     assert report.peak == 3 * 256
+
+
+def repeated_flat(net: Any, x: Tensor) -> Any:
+    """Every row is the mean of all; flattened, all of them are features."""
+    return net.head(x.mean(2, keepdim=True).expand_as(x).flatten(1))
+
+
+def repeated_tokens(net: Any, x: Tensor) -> Any:
+    """Every token is the mean of all."""
+    return net.head(x.mean((2, 3), keepdim=True).expand_as(x).flatten(2).transpose(1, 2))
+
+
+def repeated_beside(net: Any, x: Tensor) -> Any:
+    """One vector ten times, a constant beside each."""
+    return net.head(torch.cat([x.mean((2, 3))[:, None].expand(-1, 10, -1), torch.zeros(1, 10, 2)], 2))
+
+
+@pytest.mark.parametrize(
+    ("forward", "head", "size"),
+    [
+        (repeated_flat, nn.Linear(64, 3), (2, 4, 8)),
+        (repeated_tokens, nn.Linear(4, 5), (4, 6, 6)),
+        (repeated_beside, nn.Linear(6, 4), (4, 6, 6)),
+    ],
+)
+def test_what_is_repeated_is_multiplied(forward: Any, head: nn.Linear, size: tuple[int, ...]) -> None:
+    """As often as torch does it: the output's elements times the inputs of each; the output is kept as often."""
+    net = Net(forward, head=head)
+    outputs = net(torch.rand(1, *size)).numel()
+    report = fs.analyze(net, input_size=size)
+    assert (report.macs, prod(report[""].shape)) == (outputs * head.in_features, outputs)

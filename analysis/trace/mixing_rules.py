@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -61,7 +62,7 @@ def matrix_product(op: Op) -> Value:
 
 def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Value:
     """A linear layer along dimension `dim`, the same at every index of the others."""
-    value = op.record.absorbed(value, dim)
+    value = _multiplied(op, op.record.absorbed(value, dim), dim)
     spatial = along(value.layout[dim], spatial=True)
     if spatial:
         return _over_places(op, value, dim, features, spatial, bias=bias)
@@ -79,6 +80,17 @@ def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Valu
     ones, zeros = (1,) * (len(shape) - 1), ((0, 0),) * (len(shape) - 1)
     layer = Conv(groups * inputs, groups * features, ones, ones, zeros, ones, groups, bias)
     return Value(op.add(layer, [value], shape), layout)
+
+
+def _multiplied(op: Op, value: Value, dim: int) -> Value:
+    """The same tensor with units for what is repeated along the others: torch multiplies each of them."""
+    if all(f.axis != FREE for f in chain(*with_dim(value.layout, dim, ()))):
+        return value
+    order = list(range(len(value.layout)))
+    if len(order) == 2 + op.record.axes and not places_in([value.layout[dim]]):
+        order.insert(1, order.pop(dim))  # as a map: its features before its axes
+    made = op.record.unrepeated(Value(value.node, tuple(value.layout[at] for at in order)))
+    return Value(made.node, tuple(made.layout[order.index(at)] for at in range(len(order))))
 
 
 def _others(layout: Layout, dim: int) -> list[Factor]:

@@ -239,6 +239,11 @@ class Recorder:
         node = self.add("expand", Expand(tuple(sizes)), [value.node], (shape[0], *sizes))
         return Value(node, tuple(layout))
 
+    def unrepeated(self, value: Value) -> Value:
+        """The same tensor with a unit of the map for each element."""
+        value = self.written(value)
+        return self.spread(value) if any(f.axis == FREE for dim in value.layout for f in dim) else value
+
     def flattened(self, value: Value) -> Value:
         """(batch, features) of a whole map."""
         features = prod(self.shape(value))

@@ -37,7 +37,8 @@ def view(op: Op) -> Value:
     value = op.record.flat.get(op.input.node, op.input)
     made = Value(value.node, reshaped(value.layout, op.sizes))
     if len(op.sizes) == 2 and not made.layout[0] and places_in(made.layout):
-        return op.record.flattened(made)
+        whole_map = op.record.unrepeated(value)
+        return op.record.flattened(Value(whole_map.node, reshaped(whole_map.layout, op.sizes)))
     return made
 
 
@@ -101,7 +102,7 @@ def repeat(op: Op) -> Value:
 @rule("clone", "contiguous", "_to_copy", "to")
 def copy(op: Op) -> Value:
     """The same elements in memory of their own."""
-    return op.record.same(op.name, Copy(), op.record.written(op.input))
+    return op.record.same(op.name, Copy(), op.record.unrepeated(op.input))
 
 
 @rule("copy")
