@@ -27,6 +27,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rows import axis_again
 from fieldspec.analysis.trace.rules import Op, rule
 from fieldspec.blocks.layers import Concat, Constant, Copy, Multiply, Pad, SelectChannels, Slice
 
@@ -227,7 +228,8 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
     shape = op.record.shape(value)
     axis, length = factor.axis, shape[factor.axis]
     if factor.size == length:
-        start, step, count, dims = indices.start, indices.step, len(indices), whole(axis, len(indices))
+        start, count, dims = indices.start, len(indices), whole(axis, len(indices))
+        step = indices.step if count > 1 else length  # of one unit the next is the next map's
         others = value.layout
     elif len(indices) == 1 and factor.step == 1:  # one place of each patch
         start, step, count, dims = indices.start, factor.size, length // factor.size, ()
@@ -283,6 +285,8 @@ def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: in
     for tensor, value in zip(tensors, found, strict=True):
         layout = _constant(op, tensor, like.layout, dim, new) if value is None else value
         values.append(Value(layout.node, (*layout.layout[:dim], (), *layout.layout[dim:])) if new else layout)
+    if (rows := axis_again(op, values, dim)) is not None:
+        return rows
     values = [_over_places(op, value, values) for value in values]
     rest = [with_dim(value.layout, dim, ()) for value in values]
     if any(f.axis > CHANNEL for value in values for f in value.layout[dim]):
