@@ -219,6 +219,16 @@ MICRO: dict[str, Micro] = {
     ),
     "concat_then_slice": Micro(Net(lambda n, x: torch.cat([n.a(x), x], 1)[:, 4:], a=conv(5)), 1, 1, 0),
     "shuffle_net": Micro(Net(shuffled, three=conv(cin=2, out=2), five=conv(5, cin=1)), 5, 1, -2),
+    "channel_shuffle": Micro(
+        Net(lambda n, x: n.five(F.channel_shuffle(torch.cat([x[:, :2], n.three(x[:, 2:])], 1), 2)[:, 1:3]),
+            three=conv(cin=2, out=2), five=conv(5, cin=2)),
+        7, 1, -3,
+    ),
+    "channel_shuffle_first": Micro(
+        Net(lambda n, x: n.five(F.channel_shuffle(torch.cat([x[:, :2], n.three(x[:, 2:])], 1), 2)[:, :1]),
+            three=conv(cin=2, out=2), five=conv(5, cin=1)),
+        5, 1, -2,
+    ),
     "mix_net": Micro(Net(mixed_kernels, three=conv(cin=2, out=2), seven=conv(7, cin=2, out=2), first=conv(1, cin=2)), 3, 1, -1),
     "res2net": Micro(
         Net(lambda n, x: torch.cat([(y := n.a(x[:, :2])), n.b(y + x[:, 2:])], 1), a=conv(cin=2, out=2), b=conv(cin=2, out=2)),

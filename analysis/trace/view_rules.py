@@ -117,6 +117,16 @@ def copy_from(op: Op) -> Value | None:
     return op.record.same(op.name, Copy(), value)
 
 
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(op: Op) -> Value:
+    """The first channel of each group, then the second of each."""
+    value = op.record.settled(op.input)
+    groups = op.arg("groups")
+    layout = reshaped(value.layout, (1, groups, op.sizes[1] // groups, *op.sizes[2:]))
+    shuffled = (layout[0], fused((*layout[2], *layout[1])), *layout[3:])
+    return op.record.same(op.name, Copy(), Value(value.node, shuffled))
+
+
 # ------------------------------------------------------------------------------------------------- choosing
 
 
