@@ -129,7 +129,7 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
         patches = [_through(kind, place) for kind in kinds for place in places]
         return gathered(patches, [kind * len(places) + place for kind in of for place in range(len(places))])
     if field.channels is not None:
-        if isinstance(layer, Conv | ConvTranspose):
+        if isinstance(layer, Conv | ConvTranspose) or (isinstance(layer, Mix) and layer.groups > 1):
             field = grouped(field, shape[0], node.shape[0], layer.groups)
         elif isinstance(layer, DepthToSpace):
             return _patches(field, layer)

@@ -175,7 +175,13 @@ TRAPS: dict[str, tuple[nn.Module, str]] = {
             **KERNELS), "unknown",
     ),
     "sum over a group": (
-        Net(lambda n, x: beside(3, 7)(n, x).view(1, 2, 4, 24, 24).sum(2)[:, :1], **KERNELS), "bound",
+        Net(lambda n, x: beside(3, 7)(n, x).view(1, 2, 4, 24, 24).sum(2)[:, :1], **KERNELS), "exact",
+    ),
+    "weighted sum of a stack": (
+        Net(lambda n, x: (torch.stack([n.k3(x), n.k7(x)], -1) * torch.ones(2)).sum(-1)[:, :1], **KERNELS), "exact",
+    ),
+    "largest in a window": (
+        Net(lambda n, x: n.k3(x.view(1, 4, 12, 2, 12, 2).amax((3, 5))), **KERNELS), "exact",
     ),
     "sum of those before": (Net(lambda n, x: beside(1, 7)(n, x).cumsum(1)[:, :4], **KERNELS), "bound"),
     "column, spread and filtered": (

@@ -311,7 +311,9 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
         return Value(op.add(Mix(op.name, shape, mixes=False), [value], shape), kept)
     channels = prod([f.size for f in channels_in(layout)])
     left = (channels, *[1 if axis in axes else size for axis, size in enumerate(shape[1:])])
-    layer = Mix(op.name, left, reduced=axes, mixes=mixes, partly=channels > 1)
+    if mixes and channels > 1:  # those that become one channel in a row
+        value = op.record.ordered(value, ChannelIndex([*channels_in(layout), *channels_in([tuple(gone)])]))
+    layer = Mix(op.name, left, reduced=axes, mixes=mixes, groups=channels if mixes else 1)
     return Value(op.add(layer, [value], left), numbered(kept))
 
 

@@ -41,6 +41,7 @@ class Mix(Layer):
         reduced: Axes of which one unit is left, each made of the whole axis.
         mixes: Channels read each other.
         partly: Each of them not all others: those of its group, or those before it.
+        groups: Parts of the channels, one after the other, of which each is mixed on its own.
         products: Multiply-adds, where weights take part.
         beside: Elements that are written beside the output: last states.
     """
@@ -54,10 +55,11 @@ class Mix(Layer):
     partly: bool = False
     products: int = 0
     beside: int = 0
+    groups: int = 1
 
     @property
     def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
-        return self.mixes
+        return self.mixes and self.groups == 1
 
     @property
     def is_global(self) -> bool:  # type: ignore[override]  # likewise
