@@ -421,10 +421,11 @@ def test_an_image_of_another_size() -> None:
 
 
 @pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1)], ids=["avg", "max"])
-@pytest.mark.parametrize("side", [2, 4])
-def test_a_patch_as_large_as_the_map(pool: nn.Module, side: int) -> None:
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (4, 2), (4, 4)])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_a_patch_as_large_as_the_map(pool: nn.Module, height: int, width: int, channels: int) -> None:
     """Pooled over the patches, of which there may be one, all places of a patch are channels."""
-    patches = Net(lambda n, x: rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=2, q=2))
-    net = nn.Sequential(conv(3), patches, pool, nn.Flatten(), nn.Linear(16, 3))
-    report = fs.analyze(net, input_size=(4, side, side))
-    assert (report.macs, report["3"].shape) == (9 * 16 * side**2 + 16 * 3, (16,))
+    patches = Net(lambda n, x: rearrange(x, "b c (h p) (w q) -> b (p q c) h w", p=2, q=2))
+    net = nn.Sequential(conv(1, channels, channels), patches, pool, nn.Flatten(), nn.Linear(4 * channels, 3))
+    report = fs.analyze(net, input_size=(channels, height, width))
+    assert (report.macs, report["3"].shape) == (channels**2 * height * width + 4 * channels * 3, (4 * channels,))

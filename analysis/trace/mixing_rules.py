@@ -290,7 +290,7 @@ def dims_of(op: Op, count: int) -> list[int]:
 
 def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     """One index is left of each of `dims`."""
-    as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims)
+    as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims) and not places_in(value.layout[:2])
     value = op.record.with_axes(value) if as_map else value
     gone = [f for dim in dims for f in value.layout[dim]]
     spatial = tuple(f for f in gone if f.axis > CHANNEL)

@@ -136,7 +136,8 @@ class Recorder:
     def absorbed(self, value: Value, dim: int) -> Value:
         """The same tensor, pieces of patches in dimension `dim` made channels: a space-to-depth written as views."""
         shape = self.shape(value)
-        beside = dim == 1 and len(value.layout) == 2 + self.axes and bool(channels_in(value.layout[1:2]))
+        in_map = dim == 1 and len(value.layout) == 2 + self.axes
+        beside = in_map and (self.axes > 1 or bool(channels_in(value.layout[1:2])))  # steps of one feature stay steps
 
         def in_patch(factor: Factor) -> bool:  # beside a map's channels it may be all of an axis
             return factor.size < shape[factor.axis] or (beside and not value.layout[1 + factor.axis])
