@@ -46,6 +46,11 @@ def repeated_flat(net: Any, x: Tensor) -> Any:
     return net.head(x.mean(2, keepdim=True).expand_as(x).flatten(1))
 
 
+def repeated_everywhere(net: Any, x: Tensor) -> Any:
+    """Every unit is the mean of all, flattened by a module."""
+    return net.head(net.flat(x.mean((2, 3), keepdim=True).expand_as(x).sigmoid()))
+
+
 def repeated_tokens(net: Any, x: Tensor) -> Any:
     """Every token is the mean of all."""
     return net.head(x.mean((2, 3), keepdim=True).expand_as(x).flatten(2).transpose(1, 2))
@@ -60,13 +65,14 @@ def repeated_beside(net: Any, x: Tensor) -> Any:
     ("forward", "head", "size"),
     [
         (repeated_flat, nn.Linear(64, 3), (2, 4, 8)),
+        (repeated_everywhere, nn.Linear(64, 3), (2, 4, 8)),
         (repeated_tokens, nn.Linear(4, 5), (4, 6, 6)),
         (repeated_beside, nn.Linear(6, 4), (4, 6, 6)),
     ],
 )
 def test_what_is_repeated_is_multiplied(forward: Any, head: nn.Linear, size: tuple[int, ...]) -> None:
     """As often as torch does it: the output's elements times the inputs of each; the output is kept as often."""
-    net = Net(forward, head=head)
+    net = Net(forward, head=head, flat=nn.Flatten())
     outputs = net(torch.rand(1, *size)).numel()
     report = fs.analyze(net, input_size=size)
     assert (report.macs, prod(report[""].shape)) == (outputs * head.in_features, outputs)

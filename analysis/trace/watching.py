@@ -88,7 +88,7 @@ def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, val
     elif name in ("DropPath", "StochasticDepth"):
         layer = DropPath(float(getattr(part, "drop_prob", getattr(part, "p", 0.0)) or 0.0))
     elif isinstance(part, nn.Flatten) and output.dim() == 2 and len(shape) > 1:
-        flat = record.flattened(record.straight(value))
+        flat = record.flattened(record.filled(value, range(2)))
         tracer.hold(output, flat)
         return flat
     made = Value(record.add(name.lower(), layer, [value.node], shape), value.layout)
