@@ -318,12 +318,12 @@ def test_from_python(tmp_path: Path) -> None:
         train(tiny(input=[3, 16, 16]), PLAIN, fake(), folder)
 
 
-def test_one_image_a_batch(run: Train) -> None:
+def test_one_image_a_batch(tmp_path: Path) -> None:
     """Batch norm has nothing to normalize where the map is one unit."""
     norm = tiny(layers=[{"conv": {"out": 8}}, {"squeeze_excite": {}}, {"global_pool": {}}, {"conv": {"out": 8}}])
     recipe = load_recipe({**PLAIN, "batch_size": 1})
     with pytest.raises(FieldspecError, match="batch_size 1: a batch norm of a 1x1 map needs more than one image"):
-        train(norm, recipe, fake(), Path("run"), tell=lambda text: None)
+        train(norm, recipe, fake(), tmp_path / "run", tell=lambda text: None)
 
 
 def test_a_look_at_test_images_that_are_not_there(run: Train) -> None:

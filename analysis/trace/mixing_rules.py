@@ -290,8 +290,9 @@ def dims_of(op: Op, count: int) -> list[int]:
 
 def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     """One index is left of each of `dims`."""
-    as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims) and not places_in(value.layout[:2])
+    as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims)
     value = op.record.with_axes(value) if as_map else value
+    as_map = as_map and not places_in(value.layout[:2])
     gone = [f for dim in dims for f in value.layout[dim]]
     spatial = tuple(f for f in gone if f.axis > CHANNEL)
     shape = op.record.shape(value)
