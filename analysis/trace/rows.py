@@ -10,14 +10,13 @@ from fieldspec.analysis.trace.layout import (
     Factor,
     LayoutError,
     channels_in,
-    numbered,
     places_in,
     whole,
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules import Op
-from fieldspec.blocks.layers import Concat, DepthToSpace, Input, Mix, SelectChannels, Shape, Slice, Unflatten
+from fieldspec.blocks.layers import Concat, DepthToSpace, Input, Mix, SelectChannels, Shape, Slice
 
 Unit = tuple[int, int]  # a node, and which of its units; -1 where it is no unit of its alone
 
@@ -71,7 +70,7 @@ def _length(shape: Shape, axis: int) -> int:
 
 def _joined(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
     """Side by side as channels, and these as the units of the axis."""
-    pieces = [_as_map(op.record, value) for value in values]
+    pieces = [op.record.with_axes(op.record.filled(value, range(len(value.layout)))) for value in values]
     count, layout, (channels, *sizes) = len(pieces), pieces[0].layout, op.record.shape(pieces[0])
     if any(piece.layout != layout for piece in pieces):
         raise LayoutError("units joined that are laid out differently")
@@ -80,13 +79,3 @@ def _joined(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
     node = op.record.add("view", SelectChannels(index), [node], (len(index), *sizes))
     block = tuple(count if at == axis else 1 for at in range(1, 1 + op.record.axes))
     return Value(op.record.seen("view", DepthToSpace(block), node), with_dim(layout, dim, whole(axis, count)))
-
-
-def _as_map(record: Recorder, value: Value) -> Value:
-    """Of channels in their order; a vector as a map of one unit."""
-    value = record.filled(value, range(len(value.layout)))
-    shape = record.shape(value)
-    if len(shape) > 1:
-        return value
-    made = (*shape, *[1] * record.axes)
-    return Value(record.add("view", Unflatten(made), [value.node], made), numbered(value.layout))
