@@ -308,7 +308,7 @@ def test_the_larger_share_of_two_mixed_images_counts(run: Train, monkeypatch: py
 def test_from_python(tmp_path: Path) -> None:
     """Names, paths and plain data do; what cannot be meant is refused."""
     folder = str(tmp_path / "run")
-    run = train(tiny().to_dict(), {**PLAIN, "epochs": 1}, "fake", folder, Options(devices=1))  # type: ignore[arg-type]
+    run = train(tiny().to_dict(), {**PLAIN, "epochs": 1}, "fake", folder, Options(devices=1))
     assert run.folder == tmp_path / "run"
     with pytest.raises(FieldspecError, match="augment: needs host or device, gets 'gpu'"):
         Options(augment="gpu")  # type: ignore[arg-type]

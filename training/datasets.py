@@ -136,7 +136,7 @@ def _image_folder(folder: Path, input_size: tuple[int, int, int]) -> Data:
     if not others:
         raise FieldspecError(f"{folder}: has neither 'val' nor 'test' beside 'train'; one of them is needed")
     files = [path for part in ("train", *others) for path in (folder / part).rglob("*") if path.is_file()]
-    left_out = sum(not path.name.lower().endswith(IMG_EXTENSIONS) for path in files)
+    left_out = sum(path.suffix.lower() not in IMG_EXTENSIONS for path in files)
     return Data(folder.resolve().name, train, others.get("val"), others.get("test"), left_out)
 
 

@@ -19,7 +19,7 @@ class Options:
     teacher: str | None = None  # weights whose answers are learned, as the recipe's distillation says
     resume: bool = False
     accelerator: str = "auto"
-    devices: str = "1"  # processes on each node, or the numbers of GPUs
+    devices: str | int = "1"  # processes on each node, or the numbers of GPUs
     nodes: int = 1
     strategy: str = "auto"
     workers: int = 0  # processes that fetch and augment, for each training process

@@ -17,6 +17,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
 
 from fieldspec.architectures.builder import build
+from fieldspec.architectures.questions import SpecLike
 from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
@@ -60,7 +61,7 @@ class Run:
 
 
 def train(
-    spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
+    spec: SpecLike,
     recipe: Recipe | str | os.PathLike[str] | Mapping[str, Any],
     data: Data | str,
     folder: str | os.PathLike[str],
@@ -104,7 +105,7 @@ def train(
     state = folder / STATE
     resumed = str(state) if options.resume and state.is_file() else None
     done = SafeState().load_checkpoint(state)["epoch"] + 1 if resumed else 0
-    finished = resumed is not None and done >= recipe.settings.epochs
+    finished = done >= recipe.settings.epochs
     wanted = replace(options, initial_checkpoint=None) if resumed else options  # it need not be there any more
     task = _task(spec, recipe, data, stats, training, validated, wanted, trainer)
     train_loader, validation_loaders = _loaders(recipe, stats, training, validated, options, trainer, done)

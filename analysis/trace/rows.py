@@ -33,7 +33,7 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
         return None
     held = {f.axis for value in values for f in places_in(value.layout)}
     for axis in sorted(set(range(1, 1 + op.record.axes)) - held, key=lambda axis: axis != dim - 1):
-        units = [units_of(op.record, value.node, axis) for value in values]
+        units = [_made_of(op.record, value.node, axis) for value in values]
         if all(found == {(max(found)[0], at)} for at, found in enumerate(units) if found) and all(units):
             sources = {node for found in units for node, _ in found}
             if [_length(op.record.graph.nodes[node].shape, axis) for node in sources] == [len(values)]:
@@ -43,7 +43,7 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
     return None
 
 
-def units_of(record: Recorder, node: int, axis: int) -> set[Unit]:
+def _made_of(record: Recorder, node: int, axis: int) -> set[Unit]:
     """Of which units along an axis a node of one unit is made, up to two of them; what is pooled is of none."""
     found: set[Unit] = set()
     seen, todo = {node}, [node]
