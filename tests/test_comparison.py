@@ -114,10 +114,10 @@ def test_siblings_of_the_catalogue() -> None:
 def test_large_specs_are_compared_in_seconds() -> None:
     """Three thousand items that all changed are paired one by one."""
     one, other = ({**net({**conv(), "repeat": 3_000}), "defaults": {"act": act}} for act in ("relu", "silu"))
-    start = time.perf_counter()
+    start = time.process_time()
     found = diff(load(one), load(other))
     assert len(found.changes) == 3_000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_a_diff_is_a_question() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from draws import draws
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -162,11 +163,11 @@ import resource, time
 resource.setrlimit(resource.RLIMIT_AS, (200_000_000, 200_000_000))
 from fieldspec.architectures.source import SpecError, read
 text = eval({text!r})
-start = time.perf_counter()
+start = time.process_time()
 try:
     read(text)
 except SpecError as error:
-    print(time.perf_counter() - start, max(map(len, str(error).splitlines())), len(error.problems))
+    print(time.process_time() - start, max(map(len, str(error).splitlines())), len(error.problems))
 """
 
 
@@ -296,9 +297,9 @@ def test_bounds_are_exact() -> None:
 def test_largest_spec_is_fast() -> None:
     """A spec of 90,000 values is read in seconds: nothing is quadratic."""
     text = "layers:\n" + "  - {a: 1}\n" * 30_000
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read(text).data["layers"]) == 30_000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_problem_lines() -> None:
@@ -352,6 +353,7 @@ def inside(found: Source, data: Any, path: Path = ()) -> bool:
     )
 
 
+@draws(100)
 @given(specs, st.booleans())
 def test_yaml_round_trip(data: dict[str, Any], flow: bool) -> None:
     """What PyYAML writes is read back, and every part of it has its place."""
@@ -360,6 +362,7 @@ def test_yaml_round_trip(data: dict[str, Any], flow: bool) -> None:
     assert inside(found, data)
 
 
+@draws(100)
 @given(specs, st.booleans())
 def test_json_round_trip(data: dict[str, Any], ascii_only: bool) -> None:
     """What json writes with tabs is read back, and every part of it has its place."""
@@ -368,6 +371,7 @@ def test_json_round_trip(data: dict[str, Any], ascii_only: bool) -> None:
     assert inside(found, data)
 
 
+@draws(100)
 @given(st.text() | st.text("{}[]:,-&*!|>'\"\\%#? \n\tab1"))
 def test_any_text(text: str) -> None:
     """Any text at all is read, or refused with places inside it."""

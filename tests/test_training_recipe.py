@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import timm.optim
 import torch
+from draws import draws
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -165,6 +166,7 @@ def test_override() -> None:
 SHARES = st.floats(0, 1, allow_nan=False)
 
 
+@draws(100)
 @given(
     progress=SHARES, warmup=st.floats(0, 0.99), start=SHARES, end=SHARES, shape=st.sampled_from(["linear", "cosine"])
 )

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -286,13 +285,12 @@ def test_two_processes(tmp_path: Path) -> None:
     (tmp_path / "plain.json").write_text(json.dumps(PLAIN))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     options = ["--devices", "2", "--strategy", "ddp", "--accelerator", "cpu", "--recipe", "plain.json", "-o", "run"]
-    started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "fieldspec", "train", "tiny.json", "--data", "fake", *options],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("epoch 2/2") == 1, time.perf_counter() - started
+    assert done.stdout.count("epoch 2/2") == 1
     assert json.loads((tmp_path / "run" / "run.json").read_text())["processes"] == 2
     card = json.loads((tmp_path / "run" / "card.json").read_text())
     alone = train(tiny(), load_recipe(json.loads((tmp_path / "plain.json").read_text())), fake(), tmp_path / "one",
