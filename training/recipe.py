@@ -19,7 +19,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.settings import Flag, Probability, Says
 from fieldspec.training import schedule, transforms
 from fieldspec.training.optimizers import OPTIMIZERS, Optimizer, Sgd, WeightDecay
-from fieldspec.training.schedule import SCHEDULES, Schedule
+from fieldspec.training.schedule import SCHEDULES, Schedule, Share
 from fieldspec.training.transforms import TRANSFORMS, Transform
 
 __all__ = ["Recipe", "load_recipe", "recipe_names"]
@@ -41,6 +41,13 @@ class Distillation(BaseModel):
     flip_averaged: Flag = False  # the mean of the teacher's answers to image and mirror image
 
 
+class Swa(BaseModel):
+    """From when on the weights that epochs end with are averaged."""
+
+    model_config = STRICT
+    start: Share = 0.75  # of the run
+
+
 class Document(BaseModel):
     """The top level of a recipe."""
 
@@ -59,6 +66,7 @@ class Document(BaseModel):
     mixup: Positive = 0.0  # alpha of the Beta distribution that mixes two images; 0 for none
     l1: Positive = 0.0  # penalty on the absolute values of the weights that decay
     ema: Annotated[float, Ge(0), Lt(1), Says("a decay such as 0.999, or 0 for none")] = 0.0
+    swa: Swa | None = None  # stochastic weight averaging, of the weights that ema gives where there is one
     clip: Annotated[float, Gt(0), Says("a gradient norm over 0, or null")] | None = None
     dropout: Probability | None = None  # of every dropout in the network; the spec's own unless given
     precision: Precision = "auto"  # bfloat16 autocast where the machine computes in it

@@ -22,6 +22,7 @@ from fieldspec.architectures.spec import ArchitectureSpec, load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.augmentation import Augmentation
+from fieldspec.training.averaging import EpochMean
 from fieldspec.training.batches import Fetch, InOrder, Shuffled, loader
 from fieldspec.training.datasets import Data, load_data
 from fieldspec.training.device_augmentation import DeviceAugmentation
@@ -195,6 +196,7 @@ def _task(
         steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
+        swa=EpochMean(net, recipe, training) if settings.swa is not None else None,
         teacher=_teacher(recipe, data, stats, options, net),
         graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),
     )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import MixUp
 
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.averaging import EpochMean
 from fieldspec.training.batches import Batch
 from fieldspec.training.device_augmentation import DeviceAugmentation
 from fieldspec.training.distillation import Teacher
@@ -44,6 +45,7 @@ class Task(LightningModule):
         steps: Optimizer steps of the whole run.
         augment: For `--augment device`; otherwise the batches come augmented.
         validated: Names of the sets that are looked at after each epoch: held_out, test.
+        swa: The mean of the weights that epochs end with; None where it is not kept.
         teacher: Whose answers are learned; None where the labels say all.
         graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
     """
@@ -59,13 +61,14 @@ class Task(LightningModule):
         steps: int,
         augment: DeviceAugmentation | None = None,
         validated: Sequence[str] = (),
+        swa: EpochMean | None = None,
         teacher: Teacher | None = None,
         graph_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
-        self.teacher, self.graph_shape = teacher, graph_shape
+        self.swa, self.teacher, self.graph_shape = swa, teacher, graph_shape
         self.graphed: Graphed | None = None
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
         if self.average is not None:
@@ -78,7 +81,12 @@ class Task(LightningModule):
 
     @property
     def result(self) -> nn.Module:
-        """The network that the run is for: the average of the weights where the recipe keeps one."""
+        """The network that the run is for: an average of the weights where the recipe keeps one."""
+        return self.swa.module if self.swa is not None and self.swa.n_averaged else self.latest
+
+    @property
+    def latest(self) -> nn.Module:
+        """The weights as they are after the last step, or their moving average where the recipe keeps one."""
         return self.average.module if self.average is not None else self.net
 
     def configure_optimizers(self) -> Any:
@@ -132,9 +140,16 @@ class Task(LightningModule):
             raise DivergedError(f"the loss is {value} at {at}; {MEND}")
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """The average moves a step towards the weights."""
+        """The moving average follows the weights; the mean takes in what the epoch's last step leaves."""
         if self.average is not None:
             self.average.update(self.net, step=self.global_step)
+        if self.swa is not None and self.trainer.is_last_batch:
+            self.swa.take(self.latest, self.current_epoch, self._prepare)
+
+    def _prepare(self, pixels: Tensor) -> Tensor:
+        """Bytes, wherever they are, to what the network takes."""
+        x: Tensor = self.normalize(self.normalize.images(pixels.to(self.device)))
+        return x
 
     def on_train_epoch_end(self) -> None:
         """What the last steps have spoiled is not written over what is good."""
@@ -151,7 +166,7 @@ class Task(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss and accuracy of one batch of the held-out or test images."""
         pixels, labels, _ = batch
-        logits = self.result(self.normalize(self.normalize.images(pixels)))
+        logits = self.result(self._prepare(pixels))
         self._measure(self.validated[dataloader_idx], F.cross_entropy(logits, labels), logits, labels)
 
     def _measure(self, name: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
