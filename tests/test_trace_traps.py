@@ -168,7 +168,7 @@ TRAPS: dict[str, tuple[nn.Module, str]] = {
     ),
     "pooling along channels": (
         Net(lambda n, x: F.max_pool3d(beside(1, 7)(n, x).unsqueeze(1), (3, 1, 1), 1, (1, 0, 0)).squeeze(1)[:, :4],
-            **KERNELS), "unknown",
+            **KERNELS), "exact",
     ),
     "copies of channels": (
         Net(lambda n, x: F.pad(n.k3(x).unsqueeze(1), (0, 0, 0, 0, 1, 1), mode="replicate").squeeze(1)[:, :1],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import product
+from math import prod
+from operator import mul
 from typing import Any
 
 from fieldspec.analysis.trace.layout import (
@@ -33,6 +36,7 @@ from fieldspec.blocks.layers import (
     Pad,
     Pool,
     Resize,
+    SelectChannels,
     SpaceToDepth,
 )
 
@@ -131,25 +135,54 @@ def _off_axes(
 @rule("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
 @rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
 def pool(op: Op) -> Value:
-    """Pooling over dimensions that hold whole axes."""
-    value = op.record.settled(op.input)
-    count = len(sizes(op.arg("kernel_size"), 1))
-    count = max(count, len(value.layout) - 2 if len(value.layout) > 3 else 1)
+    """Pooling over dimensions that hold whole axes; over channels it mixes them (local response norm, maxout)."""
+    dims = len(op.input.layout)
+    count = max(len(sizes(op.arg("kernel_size"), 1)), dims - 2 if dims > 3 else 1)
     kernel = sizes(op.arg("kernel_size"), count)
     stride = sizes(op.arg("stride", ()) or kernel, count)
     padding = sizes(op.arg("padding", 0), count)
     is_max = op.name.startswith("max")
     dilation = sizes(op.arg("dilation", 1), count) if is_max else (1,) * count
+    given = enumerate(zip(kernel, stride, padding, dilation, strict=True), dims - count)
+    busy = {dim: setting for dim, setting in given if setting[:3] != (1, 1, 0)}
+    pieces = [op.input.layout[dim] for dim in busy]
+    if any(channels_in([dim]) and not along(dim, spatial=True) for dim in pieces):
+        return _pooled_channels(op, op.input, busy)
     if len(set(dilation)) > 1:
         raise LayoutError("a pooling with several dilations")
-    for at, size in enumerate(kernel, len(value.layout) - count):
-        if size > 1 and channels_in([value.layout[at]]):
-            raise LayoutError("a pooling along channels")
+    value = op.record.settled(op.input)
     layout, shape = resized(op, value)
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
     ceil = bool(op.arg("ceil_mode", False))
     layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0])
     return Value(op.add(layer, [value], shape), layout)
+
+
+def _pooled_channels(op: Op, value: Value, settings: Mapping[int, tuple[int, int, int, int]]) -> Value:
+    """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own.
+
+    `settings` are kernel, stride, padding and dilation of these dimensions.
+    """
+    if any(op.record.axis_of(value, dim) is not None for dim in settings):
+        raise LayoutError("a pooling along channels and axes at once")
+    value = op.record.filled(value, range(len(value.layout)))
+    channels = [size_of(channels_in([pieces])) for pieces in value.layout]
+    read = [
+        [[channel] for channel in range(size)] for size in channels
+    ]  # in each dimension the channels of each window
+    for dim, (kernel, stride, padding, dilation) in settings.items():
+        firsts = range(-padding, channels[dim], stride)[: op.sizes[dim]]
+        taps = [range(first, first + kernel * dilation, dilation) for first in firsts]
+        inside = [[tap for tap in window if 0 <= tap < channels[dim]] for window in taps]
+        read[dim] = [window + window[:1] * (kernel - len(window)) for window in inside]
+    steps = [prod(channels[dim + 1 :]) for dim in range(len(channels))]
+    index = [sum(map(mul, places, steps)) for window in product(*read) for places in product(*window)]
+    layout = numbered(
+        tuple([whole(CHANNEL, op.sizes[dim]) if dim in settings else held for dim, held in enumerate(value.layout)])
+    )
+    shape = op.record.made(layout, op.record.shape(value))
+    beside = op.record.add("view", SelectChannels(index), [value.node], (len(index), *shape[1:]))
+    return Value(op.record.add(op.name, Mix(op.name, shape, groups=shape[0]), [beside], shape), layout)
 
 
 @rule("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d")
