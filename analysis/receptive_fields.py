@@ -54,6 +54,7 @@ from fieldspec.blocks.layers import (
     SelectChannels,
     Shape,
     SpaceToDepth,
+    Unfold,
 )
 
 __all__ = ["MAX_PHASES", "RANK", "Field", "Status", "receptive_field"]
@@ -106,7 +107,7 @@ def _source(node: Node, image: Shape) -> Field:
     return UNKNOWN  # pixels of another image
 
 
-APART = frozenset((SelectChannels, SpaceToDepth))  # layers that tell channels apart
+APART = frozenset((SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
 SPREADING = frozenset((Resize, AdaptivePool, Expand))  # layers that may make a map of one unit
 ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
 EACH = AxisMap(1, 1, (range(1),))
@@ -123,7 +124,7 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
             return field
         kinds, of = field.channels
         return gathered(kinds, [of[channel] for channel in layer.index])
-    if isinstance(layer, SpaceToDepth) and not field.placeless:
+    if isinstance(layer, SpaceToDepth | Unfold) and not field.placeless:
         kinds, of = channels_of(field, shape[0])
         places = layer.axes_of_channels()
         patches = [_through(kind, place) for kind in kinds for place in places]

@@ -18,6 +18,7 @@ from fieldspec.analysis.trace.layout import (
     channels_in,
     fastest,
     numbered,
+    of_map,
     size_of,
     whole,
     with_dim,
@@ -38,6 +39,7 @@ from fieldspec.blocks.layers import (
     Resize,
     SelectChannels,
     SpaceToDepth,
+    Unfold,
 )
 
 
@@ -282,6 +284,38 @@ def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Va
     parts = [(part, width) for part, width in widths if width]
     shapes = [op.result.new_empty(*own[:dim], width, *own[dim + 1 :]) for _, width in parts]
     return joined(op, [part for part, _ in parts], shapes, dim)
+
+
+@rule("im2col")
+def im2col(op: Op) -> Value:
+    """functional.unfold: windows to channels, places in a row."""
+    value = op.record.settled(op.input)
+    if len(value.layout) != 4 or not op.record.is_plain(value):
+        raise LayoutError("windows of a tensor that is no map")
+    kernel, stride, padding, dilation = (sizes(op.arg(n), 2) for n in ("kernel_size", "stride", "padding", "dilation"))
+    layer = Unfold(kernel, stride, padding, dilation)
+    shape = layer.output_shape(op.record.shape(value))
+    made = of_map(shape)
+    return Value(op.add(layer, [value], shape), (*made[:2], made[2] + made[3]))
+
+
+@rule("unfold")
+def unfold(op: Op) -> Value:
+    """Windows of one axis, whose places come last."""
+    value = op.input
+    dim = op.arg("dimension") % len(value.layout)
+    axis = op.record.axis_of(value, dim)
+    if axis is None:
+        raise LayoutError("windows along a dimension that is no axis")
+    size, step = op.arg("size"), op.arg("step")
+    ones, none = [1] * op.record.axes, (0,) * op.record.axes
+    kernel, stride = ((*ones[: axis - 1], own, *ones[axis:]) for own in (size, step))
+    node = op.record.seen(op.name, Unfold(kernel, stride, none, tuple(ones)), value.node)
+    moved = [
+        tuple([f._replace(step=f.step * size) if f.axis == CHANNEL else f for f in pieces]) for pieces in value.layout
+    ]
+    moved[dim] = whole(axis, op.sizes[dim])
+    return Value(node, (*moved, whole(CHANNEL, size)))
 
 
 @rule("pixel_shuffle")

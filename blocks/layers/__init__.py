@@ -9,7 +9,7 @@ from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Norm
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
-from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth
+from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth, Unfold
 from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice, Unflatten
 from fieldspec.blocks.layers.source import Identity, Input
 
@@ -61,5 +61,6 @@ __all__ = [
     "Slice",
     "SpaceToDepth",
     "Unflatten",
+    "Unfold",
     "numel",
 ]

@@ -1,4 +1,4 @@
-"""Layers that move elements: flatten, resize, space-to-depth and depth-to-space."""
+"""Layers that move elements: flatten, resize, windows, space-to-depth and depth-to-space."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape, numel
-from fieldspec.blocks.layers.convolution import Sizes, map_of
+from fieldspec.blocks.layers.convolution import Sizes, map_of, window_too_large
 
 ResizeMode = Literal["nearest", "bilinear"]  # bilinear: linear along every axis
 
@@ -110,6 +110,39 @@ class SpaceToDepth(Layer):
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
         return self.block
+
+
+@dataclass(frozen=True, slots=True)
+class Unfold(Layer):
+    """Each window becomes channels, ``c * prod(kernel_size) + place in the window`` (torch's functional.unfold)."""
+
+    kind: ClassVar[str] = "unfold"
+    kernel_size: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        channels, *sizes = map_of("unfold", inputs[0], None, len(self.kernel_size))
+        windows = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
+        units = [
+            (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
+            for size, kernel, stride, pad, dilation in windows
+        ]
+        if min(units) < 1:
+            sides = tuple((padding, padding) for padding in self.padding)
+            raise ShapeError(window_too_large(self.kernel_size, self.dilation, sides, tuple(sizes)))
+        return (channels * prod(self.kernel_size), *units)
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        windows = zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
+        return tuple([sliding(*window) for window in windows])
+
+    def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
+        """What each of the channels made of one reads: one place of the window."""
+        windows = zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
+        places = [[sliding(1, step, 1, pad - at * gap) for at in range(size)] for size, step, gap, pad in windows]
+        return list(product(*places))
 
 
 @dataclass(frozen=True, slots=True)
