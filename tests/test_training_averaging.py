@@ -105,6 +105,20 @@ def test_batches_are_alike(data: Data) -> None:
     assert [len(batch) for batch in batches] == [251, 250]
 
 
+@pytest.mark.parametrize(
+    ("start", "epochs", "first"), [(0.1, 30, 3), (0.75, 4, 3), (0.7, 10, 7), (0.99, 5, 4), (0, 3, 0)]
+)
+def test_first_epoch(start: float, epochs: int, first: int, data: Data) -> None:
+    """The share of the run that is over when it begins; at least the last one counts."""
+    net = nn.Linear(2, 2)
+    mean = EpochMean(net, quick(epochs=epochs, swa={"start": start}), data.train)
+    counted: list[int] = []
+    for epoch in range(epochs):
+        mean.take(net, epoch, lambda pixels: pixels)
+        counted.append(int(mean.n_averaged))
+    assert counted == [max(0, epoch + 1 - first) for epoch in range(epochs)]
+
+
 def test_errors() -> None:
     """A share of the run."""
     with pytest.raises(FieldspecError, match=r"swa\.start: .*a share of the run, from 0 up to, but not, 1"):

@@ -35,7 +35,8 @@ class EpochMean(AveragedModel):
         self.requires_grad_(False)
         settings = recipe.settings
         assert settings.swa is not None
-        self.first = settings.swa.start * settings.epochs
+        self.epochs = settings.epochs
+        self.start = min(settings.swa.start, (self.epochs - 1) / self.epochs)  # the last one always counts
         self.pixels = images.pixels
         self.numbers = np.sort(generator(settings.seed, "swa").permutation(len(images))[:MEASURED])
 
@@ -47,7 +48,7 @@ class EpochMean(AveragedModel):
             epoch: Of the run.
             prepare: From (batch, height, width, channels) bytes to what the network takes.
         """
-        if epoch >= self.first:
+        if epoch / self.epochs >= self.start:
             self.update_parameters(net)
             update_bn(map(prepare, self._batches()), self.module)
 
