@@ -41,6 +41,44 @@ def test_attention_between_patches() -> None:
     assert report.peak == 3 * 256
 
 
+def written_out(net: Any, x: Tensor) -> Any:
+    """Divided by what each half of the channels has in the mean, which is repeated for each element (EvoNorm)."""
+    groups = net.conv(x).reshape(len(x), 2, -1)
+    return net.conv(x) / groups.square().mean(2, keepdim=True).expand_as(groups).reshape(len(x), 4, 8, 8)
+
+
+def made_of_all(net: Any, x: Tensor) -> Any:
+    """A gate for each place, by a linear layer from the mean."""
+    return net.conv(x) * net.linear(x.mean((2, 3))).view(len(x), 1, 8, 8)
+
+
+@pytest.mark.parametrize("function", [written_out, made_of_all])
+def test_a_feature_for_each_unit(function: Any) -> None:
+    """Places are those of the map that it meets."""
+    net = Net(function, conv=nn.Conv2d(4, 4, 3, padding=1), linear=nn.Linear(4, 64))
+    found = fs.analyze(net, input_size=(4, 8, 8))[""]
+    assert (found.receptive_field, found.jump, found.status) == ((3, 3), (1, 1), "whole_input")
+    checks = fs.verify(net, input_size=(4, 8, 8)).checks
+    assert [str(check) for check in checks if check.verdict in ("refuted", "failed")] == []
+
+
+def laid_out_again(net: Any, x: Tensor) -> Any:
+    """Flattened, changed one by one, and a map again: each unit sees what it saw before, and not all."""
+    return net.conv(torch.relu(net.conv(x).flatten(1)).view_as(x))
+
+
+def beside_itself(net: Any, x: Tensor) -> Any:
+    """The same beside a map."""
+    return x + torch.relu(net.conv(x).flatten(1)).view_as(x)
+
+
+@pytest.mark.parametrize("function", [laid_out_again, beside_itself])
+def test_features_that_become_units_again(function: Any) -> None:
+    """Nothing is claimed."""
+    net = Net(function, conv=nn.Conv2d(4, 4, 3, padding=1))
+    assert fs.analyze(net, input_size=(4, 8, 8))[""].status == "unknown"
+
+
 def repeated_flat(net: Any, x: Tensor) -> Any:
     """Every row is the mean of all; flattened, all of them are features."""
     return net.head(x.mean(2, keepdim=True).expand_as(x).flatten(1))

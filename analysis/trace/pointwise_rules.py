@@ -67,11 +67,23 @@ def _half_repeated(value: Value) -> list[int]:
 
 
 def _alike(op: Op, values: list[Value]) -> list[Value]:
-    """The same values; where one has patches in its views that another has not, all of them as plain maps."""
+    """The same values; where one has patches in its views that another has not, all of them as plain maps.
+
+    So is what has a feature for each unit of a map that it meets.
+    """
     pieces = {frozenset(places_in(value.layout)) for value in values} - {frozenset()}
-    if len(pieces) < 2 or len(op.sizes) != 2 + op.record.axes:
+    if not pieces or len(op.sizes) != 2 + op.record.axes:
         return values
-    return [op.record.settled(value) if places_in(value.layout) else value for value in values]
+    several = len(pieces) > 1
+    return [
+        op.record.settled(value) if (several if places_in(value.layout) else _has_all_units(value)) else value
+        for value in values
+    ]
+
+
+def _has_all_units(value: Value) -> bool:
+    """Features in all dimensions of a map's axes: a mean of a group that was written out for each of its elements."""
+    return len(value.layout) > 2 and all(channels_in([dim]) for dim in value.layout[2:])
 
 
 def _of_several(op: Op, values: list[Value]) -> Value:

@@ -27,6 +27,7 @@ from fieldspec.blocks.layers import (
     Expand,
     Flatten,
     Layer,
+    Mix,
     Pad,
     SelectChannels,
     Shape,
@@ -209,10 +210,29 @@ class Recorder:
         return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), value.layout)
 
     def unflattened(self, value: Value) -> Value:
-        """Features in several dimensions as a map of their own: what a decoder begins with."""
+        """Features in several dimensions as a map of their own: what a decoder begins with.
+
+        Raises:
+            LayoutError: They are those of single units still, and of which is no longer known.
+        """
+        if self._is_of_units(value.node):
+            raise LayoutError("features of single units that become a map again")
         value = self.filled(value, range(len(value.layout)))
         shape = tuple([size_of(dim) for dim in value.layout[1:]])
         return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), of_map(shape))
+
+    def _is_of_units(self, node: int) -> bool:
+        """Whether something flattened gets there without being mixed."""
+        found, at = {node}, [node]
+        while at:
+            here = self.graph.nodes[at.pop()]
+            partly = isinstance(here.layer, Mix) and here.layer.partly
+            if isinstance(here.layer, Flatten):
+                return True
+            if partly or not here.layer.mixes_channels:
+                at += [source for source in here.inputs if source not in found]
+                found.update(here.inputs)
+        return False
 
     def written(self, value: Value) -> Value:
         """The same tensor with memory for everything that is repeated in it."""
