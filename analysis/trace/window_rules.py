@@ -169,9 +169,7 @@ def _pooled_channels(op: Op, value: Value, settings: Mapping[int, tuple[int, int
         raise LayoutError("a pooling along channels and axes at once")
     value = op.record.filled(value, range(len(value.layout)))
     channels = [size_of(channels_in([pieces])) for pieces in value.layout]
-    read = [
-        [[channel] for channel in range(size)] for size in channels
-    ]  # in each dimension the channels of each window
+    read = [[[channel] for channel in range(size)] for size in channels]  # the channels of each window of a dimension
     for dim, (kernel, stride, padding, dilation) in settings.items():
         firsts = range(-padding, channels[dim], stride)[: op.sizes[dim]]
         taps = [range(first, first + kernel * dilation, dilation) for first in firsts]
