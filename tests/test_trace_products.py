@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from micro_networks import Net
 from torch import Tensor, nn
 
@@ -52,10 +53,24 @@ def made_of_all(net: Any, x: Tensor) -> Any:
     return net.conv(x) * net.linear(x.mean((2, 3))).view(len(x), 1, 8, 8)
 
 
-@pytest.mark.parametrize("function", [written_out, made_of_all])
-def test_a_feature_for_each_unit(function: Any) -> None:
-    """Places are those of the map that it meets."""
-    net = Net(function, conv=nn.Conv2d(4, 4, 3, padding=1), linear=nn.Linear(4, 64))
+def conditional(net: Any, x: Tensor) -> Any:
+    """The kernel is a mixture that the mean chooses (CondConv)."""
+    mixture = torch.softmax(net.three(x.mean((2, 3))), 1) @ net.kernels.weight.view(3, -1)
+    return F.conv2d(x.view(1, -1, 8, 8), mixture.view(-1, 4, 3, 3), padding=1, groups=len(x)).view(len(x), -1, 8, 8)
+
+
+def of_each_channel(net: Any, x: Tensor) -> Any:
+    """A kernel for each channel, made of the mean."""
+    kernels = net.kernel(x.mean((2, 3))).view(-1, 1, 3, 3)
+    return F.conv2d(x.view(1, -1, 8, 8), kernels, padding=1, groups=4 * len(x)).view(len(x), 4, 8, 8)
+
+
+@pytest.mark.parametrize("function", [written_out, made_of_all, conditional, of_each_channel])
+def test_what_is_made_of_all(function: Any) -> None:
+    """Places are those of the map that it meets, or that it filters."""
+    linears = {"linear": 64, "kernel": 36, "three": 3}
+    modules = {name: nn.Linear(4, features) for name, features in linears.items()}
+    net = Net(function, conv=nn.Conv2d(4, 4, 3, padding=1), kernels=nn.Linear(144, 3, bias=False), **modules)
     found = fs.analyze(net, input_size=(4, 8, 8))[""]
     assert (found.receptive_field, found.jump, found.status) == ((3, 3), (1, 1), "whole_input")
     checks = fs.verify(net, input_size=(4, 8, 8)).checks

@@ -122,12 +122,6 @@ def emptied(n: Any, x: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------------- weights of the map
 
 
-def conditional(n: Any, x: Tensor) -> Tensor:
-    """The kernel is a mixture that the map says (CondConv)."""
-    mixture = torch.softmax(n.r(x.mean((2, 3))), 1) @ n.e.weight.reshape(3, -1)
-    return F.conv2d(x, mixture.view(4, 4, 3, 3), padding=1)
-
-
 def with_bias(n: Any, x: Tensor) -> Tensor:
     """The bias is of the map."""
     return F.conv2d(x, n.a.weight, n.l(x.mean((2, 3))).view(-1), padding=1)
@@ -159,7 +153,6 @@ TRAPS: dict[str, tuple[nn.Module, str]] = {
         Net(lambda n, x: n.b(torch.as_strided(n.a(x), (1, 4, 24, 24), (2304, 576, 1, 24))),
             a=conv((1, 7)), b=conv((1, 3))), "unknown",
     ),
-    "kernel of the map": (Net(conditional, r=nn.Linear(4, 3), e=nn.Linear(144, 3, bias=False)), "unknown"),
     "bias of the map": (Net(with_bias, a=conv(3), l=nn.Linear(4, 4)), "unknown"),
     "correlation": (Net(lambda n, x: F.conv2d(x, n.a(x)[:, :, 4:7, 4:7], padding=1), a=conv(3)), "unknown"),
     "layer norm mixes channels": (

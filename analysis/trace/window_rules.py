@@ -19,6 +19,7 @@ from fieldspec.analysis.trace.layout import (
     fastest,
     numbered,
     of_map,
+    places_in,
     size_of,
     whole,
     with_dim,
@@ -31,6 +32,7 @@ from fieldspec.blocks.layers import (
     Conv,
     ConvTranspose,
     DepthToSpace,
+    Elementwise,
     GlobalPool,
     Layer,
     Mix,
@@ -114,7 +116,20 @@ def convolution(op: Op) -> Value:
     else:
         k, s, p, d = windows(op, value, (1, *kernel), (1, *stride), (0, *padding), (1, *dilation))
         layer = Conv(inputs, channels, k, s, tuple((side, side) for side in p), d, each * groups, bias)
-    return Value(op.add(layer, [value], (channels, *shape[1:])), layout)
+    made = Value(op.add(layer, [value], (channels, *shape[1:])), layout)
+    return _with_kernels(op, made)
+
+
+def _with_kernels(op: Op, made: Value) -> Value:
+    """What a convolution gives whose kernel is computed from the map: what that sees is seen, too (CondConv)."""
+    kernels = op.values(op.arg("weight"))
+    if kernels is None:
+        return made
+    if places_in(kernels.layout):
+        raise LayoutError("kernels that hold places of the map")
+    node = op.add(Elementwise(op.name), [made, kernels], op.record.shape(made))
+    op.record.graph.nodes[node].temporary = True
+    return Value(node, made.layout)
 
 
 def _off_axes(
