@@ -13,6 +13,8 @@ from einops.layers.torch import Rearrange
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
+import fieldspec as fs
+
 
 class Net(nn.Module):
     """Submodules, and a function of them and the input."""
@@ -26,6 +28,11 @@ class Net(nn.Module):
     def forward(self, *inputs: Tensor) -> Any:
         """(batch, channels, *axes) -> whatever the function makes of it."""
         return self._forward(self, *inputs)
+
+
+def refuted(net: nn.Module, size: tuple[int, ...]) -> list[str]:
+    """What is claimed and not so."""
+    return [str(check) for check in fs.verify(net, input_size=size).checks if check.verdict in ("refuted", "failed")]
 
 
 class Micro(NamedTuple):

@@ -7,15 +7,10 @@ from typing import Any
 import pytest
 import timm
 import torch
-from micro_networks import Net
+from micro_networks import Net, refuted
 from torch import Tensor, nn
 
 import fieldspec as fs
-
-
-def refuted(net: nn.Module, size: tuple[int, ...]) -> list[str]:
-    """What is claimed and not so."""
-    return [str(check) for check in fs.verify(net, input_size=size).checks if check.verdict in ("refuted", "failed")]
 
 
 def channels_last(n: Any, x: Tensor) -> Tensor:

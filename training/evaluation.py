@@ -166,5 +166,5 @@ def logits(
     normalize = Normalize(mean, std).to(device)
     net = net.to(device).eval()
     with torch.inference_mode():
-        answers: Tensor = net(normalize(normalize.images(pixels.to(device))))
+        answers: Tensor = net(normalize.of_bytes(pixels))
     return answers.float().cpu()

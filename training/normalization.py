@@ -26,6 +26,11 @@ class Normalize(nn.Module):
         """
         return pixels.permute(0, 3, 1, 2).float()
 
+    def of_bytes(self, pixels: Tensor) -> Tensor:
+        """(batch, height, width, channels) bytes, wherever they are -> (batch, channels, height, width), normalized."""
+        x: Tensor = self(self.images(pixels.to(self.mean.device)))
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) in units of 0..255 -> the same, normalized."""
         x = (x - self.mean) / self.std

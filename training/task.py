@@ -144,12 +144,7 @@ class Task(LightningModule):
         if self.average is not None:
             self.average.update(self.net, step=self.global_step)
         if self.swa is not None and self.trainer.is_last_batch:
-            self.swa.take(self.latest, self.current_epoch, self._prepare)
-
-    def _prepare(self, pixels: Tensor) -> Tensor:
-        """Bytes, wherever they are, to what the network takes."""
-        x: Tensor = self.normalize(self.normalize.images(pixels.to(self.device)))
-        return x
+            self.swa.take(self.latest, self.current_epoch, self.normalize.of_bytes)
 
     def on_train_epoch_end(self) -> None:
         """What the last steps have spoiled is not written over what is good."""
@@ -166,7 +161,7 @@ class Task(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss and accuracy of one batch of the held-out or test images."""
         pixels, labels, _ = batch
-        logits = self.result(self._prepare(pixels))
+        logits = self.result(self.normalize.of_bytes(pixels))
         self._measure(self.validated[dataloader_idx], F.cross_entropy(logits, labels), logits, labels)
 
     def _measure(self, name: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

@@ -74,16 +74,13 @@ def _alike(op: Op, values: list[Value]) -> list[Value]:
     pieces = {frozenset(places_in(value.layout)) for value in values} - {frozenset()}
     if not pieces or len(op.sizes) != 2 + op.record.axes:
         return values
-    several = len(pieces) > 1
-    return [
-        op.record.settled(value) if (several if places_in(value.layout) else _has_all_units(value)) else value
-        for value in values
-    ]
 
+    def is_apart(value: Value) -> bool:
+        if places_in(value.layout):
+            return len(pieces) > 1
+        return all(channels_in([dim]) for dim in value.layout[2:])  # a mean that was written out for each element
 
-def _has_all_units(value: Value) -> bool:
-    """Features in all dimensions of a map's axes: a mean of a group that was written out for each of its elements."""
-    return len(value.layout) > 2 and all(channels_in([dim]) for dim in value.layout[2:])
+    return [op.record.settled(value) if is_apart(value) else value for value in values]
 
 
 def _of_several(op: Op, values: list[Value]) -> Value:

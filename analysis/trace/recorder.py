@@ -226,9 +226,9 @@ class Recorder:
         found, at = {node}, [node]
         while at:
             here = self.graph.nodes[at.pop()]
-            partly = isinstance(here.layer, Mix) and here.layer.partly
             if isinstance(here.layer, Flatten):
                 return True
+            partly = isinstance(here.layer, Mix) and here.layer.partly
             if partly or not here.layer.mixes_channels:
                 at += [source for source in here.inputs if source not in found]
                 found.update(here.inputs)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from itertools import product
-from math import prod
-from operator import mul
 from typing import Any
 
 from fieldspec.analysis.trace.layout import (
@@ -20,10 +17,12 @@ from fieldspec.analysis.trace.layout import (
     numbered,
     of_map,
     places_in,
+    reshaped,
     size_of,
     whole,
     with_dim,
 )
+from fieldspec.analysis.trace.mixing_rules import reduced
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules import Op, rule
 from fieldspec.analysis.trace.view_rules import chosen, joined
@@ -39,7 +38,6 @@ from fieldspec.blocks.layers import (
     Pad,
     Pool,
     Resize,
-    SelectChannels,
     SpaceToDepth,
     Unfold,
 )
@@ -164,7 +162,7 @@ def pool(op: Op) -> Value:
     busy = {dim: setting for dim, setting in given if setting[:3] != (1, 1, 0)}
     pieces = [op.input.layout[dim] for dim in busy]
     if any(channels_in([dim]) and not along(dim, spatial=True) for dim in pieces):
-        return _pooled_channels(op, op.input, busy)
+        return _pooled_channels(op, busy)
     if len(set(dilation)) > 1:
         raise LayoutError("a pooling with several dilations")
     value = op.record.settled(op.input)
@@ -175,29 +173,24 @@ def pool(op: Op) -> Value:
     return Value(op.add(layer, [value], shape), layout)
 
 
-def _pooled_channels(op: Op, value: Value, settings: Mapping[int, tuple[int, int, int, int]]) -> Value:
+def _pooled_channels(op: Op, settings: Mapping[int, tuple[int, int, int, int]]) -> Value:
     """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own.
 
     `settings` are kernel, stride, padding and dilation of these dimensions.
     """
-    if any(op.record.axis_of(value, dim) is not None for dim in settings):
-        raise LayoutError("a pooling along channels and axes at once")
-    value = op.record.filled(value, range(len(value.layout)))
-    channels = [size_of(channels_in([pieces])) for pieces in value.layout]
-    read = [[[channel] for channel in range(size)] for size in channels]  # the channels of each window of a dimension
+    value = op.record.filled(op.input, list(settings))
     for dim, (kernel, stride, padding, dilation) in settings.items():
-        firsts = range(-padding, channels[dim], stride)[: op.sizes[dim]]
-        taps = [range(first, first + kernel * dilation, dilation) for first in firsts]
-        inside = [[tap for tap in window if 0 <= tap < channels[dim]] for window in taps]
-        read[dim] = [window + window[:1] * (kernel - len(window)) for window in inside]
-    steps = [prod(channels[dim + 1 :]) for dim in range(len(channels))]
-    index = [sum(map(mul, places, steps)) for window in product(*read) for places in product(*window)]
-    layout = numbered(
-        tuple([whole(CHANNEL, op.sizes[dim]) if dim in settings else held for dim, held in enumerate(value.layout)])
-    )
-    shape = op.record.made(layout, op.record.shape(value))
-    beside = op.record.add("view", SelectChannels(index), [value.node], (len(index), *shape[1:]))
-    return Value(op.record.add(op.name, Mix(op.name, shape, groups=shape[0]), [beside], shape), layout)
+        if op.record.axis_of(value, dim) is not None:
+            raise LayoutError("a pooling along channels and axes at once")
+        size = size_of(value.layout[dim])
+        firsts = range(-padding, size, stride)[: op.sizes[dim]]
+        taps = [[tap for at in range(kernel) if 0 <= (tap := first + at * dilation) < size] for first in firsts]
+        read = [tap for window in taps for tap in window + window[:1] * (kernel - len(window))]
+        value = chosen(op, value, dim, read)
+        held = [size_of(pieces) for pieces in value.layout]
+        split = reshaped(value.layout, [*held[:dim], len(taps), kernel, *held[dim + 1 :]])
+        value = reduced(op, Value(value.node, split), [dim + 1], keep=False)
+    return value
 
 
 @rule("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d")

@@ -45,14 +45,7 @@ class Conv(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         _, *sizes = map_of("conv", inputs[0], self.in_channels, len(self.kernel_size))
-        windows = zip(sizes, self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
-        units = [
-            (size + before + after - dilation * (kernel - 1) - 1) // stride + 1
-            for size, kernel, stride, dilation, (before, after) in windows
-        ]
-        if min(units) < 1:
-            raise ShapeError(window_too_large(self.kernel_size, self.dilation, self.padding, tuple(sizes)))
-        return (self.out_channels, *units)
+        return (self.out_channels, *windows_on(sizes, self.kernel_size, self.stride, self.dilation, self.padding))
 
     @property
     def params(self) -> int:
@@ -179,6 +172,21 @@ def map_of(what: str, shape: Shape, channels: int | None, axes: int = 2) -> Shap
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{what} needs {channels} channels, gets {shape[0]}")
     return shape
+
+
+def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sides) -> list[int]:
+    """How many windows lie along each axis.
+
+    Raises:
+        ShapeError: Not one fits.
+    """
+    units = [
+        (size + before + after - gap * (span - 1) - 1) // step + 1
+        for size, span, step, gap, (before, after) in zip(sizes, kernel, stride, dilation, padding, strict=True)
+    ]
+    if min(units) < 1:
+        raise ShapeError(window_too_large(kernel, dilation, padding, tuple(sizes)))
+    return units
 
 
 def window_too_large(kernel: Sizes, dilation: Sizes, padding: Sides, size: Sizes) -> str:

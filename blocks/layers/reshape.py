@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape, numel
-from fieldspec.blocks.layers.convolution import Sizes, map_of, window_too_large
+from fieldspec.blocks.layers.convolution import Sizes, map_of, windows_on
 
 ResizeMode = Literal["nearest", "bilinear"]  # bilinear: linear along every axis
 
@@ -100,9 +100,8 @@ class SpaceToDepth(Layer):
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
         """What each of the channels made of one reads: one place of the patch."""
-        places = product(*[range(block) for block in self.block])
-        maps = [tuple(zip(place, self.block, strict=True)) for place in places]
-        return [tuple([AxisMap(1, block, (range(at, at + 1),)) for at, block in place]) for place in maps]
+        ones, none = (1,) * len(self.block), (0,) * len(self.block)
+        return places_of(self.block, self.block, ones, none)
 
     def out_channels_of(self, in_channels: int) -> int:
         return in_channels * prod(self.block)
@@ -124,14 +123,8 @@ class Unfold(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = map_of("unfold", inputs[0], None, len(self.kernel_size))
-        windows = zip(sizes, self.kernel_size, self.stride, self.padding, self.dilation, strict=True)
-        units = [
-            (size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1
-            for size, kernel, stride, pad, dilation in windows
-        ]
-        if min(units) < 1:
-            sides = tuple((padding, padding) for padding in self.padding)
-            raise ShapeError(window_too_large(self.kernel_size, self.dilation, sides, tuple(sizes)))
+        sides = tuple((padding, padding) for padding in self.padding)
+        units = windows_on(sizes, self.kernel_size, self.stride, self.dilation, sides)
         return (channels * prod(self.kernel_size), *units)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
@@ -140,9 +133,14 @@ class Unfold(Layer):
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
         """What each of the channels made of one reads: one place of the window."""
-        windows = zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
-        places = [[sliding(1, step, 1, pad - at * gap) for at in range(size)] for size, step, gap, pad in windows]
-        return list(product(*places))
+        return places_of(self.kernel_size, self.stride, self.dilation, self.padding)
+
+
+def places_of(kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> list[tuple[AxisMap, ...]]:
+    """How each place of a window reads the axes, the last axis fastest."""
+    windows = zip(kernel, stride, dilation, padding, strict=True)
+    places = [[sliding(1, step, 1, pad - at * gap) for at in range(size)] for size, step, gap, pad in windows]
+    return list(product(*places))
 
 
 @dataclass(frozen=True, slots=True)
