@@ -35,6 +35,12 @@ def data() -> Data:
     return fake()
 
 
+def as_the_student_sees(images: Tensor, stats: Statistics) -> Tensor:
+    """Normalized by the training set's mean and deviation."""
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (stats.mean, stats.std))
+    return (images - mean) / std
+
+
 @pytest.fixture
 def weights(tmp_path: Path) -> str:
     """Of a network like `tiny`, but wider, with random weights."""
@@ -47,12 +53,16 @@ def weights(tmp_path: Path) -> str:
 def teacher_of(weights: str, stats: Statistics, **settings: Any) -> tuple[Teacher, SpecNet]:
     """A teacher of ten patterns, and a student."""
     student = build(tiny())
-    return Teacher(weights, Distillation(**settings), student, fake(), stats), student
+    return Teacher([weights], Distillation(**settings), student, fake(), stats), student
 
 
-def as_the_teacher_sees(images: Tensor) -> Tensor:
-    """Normalized by what its card says."""
-    return (images - 0.4) / 0.2
+def answered(weights: str, images: Tensor, temperature: float = 1) -> Tensor:
+    """What a teacher makes of images that are normalized by what its card says, softened."""
+    spec, state = load_checkpoint(weights)
+    net = build(spec).eval()
+    net.load_state_dict(state)
+    logits: Tensor = net((images - 0.4) / 0.2)
+    return (logits / temperature).softmax(1).detach()
 
 
 def test_answers(weights: str, data: Data) -> None:
@@ -61,14 +71,28 @@ def test_answers(weights: str, data: Data) -> None:
     plain, _ = teacher_of(weights, stats, temperature=2)
     averaged, _ = teacher_of(weights, stats, temperature=2, flip_averaged=True)
     images = torch.rand(5, 3, 32, 32)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (stats.mean, stats.std))
-    x = (images - mean) / std
-    once, mirrored = (
-        (plain.net(as_the_teacher_sees(view)) / 2).softmax(1).detach() for view in (images, images.flip(3))
-    )
+    x = as_the_student_sees(images, stats)
+    once, mirrored = (answered(weights, view, 2) for view in (images, images.flip(3)))
     torch.testing.assert_close(plain(x), once)
     torch.testing.assert_close(averaged(x), (once + mirrored) / 2)
     assert not averaged(x).requires_grad
+
+
+def test_several(weights: str, data: Data, tmp_path: Path) -> None:
+    """The mean of their answers, in any order; the run names them all."""
+    torch.manual_seed(4)
+    save_checkpoint(tmp_path / "other", build(tiny()), card=CARD)
+    both = [weights, str(tmp_path / "other")]
+    stats = statistics(data.train)
+    images = torch.rand(5, 3, 32, 32)
+    teachers = [Teacher(order, Distillation(temperature=1), build(tiny()), data, stats) for order in (both, both[::-1])]
+    expected = sum(answered(one, images) for one in both) / 2
+    for teacher in teachers:
+        torch.testing.assert_close(teacher(as_the_student_sees(images, stats)), expected)
+    assert teachers[0].digest != teachers[1].digest
+    run = train(tiny(), load_recipe(PLAIN), data, tmp_path / "run", Options(teacher=both), tell=silent)
+    assert run.info["teacher"] == both
+    assert run.info["teacher_digest"] == teachers[0].digest
 
 
 def test_loss(weights: str, data: Data) -> None:
@@ -114,9 +138,9 @@ def test_resumed(weights: str, data: Data, tmp_path: Path) -> None:
     assert_same_tensors(tmp_path / "whole" / LAST, tmp_path / "broken" / LAST)
     card, _ = conclude(whole, data)
     assert card["teacher_digest"] == whole.info["teacher_digest"]
-    assert card["teacher"] == read_json(tmp_path / "whole" / RUN)["teacher"] == weights
+    assert card["teacher"] == read_json(tmp_path / "whole" / RUN)["teacher"] == [weights]
     assert not any("teacher" in name for name in SafeState().load_checkpoint(tmp_path / "whole" / STATE)["state_dict"])
-    with pytest.raises(FieldspecError, match=r"was begun with teacher '.*teacher\.safetensors', not None"):
+    with pytest.raises(FieldspecError, match=r"was begun with teacher \['.*teacher\.safetensors'\], not None"):
         train(tiny(), quick(), data, tmp_path / "whole", Options(resume=True), tell=silent)
     net, _ = load_checkpoint(Path(weights))
     save_checkpoint(Path(weights), build(net), card=CARD)

@@ -1,7 +1,8 @@
-"""Knowledge distillation: a trained network's answers are learned beside the labels, or instead of them."""
+"""Knowledge distillation: what trained networks answer is learned beside the labels, or instead of them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import torch
@@ -12,15 +13,36 @@ from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.datasets import Data
 from fieldspec.training.images import Statistics
-from fieldspec.training.networks import given
+from fieldspec.training.networks import Trained, given
 from fieldspec.training.recipe import Distillation
 
 
+class _Member(nn.Module):
+    """One of the networks that teach, of images that are normalized as the student's."""
+
+    scale: Tensor  # (1, channels, 1, 1)
+    shift: Tensor  # (1, channels, 1, 1)
+
+    def __init__(self, teacher: Trained, stats: Statistics) -> None:
+        super().__init__()
+        mean, std, own_mean, own_std = (
+            torch.tensor(values).view(1, -1, 1, 1) for values in (stats.mean, stats.std, teacher.mean, teacher.std)
+        )
+        self.net = teacher.net
+        self.register_buffer("scale", std / own_std)
+        self.register_buffer("shift", (mean - own_mean) / own_std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x * self.scale + self.shift)
+        return logits.float()
+
+
 class Teacher:
-    """A trained network that is asked what it makes of a batch; no module, so that no run's state holds its weights.
+    """Trained networks that are asked what they make of a batch; no module, so that no run's state holds their weights.
 
     Args:
-        source: A checkpoint, a run's folder (its last weights), or the name of weights that ship: c1c2c3c40.fast25.
+        sources: Each a checkpoint, a run's folder (its last weights), or the name of weights that ship:
+            c1c2c3c40.fast25. Of several the mean answer is learned.
         settings: How it is learned from.
         student: The network that learns.
         data: What it is trained on.
@@ -33,7 +55,7 @@ class Teacher:
 
     def __init__(
         self,
-        source: str,
+        sources: Sequence[str],
         settings: Distillation,
         student: SpecNet,
         data: Data,
@@ -41,34 +63,24 @@ class Teacher:
         *,
         channels_last: bool = True,
     ) -> None:
-        teacher = given(source)
-        if (said := teacher.other_classes(data.train, data.name)) is not None:
-            raise FieldspecError(f"--teacher {source}: {said}")
-        if teacher.spec.input != student.spec.input:
-            sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
-            raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
         layout = torch.channels_last if channels_last else torch.contiguous_format
+        teachers = [_taken(source, student, data) for source in sources]
         self.settings = settings
-        self.has_seen_held_out = teacher.has_seen(data, "held-out")
-        self.digest = _digest(teacher.net)
-        self.net = teacher.net.requires_grad_(False).to(memory_format=layout)
-        mean, std, own_mean, own_std = (
-            torch.tensor(values).view(1, -1, 1, 1) for values in (stats.mean, stats.std, teacher.mean, teacher.std)
-        )
-        self.scale, self.shift = std / own_std, (mean - own_mean) / own_std
+        self.has_seen_held_out = any(teacher.has_seen(data, "held-out") for teacher in teachers)
+        self.digest = _digest(teacher.net for teacher in teachers)
+        self.members = nn.ModuleList([_Member(teacher, stats) for teacher in teachers])
+        self.members.eval().requires_grad_(False).to(memory_format=layout)
 
     def to(self, device: torch.device) -> None:
         """Where the batches are."""
-        self.net.to(device)
-        self.scale, self.shift = self.scale.to(device), self.shift.to(device)
+        self.members.to(device)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """Softened probabilities of images that are normalized as the student's: (batch, ...) -> (batch, classes)."""
-        x = x * self.scale + self.shift
         views = (x, x.flip(3)) if self.settings.flip_averaged else (x,)
-        softened = [(self.net(view).float() / self.settings.temperature).softmax(1) for view in views]
-        return torch.stack(softened).mean(0)
+        answers = [(member(view) / self.settings.temperature).softmax(1) for member in self.members for view in views]
+        return torch.stack(answers).mean(0)
 
     def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
         """How far a student's logits lie from the teacher's answers, both (batch, classes): nats an image.
@@ -83,10 +95,21 @@ class Teacher:
         return F.kl_div(said, answers, reduction="batchmean") * temperature**2
 
 
-def _digest(net: nn.Module) -> str:
+def _taken(source: str, student: SpecNet, data: Data) -> Trained:
+    teacher = given(source)
+    if (said := teacher.other_classes(data.train, data.name)) is not None:
+        raise FieldspecError(f"--teacher {source}: {said}")
+    if teacher.spec.input != student.spec.input:
+        sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
+        raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
+    return teacher
+
+
+def _digest(nets: Iterable[nn.Module]) -> str:
     """Of every weight and statistic, by BLAKE2b."""
     seen = blake2b(digest_size=16)
-    for name, tensor in net.state_dict().items():
-        seen.update(name.encode())
-        seen.update(tensor.contiguous().numpy().data)
+    for net in nets:
+        for name, tensor in net.state_dict().items():
+            seen.update(name.encode())
+            seen.update(tensor.contiguous().numpy().data)
     return seen.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ class Options:
     test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
     initial_checkpoint: str | None = None  # weights to begin from
-    teacher: str | None = None  # weights whose answers are learned, as the recipe's distillation says
+    teacher: str | Sequence[str] = ()  # weights whose answers are learned, as the recipe's distillation says
     resume: bool = False
     accelerator: str = "auto"
     devices: str | int = "1"  # processes on each node, or the numbers of GPUs
@@ -29,3 +30,8 @@ class Options:
     def __post_init__(self) -> None:
         if self.augment not in ("host", "device"):
             raise FieldspecError(f"augment: needs host or device, gets {self.augment!r}")
+
+    @property
+    def teachers(self) -> tuple[str, ...]:
+        """Each by itself."""
+        return (self.teacher,) if isinstance(self.teacher, str) else tuple(self.teacher)

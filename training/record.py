@@ -64,7 +64,7 @@ def information(
         "full": options.full,
         "augment": options.augment,
         "initial_checkpoint": options.initial_checkpoint,
-        "teacher": options.teacher,
+        "teacher": list(options.teachers) or None,
         "teacher_digest": teacher.digest if teacher is not None else None,
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",

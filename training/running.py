@@ -141,9 +141,9 @@ def train(
 def _with_teacher(recipe: Recipe, options: Options) -> Recipe:
     """The recipe with a distillation, by its defaults if need be, where there is a teacher; and without where not."""
     settings = recipe.settings
-    if options.teacher is None and settings.distillation is not None:
+    if not options.teachers and settings.distillation is not None:
         raise FieldspecError(f"recipe {settings.name} has a distillation; name the network that teaches with --teacher")
-    return recipe if options.teacher is None or settings.distillation is not None else recipe.override(distillation={})
+    return recipe if not options.teachers or settings.distillation is not None else recipe.override(distillation={})
 
 
 def _parts(data: Data, options: Options) -> tuple[Images, dict[str, Images]]:
@@ -204,9 +204,9 @@ def _task(
 
 def _teacher(recipe: Recipe, data: Data, stats: Statistics, options: Options, net: SpecNet) -> Teacher | None:
     settings = recipe.settings
-    if options.teacher is None or settings.distillation is None:  # both or neither
+    if settings.distillation is None:  # as where nobody teaches
         return None
-    return Teacher(options.teacher, settings.distillation, net, data, stats, channels_last=settings.channels_last)
+    return Teacher(options.teachers, settings.distillation, net, data, stats, channels_last=settings.channels_last)
 
 
 def _graph_shape(trainer: Trainer, options: Options, batch: tuple[int, ...]) -> tuple[int, ...] | None:

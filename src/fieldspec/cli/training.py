@@ -46,7 +46,11 @@ def train(
         ),
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option(metavar="WEIGHTS", help="Learn the answers of these, too (knowledge distillation).")
+        list[str] | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Learn the answers of these, too (knowledge distillation); given several times, their mean answer.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Train on the held-out images, too.")] = False,
@@ -95,7 +99,7 @@ def train(
         test_each_epoch=test_each_epoch,
         augment=augment.value,
         initial_checkpoint=initial_checkpoint,
-        teacher=teacher,
+        teacher=teacher or (),
         resume=resume,
         accelerator=accelerator,
         devices=devices,
