@@ -21,7 +21,6 @@ from fieldspec.architectures.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.conclusion import conclude
 from fieldspec.training.files import read_json, write_json
-from fieldspec.training.networks import trained
 from fieldspec.training.recipe import load_recipe
 from fieldspec.training.running import train
 from fieldspec.training.shipping import ship
@@ -54,7 +53,7 @@ def test_shipped() -> None:
             rows = list(csv.DictReader(log))
         assert len(rows) == shipped.card["epochs"]
         net: Any = timm.create_model(shipped.name, pretrained=True)
-        assert all(torch.equal(tensor, state[name].to(tensor.dtype)) for name, tensor in net.state_dict().items())
+        assert all(torch.equal(tensor, state[name]) for name, tensor in net.state_dict().items())
 
 
 @pytest.mark.parametrize(
@@ -107,24 +106,6 @@ def test_hub_folder_names_no_file(shelf: Path, tmp_path: Path) -> None:
     assert json.loads(text)["pretrained_cfg"]["mean"] == [0.1, 0.2, 0.3]
 
 
-def test_ship_half(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of half the size, whose network is in float32 again, each weight off by no more than float16's step."""
-    monkeypatch.setattr("fieldspec.training.conclusion.has_plots", lambda: False)
-    data, recipe = fake(), load_recipe({**PLAIN, "epochs": 1})
-    run = train(tiny(), recipe, data, tmp_path / "run", tell=lambda text: None)
-    conclude(run, data)
-    shelves = [tmp_path / name for name in ("whole", "half")]
-    for shelf in shelves:
-        shelf.mkdir()
-    whole, half = (ship(tmp_path / "run", shelf, half=shelf.name == "half")[0] for shelf in shelves)
-    weights_of = {path: sum(tensor.nbytes for tensor in load_checkpoint(path)[1].values()) for path in (whole, half)}
-    assert weights_of[half] < 0.6 * weights_of[whole]
-    state = trained(str(half)).net.state_dict()
-    assert {tensor.dtype for tensor in state.values()} == {torch.float32, torch.int64}
-    torch.testing.assert_close(state, run.net.state_dict(), rtol=2**-11, atol=2**-25)
-    assert any(not torch.equal(tensor, state[name]) for name, tensor in run.net.state_dict().items())
-
-
 def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finished run gives three files; one that is not finished, or whose card is another's, gives none."""
     monkeypatch.setattr("fieldspec.training.conclusion.has_plots", lambda: False)
@@ -142,8 +123,6 @@ def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shipped,) = weights(target)[tiny().hash]
     assert (shipped.name, shipped.tag, shipped.card) == ("tiny.recipe", "recipe", card)
     assert read_json(target / "tiny.recipe.json")["parameters"] == sum(p.numel() for p in build(tiny()).parameters())
-    _, state = load_checkpoint(written[0])
-    assert all(torch.equal(tensor, state[name]) for name, tensor in run.net.state_dict().items())
     with pytest.raises(FieldspecError, match=r"tiny\.recipe\.safetensors: is there already; delete it first"):
         ship(run_folder, target)
     write_json(run_folder / "card.json", {**card, "recipe": {**card["recipe"], "name": "long"}})

@@ -1,32 +1,24 @@
 """Takes a finished run's weights, card and log into the package.
 
 python -m fieldspec.training.shipping runs/c1c2c3c40-fast25
-python -m fieldspec.training.shipping runs/resnet9-teacher --half        # in float16, for a large network
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from fieldspec.architectures import pretrained
-from fieldspec.architectures.builder import build
-from fieldspec.architectures.checkpoint import load_card, load_checkpoint, save_checkpoint
+from fieldspec.architectures.checkpoint import load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.files import CARD, LAST, LOG, read_json
 from fieldspec.training.recipe import load_recipe, recipe_names
 
 
-def ship(run: Path, folder: Path = pretrained.FOLDER, *, half: bool = False) -> list[Path]:
-    """Write NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
-
-    Args:
-        run: The run's folder.
-        folder: Where to.
-        half: Round the weights to float16, which halves the file; the card's accuracy is of those that were trained.
+def ship(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
+    """Copy NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
 
     Raises:
         FieldspecError: The run is not finished or not tested, its weights are not those of its card, its recipe bears
@@ -35,7 +27,7 @@ def ship(run: Path, folder: Path = pretrained.FOLDER, *, half: bool = False) -> 
     if not (run / CARD).is_file():
         raise FieldspecError(f"{run}: has no {CARD}; only a finished run is shipped")
     card = read_json(run / CARD)
-    spec, state = load_checkpoint(run / LAST)
+    spec, _ = load_checkpoint(run / LAST)
     if spec.hash != card["hash"]:
         raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
     if card["test_accuracy"] is None:
@@ -46,10 +38,7 @@ def ship(run: Path, folder: Path = pretrained.FOLDER, *, half: bool = False) -> 
     written = [folder / f"{card['name']}.{named}.{ending}" for ending in ("safetensors", "csv", "json")]
     if there := [path for path in written if path.exists()]:
         raise FieldspecError(f"{there[0]}: is there already; delete it first, or give the recipe another name")
-    net = build(spec)
-    net.load_state_dict(state)
-    save_checkpoint(written[0], net.half() if half else net, card=load_card(run / LAST))
-    for source, path in zip((LOG, CARD), written[1:], strict=True):
+    for source, path in zip((LAST, LOG, CARD), written, strict=True):
         shutil.copyfile(run / source, path)
     pretrained.weights.cache_clear()
     return written
@@ -61,11 +50,9 @@ def _but_for_length(recipe: str | dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--half", action="store_true", help="round the weights to float16")
-    given = parser.parse_args()
+    if len(sys.argv) != 2:
+        sys.exit((__doc__ or "").strip())
     try:
-        print(*ship(given.run, half=given.half), sep="\n")
+        print(*ship(Path(sys.argv[1])), sep="\n")
     except FieldspecError as error:
         sys.exit(f"error: {error}")
