@@ -17,7 +17,7 @@ class Options:
     test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
     initial_checkpoint: str | None = None  # weights to begin from
-    teacher: str | Sequence[str] = ()  # weights whose answers are learned, as the recipe's distillation says
+    teacher: str | Sequence[str] | None = None  # weights whose answers are learned, as the recipe's distillation says
     resume: bool = False
     accelerator: str = "auto"
     devices: str | int = "1"  # processes on each node, or the numbers of GPUs
@@ -34,4 +34,4 @@ class Options:
     @property
     def teachers(self) -> tuple[str, ...]:
         """Each by itself."""
-        return (self.teacher,) if isinstance(self.teacher, str) else tuple(self.teacher)
+        return (self.teacher,) if isinstance(self.teacher, str) else tuple(self.teacher or ())

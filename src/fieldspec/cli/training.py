@@ -99,7 +99,7 @@ def train(
         test_each_epoch=test_each_epoch,
         augment=augment.value,
         initial_checkpoint=initial_checkpoint,
-        teacher=teacher or (),
+        teacher=teacher,
         resume=resume,
         accelerator=accelerator,
         devices=devices,
