@@ -58,10 +58,15 @@ def test_shipped() -> None:
 
 @pytest.mark.parametrize(
     ("name", "asked", "epochs"),
-    [("c1c2c3c40.fast25", 0.85, 25), ("c1c2c3c40_plus.fast25", 0.92, 25), ("c1c2c3c40_plus.long", 0.945, 140)],
+    [
+        ("c1c2c3c40.fast25", 0.85, 25),
+        ("c1c2c3c40_plus.fast25", 0.92, 25),
+        ("c1c2c3c40_plus.long", 0.945, 140),
+        ("c1c2c3c40_plus.distilled", 0.9461, 26),
+    ],
 )
 def test_the_mission_ships(name: str, asked: float, epochs: int) -> None:
-    """c1c2c3c40 at 85 % or more in 25 epochs, under 200,000 parameters; its better sibling at 92, and 94.5 in 140."""
+    """c1c2c3c40 at 85 % or more in 25 epochs, under 200,000 parameters; its better sibling at 92, and over 94.6."""
     (card,) = (shipped.card for shipped in SHIPPED if shipped.name == name)
     assert card["test_accuracy"] >= asked
     assert card["epochs"] <= epochs

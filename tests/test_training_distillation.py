@@ -14,6 +14,7 @@ from training_data import PLAIN, assert_same_tensors, fake, quick, silent, stopp
 
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
+from fieldspec.architectures.pretrained import weights as weights_that_ship
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.conclusion import conclude
@@ -27,6 +28,8 @@ from fieldspec.training.running import train
 from fieldspec.training.state import SafeState
 
 CARD: dict[str, Any] = {"classes": [f"pattern {number}" for number in range(10)], "mean": [0.4] * 3, "std": [0.2] * 3}
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +203,14 @@ def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
         train(tiny(), quick(), data, tmp_path / "none", Options(teacher=str(tmp_path / "large")), tell=silent)
     with pytest.raises(FieldspecError, match=r"distillation\.weight: .*a number over 0, up to 1"):
         quick(distillation={"weight": 0})
+
+
+def test_the_teacher_that_is_kept(data: Data) -> None:
+    """Those whom c1c2c3c40_plus.distilled learned from can be asked again: the digest on its card is theirs."""
+    (card,) = (one.card for some in weights_that_ship().values() for one in some if one.tag == "distilled")
+    sources = [card["teacher"][0].replace("runs", str(EXAMPLES), 1), card["teacher"][1]]
+    known = replace(data, train=replace(data.train, classes=tuple(card["classes"])))
+    settings = load_recipe("distilled").settings.distillation
+    assert settings is not None
+    teacher = Teacher(sources, settings, build(card["name"]), known, statistics(data.train))
+    assert teacher.digest == card["teacher_digest"]

@@ -33,7 +33,7 @@ class Precision(StrEnum):
 def train(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.")],
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, or a YAML or JSON file.")
+        str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, distilled, or a YAML or JSON file.")
     ] = "fast25",
     data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"{SOURCES}.")] = "cifar10",
     output: Annotated[
