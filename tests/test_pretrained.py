@@ -128,6 +128,8 @@ def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (shipped,) = weights(target)[tiny().hash]
     assert (shipped.name, shipped.tag, shipped.card) == ("tiny.recipe", "recipe", card)
     assert read_json(target / "tiny.recipe.json")["parameters"] == sum(p.numel() for p in build(tiny()).parameters())
+    _, state = load_checkpoint(written[0])
+    assert all(torch.equal(tensor, state[name]) for name, tensor in run.net.state_dict().items())
     with pytest.raises(FieldspecError, match=r"tiny\.recipe\.safetensors: is there already; delete it first"):
         ship(run_folder, target)
     write_json(run_folder / "card.json", {**card, "recipe": {**card["recipe"], "name": "long"}})

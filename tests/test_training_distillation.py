@@ -15,6 +15,7 @@ from training_data import PLAIN, assert_same_tensors, fake, quick, silent, stopp
 from fieldspec.architectures.builder import build
 from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
 from fieldspec.architectures.pretrained import weights as weights_that_ship
+from fieldspec.architectures.spec import load
 from fieldspec.architectures.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.conclusion import conclude
@@ -206,7 +207,7 @@ def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
 
 
 def test_the_teacher_that_is_kept(data: Data) -> None:
-    """Those whom c1c2c3c40_plus.distilled learned from can be asked again: the digest on its card is theirs."""
+    """Those whom c1c2c3c40_plus.distilled learned from can be asked again, or trained again: their cards agree."""
     (card,) = (one.card for some in weights_that_ship().values() for one in some if one.tag == "distilled")
     sources = [card["teacher"][0].replace("runs", str(EXAMPLES), 1), card["teacher"][1]]
     known = replace(data, train=replace(data.train, classes=tuple(card["classes"])))
@@ -214,3 +215,6 @@ def test_the_teacher_that_is_kept(data: Data) -> None:
     assert settings is not None
     teacher = Teacher(sources, settings, build(card["name"]), known, statistics(data.train))
     assert teacher.digest == card["teacher_digest"]
+    card = read_json(EXAMPLES / "resnet9-teacher" / "card.json")
+    assert load(str(EXAMPLES / "resnet9-teacher" / "resnet9.yaml")).hash == card["hash"]
+    assert load_recipe(EXAMPLES / "resnet9-teacher" / "teacher.yaml").to_dict() == card["recipe"]
