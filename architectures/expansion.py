@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from fieldspec.architectures.composer import MAX_DEPTH
 from fieldspec.architectures.items import MAX_LAYERS, ItemParser, Parsed
 from fieldspec.architectures.problems import Path, Problems, about, path_text
-from fieldspec.architectures.source import MAX_DEPTH
 from fieldspec.architectures.uses import Use, given
 from fieldspec.architectures.validation import ITEMS, Defaults, UserBlock, listed, settings_model, validate, written
 from fieldspec.blocks.block import Block, Chain, Parallel

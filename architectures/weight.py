@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fieldspec.architectures.composer import MAX_DEPTH
 from fieldspec.architectures.items import MAX_LAYERS
-from fieldspec.architectures.source import MAX_DEPTH
 from fieldspec.architectures.validation import UserBlock
 from fieldspec.blocks.registry import block_type
 

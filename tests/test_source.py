@@ -15,7 +15,7 @@ from draws import draws
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldspec.architectures import source
+from fieldspec.architectures import composer
 from fieldspec.architectures.problems import Path, Problem, SpecError, did_you_mean, path_text
 from fieldspec.architectures.source import Source, read
 
@@ -187,7 +187,7 @@ def test_broken_text(text: str | bytes, message: str) -> None:
 @pytest.mark.parametrize(("text", "message"), BROKEN)
 def test_broken_text_pure(text: str | bytes, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyYAML's pure parser, where libyaml is not at hand, gives the same words (one column apart in an escape)."""
-    monkeypatch.setattr(source, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(composer, "_LOADER", yaml.SafeLoader)
     assert problems(text) == message.replace("1:5: this backslash", "1:6: this backslash")
 
 
@@ -263,10 +263,10 @@ def test_byte_order_mark_and_line_ends() -> None:
     assert (found.locate(("a",)), found.locate(("b",))) == ((1, 4), (2, 4))
 
 
-@pytest.mark.parametrize("loader", [source._LOADER, yaml.SafeLoader])
+@pytest.mark.parametrize("loader", [composer._LOADER, yaml.SafeLoader])
 def test_json(loader: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """JSON with tabs between tokens and escapes of all kinds keeps its columns; tabs inside strings stay."""
-    monkeypatch.setattr(source, "_LOADER", loader)
+    monkeypatch.setattr(composer, "_LOADER", loader)
     found = read('\n{\n\t"a":\t["\\ud83d\\ude00\\\\ud83d\\/", 1],\n\t"b\tc": null, "d": -1.5e3}')
     assert found.data == {"a": ["\U0001f600\\ud83d/", 1], "b\tc": None, "d": -1500.0}
     assert (found.locate(("a", 1)), found.locate(("d",))) == ((3, 33), (4, 20))
@@ -335,7 +335,7 @@ def test_did_you_mean() -> None:
 
 printable = st.text(max_size=12).filter(str.isprintable)
 # PyYAML, which is YAML 1.1, writes the text `1e3` without quotes
-words = printable.filter(lambda text: not source._FLOAT.fullmatch(text) or "e" not in text.lower())
+words = printable.filter(lambda text: not composer._FLOAT.fullmatch(text) or "e" not in text.lower())
 leaves = st.none() | st.booleans() | st.integers(-(10**39), 10**39) | st.floats(allow_nan=False, allow_infinity=False)
 specs = st.dictionaries(
     words,

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, Field
 
+from fieldspec.architectures.composer import Kind
 from fieldspec.architectures.problems import Path, Problems, SpecError, mend
-from fieldspec.architectures.source import Kind, Source, read, read_data, read_file
+from fieldspec.architectures.source import Source, read, read_data, read_file
 from fieldspec.architectures.validation import STRICT, Identifier, Version, listed, validate, written
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.settings import Flag, Probability, Says
