@@ -5,60 +5,61 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
+
 # Not lazy: these bear the names of their modules, which would stand in their place once somebody imports those.
-from fieldspec.analysis.kinds import properties
-from fieldspec.analysis.receptive_fields import Field, receptive_field
+from fieldspec.analysis.report.layer_properties import properties
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.alignment import Misalignment, misalignments
-    from fieldspec.analysis.effective import EffectiveField, effective_receptive_field
-    from fieldspec.analysis.effective_measured import MeasuredField, measured_effective_field
-    from fieldspec.analysis.effective_pictures import save_picture
-    from fieldspec.analysis.field import AxisField, Window
-    from fieldspec.analysis.input_sizes import InputSizes, valid_input_sizes
-    from fieldspec.analysis.ledger import Entry, Ledger, ledger_of
-    from fieldspec.analysis.mass import Mass
-    from fieldspec.analysis.memory import Activations, activations, saved_bytes
-    from fieldspec.analysis.proof import Check, prove
-    from fieldspec.analysis.report import LayerReport, Memory, Report, report_of
-    from fieldspec.analysis.sizes import Sizes
-    from fieldspec.analysis.tiling import Tile, Tiling, tile_plan
+    from fieldspec.analysis.effective.distributions import Mass
+    from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
+    from fieldspec.analysis.effective.measured_field import MeasuredField, measured_effective_receptive_field
+    from fieldspec.analysis.effective.pictures import plot_effective_field
+    from fieldspec.analysis.fields.alignment import Misalignment, misalignments
+    from fieldspec.analysis.fields.windows import AxisField, Window
+    from fieldspec.analysis.ledger.ledger import Entry, Ledger, ledger_of
+    from fieldspec.analysis.proof.proof import Check, prove
+    from fieldspec.analysis.report.memory import Activations, activations, saved_bytes
+    from fieldspec.analysis.report.report import LayerReport, Memory, Report, report_of
+    from fieldspec.analysis.sizes.input_sizes import InputSizes, valid_input_sizes
+    from fieldspec.analysis.sizes.periodic_sizes import PeriodicSizes
+    from fieldspec.analysis.sizes.tiling import Tile, Tiling, tile_plan
     from fieldspec.analysis.trace import Traced, opaque_layers, register_rule, report_of_module, trace_module
 
 _HOME = {
-    "Activations": "memory",
-    "AxisField": "field",
-    "Check": "proof",
-    "EffectiveField": "effective",
-    "Entry": "ledger",
-    "InputSizes": "input_sizes",
-    "LayerReport": "report",
-    "Ledger": "ledger",
-    "Mass": "mass",
-    "MeasuredField": "effective_measured",
-    "Memory": "report",
-    "Misalignment": "alignment",
-    "Report": "report",
-    "Sizes": "sizes",
-    "Tile": "tiling",
-    "Tiling": "tiling",
+    "Activations": "report.memory",
+    "AxisField": "fields.windows",
+    "Check": "proof.proof",
+    "EffectiveField": "effective.effective_field",
+    "Entry": "ledger.ledger",
+    "InputSizes": "sizes.input_sizes",
+    "LayerReport": "report.report",
+    "Ledger": "ledger.ledger",
+    "Mass": "effective.distributions",
+    "MeasuredField": "effective.measured_field",
+    "Memory": "report.report",
+    "Misalignment": "fields.alignment",
+    "Report": "report.report",
+    "PeriodicSizes": "sizes.periodic_sizes",
+    "Tile": "sizes.tiling",
+    "Tiling": "sizes.tiling",
     "Traced": "trace",
-    "Window": "field",
-    "activations": "memory",
-    "effective_receptive_field": "effective",
-    "ledger_of": "ledger",
-    "measured_effective_field": "effective_measured",
-    "misalignments": "alignment",
+    "Window": "fields.windows",
+    "activations": "report.memory",
+    "effective_receptive_field": "effective.effective_field",
+    "ledger_of": "ledger.ledger",
+    "measured_effective_receptive_field": "effective.measured_field",
+    "misalignments": "fields.alignment",
     "opaque_layers": "trace",
-    "prove": "proof",
+    "prove": "proof.proof",
     "register_rule": "trace",
-    "report_of": "report",
+    "report_of": "report.report",
     "report_of_module": "trace",
-    "save_picture": "effective_pictures",
-    "saved_bytes": "memory",
-    "tile_plan": "tiling",
+    "plot_effective_field": "effective.pictures",
+    "saved_bytes": "report.memory",
+    "tile_plan": "sizes.tiling",
     "trace_module": "trace",
-    "valid_input_sizes": "input_sizes",
+    "valid_input_sizes": "sizes.input_sizes",
 }
 
 __all__ = [
@@ -75,8 +76,8 @@ __all__ = [
     "MeasuredField",
     "Memory",
     "Misalignment",
+    "PeriodicSizes",
     "Report",
-    "Sizes",
     "Tile",
     "Tiling",
     "Traced",
@@ -84,16 +85,16 @@ __all__ = [
     "activations",
     "effective_receptive_field",
     "ledger_of",
-    "measured_effective_field",
+    "measured_effective_receptive_field",
     "misalignments",
     "opaque_layers",
+    "plot_effective_field",
     "properties",
     "prove",
     "receptive_field",
     "register_rule",
     "report_of",
     "report_of_module",
-    "save_picture",
     "saved_bytes",
     "tile_plan",
     "trace_module",

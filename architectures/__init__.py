@@ -9,51 +9,51 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldspec.architectures.builder import build
-    from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
-    from fieldspec.architectures.comparison import Diff, diff
-    from fieldspec.architectures.constraints import Constraint, Constraints, Verdict
-    from fieldspec.architectures.problems import Problem, SpecError
-    from fieldspec.architectures.questions import analyze, check
-    from fieldspec.architectures.schema import json_schema
-    from fieldspec.architectures.spec import ArchitectureSpec, Head, Item, load, loads
-    from fieldspec.architectures.specnet import SpecNet
-    from fieldspec.architectures.writer import dump
+    from fieldspec.architectures.document.problems import Problem, SpecError
+    from fieldspec.architectures.network.builder import build
+    from fieldspec.architectures.network.checkpoint import load_checkpoint, save_checkpoint
+    from fieldspec.architectures.network.specnet import SpecNet
+    from fieldspec.architectures.readings.comparison import Diff, diff
+    from fieldspec.architectures.readings.reports import analyze, check
+    from fieldspec.architectures.spec.constraints import Constraint, ConstraintResult, Constraints
+    from fieldspec.architectures.spec.schema import json_schema
+    from fieldspec.architectures.spec.spec import ArchitectureSpec, HeadSpec, Item, load, loads
+    from fieldspec.architectures.spec.writer import dump
 
 _HOME = {
-    "ArchitectureSpec": "spec",
-    "Constraint": "constraints",
-    "Constraints": "constraints",
-    "Diff": "comparison",
-    "Head": "spec",
-    "Item": "spec",
-    "Problem": "problems",
-    "SpecError": "problems",
-    "SpecNet": "specnet",
-    "Verdict": "constraints",
-    "analyze": "questions",
-    "build": "builder",
-    "check": "questions",
-    "diff": "comparison",
-    "dump": "writer",
-    "json_schema": "schema",
-    "load": "spec",
-    "load_checkpoint": "checkpoint",
-    "loads": "spec",
-    "save_checkpoint": "checkpoint",
+    "ArchitectureSpec": "spec.spec",
+    "Constraint": "spec.constraints",
+    "Constraints": "spec.constraints",
+    "Diff": "readings.comparison",
+    "HeadSpec": "spec.spec",
+    "Item": "spec.spec",
+    "Problem": "document.problems",
+    "SpecError": "document.problems",
+    "SpecNet": "network.specnet",
+    "ConstraintResult": "spec.constraints",
+    "analyze": "readings.reports",
+    "build": "network.builder",
+    "check": "readings.reports",
+    "diff": "readings.comparison",
+    "dump": "spec.writer",
+    "json_schema": "spec.schema",
+    "load": "spec.spec",
+    "load_checkpoint": "network.checkpoint",
+    "loads": "spec.spec",
+    "save_checkpoint": "network.checkpoint",
 }
 
 __all__ = [
     "ArchitectureSpec",
     "Constraint",
+    "ConstraintResult",
     "Constraints",
     "Diff",
-    "Head",
+    "HeadSpec",
     "Item",
     "Problem",
     "SpecError",
     "SpecNet",
-    "Verdict",
     "analyze",
     "build",
     "check",

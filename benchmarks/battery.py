@@ -19,7 +19,7 @@ import torch
 import torchlens
 
 import fieldspec as fs
-from fieldspec.analysis.tables import by
+from fieldspec.analysis.report.tables import by
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from micro_networks import MICRO, Micro

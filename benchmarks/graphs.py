@@ -17,10 +17,10 @@ import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor
 
 import fieldspec as fs
-from fieldspec.training.graphs import Graphed, quiet
-from fieldspec.training.machine import hardware, versions
-from fieldspec.training.optimizers import parameter_groups
-from fieldspec.training.recipe import load_recipe
+from fieldspec.training.loop.cuda_graphs import Graphed, quiet
+from fieldspec.training.recipe.optimizers import parameter_groups
+from fieldspec.training.recipe.recipe import load_recipe
+from fieldspec.training.run.machine import hardware, versions
 
 
 def main() -> None:

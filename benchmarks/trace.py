@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 import fieldspec as fs
-from fieldspec.architectures.modules import named_module
+from fieldspec.architectures.readings.named_modules import named_module
 
 NETWORKS = (
     "torchvision:resnet18",

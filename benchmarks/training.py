@@ -41,16 +41,16 @@ from seed_network import SeedNetwork
 from torch.utils.data import DataLoader, Dataset
 
 import fieldspec as fs
-from fieldspec.training.augmentation import Augmentation
-from fieldspec.training.datasets import Data, load_data
-from fieldspec.training.device_augmentation import DeviceAugmentation
-from fieldspec.training.images import Images
-from fieldspec.training.images import statistics as statistics_of
-from fieldspec.training.machine import has_bfloat16, versions
-from fieldspec.training.options import Options
-from fieldspec.training.recipe import load_recipe
-from fieldspec.training.run_files import RunFiles
-from fieldspec.training.running import train
+from fieldspec.training.data.augmentation import Augmentation
+from fieldspec.training.data.datasets import Data, load_data
+from fieldspec.training.data.device_augmentation import DeviceAugmentation
+from fieldspec.training.data.images import Images
+from fieldspec.training.data.images import statistics as statistics_of
+from fieldspec.training.recipe.recipe import load_recipe
+from fieldspec.training.run.machine import has_bfloat16, versions
+from fieldspec.training.run.options import RunOptions
+from fieldspec.training.run.run_files import RunFiles
+from fieldspec.training.run.running import train
 
 BATCH, WARM = 128, 3  # steps that are not counted
 
@@ -119,11 +119,11 @@ def our_way(
     """
     marks: list[float] = []
     recipe = load_recipe("seed").override(epochs=1, precision=precision, dropout=dropout)
-    options = Options(full=True, augment=augment, accelerator="cpu")
+    options = RunOptions(full=True, augment=augment, accelerator="cpu")
     with (
         tempfile.TemporaryDirectory() as folder,
         patch.object(RunFiles, "on_train_batch_end", lambda *_: marks.append(time.perf_counter())),
-        nullcontext() if keep else patch("fieldspec.training.running.keep_freed_memory"),
+        nullcontext() if keep else patch("fieldspec.training.run.running.keep_freed_memory"),
     ):
         train(fs.load("c1c2c3c40"), recipe, data, Path(folder) / "run", options, tell=lambda text: None)
     return [end - start for start, end in pairwise(marks)][WARM:]

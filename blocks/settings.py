@@ -57,16 +57,16 @@ Norm = Annotated[
 ]
 Act = Annotated[Function | Literal["none"], Says("relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none")]
 ActFunction = Annotated[Function, Says("relu, relu6, silu, gelu, hardswish, hardsigmoid or sigmoid")]
-Step = Literal["conv", "norm", "act"]
+OrderStep = Literal["conv", "norm", "act"]
 Order = Annotated[
-    tuple[Step, Step, Step],
+    tuple[OrderStep, OrderStep, OrderStep],
     Predicate(lambda order: len(set(order)) == 3),
     Says("[conv, norm, act], each once, in the order that they run"),
 ]
 Groups = Annotated[Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["depthwise"], Says("a whole number, or depthwise")]
 Shortcut = Annotated[Literal["auto", "identity", "projection", "none"], Says("auto, identity, projection or none")]
 
-CONV_NORM_ACT: tuple[Step, Step, Step] = ("conv", "norm", "act")
+CONV_NORM_ACT: tuple[OrderStep, OrderStep, OrderStep] = ("conv", "norm", "act")
 
 
 def pair(value: int | Pair) -> Pair:

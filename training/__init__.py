@@ -6,44 +6,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldspec.training.conclusion import conclude
-    from fieldspec.training.datasets import Data, load_data
-    from fieldspec.training.evaluation import Evaluation, evaluate
-    from fieldspec.training.images import Images, Statistics, hold_out, statistics, unnormalize
-    from fieldspec.training.judging import judge
-    from fieldspec.training.networks import Trained, trained
-    from fieldspec.training.options import Options
-    from fieldspec.training.prediction import Prediction, predict
-    from fieldspec.training.recipe import Recipe, load_recipe, recipe_names
-    from fieldspec.training.running import Run, StoppedError, train
-    from fieldspec.training.shipping import ship
-    from fieldspec.training.task import DivergedError
+    from fieldspec.training.data.datasets import Data, load_data
+    from fieldspec.training.data.images import Images, Statistics, hold_out, statistics, unnormalize
+    from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
+    from fieldspec.training.evaluation.judging import evaluate_split
+    from fieldspec.training.evaluation.prediction import Prediction, predict
+    from fieldspec.training.evaluation.trained_networks import TrainedNetwork, load_trained
+    from fieldspec.training.loop.task import DivergedError
+    from fieldspec.training.recipe.recipe import Recipe, load_recipe, recipe_names
+    from fieldspec.training.run.conclusion import evaluate_run
+    from fieldspec.training.run.options import RunOptions
+    from fieldspec.training.run.publishing import publish_weights
+    from fieldspec.training.run.running import Run, StoppedError, train
 
 _HOME = {
-    "Data": "datasets",
-    "DivergedError": "task",
-    "Evaluation": "evaluation",
-    "Images": "images",
-    "Options": "options",
-    "Prediction": "prediction",
-    "Recipe": "recipe",
-    "Run": "running",
-    "Statistics": "images",
-    "StoppedError": "running",
-    "Trained": "networks",
-    "conclude": "conclusion",
-    "evaluate": "evaluation",
-    "hold_out": "images",
-    "judge": "judging",
-    "load_data": "datasets",
-    "load_recipe": "recipe",
-    "predict": "prediction",
-    "recipe_names": "recipe",
-    "ship": "shipping",
-    "statistics": "images",
-    "train": "running",
-    "trained": "networks",
-    "unnormalize": "images",
+    "Data": "data.datasets",
+    "DivergedError": "loop.task",
+    "Evaluation": "evaluation.evaluation",
+    "Images": "data.images",
+    "RunOptions": "run.options",
+    "Prediction": "evaluation.prediction",
+    "Recipe": "recipe.recipe",
+    "Run": "run.running",
+    "Statistics": "data.images",
+    "StoppedError": "run.running",
+    "TrainedNetwork": "evaluation.trained_networks",
+    "evaluate_run": "run.conclusion",
+    "evaluate": "evaluation.evaluation",
+    "hold_out": "data.images",
+    "evaluate_split": "evaluation.judging",
+    "load_data": "data.datasets",
+    "load_recipe": "recipe.recipe",
+    "predict": "evaluation.prediction",
+    "recipe_names": "recipe.recipe",
+    "publish_weights": "run.publishing",
+    "statistics": "data.images",
+    "train": "run.running",
+    "load_trained": "evaluation.trained_networks",
+    "unnormalize": "data.images",
 }
 
 __all__ = [
@@ -51,25 +51,25 @@ __all__ = [
     "DivergedError",
     "Evaluation",
     "Images",
-    "Options",
     "Prediction",
     "Recipe",
     "Run",
+    "RunOptions",
     "Statistics",
     "StoppedError",
-    "Trained",
-    "conclude",
+    "TrainedNetwork",
     "evaluate",
+    "evaluate_run",
+    "evaluate_split",
     "hold_out",
-    "judge",
     "load_data",
     "load_recipe",
+    "load_trained",
     "predict",
+    "publish_weights",
     "recipe_names",
-    "ship",
     "statistics",
     "train",
-    "trained",
     "unnormalize",
 ]
 

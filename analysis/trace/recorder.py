@@ -45,7 +45,7 @@ class Value:
 
 
 @dataclass(slots=True)
-class Call:
+class ModuleCall:
     """One call of a module: its path, and the how manieth it is."""
 
     path: str
@@ -63,9 +63,9 @@ class Recorder:
     """Nodes as they come, each with the call that it was made in and the name of its operation."""
 
     graph: LayerGraph = field(default_factory=lambda: LayerGraph(traced=True))
-    calls: list[Call] = field(default_factory=list)  # parallel to the nodes
+    calls: list[ModuleCall] = field(default_factory=list)  # parallel to the nodes
     names: list[str] = field(default_factory=list)
-    call: Call = field(default_factory=lambda: Call("", 1))
+    call: ModuleCall = field(default_factory=lambda: ModuleCall("", 1))
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
     weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # multiply-adds without a map: where, when
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled

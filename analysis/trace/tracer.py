@@ -14,17 +14,20 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
-from fieldspec.analysis.trace import mixing_rules, recurrent_rules, view_rules, window_rules  # noqa: F401  # they enter their rules
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
-from fieldspec.analysis.trace.pointwise_rules import POINTWISE, pointwise
 from fieldspec.analysis.trace.recorder import Recorder, Value
-from fieldspec.analysis.trace.rules import RULES, USER_RULES, Op, Result
+from fieldspec.analysis.trace.rules import mixing as mixing_rules  # noqa: F401  # they enter their rules
+from fieldspec.analysis.trace.rules import recurrent as recurrent_rules  # noqa: F401  # they enter their rules
+from fieldspec.analysis.trace.rules import views as view_rules  # noqa: F401  # they enter their rules
+from fieldspec.analysis.trace.rules import windows as window_rules  # noqa: F401  # they enter their rules
+from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
+from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
-ENTRY = os.path.join(HERE, "module.py")  # which calls the network
+ENTRY = os.path.join(HERE, "traced_module.py")  # which calls the network
 ASIDE = (os.path.join(HERE, ""), os.path.join(os.path.dirname(torch.__file__), ""), "<")
 MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fieldspec.architectures import timm_models  # registers `fieldspec`, which `create_model` needs
 from fieldspec.architectures.contract import adaptation, as_module, compilers, features, training
-from fieldspec.architectures.contract.subject import Check, ContractError, Subject
-from fieldspec.architectures.spec import ArchitectureSpec, load
+from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject
+from fieldspec.architectures.network import timm_models  # registers `fieldspec`, which `create_model` needs
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 
 __all__ = ["POINTS", "Point", "timm_contract"]
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     **as_module.POINTS,
     **compilers.POINTS,
     **training.POINTS,
@@ -45,7 +45,7 @@ def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> li
     return [_carried_out(name, check, subject) for name, check in POINTS.items()]
 
 
-def _carried_out(name: str, check: Check, subject: Subject) -> Point:
+def _carried_out(name: str, check: PointCheck, subject: Subject) -> Point:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own deprecations
         try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from fieldspec.architectures.builder import build
-from fieldspec.architectures.contract.subject import Check, Subject, need, same
+from fieldspec.architectures.contract.subject import PointCheck, Subject, need, same
+from fieldspec.architectures.network.builder import build
 
 
 def _no_classes(subject: Subject) -> str:
@@ -67,7 +67,7 @@ def _in_chans(subject: Subject) -> str:
     return f"{channels}"
 
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     "num_classes=0": _no_classes,
     "global_pool": _global_pool,
     "reset_classifier": _reset_classifier,

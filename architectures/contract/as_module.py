@@ -8,8 +8,8 @@ import pickle
 import torch
 from timm.models import create_model
 
-from fieldspec.architectures.builder import build
-from fieldspec.architectures.contract.subject import Check, ContractError, Subject, need, same
+from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject, need, same
+from fieldspec.architectures.network.builder import build
 
 
 def _forward(subject: Subject) -> str:
@@ -101,7 +101,7 @@ def _unknown_keyword(subject: Subject) -> str:
     raise ContractError("is accepted")
 
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     "forward": _forward,
     "forward_head": _forward_head,
     "pretrained_cfg": _pretrained_cfg,

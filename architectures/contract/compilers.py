@@ -8,7 +8,7 @@ import importlib.util
 import torch
 from torch import fx
 
-from fieldspec.architectures.contract.subject import Check, ContractError, Subject, need, same
+from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject, need, same
 
 
 def _script(subject: Subject) -> str:
@@ -49,7 +49,7 @@ def _onnx(subject: Subject) -> str:
     return f"{len(program.model.graph)} nodes"
 
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     "torch.jit.script": _script,
     "torch.fx": _fx,
     "torch.export": _export,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from timm.models import FeatureInfo, create_model, save_for_hf
 
-from fieldspec.architectures.contract.subject import Check, Subject, need, same
+from fieldspec.architectures.contract.subject import PointCheck, Subject, need, same
 
 
 def _features_only(subject: Subject) -> str:
@@ -62,7 +62,7 @@ def _hub(subject: Subject) -> str:
         return same(again(subject.images), net(subject.images), "the net from local-dir:")
 
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     "features_only": _features_only,
     "forward_intermediates": _forward_intermediates,
     "prune_intermediate_layers": _prune,

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fieldspec.architectures.builder import build
-from fieldspec.architectures.spec import ArchitectureSpec
-from fieldspec.architectures.specnet import SpecNet
+from fieldspec.architectures.network.builder import build
+from fieldspec.architectures.network.specnet import SpecNet
+from fieldspec.architectures.spec.spec import ArchitectureSpec
 
 
 class ContractError(Exception):
@@ -61,4 +61,4 @@ def same(given: Tensor, expected: Tensor, what: str) -> str:
     return "equal" if difference == 0 else f"equal to {difference:.0e}"
 
 
-Check = Callable[[Subject], str]  # what was seen, in one line
+PointCheck = Callable[[Subject], str]  # what was seen, in one line

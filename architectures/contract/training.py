@@ -6,7 +6,7 @@ import torch
 from timm.models import group_parameters
 from timm.optim import param_groups_layer_decay
 
-from fieldspec.architectures.contract.subject import Check, Subject, need, same
+from fieldspec.architectures.contract.subject import PointCheck, Subject, need, same
 
 
 def _gradients(subject: Subject) -> str:
@@ -43,7 +43,7 @@ def _layer_decay(subject: Subject) -> str:
     return f"{len(fine)} groups, {len(coarse)} coarse"
 
 
-POINTS: dict[str, Check] = {
+POINTS: dict[str, PointCheck] = {
     "gradients": _gradients,
     "grad_checkpointing": _grad_checkpointing,
     "layer decay": _layer_decay,

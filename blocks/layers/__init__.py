@@ -7,7 +7,7 @@ from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
-from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Norm
+from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth, Unfold
 from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice, Unflatten
@@ -43,7 +43,7 @@ __all__ = [
     "Merge",
     "Mix",
     "Multiply",
-    "Norm",
+    "Normalization",
     "Opaque",
     "Pad",
     "Pair",

@@ -12,7 +12,7 @@ from fieldspec.blocks.layers.convolution import map_of
 
 
 @dataclass(frozen=True, slots=True)
-class Norm(Layer):
+class Normalization(Layer):
     """A normalization with a trained scale and shift per channel: params = 2 * channels.
 
     Other operations: two per element (one scale, one shift) for batch norm in eval mode; five for those that
@@ -34,7 +34,7 @@ class Norm(Layer):
 
 
 @dataclass(frozen=True, slots=True)
-class BatchNorm(Norm):
+class BatchNorm(Normalization):
     """Batch norm; buffers = running mean and variance per channel, and `num_batches_tracked`."""
 
     @property
@@ -49,7 +49,7 @@ class BatchNorm(Norm):
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNorm(Norm):
+class LayerNorm(Normalization):
     """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
 
     mixes_channels: ClassVar[bool] = True
@@ -60,7 +60,7 @@ class LayerNorm(Norm):
 
 
 @dataclass(frozen=True, slots=True)
-class GroupNorm(Norm):
+class GroupNorm(Normalization):
     """Group norm: its statistics run over the whole map, so it is a global operation."""
 
     is_global: ClassVar[bool] = True
@@ -74,7 +74,7 @@ class GroupNorm(Norm):
             )
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        shape = Norm.output_shape(self, *inputs)
+        shape = Normalization.output_shape(self, *inputs)
         if numel(shape) == self.groups:
             raise ShapeError(f"{self.groups} groups of a {shape[0]}x1x1 map are single values, which torch refuses")
         return shape

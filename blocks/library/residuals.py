@@ -15,14 +15,14 @@ from fieldspec.blocks.settings import (
     Count,
     Norm,
     Order,
+    OrderStep,
     Probability,
     Shortcut,
     Size,
-    Step,
     pair,
 )
 
-NORM_ACT_CONV: tuple[Step, Step, Step] = ("norm", "act", "conv")
+NORM_ACT_CONV: tuple[OrderStep, OrderStep, OrderStep] = ("norm", "act", "conv")
 
 
 @register_block

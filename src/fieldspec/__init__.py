@@ -9,62 +9,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.effective_measured import measured_effective_field
-    from fieldspec.analysis.effective_pictures import save_picture
-    from fieldspec.analysis.report import LayerReport, Report
+    from fieldspec.analysis.effective.measured_field import measured_effective_receptive_field
+    from fieldspec.analysis.effective.pictures import plot_effective_field
+    from fieldspec.analysis.report.report import LayerReport, Report
     from fieldspec.analysis.trace import register_rule
-    from fieldspec.architectures.builder import build
-    from fieldspec.architectures.catalogue import names
-    from fieldspec.architectures.checkpoint import load_checkpoint, save_checkpoint
-    from fieldspec.architectures.comparison import Diff, diff
-    from fieldspec.architectures.problems import Problem, SpecError
-    from fieldspec.architectures.questions import analyze, check
-    from fieldspec.architectures.readings import (
+    from fieldspec.architectures.document.problems import Problem, SpecError
+    from fieldspec.architectures.network.builder import build
+    from fieldspec.architectures.network.checkpoint import load_checkpoint, save_checkpoint
+    from fieldspec.architectures.readings.comparison import Diff, diff
+    from fieldspec.architectures.readings.derived import (
         effective_receptive_field,
         ledger,
         tile_plan,
         valid_input_sizes,
     )
-    from fieldspec.architectures.schema import json_schema
-    from fieldspec.architectures.spec import ArchitectureSpec, load, loads
-    from fieldspec.architectures.verification import Verification, verify
-    from fieldspec.architectures.writer import dump
+    from fieldspec.architectures.readings.reports import analyze, check
+    from fieldspec.architectures.readings.verification import Verification, verify
+    from fieldspec.architectures.spec.catalogue import list_models
+    from fieldspec.architectures.spec.schema import json_schema
+    from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
+    from fieldspec.architectures.spec.writer import dump
     from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
     from fieldspec.blocks.registry import register_block
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "ArchitectureSpec": "architectures.spec",
-    "Diff": "architectures.comparison",
+    "ArchitectureSpec": "architectures.spec.spec",
+    "Diff": "architectures.readings.comparison",
     "FieldspecError": "blocks.errors",
-    "LayerReport": "analysis.report",
+    "LayerReport": "analysis.report.report",
     "MergeError": "blocks.errors",
-    "Problem": "architectures.problems",
-    "Report": "analysis.report",
+    "Problem": "architectures.document.problems",
+    "Report": "analysis.report.report",
     "ShapeError": "blocks.errors",
-    "SpecError": "architectures.problems",
-    "Verification": "architectures.verification",
-    "analyze": "architectures.questions",
-    "build": "architectures.builder",
-    "check": "architectures.questions",
-    "diff": "architectures.comparison",
-    "dump": "architectures.writer",
-    "effective_receptive_field": "architectures.readings",
-    "json_schema": "architectures.schema",
-    "ledger": "architectures.readings",
-    "load": "architectures.spec",
-    "load_checkpoint": "architectures.checkpoint",
-    "loads": "architectures.spec",
-    "measured_effective_field": "analysis.effective_measured",
-    "names": "architectures.catalogue",
+    "SpecError": "architectures.document.problems",
+    "Verification": "architectures.readings.verification",
+    "analyze": "architectures.readings.reports",
+    "build": "architectures.network.builder",
+    "check": "architectures.readings.reports",
+    "diff": "architectures.readings.comparison",
+    "dump": "architectures.spec.writer",
+    "effective_receptive_field": "architectures.readings.derived",
+    "json_schema": "architectures.spec.schema",
+    "ledger": "architectures.readings.derived",
+    "load": "architectures.spec.spec",
+    "load_checkpoint": "architectures.network.checkpoint",
+    "loads": "architectures.spec.spec",
+    "measured_effective_receptive_field": "analysis.effective.measured_field",
+    "list_models": "architectures.spec.catalogue",
     "register_block": "blocks.registry",
     "register_rule": "analysis.trace",
-    "save_checkpoint": "architectures.checkpoint",
-    "save_picture": "analysis.effective_pictures",
-    "tile_plan": "architectures.readings",
-    "valid_input_sizes": "architectures.readings",
-    "verify": "architectures.verification",
+    "save_checkpoint": "architectures.network.checkpoint",
+    "plot_effective_field": "analysis.effective.pictures",
+    "tile_plan": "architectures.readings.derived",
+    "valid_input_sizes": "architectures.readings.derived",
+    "verify": "architectures.readings.verification",
 }
 
 __all__ = [
@@ -86,15 +86,15 @@ __all__ = [
     "effective_receptive_field",
     "json_schema",
     "ledger",
+    "list_models",
     "load",
     "load_checkpoint",
     "loads",
-    "measured_effective_field",
-    "names",
+    "measured_effective_receptive_field",
+    "plot_effective_field",
     "register_block",
     "register_rule",
     "save_checkpoint",
-    "save_picture",
     "tile_plan",
     "valid_input_sizes",
     "verify",

@@ -10,6 +10,6 @@ Example:
     16
 """
 
-from fieldspec.architectures.timm_models import default_cfgs, fieldspec
+from fieldspec.architectures.network.timm_models import default_cfgs, fieldspec
 
 __all__ = ["default_cfgs", "fieldspec"]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fieldspec.architectures.problems import SpecError
+from fieldspec.architectures.document.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli import analyzing, building, judging, specs, training
 

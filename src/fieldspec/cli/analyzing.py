@@ -11,8 +11,8 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import Json, Spec, input_size_of, load_spec, print_verdicts, spinner
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.report import Report
-    from fieldspec.architectures.constraints import Constraints
+    from fieldspec.analysis.report.report import Report
+    from fieldspec.architectures.spec.constraints import Constraints
 
 
 def analyze(
@@ -51,8 +51,8 @@ def analyze(
     fieldspec analyze torchvision:googlenet
     fieldspec analyze my_package.nets:make_net --input 1x28x28
     """
-    from fieldspec.analysis.extras import extras, printed
-    from fieldspec.architectures.constraints import judge
+    from fieldspec.architectures.spec.constraints import evaluate_constraints
+    from fieldspec.cli.readings import extras, printed
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
@@ -69,7 +69,7 @@ def analyze(
         typer.echo(report.to_markdown(all_layers=all_layers), nl=False)
     else:
         typer.echo(report.to_text(all_layers=all_layers), nl=False)
-        verdicts = judge(constraints, report)
+        verdicts = evaluate_constraints(constraints, report)
         if verdicts:
             typer.echo("\nConstraints")
             print_verdicts(verdicts)
@@ -77,9 +77,9 @@ def analyze(
 
 def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
     """The report of a spec with its constraints, or of a network of PyTorch without any."""
-    from fieldspec.architectures.constraints import Constraints
-    from fieldspec.architectures.questions import analyze as report_of
-    from fieldspec.architectures.questions import is_module_name
+    from fieldspec.architectures.readings.reports import analyze as report_of
+    from fieldspec.architectures.readings.reports import is_module_name
+    from fieldspec.architectures.spec.constraints import Constraints
 
     is_module = is_module_name(spec)
     size = None if input_size is None else input_size_of(input_size, range(2, 5) if is_module else range(3, 4))
@@ -88,7 +88,7 @@ def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
         return report_of(loaded, input_size=size), loaded.constraints
     with spinner(f"running {spec} without values"):
         from fieldspec.analysis.trace import report_of_module
-        from fieldspec.architectures.modules import named_module
+        from fieldspec.architectures.readings.named_modules import named_module
 
         net, own = named_module(spec, weights=False)
         return report_of_module(net, size or own, spec), Constraints()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldspec.architectures.spec import ArchitectureSpec
+from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import Json, Spec, input_size_of, load_spec, print_json, spinner
 
 if TYPE_CHECKING:
-    from fieldspec.architectures.verification import Verification
+    from fieldspec.architectures.readings.verification import Verification
 
 
 def build(
@@ -37,8 +37,8 @@ def build(
     with spinner(f"building {loaded.name}"):
         import torch
 
-        from fieldspec.architectures.builder import build as build_network
-        from fieldspec.architectures.checkpoint import save_checkpoint
+        from fieldspec.architectures.network.builder import build as build_network
+        from fieldspec.architectures.network.checkpoint import save_checkpoint
 
         torch.manual_seed(seed)
         net = build_network(loaded)
@@ -89,13 +89,13 @@ def verify(
 
 def _verification(spec: str, input_size: str | None, layers: list[str] | None) -> Verification:
     """The measurements of a spec's network, or of one of PyTorch."""
-    from fieldspec.architectures.questions import is_module_name
-    from fieldspec.architectures.verification import verify as measure
+    from fieldspec.architectures.readings.reports import is_module_name
+    from fieldspec.architectures.readings.verification import verify as measure
 
     if not is_module_name(spec):
         size = None if input_size is None else input_size_of(input_size, range(3, 4))
         return measure(load_spec(spec), input_size=size, layers=layers)
-    from fieldspec.architectures.modules import named_module
+    from fieldspec.architectures.readings.named_modules import named_module
 
     net, own = named_module(spec)
     size = None if input_size is None else input_size_of(input_size, range(2, 5))

@@ -12,7 +12,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import Json, need, print_json, tell_error
 
 if TYPE_CHECKING:
-    from fieldspec.training.evaluation import Evaluation
+    from fieldspec.training.evaluation.evaluation import Evaluation
 
 SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them"
 Weights = Annotated[
@@ -55,17 +55,17 @@ def evaluate(
     """
     if output is not None:
         need("evaluate --output", "report", "matplotlib")
-    from fieldspec.training.datasets import NAMES, load_data
-    from fieldspec.training.judging import judge
-    from fieldspec.training.machine import keep_freed_memory
-    from fieldspec.training.networks import trained
+    from fieldspec.training.data.datasets import NAMES, load_data
+    from fieldspec.training.evaluation.judging import evaluate_split
+    from fieldspec.training.evaluation.trained_networks import load_trained
+    from fieldspec.training.run.machine import keep_freed_memory
 
     keep_freed_memory()
-    network = trained(weights, pretrained=pretrained)
+    network = load_trained(weights, pretrained=pretrained)
     source = data or network.card.get("data", "cifar10")
     if data is None and source not in NAMES:
         raise FieldspecError(f"{weights}: was trained on {source!r}; say by --data where that lies")
-    evaluation, about = judge(
+    evaluation, about = evaluate_split(
         network, load_data(source, input_size=network.spec.input), split.value, folder=output, device=device
     )
     last = ["these images were trained on"] if about["trained_on"] else []
@@ -86,13 +86,13 @@ def predict(
     fieldspec predict runs/c1c2c3c40-fast25 photo.png
     fieldspec predict c1c2c3c40 --pretrained photos/ --top 5
     """
-    from fieldspec.training.machine import keep_freed_memory
-    from fieldspec.training.networks import trained
-    from fieldspec.training.prediction import predict as name_images
+    from fieldspec.training.evaluation.prediction import predict as name_images
+    from fieldspec.training.evaluation.trained_networks import load_trained
+    from fieldspec.training.run.machine import keep_freed_memory
 
     keep_freed_memory()
     unread: list[str] = []
-    predictions = list(name_images(trained(weights, pretrained=pretrained), images, top=top, skip=unread.append))
+    predictions = list(name_images(load_trained(weights, pretrained=pretrained), images, top=top, skip=unread.append))
     for line in unread:
         tell_error(f"error: {line}")
     if as_json:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldspec.architectures.spec import ArchitectureSpec, load, loads
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
 from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
-    from fieldspec.architectures.constraints import Verdict
+    from fieldspec.architectures.spec.constraints import ConstraintResult
 
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file, or - for stdin.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -34,7 +34,7 @@ def input_size_of(text: str, lengths: range) -> list[int]:
     return [int(part) for part in parts]
 
 
-def print_verdicts(verdicts: Iterable[Verdict]) -> None:
+def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:
     """A line each."""
     for verdict in verdicts:
         typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldspec.architectures import catalogue
-from fieldspec.architectures.spec import load
+from fieldspec.architectures.spec import catalogue
+from fieldspec.architectures.spec.spec import load
 from fieldspec.cli.shared import Json, Spec, load_spec, print_json, print_verdicts
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.report import Report
-    from fieldspec.architectures.pretrained import Weights
+    from fieldspec.analysis.report.report import Report
+    from fieldspec.architectures.network.pretrained import PretrainedWeights
 
 
 class SpecFormat(StrEnum):
@@ -32,10 +32,10 @@ def list_networks(as_json: Json = False) -> None:
     fieldspec list
     fieldspec list --json
     """
-    from fieldspec.architectures.pretrained import weights_of
-    from fieldspec.architectures.questions import analyze
+    from fieldspec.architectures.network.pretrained import weights_of
+    from fieldspec.architectures.readings.reports import analyze
 
-    specs = [load(name) for name in catalogue.names()]
+    specs = [load(name) for name in catalogue.list_models()]
     rows = [(analyze(spec), weights_of(spec.hash)) for spec in specs]
     if as_json:
         keys = ("name", "input", "params", "macs")
@@ -50,7 +50,7 @@ def list_networks(as_json: Json = False) -> None:
         typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")
 
 
-def _weights(shipped: list[Weights]) -> dict[str, Any]:
+def _weights(shipped: list[PretrainedWeights]) -> dict[str, Any]:
     said = ("data", "epochs", "test_accuracy")
     return {"weights": [{"name": one.name} | {key: one.card[key] for key in said} for one in shipped]}
 
@@ -70,10 +70,10 @@ def show(
     fieldspec show c1c2c3c40
     fieldspec show c1c2c3c40 --canonical --format json
     """
-    from fieldspec.architectures.writer import dump
+    from fieldspec.architectures.spec.writer import dump
 
     loaded = load_spec(spec)
-    if spec in catalogue.names() and format is SpecFormat.yaml and not canonical:
+    if spec in catalogue.list_models() and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # with its comments
         return
     typer.echo(dump(loaded, format=format.value, canonical=canonical), nl=False)
@@ -86,12 +86,12 @@ def check(spec: Spec, as_json: Json = False) -> None:
     fieldspec check c1c2c3c40
     fieldspec check my_network.yaml --json
     """
-    from fieldspec.analysis.report import report_of
-    from fieldspec.architectures.constraints import judge
+    from fieldspec.analysis.report.report import report_of
+    from fieldspec.architectures.spec.constraints import evaluate_constraints
 
     loaded = load_spec(spec)
     report = report_of(loaded.graph(), loaded.name)
-    verdicts = judge(loaded.constraints, report)
+    verdicts = evaluate_constraints(loaded.constraints, report)
     broken = [verdict for verdict in verdicts if not verdict.holds]
     if as_json:
         rows = [{"constraint": v.name, "needs": v.needs, "has": v.has, "holds": v.holds} for v in verdicts]
@@ -111,7 +111,7 @@ def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
     fieldspec diff old.yaml new.yaml --json
     """
-    from fieldspec.architectures.comparison import diff as compare
+    from fieldspec.architectures.readings.comparison import diff as compare
 
     difference = compare(load_spec(before), load_spec(after))
     if as_json:
@@ -129,6 +129,6 @@ def schema() -> None:
     fieldspec schema > fieldspec.schema.json
     and, at the top of a spec:  # yaml-language-server: $schema=fieldspec.schema.json
     """
-    from fieldspec.architectures.schema import json_schema
+    from fieldspec.architectures.spec.schema import json_schema
 
     print_json(json_schema())

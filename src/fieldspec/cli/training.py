@@ -10,19 +10,19 @@ from typing import Annotated
 
 import typer
 
-from fieldspec.architectures.spec import load
+from fieldspec.architectures.spec.spec import load
 from fieldspec.cli.judging import SOURCES, print_result
 from fieldspec.cli.shared import Json, need, tell_error
 
 
-class Place(StrEnum):
+class AugmentPlace(StrEnum):
     """Where images are augmented."""
 
     host = "host"
     device = "device"
 
 
-class Precision(StrEnum):
+class PrecisionOption(StrEnum):
     """What is computed in."""
 
     auto = "auto"
@@ -58,11 +58,11 @@ def train(
         bool, typer.Option("--test-each-epoch", help="Print the test accuracy of each epoch.")
     ] = False,
     augment: Annotated[
-        Place, typer.Option(help="Augment images on the CPU, or batches where the network is.")
-    ] = Place.host,
+        AugmentPlace, typer.Option(help="Augment images on the CPU, or batches where the network is.")
+    ] = AugmentPlace.host,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    precision: Annotated[Precision | None, typer.Option(help="Instead of the recipe's.")] = None,
+    precision: Annotated[PrecisionOption | None, typer.Option(help="Instead of the recipe's.")] = None,
     accelerator: Annotated[str, typer.Option(help="Lightning's: auto, cpu, cuda, ...")] = "auto",
     devices: Annotated[str, typer.Option(help="Processes on each node, or the GPUs' numbers.")] = "1",
     nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
@@ -84,17 +84,17 @@ def train(
     fieldspec train my_network.yaml --recipe my_recipe.yaml --data imagefolder:photos -o runs/photos
     """
     need("train", "train", "lightning", "albumentations", "tensorboard")
-    from fieldspec.training.datasets import load_data
-    from fieldspec.training.options import Options
-    from fieldspec.training.recipe import load_recipe
-    from fieldspec.training.running import StoppedError
-    from fieldspec.training.running import train as run_training
-    from fieldspec.training.task import DivergedError
+    from fieldspec.training.data.datasets import load_data
+    from fieldspec.training.loop.task import DivergedError
+    from fieldspec.training.recipe.recipe import load_recipe
+    from fieldspec.training.run.options import RunOptions
+    from fieldspec.training.run.running import StoppedError
+    from fieldspec.training.run.running import train as run_training
 
     loaded = load(spec)
     chosen = load_recipe(recipe).override(epochs=epochs, seed=seed, precision=precision and precision.value)
     folder = output or Path("runs") / f"{loaded.name}-{chosen.settings.name}"
-    options = Options(
+    options = RunOptions(
         full=full,
         test_each_epoch=test_each_epoch,
         augment=augment.value,
@@ -120,8 +120,8 @@ def train(
     except StoppedError as error:
         tell_error(str(error))
         raise typer.Exit(130) from None
-    if run.first:
-        from fieldspec.training.conclusion import conclude
+    if run.is_main_process:
+        from fieldspec.training.run.conclusion import evaluate_run
 
-        card, test = conclude(run, images)
+        card, test = evaluate_run(run, images)
         print_result({"folder": str(folder), **card}, test, as_json, f"card, log and pictures in {folder}")

@@ -1,0 +1,1 @@
+"""What a unit really looks at: path counts without torch, gradients with it, pictures of both."""

@@ -1,0 +1,176 @@
+"""The effective receptive field of a trained network on real images: how far each pixel moves one unit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fieldspec.analysis.effective.distributions import MASS, Mass, Masses, rounded
+from fieldspec.analysis.modules.undisturbed import undisturbed
+from fieldspec.analysis.report.tables import SCHEMA, by, portable
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.suggestions import did_you_mean
+
+Inputs = Tensor | Iterable[Any] | str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class MeasuredField(Masses):
+    """The mean over images of ``|d y / d x|``, y being a unit's sum over channels, and x's channels summed up.
+
+    Source:
+        Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field", NeurIPS 2016.
+    """
+
+    layer: str  # path of the submodule; "" is the module itself
+    unit: tuple[int, ...]
+    images: int
+    values: Tensor = field(repr=False)  # float64, a pixel each, axes as the image's
+
+    @property
+    def axes(self) -> tuple[Mass, ...]:
+        """The projection on each axis: the sum over all pixels of a row, of a column."""
+        dims = range(self.values.dim())
+        rows = [
+            self.values.sum([other for other in dims if other != axis]) if len(dims) > 1 else self.values
+            for axis in dims
+        ]
+        return tuple(Mass(0, tuple(row.tolist())) for row in rows)
+
+    def array(self) -> list[Any]:
+        """The share of each pixel, nested lists such as ``array[row][column]``; they sum to 1."""
+        shares: list[Any] = (self.values / self.values.sum()).tolist()
+        return shares
+
+    def to_dict(self, *, mass: float = MASS) -> dict[str, Any]:
+        """Plain data; `weights` are the shares of the rows and of the columns."""
+        data = {"schema": SCHEMA, "layer": self.layer, "unit": self.unit, "images": self.images, "mass": mass}
+        data |= {"side": self.side(mass), "std": self.std, "center": self.center}
+        data |= {"start": [axis.start for axis in self.axes], "weights": [axis.weights for axis in self.axes]}
+        return {key: portable(value) for key, value in data.items()}
+
+    def to_text(self, *, mass: float = MASS) -> str:
+        """A few lines for a terminal."""
+        size = by(tuple(self.values.shape))
+        lines = [
+            f"effective receptive field at {self.layer or 'the output'}, measured on {self.images} images of {size}",
+            f"  {by(self.side(mass))} pixels hold {100 * mass:g} % of the gradient along each axis",
+            f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {by(self.unit)}",
+        ]
+        return "\n".join([*lines, ""])
+
+
+def measured_effective_receptive_field(
+    module: nn.Module,
+    inputs: Inputs,
+    *,
+    layer: str = "",
+    unit: Sequence[int] | None = None,
+    batch_size: int = 16,
+    images: int | None = None,
+) -> MeasuredField:
+    """How much each pixel moves one unit of a submodule's output: the mean over images of the absolute gradient.
+
+    The module is read in eval mode and left exactly as it was: its mode, gradients, hooks and the state of the
+    random numbers. The gradient is that of the sum over the unit's channels; its absolute values are summed over
+    the channels of the image and averaged over images.
+
+    Args:
+        inputs: A batch (n, channels, height, width); or an iterable of such batches or of images (channels, height,
+            width), alone or as first of a tuple (a loader's); or a folder of image files, which are cut and
+            normalized as the module's `pretrained_cfg` says.
+        layer: Path of the submodule, as in `named_modules()`; its output must be a map. The module itself by default.
+        unit: One index an axis; the middle of the map by default.
+        batch_size: Images in one pass.
+        images: At most so many; all by default.
+
+    Raises:
+        FieldspecError: There is no such submodule, its output is no map or does not depend on the image, or there
+            are no images, or of different sizes.
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> seen = measured_effective_receptive_field(nn.Conv2d(3, 8, 3, padding=1), torch.randn(4, 3, 9, 9))
+        >>> seen.unit, seen.images, int((seen.values > 0).sum()), seen.side(1.0)
+        ((4, 4), 4, 9, (3, 3))
+    """
+    if layer not in dict(module.named_modules()):
+        known = [path for path, _ in module.named_modules()]
+        raise FieldspecError(f"no submodule {layer!r}.{did_you_mean(layer, known)}".removesuffix("."))
+    weight = next(module.parameters(), torch.empty(0))
+    total: Tensor | None = None
+    count = 0
+    for batch in _batches(islice(_images(module, inputs), images), batch_size):
+        gradient, unit = _gradient(module, layer, batch.to(weight), unit)
+        if total is not None and total.shape != gradient.shape:
+            sizes = " and ".join(_cross(one.shape) for one in (total, gradient))
+            raise FieldspecError(f"images must be of one size, gets {sizes}")
+        total = gradient if total is None else total + gradient
+        count += len(batch)
+    if total is None or unit is None:
+        raise FieldspecError("no images")
+    if not total.any():
+        raise FieldspecError(f"{layer or 'the output'}: unit {_cross(unit)} has no gradient on any of {count} images")
+    return MeasuredField(layer, tuple(unit), count, total / count)
+
+
+def _gradient(
+    module: nn.Module, layer: str, batch: Tensor, unit: Sequence[int] | None
+) -> tuple[Tensor, tuple[int, ...]]:
+    """The absolute gradient of one unit, summed over the batch and the channels, on the CPU; and the unit."""
+    found: list[Any] = []
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(undisturbed(module))
+        hook = module.get_submodule(layer).register_forward_hook(lambda _, inputs, output: found.append(output))
+        stack.callback(hook.remove)
+        x = batch.detach().clone().requires_grad_()
+        module(x)
+        output = found[-1] if found else None
+        if not isinstance(output, Tensor) or output.dim() != batch.dim():
+            got = _cross(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise FieldspecError(f"{layer or 'the output'}: is no map but {got}; name a submodule whose output is one")
+        unit = tuple(size // 2 for size in output.shape[2:]) if unit is None else tuple(unit)
+        if len(unit) != output.dim() - 2 or not all(0 <= u < n for u, n in zip(unit, output.shape[2:], strict=False)):
+            raise FieldspecError(f"unit: {_cross(unit)} is not on the map {_cross(output.shape[2:])}")
+        index: tuple[Any, ...] = (..., *unit)
+        value = output[index].sum()
+        (gradient,) = torch.autograd.grad(value, x, allow_unused=True) if value.requires_grad else (None,)
+    if gradient is None:
+        raise FieldspecError(f"{layer or 'the output'}: no gradient leads from it to the image")
+    return gradient.detach().abs().double().sum((0, 1)).cpu(), unit
+
+
+def _images(module: nn.Module, inputs: Inputs) -> Iterator[Tensor]:
+    """The images one by one."""
+    if isinstance(inputs, str | os.PathLike):
+        from fieldspec.analysis.effective.image_folder import image_folder
+
+        yield from image_folder(inputs, getattr(module, "pretrained_cfg", None) or {})
+    elif isinstance(inputs, Tensor):
+        yield from inputs
+    else:
+        items: Iterable[Any] = inputs
+        for item in items:
+            one = item[0] if isinstance(item, tuple | list) else item
+            yield from one if one.dim() > 3 else [one]
+
+
+def _batches(images: Iterator[Tensor], batch_size: int) -> Iterator[Tensor]:
+    while batch := list(islice(images, batch_size)):
+        sizes = sorted({tuple(image.shape) for image in batch})
+        if len(sizes) > 1:
+            raise FieldspecError(f"images must be of one size, gets {_cross(sizes[0])} and {_cross(sizes[1])}")
+        yield torch.stack(batch)
+
+
+def _cross(numbers: Iterable[int]) -> str:
+    """`3x16x16`."""
+    return "x".join(map(str, numbers))

@@ -1,0 +1,190 @@
+"""How many paths lead from each pixel to one unit: the layers walked backwards, in whole numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+from typing import Any, NamedTuple
+
+from fieldspec.analysis.report.dependencies import backwards
+from fieldspec.analysis.report.report import Report
+from fieldspec.blocks.axis import AxisMap
+
+Counts = list[Any]  # nested as deep as there are axes: counts[row][column]
+
+
+class JointError(Exception):
+    """Rows and columns do not part: the number of taps along one axis differs from unit to unit behind a branching."""
+
+
+class Cells(NamedTuple):
+    """Path counts over some units of a map, along some of its axes, from the unit `first` on."""
+
+    axes: tuple[int, ...]
+    first: tuple[int, ...]
+    counts: Counts
+
+
+class Spread(NamedTuple):
+    """Paths from a map's units to the one unit that was asked: per axis the projection, or all axes at once.
+
+    The projection on an axis counts all paths from a row, whichever column they start in. `separable`: the
+    counts are the product of the projections (divided by the total, an axis less than there are axes).
+    """
+
+    parts: tuple[Cells, ...]
+    separable: bool
+
+
+def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool = False) -> Spread:
+    """Paths from each pixel of an unbounded input to unit `unit` of layer `target`.
+
+    A path takes one tap of each layer; operands of a merge add up (a product's paths are those of its factors,
+    as its gradient has them). Channels are not counted: a convolution of 3x3 has nine taps whatever its width.
+    Each axis by itself, or with `joint` all at once, which is exact where branches with other windows meet too.
+
+    Raises:
+        JointError: Only `joint` can count these.
+        KeyError: The unit reads nothing.
+        KeyError: The unit reads nothing.
+    """
+    axes = tuple(range(len(unit)))
+    groups = (axes,) if joint else tuple((axis,) for axis in axes)
+    one = tuple(Cells(group, tuple(unit[axis] for axis in group), _one(len(group))) for group in groups)
+    found: dict[int, Spread] = {target: Spread(one, True)}
+    for index, taken in backwards(report, target):
+        spread = found.pop(index, None)
+        if spread is None:
+            continue  # read by layers whose units read nothing
+        for source, maps in taken:
+            back = spread if maps is None else _through(spread, maps)
+            if back is not None:
+                found[source] = _sum(found[source], back) if source in found else back
+    return found[0]
+
+
+def _through(spread: Spread, maps: tuple[AxisMap, ...]) -> Spread | None:
+    """One layer back: every unit's paths go on to each of its taps."""
+    parts = []
+    for cells in spread.parts:
+        moved = cells
+        for depth, axis in enumerate(cells.axes):
+            if not (moved := _spread(moved, depth, maps[axis])).counts:
+                return None
+        parts.append(moved)
+    if len(parts) == 1:
+        return Spread(tuple(parts), spread.separable)
+    taps = [_taps(cells, maps[number]) for number, cells in enumerate(spread.parts)]
+    if not spread.separable and any(len({n for n, c in zip(*both, strict=True) if c}) > 1 for both in taps):
+        raise JointError
+    # Each path of the projection on one axis goes on to as many taps of the others as these have on the average:
+    # all have the same number, or they are spread alike over the units of the other axes.
+    reads = [sum(width * count for width, count in zip(*both, strict=True)) for both in taps]
+    total = sum(spread.parts[0].counts) ** (len(parts) - 1)
+    scaled = []
+    for number, cells in enumerate(parts):
+        by = prod(reads[:number] + reads[number + 1 :])
+        scaled.append(cells._replace(counts=[count * by // total for count in cells.counts]))  # leaves no rest
+    return Spread(tuple(scaled), spread.separable)
+
+
+def _taps(cells: Cells, axis: AxisMap) -> tuple[list[int], Counts]:
+    """How many taps each unit along a part's one axis has, and how many paths reach it."""
+    (first,) = cells.first
+    units = range(first, first + len(cells.counts))
+    return [len(axis.taps[unit % axis.period]) for unit in units], cells.counts
+
+
+def _spread(cells: Cells, depth: int, axis: AxisMap) -> Cells:
+    """The counts moved to all taps along one axis; empty if there are none."""
+    begin, length = cells.first[depth], _length(cells.counts, depth)
+    runs = []  # (offset of the first unit of a phase, its turn, its taps)
+    for phase, taps in enumerate(axis.taps):
+        offset = (phase - begin) % axis.period
+        if taps and offset < length:
+            runs.append((offset, (begin + offset) // axis.period, taps))
+    if not runs:
+        return cells._replace(counts=[])
+    low = min(turn * axis.advance + taps.start for _, turn, taps in runs)
+    high = max((turn + (length - 1 - offset) // axis.period) * axis.advance + taps[-1] for offset, turn, taps in runs)
+
+    def along(counts: Counts) -> Counts:
+        out: Counts = [_zeros(counts[0]) for _ in range(high - low + 1)]
+        for offset, turn, taps in runs:
+            some = counts[offset :: axis.period]
+            for tap in taps:
+                at = turn * axis.advance + tap - low
+                if axis.advance == 0:  # one unit read by all
+                    out[at] = reduce(added, some, out[at])
+                    continue
+                where = slice(at, at + (len(some) - 1) * axis.advance + 1, axis.advance)
+                out[where] = list(map(added, out[where], some))
+        return out
+
+    first = (*cells.first[:depth], low, *cells.first[depth + 1 :])
+    return Cells(cells.axes, first, _at_depth(cells.counts, depth, along))
+
+
+def _sum(one: Spread, other: Spread) -> Spread:
+    """Paths of two readers of the same map: still a product of axes if they differ along one axis at most."""
+    unlike = sum(not _alike(a, b) for a, b in zip(one.parts, other.parts, strict=True))
+    return Spread(tuple(map(_added, one.parts, other.parts)), one.separable and other.separable and unlike <= 1)
+
+
+def _alike(one: Cells, other: Cells) -> bool:
+    """Whether one is a multiple of the other."""
+    if one.first != other.first or len(one.counts) != len(other.counts) or len(one.axes) > 1:
+        return False
+    first, second = sum(one.counts), sum(other.counts)
+    return all(a * second == b * first for a, b in zip(one.counts, other.counts, strict=True))
+
+
+def _added(one: Cells, other: Cells) -> Cells:
+    first = tuple(map(min, one.first, other.first))
+    last = tuple(
+        max(one.first[d] + _length(one.counts, d), other.first[d] + _length(other.counts, d)) for d in range(len(first))
+    )
+    size = tuple(end - begin for begin, end in zip(first, last, strict=True))
+    grown = [_grown(cells.counts, tuple(map(int.__sub__, cells.first, first)), size) for cells in (one, other)]
+    return Cells(one.axes, first, added(*grown))
+
+
+def _grown(counts: Counts, offset: tuple[int, ...], size: tuple[int, ...]) -> Counts:
+    """The same counts in a larger frame."""
+    inner = counts if len(size) == 1 else [_grown(row, offset[1:], size[1:]) for row in counts]
+    empty = _zeros(inner[0])
+    after = size[0] - offset[0] - len(inner)
+    return [*[_zeros(empty) for _ in range(offset[0])], *inner, *[_zeros(empty) for _ in range(after)]]
+
+
+def _one(depth: int) -> Counts:
+    counts: Any = 1
+    for _ in range(depth):
+        counts = [counts]
+    result: Counts = counts
+    return result
+
+
+def _zeros(like: Any) -> Any:
+    return [_zeros(item) for item in like] if isinstance(like, list) else 0
+
+
+def added(one: Any, other: Any) -> Any:
+    """The sum of nested counts of one frame."""
+    """The sum of nested counts of one frame."""
+    return list(map(added, one, other)) if isinstance(one, list) else one + other
+
+
+def _length(counts: Counts, depth: int) -> int:
+    return len(reduce(lambda inner, _: inner[0], range(depth), counts))
+
+
+def _at_depth(counts: Counts, depth: int, function: Any) -> Counts:
+    result: Counts = function(counts) if depth == 0 else [_at_depth(row, depth - 1, function) for row in counts]
+    return result
+
+
+def total(counts: Any) -> int:
+    """The sum of nested counts."""
+    return sum(map(total, counts)) if isinstance(counts, list) else counts

@@ -1,0 +1,1 @@
+"""What each layer adds to the field, and at what price. No torch."""

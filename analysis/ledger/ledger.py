@@ -1,0 +1,171 @@
+"""What each layer adds to the field, at what price, and how much of it is padding at the image's corner."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from fieldspec.analysis.fields.windows import Number, whole
+from fieldspec.analysis.ledger.visible_pixels import Masks, adds_nothing, seen, taps_inside
+from fieldspec.analysis.report.dependencies import backwards, steps
+from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.tables import rows
+from fieldspec.analysis.sizes.input_sizes import InputSizes, valid_input_sizes
+from fieldspec.blocks.layers import Resize
+
+
+class Entry(NamedTuple):
+    """One layer on the way to the features; pixels are of the input, costs with norm and activation folded in."""
+
+    layer: LayerReport
+    params: int
+    macs: int
+    added: tuple[int, ...]  # pixels wider than the widest map it reads, an axis each; () where unknown
+    seen: tuple[tuple[int, int], ...]  # fewest and most pixels of this image that a unit really sees, an axis each
+    idle: tuple[bool, ...]  # per axis: all taps of every unit see the same pixels of this image
+    padding: Fraction  # share of the corner unit's window that lies outside the image
+    own_padding: Fraction  # share of the corner unit's taps that lie in this layer's own padding
+
+    @property
+    def adds_nothing(self) -> bool:
+        """Whether it widens the field in theory, and shows no unit more of an image of this size."""
+        return any(self.added) and all(self.idle)
+
+    @property
+    def params_per_pixel(self) -> Number | None:
+        """Parameters for each pixel added along the axis that it widens most; None if it adds none."""
+        return self._price(self.params)
+
+    @property
+    def macs_per_pixel(self) -> Number | None:
+        """Multiply-adds for each pixel added along the axis that it widens most; None if it adds none."""
+        return self._price(self.macs)
+
+    def _price(self, cost: int) -> Number | None:
+        most = max(self.added, default=0)
+        return whole(Fraction(cost, most)) if most > 0 else None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where the pixels of a network's field come from, and what they cost.
+
+    `entries` are the layers on the way to `report.features`; the head and what else lies beside it is `rest`.
+    """
+
+    report: Report = field(repr=False)
+    entries: tuple[Entry, ...] = field(repr=False)
+    rest: tuple[int, int]  # parameters and multiply-adds of all other layers
+
+    @property
+    def idle(self) -> list[str]:
+        """The layers that widen the field past the image and add nothing for this input."""
+        return [entry.layer.id for entry in self.entries if entry.adds_nothing]
+
+    @cached_property
+    def input_sizes(self) -> tuple[InputSizes, ...] | None:
+        """The input sizes that run, and that leave nothing unread, per axis."""
+        return valid_input_sizes(self.report)
+
+    def __getitem__(self, id: str) -> Entry:
+        """The entry of a layer."""
+        return next(entry for entry in self.entries if entry.layer.id == id)
+
+    def to_text(self) -> str:
+        """A table for a terminal, what stands out below it."""
+        from fieldspec.analysis.ledger.tables import text
+
+        return text(self)
+
+    def to_markdown(self) -> str:
+        """The same as a GitHub table."""
+        from fieldspec.analysis.ledger.tables import markdown
+
+        return markdown(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with a `schema` number; fractions as text."""
+        from fieldspec.analysis.ledger.tables import plain
+
+        return plain(self)
+
+
+def ledger_of(report: Report) -> Ledger:
+    """For each layer on the way to the features: pixels added, their price, and padding at the corner.
+
+    A layer adds what its field is wider than the widest that it reads (so along the widest branches the sum is the
+    field less one pixel); parameters and multiply-adds are those of its row in the report's table. The corner unit
+    is the first or the last of each axis, whichever sees less of the image.
+
+    Example:
+        >>> from fieldspec.analysis import report_of
+        >>> from fieldspec.blocks import LayerGraph, chain, conv
+        >>> two = chain(conv(3, out_channels=8), conv(8, out_channels=8, stride=2))
+        >>> ledger = ledger_of(report_of(LayerGraph.of(two, (3, 32, 32))))
+        >>> [(entry.added, str(entry.padding)) for entry in ledger.entries]         # 1 - 2*2 / 9, 1 - 3*3 / 25
+        [((2, 2), '5/9'), ((2, 2), '16/25')]
+    """
+    places = {id(layer): index for index, layer in enumerate(report.layers)}
+    wanted = {index for index, _ in backwards(report, places[id(report.features)])}
+    axes = range(len(report.features.field.axes))
+    masks = [seen(report, axis) for axis in axes]
+    entries, params, macs = [], report.params, report.macs
+    for row in rows(report):
+        index = places[id(row.layer)]
+        if index in wanted:
+            entries.append(_entry(report, index, row.params, row.macs, masks))
+            params, macs = params - row.params, macs - row.macs
+    return Ledger(report, tuple(entries), (params, macs))
+
+
+def _entry(report: Report, index: int, params: int, macs: int, masks: Sequence[list[Masks | None]]) -> Entry:
+    layer = report.layers[index]
+    sources = [report.layers[source] for source, _ in steps(report, index)]
+    added: tuple[int, ...] = ()
+    if layer.field.axes and all(source.field.axes for source in sources):
+        widest = [max(sizes) for sizes in zip(*[source.receptive_field for source in sources], strict=True)]
+        added = tuple(size - before for size, before in zip(layer.receptive_field, widest, strict=True))
+    counts = [[mask.bit_count() for mask in one[index] or []] for one in masks]
+    return Entry(
+        layer,
+        params,
+        macs,
+        added,
+        tuple((min(count), max(count)) for count in counts),
+        tuple(adds_nothing(report, index, axis, one) for axis, one in enumerate(masks)),
+        padding_share(layer, report.input),
+        _own_padding(report, index),
+    )
+
+
+def padding_share(layer: LayerReport, input: Sequence[int]) -> Fraction:
+    """Share of the pixels that a layer's corner unit reads, which lie outside the image.
+
+    The unit's window is that of an endless input, so this says how much of it the border takes away.
+    """
+    inside = Fraction(1)
+    for axis, units, size in zip(layer.field.axes, layer.shape[1:], input[1:], strict=False):
+        shares = []
+        for window in (axis.unit(0), axis.unit(units - 1)):
+            image = window.bits() >> -window.first if window.first < 0 else window.bits() << window.first
+            shares.append(Fraction((image & ((1 << size) - 1)).bit_count(), max(1, window.pixels_read)))
+        inside *= min(shares)
+    return 1 - inside
+
+
+def _own_padding(report: Report, index: int) -> Fraction:
+    """Share of the corner unit's taps that are not on the map that the layer reads; resizing repeats the border."""
+    layer = report.layers[index]
+    taken = steps(report, index)
+    if len(taken) != 1 or taken[0][1] is None or isinstance(layer.layer, Resize):
+        return Fraction(0)
+    ((source, maps),) = taken
+    inside = Fraction(1)
+    for axis, units, size in zip(maps or (), layer.shape[1:], report.layers[source].shape[1:], strict=True):
+        taps = [len(axis.taps[unit % axis.period]) for unit in (0, units - 1)]
+        there = [len(taps_inside(axis, unit, size)) for unit in (0, units - 1)]
+        inside *= min(Fraction(inner, max(1, all_taps)) for inner, all_taps in zip(there, taps, strict=True))
+    return 1 - inside

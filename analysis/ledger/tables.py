@@ -1,0 +1,133 @@
+"""A ledger as text, Markdown and plain data."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from fieldspec.analysis.report.tables import SCHEMA, by, operation, portable
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.ledger.ledger import Entry, Ledger
+
+COLUMNS = ("Layer", "Operation", "Field", "Adds", "Sees", "Params", "MACs", "Params/px", "MACs/px", "Padding", "Own")
+LEGEND = (
+    "Adds: pixels wider than what it reads; /px: price of one of them. Sees: fewest to most pixels of this image that",
+    "a unit really sees. Padding: share of the corner unit's window outside the image; Own: of its taps in the layer's",
+    "own padding.",
+)
+
+
+def text(ledger: Ledger) -> str:
+    """The table in plain columns, and what stands out below it."""
+    lines = _grid(ledger)
+    rule = ["-" * len(cell) for cell in lines[0]]
+    table = ["  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]]]
+    return "\n".join([*table, "", *LEGEND, "", ledger.report.name, *[f"  {line}" for line in notes(ledger)], ""])
+
+
+def markdown(ledger: Ledger) -> str:
+    """A GitHub table, what stands out below it."""
+    lines = _grid(ledger)
+    rule = ["-" * len(cell) if i < 2 else "-" * (len(cell) - 1) + ":" for i, cell in enumerate(lines[0])]
+    table = [f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]]]
+    return "\n".join([*table, "", " ".join(LEGEND), "", *[f"- {line}" for line in notes(ledger)], ""])
+
+
+def notes(ledger: Ledger) -> list[str]:
+    """What the whole comes to, a line each."""
+    report, features = ledger.report, ledger.report.features
+    params, macs = ledger.rest
+    lines = []
+    if features.field.axes:
+        lines.append(
+            f"field {by(features.receptive_field)} at {features.id} ({features.status}), image {by(report.input[1:])}"
+        )
+    lines += [f"{name} adds nothing: all taps of every unit see the same of this image" for name in ledger.idle]
+    lines.append(f"{params:,} parameters and {macs:,} multiply-adds are not on the way to {features.id}")
+    return lines + _sizes(ledger)
+
+
+def _sizes(ledger: Ledger) -> list[str]:
+    sizes = ledger.input_sizes
+    if sizes is None:
+        return ["input sizes that run: not known"]
+    names = ("depth", "height", "width")[4 - len(ledger.report.input) :]
+    alike = all(one == sizes[0] for one in sizes)
+    lines = []
+    for name, one in zip(names, sizes[:1] if alike else sizes, strict=not alike):
+        what = "input size" if alike else name
+        lines.append(f"{what} that runs: {one.runs}")
+        lines.append(f"{what} of which nothing stays unread: {one.whole}")
+    return lines
+
+
+def plain(ledger: Ledger) -> dict[str, Any]:
+    """Plain data; shares and prices are whole numbers or text such as "5/9"."""
+    report, sizes = ledger.report, ledger.input_sizes
+    return {
+        "schema": SCHEMA,
+        "name": report.name,
+        "input": list(report.input),
+        "features": report.features.id,
+        "rest": {"params": ledger.rest[0], "macs": ledger.rest[1]},
+        "adds_nothing": ledger.idle,
+        "input_sizes": None
+        if sizes is None
+        else [{"runs": one.runs.to_dict(), "whole": one.whole.to_dict()} for one in sizes],
+        "entries": [_plain(entry) for entry in ledger.entries],
+    }
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    data = {
+        "id": entry.layer.id,
+        "receptive_field": entry.layer.receptive_field,
+        "added": entry.added,
+        "seen": entry.seen,
+        "adds_nothing": entry.adds_nothing,
+        "params": entry.params,
+        "macs": entry.macs,
+        "params_per_pixel": entry.params_per_pixel,
+        "macs_per_pixel": entry.macs_per_pixel,
+        "padding": entry.padding,
+        "own_padding": entry.own_padding,
+    }
+    return {key: portable(value) for key, value in data.items()}
+
+
+def _grid(ledger: Ledger) -> list[list[str]]:
+    """The column titles and all cells, padded to one width a column."""
+    lines = [COLUMNS, *[_cells(entry) for entry in ledger.entries]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
+    return [
+        [
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in lines
+    ]
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    layer = entry.layer
+    return (
+        layer.id,
+        operation(layer),
+        by(layer.receptive_field) if layer.field.axes else "?",
+        by(entry.added) if entry.added else "?",
+        _ranges(entry.seen),
+        f"{entry.params:,}",
+        f"{entry.macs:,}",
+        *["" if price is None else f"{float(price):,.0f}" for price in (entry.params_per_pixel, entry.macs_per_pixel)],
+        *[_percent(share) for share in (entry.padding, entry.own_padding)],
+    )
+
+
+def _ranges(seen: tuple[tuple[int, int], ...]) -> str:
+    texts = [str(least) if least == most else f"{least}-{most}" for least, most in seen]
+    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def _percent(share: Fraction) -> str:
+    return f"{100 * float(share):.0f} %" if share else ""

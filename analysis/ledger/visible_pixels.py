@@ -1,0 +1,84 @@
+"""The pixels of the image that each unit really sees, on maps as large as they are: borders clip, padding is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fieldspec.analysis.report.dependencies import steps, units_of
+from fieldspec.analysis.report.report import Report
+from fieldspec.blocks.axis import AxisMap
+
+Masks = list[int]  # one a unit: bit n is set where it sees pixel n of the image
+
+
+def seen(report: Report, axis: int) -> list[Masks | None]:
+    """What the units of every layer see along one axis; None for layers whose units have no place.
+
+    Taps in the padding see nothing, so this can be less than the window of an endless input clipped to the image.
+
+    Example:
+        >>> from fieldspec.analysis import report_of
+        >>> from fieldspec.blocks import LayerGraph, conv
+        >>> [f"{mask:04b}" for mask in seen(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)[1]]
+        ['0011', '0111', '1110', '1100']
+    """
+    found: list[Masks | None] = [[1 << pixel for pixel in range(report.input[1 + axis])]]
+    for index, layer in enumerate(report.layers[1:], 1):
+        units = units_of(layer.shape, layer)
+        if not layer.field.has_position or not units:
+            found.append(None)
+            continue
+        masks = [0] * units[axis]
+        for source, maps in steps(report, index):
+            before = found[source]
+            if before is not None:
+                more = before if maps is None else through(before, maps[axis], len(masks))
+                masks = [one | other for one, other in zip(masks, more, strict=True)]
+        found.append(masks)
+    return found
+
+
+def through(before: Masks, axis: AxisMap, units: int) -> Masks:
+    """What the units of a map see that read another along one axis."""
+    masks = []
+    for unit in range(units):
+        mask = 0
+        for tap in taps_inside(axis, unit, len(before)):
+            mask |= before[tap]
+        masks.append(mask)
+    return masks
+
+
+def taps_inside(axis: AxisMap, unit: int, size: int) -> range:
+    """The units of a map of `size` that output unit `unit` reads; taps beyond its border left out.
+
+    Example:
+        >>> from fieldspec.blocks.axis import sliding
+        >>> taps_inside(sliding(3, 1, 2, 2), 0, 8)             # -2 is padding
+        range(0, 3, 2)
+    """
+    turn, phase = divmod(unit, axis.period)
+    at, taps = turn * axis.advance, axis.taps[phase]
+    start, stop, step = at + taps.start, at + taps.stop, taps.step
+    if start < 0:
+        start += -(start // step) * step
+    return range(start, max(start, min(stop, size)), step)
+
+
+def adds_nothing(report: Report, index: int, axis: int, masks: Sequence[Masks | None]) -> bool:
+    """Whether all taps on the map, of every unit of a layer, see the same pixels of the image along this axis.
+
+    Then a single tap would show each unit as much: the others are padding, or every unit that they read sees the
+    whole image already. For layers of one input; pointwise ones, of one tap, never add anything.
+    """
+    layer = report.layers[index]
+    if masks[index] is None or len(layer.inputs) != 1:
+        return False
+    ((source, maps),) = steps(report, index)
+    before = masks[source]
+    if maps is None or before is None:
+        return True
+    return all(
+        len({before[tap] for tap in taps_inside(maps[axis], unit, len(before))}) <= 1
+        for unit in range(layer.shape[1 + axis])
+    )

@@ -1,0 +1,81 @@
+"""A stranger's module, run in eval mode and left exactly as it was."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import is_not
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # and nothing that derives from them: it may refuse
+
+
+@contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """Eval mode inside; outside, modes, attributes, buffers and every generator of random numbers are as they were.
+
+    `nn.Module.eval` is not called, because a module of somebody's may do more in it. Generators are Python's, numpy's,
+    torch's on the CPU, and torch's on the GPUs that the module lies on.
+    """
+    training = [part for part in module.modules() if part.training]
+    python = random.getstate()
+    numpy = sys.modules.get("numpy")
+    state = numpy.random.get_state() if numpy is not None else None
+    gpus = {tensor.device for tensor in [*module.parameters(), *module.buffers()] if tensor.device.type == "cuda"}
+    try:
+        with attributes_kept(module), torch.random.fork_rng(devices=sorted(gpus, key=str)):
+            for part in training:
+                part.training = False
+            yield
+    finally:
+        for part in training:
+            part.training = True
+        random.setstate(python)
+        if numpy is not None:
+            numpy.random.set_state(state)
+
+
+@contextmanager
+def attributes_kept(module: nn.Module) -> Iterator[None]:
+    """Afterwards every submodule has its attributes, and dicts, lists and sets among them hold what they held.
+
+    So a cache, a counter, or a weight that a hook makes before each call is as it was; containers within containers
+    are, too, and the numbers in buffers and other tensors that are no parameters.
+    """
+    before: dict[int, tuple[Any, Any]] = {}
+    for part in module.modules():
+        _note(vars(part), before)
+    _note([*module.buffers()], before)  # those of a script are no attributes
+    try:
+        yield
+    finally:
+        for value, held in before.values():
+            if isinstance(value, Tensor):
+                if not torch.equal(value, held):
+                    value.detach().copy_(held)
+            elif _differ(value, held):
+                value.clear()
+                value.extend(held) if isinstance(value, list | deque) else value.update(held)
+
+
+def _note(value: Any, before: dict[int, tuple[Any, Any]]) -> None:
+    if id(value) in before:
+        return
+    if type(value) in CONTAINERS:
+        before[id(value)] = value, value.copy()
+        for part in value.values() if isinstance(value, dict) else value:
+            _note(part, before)
+    elif type(value) is Tensor and value.layout == torch.strided and not value.is_meta:
+        before[id(value)] = value, value.detach().clone()
+
+
+def _differ(container: Any, held: Any) -> bool:
+    """Whether others stand in one than in the other, however equal: tensors are not compared by value."""
+    now, then = ([*one, *one.values()] if isinstance(one, dict) else list(one) for one in (container, held))
+    return len(now) != len(then) or any(map(is_not, now, then))

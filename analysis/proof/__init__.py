@@ -1,0 +1,1 @@
+"""Every number of a report beside what is measured on the network."""

@@ -1,0 +1,40 @@
+"""One number of a report beside what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fieldspec.analysis.proof.linear import Unmeasurable
+
+ProofStatus = Literal["proved", "refuted", "failed", "not proved"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One number of a report and what the built network says of it."""
+
+    what: str
+    layer: str  # empty for the whole network
+    claimed: Any
+    measured: Any
+    verdict: ProofStatus
+    reason: str = ""  # why it is not proved
+
+    def __str__(self) -> str:
+        at = f"{self.layer}: " if self.layer else ""
+        if self.verdict in ("not proved", "failed"):
+            return f"not proved: {at}{self.what} {self.claimed}: {self.reason}"
+        return f"{self.verdict}: {at}{self.what}: claimed {self.claimed}, measured {self.measured}"
+
+
+def compared(what: str, layer: str, claimed: Any, measured: Any) -> Check:
+    """Proved where both are the same."""
+    return Check(what, layer, claimed, measured, "proved" if claimed == measured else "refuted")
+
+
+def unproved(what: str, layer: str, claimed: Any, error: Exception) -> Check:
+    """Not measured, for the reason that an exception gives; one that no measurer raises is the network's failure."""
+    if isinstance(error, Unmeasurable):
+        return Check(what, layer, claimed, None, "not proved", str(error).splitlines()[0])
+    return Check(what, layer, claimed, None, "failed", f"{type(error).__name__}: {error}".splitlines()[0])

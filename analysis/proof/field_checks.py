@@ -1,0 +1,323 @@
+"""Receptive fields that are claimed beside those that are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
+from math import ceil, lcm
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from fieldspec.analysis.fields.windows import AxisField, Window, whole
+from fieldspec.analysis.proof.checks import Check, compared, unproved
+from fieldspec.analysis.proof.linear import Unmeasurable
+from fieldspec.analysis.proof.measurements.fields import FieldMeter, Units, moved
+from fieldspec.analysis.proof.measurements.probe import SeenPixels
+from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.blocks.layers import Input, MatMul, Merge, Shape
+
+MAX_PHASES = 64  # units of one period that are measured, each by a backward pass
+MARGIN = 6  # units between those that are measured and the edge of the map
+
+
+class Target(NamedTuple):
+    """A layer whose field is to be measured."""
+
+    id: str  # by which it was asked for
+    key: str | None  # of the output of a module; None where it is that of none
+    layer: LayerReport
+
+
+def targets(report: Report, keys: Mapping[str, str | None], ids: Collection[str] | None) -> list[Target]:
+    """Maps whose units have a place: those asked for, all merges unless any are, and the features."""
+    asked = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)] if ids is None else list(ids)
+    found: dict[str, Target] = {}
+    for name in [*asked, report.features.id, _returned(report, keys)]:
+        layer = report[name]
+        key = name if name in report.module_outputs else keys[layer.id]
+        placed = layer.field.has_position and len(layer.shape) == len(report.input) > 1
+        if name in found or isinstance(layer.layer, Input) or not placed:
+            continue
+        if key is not None or name in (ids or ()) or name == report.features.id:
+            found[name] = Target(name, key, layer)
+    return list(found.values())
+
+
+def _returned(report: Report, keys: Mapping[str, str | None]) -> str:
+    """The features, or the nearest layer before whose output is a module's: a function may stand behind it."""
+    layer = report.features
+    while keys[layer.id] is None and len(layer.inputs) == 1:
+        layer = report.layers[layer.inputs[0]]
+    return layer.id
+
+
+def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted: list[Target]) -> Iterator[Check]:
+    """Compares size, jump, start, pixels that are read, holes, phases, and whether more is seen than a window."""
+    known: list[Target] = []
+    for target in wanted:
+        layer = target.layer
+        phases = max((axis.period for axis in layer.field.axes), default=0)
+        if phases == 0:
+            yield unproved("receptive_field", target.id, None, Unmeasurable("it is unknown"))
+        elif not all(axis.advance for axis in layer.field.axes):
+            reason = "along an axis all of its units read the same, which is another window of a larger input"
+            yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable(reason))
+        elif target.key is None:
+            yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable("no module returns it"))
+        elif phases > MAX_PHASES:
+            reason = f"its units differ in {phases} ways, and at most {MAX_PHASES} are measured"
+            yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable(reason))
+        else:
+            known.append(target)
+    for check in _measured(known, report, _Meters(module, report, inputs, known)):
+        at = report[check.layer]
+        if check.verdict == "refuted" and at.global_since is not None and _attends(report):
+            reason = "attention over the whole map may be over a part of the larger one that is measured"
+            yield Check(check.what, check.layer, check.claimed, check.measured, "not proved", reason)
+        else:
+            yield check
+
+
+def _measured(known: list[Target], report: Report, meters: _Meters) -> Iterator[Check]:
+    for target in known:
+        yield from _field(target, meters)
+    for target in known:
+        if report.pooled is not None and target.layer is report.features and _reads(target.layer.field.axes):
+            yield from _pooled(report.pooled, target, meters)
+            break
+
+
+def _attends(report: Report) -> bool:
+    """Whether any unit asks a whole map: windows of attention that cover the map are not told apart from that."""
+    return any(isinstance(layer.layer, MatMul) and "whole" in layer.layer.reads for layer in report.layers)
+
+
+class _Meters:
+    """Meters for all axes, made when they are used; the square ones are long in every direction.
+
+    Layers that need inputs of about the same length share a meter: a long input is slow, and may be too long.
+    """
+
+    def __init__(self, module: nn.Module, report: Report, inputs: list[Shape], known: list[Target]) -> None:
+        self._module, self._report, self._inputs = module, report, inputs
+        self.rank = len(report.input) - 1
+        self._meters: dict[tuple[int, int, bool], FieldMeter | Exception] = {}
+        self._units: dict[str, tuple[list[Units], bool]] = {}
+        self._groups: dict[int, list[Target]] = {}
+        for target in known:
+            self._groups.setdefault(self._group(target), []).append(target)
+
+    def of(self, target: Target, axis: int, square: bool = False) -> FieldMeter:
+        """The meter of an axis, for one layer and those that need about as long an input.
+
+        Raises:
+            Unmeasurable: The network runs on no input that is large enough.
+        """
+        key = (self._group(target), axis, square)
+        if key not in self._meters:
+            self._meters[key] = self._made(self._groups[key[0]], axis, square)
+        meter = self._meters[key]
+        if isinstance(meter, Exception):
+            raise meter
+        return meter
+
+    def units(self, target: Target) -> tuple[list[Units], bool]:
+        """Interior units along each axis; and whether the input had to be long in every direction for that.
+
+        Raises:
+            Unmeasurable: The network runs on no input that shows so many interior units.
+        """
+        if target.id not in self._units:
+            layer = target.layer
+            units = self._along(target, square=False)
+            missed = any(map(_only_misses, units, layer.field.axes))
+            square = missed and layer.status != "bound" and self.rank > 1  # clipped across the strip, perhaps
+            self._units[target.id] = self._along(target, square=True) if square else units, square
+        return self._units[target.id]
+
+    def _along(self, target: Target, *, square: bool) -> list[Units]:
+        meters = [self.of(target, axis, square) for axis in range(self.rank)]
+        return [meter.units(target.key or "", _count(target.layer)) for meter in meters]
+
+    def _group(self, target: Target) -> int:
+        return max(self._needs(target.layer, axis) for axis in range(self.rank)).bit_length() // 2  # a factor of 4
+
+    def _made(self, group: list[Target], axis: int, square: bool) -> FieldMeter | Exception:
+        needs = tuple(max(self._needs(target.layer, axis) for target in group) for axis in range(self.rank))
+        steps = tuple(self._step(group, axis) for axis in range(self.rank))
+        claims = {target.key: target.layer.shape for target in group if target.key is not None}
+        try:
+            return FieldMeter(
+                self._module, self._inputs, claims, axis, at_least=needs, step=steps, square=square, claims=claims
+            )
+        except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
+            return error
+
+    def _needs(self, layer: LayerReport, axis: int) -> int:
+        """Pixels along an axis: twice the field, and a reach."""
+        report = self._report
+        need = 2 * layer.field.axes[axis].size + _reach(layer, axis)
+        if layer is report.features and report.pooled is not None and len(report.pooled.field.axes) == self.rank:
+            pooled = 2 * (report.pooled.field.axes[axis].size + layer.field.axes[axis].advance)
+            return max(need, pooled + _reach(layer, axis))
+        return need
+
+    def _step(self, group: list[Target], axis: int) -> int:
+        """By how many pixels an input may grow so that all maps grow by whole units, up to the last one needed."""
+        fields = [layer.field for layer in self._report.layers]
+        last = max(i for i, layer in enumerate(self._report.layers) if any(layer is one.layer for one in group))
+        maps = [field for field in fields[: last + 1] if len(field.axes) == self.rank and field.has_position]
+        return lcm(*[field.axes[axis].advance or 1 for field in maps])
+
+
+def _count(layer: LayerReport) -> int:
+    """Units that show a whole period twice."""
+    return 2 * max(axis.period for axis in layer.field.axes) + 1
+
+
+def _reach(layer: LayerReport, axis: int) -> int:
+    return ceil((_count(layer) + 2 * MARGIN) * layer.field.axes[axis].jump)
+
+
+def _field(target: Target, meters: _Meters) -> Iterator[Check]:
+    layer, axes = target.layer, target.layer.field.axes
+    try:
+        units, _ = meters.units(target)
+    except Exception as error:  # as above
+        yield unproved("receptive_field", target.id, layer.receptive_field, error)
+        if layer.global_since is not None:
+            yield from _whole(target, meters)
+        return
+    if layer.status == "bound":
+        yield _bound(target, units)
+        return
+    if not _reads(axes):
+        yield compared("receptive_field", target.id, (0,) * len(axes), tuple(map(_widest, units)))
+        return
+    claims = [_readings(axis, [axis.unit(phase) for phase in range(axis.period)]) for axis in axes]
+    found = [_measurements(*pair) for pair in zip(units, axes, strict=True)]
+    for what in claims[0]:
+        claimed, measured = tuple(one[what] for one in claims), tuple(one[what] for one in found)
+        if None in measured and claimed != measured:
+            reason = "the units that were measured do not repeat after as many as claimed"
+            yield Check(what, target.id, claimed, measured, "not proved", reason)
+        else:
+            yield compared(what, target.id, claimed, measured)
+    yield from _more(target, meters)
+
+
+def _more(target: Target, meters: _Meters) -> Iterator[Check]:
+    """Whether a unit reads anything beside its window, when nothing is cut."""
+    layer, key = target.layer, target.key or ""
+    squares = (False, True) if layer.global_since and meters.rank > 1 else (False,)
+    tries = [(axis, square) for square in squares for axis in range(meters.rank)]
+    try:
+        sees_more = any(meters.of(target, *one).sees_more(key, _count(layer)) for one in tries)
+        yield compared("global context", target.id, layer.global_since is not None, sees_more)
+    except Exception as error:  # as above
+        yield unproved("global context", target.id, layer.global_since is not None, error)
+
+
+def _whole(target: Target, meters: _Meters) -> Iterator[Check]:
+    """Where a local part cannot be told from the rest: whether a unit reads most of the input."""
+    try:
+        sees_all = any(meters.of(target, axis).sees_all(target.key or "") for axis in range(meters.rank))
+        yield compared("global context", target.id, True, sees_all)
+    except Exception as error:  # as above
+        yield unproved("global context", target.id, True, error)
+
+
+def _only_misses(units: Units, claimed: AxisField) -> bool:
+    """Whether pixels that are claimed were not touched, and none beside them was."""
+    pairs = [(set(claimed.unit(units.first + i).pixels()), set(seen)) for i, seen in enumerate(units.windows)]
+    return any(claim != seen for claim, seen in pairs) and all(seen <= claim for claim, seen in pairs)
+
+
+def _bound(target: Target, units: list[Units]) -> Check:
+    """An upper bound holds if no unit reads a pixel outside it."""
+    inside = all(
+        set(seen) <= set(axis.unit(one.first + i).pixels())
+        for axis, one in zip(target.layer.field.axes, units, strict=True)
+        for i, seen in enumerate(one.windows)
+    )
+    measured = tuple(map(_widest, units))
+    return Check("bound", target.id, target.layer.receptive_field, measured, "proved" if inside else "refuted")
+
+
+def _reads(axes: tuple[AxisField, ...]) -> bool:
+    """Whether any pixel is read: who reads none along one axis reads none at all."""
+    return all(axis.size for axis in axes)
+
+
+def _widest(units: Units) -> int:
+    return max(_size(window) for window in units.windows)
+
+
+def _readings(axis: AxisField, windows: list[Window]) -> dict[str, Any]:
+    """What a report says of one axis."""
+    return {
+        "receptive_field": axis.size,
+        "jump": axis.jump,
+        "start": axis.start,
+        "pixels_read": axis.pixels_read,
+        "holes": tuple(_holes(tuple(window.pixels())) for window in windows),
+        "phases": tuple((window.first, window.size) if window.size else (0, 0) for window in windows),
+    }
+
+
+def _measurements(units: Units, claimed: AxisField) -> dict[str, Any]:
+    """The same, of what was measured; None for what so few units do not tell."""
+    period, advance = units.period, units.advance
+    seen = list(units.windows)
+    if not any(seen):
+        seen = seen[: claimed.period]  # units that read nothing are all alike
+    start = jump = None
+    if period is not None and advance is not None:
+        jump = whole(Fraction(advance, period))
+        seen = [unit for unit in (units.unit(i) for i in range(lcm(period, claimed.period))) if unit is not None]
+        start = seen[0][0] if seen[0] else 0
+        seen = seen[: claimed.period] if period <= claimed.period else seen[:period]
+    return {
+        "receptive_field": max(_size(window) for window in seen),
+        "jump": jump,
+        "start": start,
+        "pixels_read": max(len(window) for window in seen),
+        "holes": tuple(_holes(window) for window in seen),
+        "phases": tuple((window[0], _size(window)) if window else (0, 0) for window in seen),
+    }
+
+
+def _size(window: SeenPixels) -> int:
+    return window[-1] - window[0] + 1 if window else 0
+
+
+def _holes(window: SeenPixels) -> SeenPixels:
+    """Pixels between the first and the last that are not read, from the first on."""
+    if not window or len(window) == _size(window):
+        return ()
+    touched = set(window)
+    return tuple(pixel - window[0] for pixel in range(window[0], window[-1]) if pixel not in touched)
+
+
+def _pooled(pooled: LayerReport, target: Target, meters: _Meters) -> Iterator[Check]:
+    """The field of what is pooled over the whole map: that of as many neighbouring units, read together."""
+    features, key = target.layer, target.key or ""
+    if not (pooled.field.axes and pooled.layer.covers((features.shape,)) and features.is_proven):
+        return
+    seen = []
+    try:
+        along, square = meters.units(target)
+        for axis, units in enumerate(along):
+            count, period, advance = features.shape[1 + axis], units.period, units.advance
+            if period is None or advance is None:
+                raise Unmeasurable("the units that are pooled show no pattern")
+            turns = (units.first + len(units.windows) // 2 - count // 2 + period // 2) // period
+            together = meters.of(target, axis, square).together(key, turns * period, count)
+            seen.append(moved(together, -turns * advance))
+    except Exception as error:  # as above
+        yield unproved("receptive_field", pooled.id, pooled.receptive_field, error)
+        return
+    yield compared("receptive_field", pooled.id, pooled.receptive_field, tuple(_size(window) for window in seen))
+    yield compared("start", pooled.id, pooled.start, tuple(window[0] for window in seen))
+    yield compared("pixels_read", pooled.id, pooled.pixels_read, tuple(len(window) for window in seen))

@@ -1,0 +1,1 @@
+"""What torch itself says of a module: counts, memory, the support of gradients."""

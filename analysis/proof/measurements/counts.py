@@ -1,0 +1,78 @@
+"""What torch itself counts of a module: parameters, buffers, shapes, multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, inputs_for, on_meta, shapes_of
+from fieldspec.blocks.layers import Shape
+
+
+def measure_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
+    """Elements of the parameters that train, those of some names left out."""
+    named = module.named_parameters()
+    return sum(parameter.numel() for name, parameter in named if parameter.requires_grad and name not in without)
+
+
+def measure_buffers(module: nn.Module, without: Collection[str] = ()) -> int:
+    """Elements of the state that do not train (buffers and frozen parameters), those of some names left out."""
+    state = module.state_dict()
+    named = [*module.named_buffers(), *module.named_parameters()]
+    still = [name for name, tensor in named if name in state and not tensor.requires_grad]
+    return sum(state[name].numel() for name in still if name not in without)
+
+
+def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
+    """Trainable parameters as torchinfo's summary of a forward pass counts them."""
+    from torchinfo import summary
+
+    ghost = on_meta(module)
+    sizes = [(1, *one) for one in shapes_of(shape)]
+    dtypes = [x.dtype for x in inputs_for(ghost, shape)]
+    summed = summary(ghost, input_size=sizes, device="meta", dtypes=dtypes, mode="eval", verbose=0)
+    return int(summed.trainable_params)
+
+
+def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:
+    """Output shape of every submodule, without the batch, from a forward pass on the meta device.
+
+    The key is the path; ``path:2`` for the second call of the same module; ``path[name]`` for one tensor of an
+    output that has several. '' is the network's own.
+
+    Example:
+        >>> measure_shapes(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 32, 32))["0"]
+        (8, 30, 30)
+    """
+    shapes: dict[str, Shape] = {}
+    ghost = on_meta(module)
+
+    def note(key: str, output: Tensor) -> None:
+        shape = list(output.shape)
+        if 1 in shape:  # the batch; sequences may stand before it, or have none
+            shape.remove(1)
+        shapes[key] = tuple(shape)
+
+    with hooked(ghost, [path for path, _ in ghost.named_modules()], note), torch.no_grad(), torch.device("meta"):
+        ghost(*inputs_for(ghost, shape, device="meta"))
+    return shapes
+
+
+def measure_macs(module: nn.Module, shape: Shapes) -> dict[str, int]:
+    """Multiply-adds of every submodule by its path, those inside it and all its calls counted; '' is the whole.
+
+    Half of what torch's FlopCounterMode counts of the operations under a forward pass on the meta device.
+    """
+    ghost = on_meta(module)
+    with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
+        ghost(*inputs_for(ghost, shape, device="meta"))
+    root = type(ghost).__name__
+    macs = dict.fromkeys((path for path, _ in ghost.named_modules()), 0)
+    for name, counts in counter.get_flop_counts().items():
+        path = "" if name == "Global" else name.removeprefix(root).removeprefix(".")
+        if path in macs:
+            macs[path] = sum(counts.values()) // 2
+    return macs

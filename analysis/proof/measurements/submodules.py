@@ -1,0 +1,120 @@
+"""Running a stranger's module: what each submodule gives, on which inputs."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fieldspec.blocks.layers import Shape
+
+Shapes = Shape | Sequence[Shape]  # of the one input, or of each
+Note = Callable[[str, Tensor], None]
+_KEY = re.compile(r"^(?P<path>.*?)(:(?P<call>\d+))?(?P<item>\[.*)?$")
+
+
+def shapes_of(shape: Shapes) -> tuple[Shape, ...]:
+    """One shape for each input.
+
+    Example:
+        >>> shapes_of((3, 32, 32)), shapes_of([(3, 32, 32), (4,)])
+        (((3, 32, 32),), ((3, 32, 32), (4,)))
+    """
+    if all(isinstance(size, int) for size in shape):
+        return (tuple(shape),)  # type: ignore[arg-type]  # numbers
+    return tuple(tuple(one) for one in shape)  # type: ignore[arg-type]  # shapes
+
+
+def module_of(key: str) -> str:
+    """The path of the module whose output this is.
+
+    Example:
+        >>> module_of("layer1.relu:2"), module_of("backbone[out]"), module_of("")
+        ('layer1.relu', 'backbone', '')
+    """
+    match = _KEY.match(key)
+    return match["path"] if match else key
+
+
+@contextmanager
+def hooked(module: nn.Module, keys: Iterable[str], note: Note) -> Iterator[None]:
+    """Calls ``note(key, output)`` after the forward pass of each submodule among `keys`.
+
+    The key of a submodule's first output is its path, of the second call's ``path:2``. Of an output that holds
+    several tensors each has a key of its own, ``path[name]``; the main one, which is the first of a tuple or a
+    mapping and the last of a list, has the path's own, too.
+    """
+    known = {path for path, _ in module.named_modules(remove_duplicate=False)}
+    paths = dict.fromkeys(module_of(key) for key in keys)
+    handles = [
+        module.get_submodule(path).register_forward_hook(_hook(path, note), always_call=False)
+        for path in paths
+        if path in known
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _hook(path: str, note: Note) -> Any:
+    calls = 0
+
+    def noted(module: nn.Module, inputs: Any, output: Any) -> None:
+        nonlocal calls
+        calls += 1
+        key = path if calls == 1 else f"{path}:{calls}"
+        found = list(_tensors(output))
+        for item, tensor in found:
+            note(key + item, tensor)
+        if found and found[0][0]:
+            note(key, found[-1 if isinstance(output, list) else 0][1])
+
+    return noted
+
+
+def _tensors(value: Any, item: str = "") -> Iterator[tuple[str, Tensor]]:
+    """The tensors in nested tuples, lists and dicts, each with its place."""
+    if isinstance(value, Tensor):
+        yield item, value
+    elif isinstance(value, list | tuple):
+        names = getattr(value, "_fields", range(len(value)))
+        for name, part in zip(names, value, strict=True):
+            yield from _tensors(part, f"{item}[{name}]")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _tensors(part, f"{item}[{name}]")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Thousands of small operations: on a busy machine, threads that wait for each other cost a hundredfold."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def on_meta(module: nn.Module) -> nn.Module:
+    """A copy in eval mode that has shapes and no values; no weight is copied on the way."""
+    memo: dict[int, Any] = {}
+    for parameter in module.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+    for buffer in module.buffers():
+        memo[id(buffer)] = buffer.detach().to("meta")
+    return copy.deepcopy(module, memo).to("meta").eval()
+
+
+def inputs_for(module: nn.Module, shape: Shapes, batch: int = 1, device: str | None = None) -> list[Tensor]:
+    """Zeros of the module's own type, one tensor for each input."""
+    like = next(module.parameters(), torch.empty(0))
+    where = device or like.device
+    return [torch.zeros(batch, *one, device=where, dtype=like.dtype) for one in shapes_of(shape)]

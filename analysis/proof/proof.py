@@ -1,0 +1,209 @@
+"""The proof: every number of a report beside what is measured on the built network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import permutations
+from math import prod
+from typing import Any
+
+import torch
+from torch import nn
+
+from fieldspec.analysis.proof.checks import Check, compared, unproved
+from fieldspec.analysis.proof.field_checks import prove_fields, targets
+from fieldspec.analysis.proof.linear import Unmeasurable
+from fieldspec.analysis.proof.measurements import counts as counts
+from fieldspec.analysis.proof.measurements import memory as memory
+from fieldspec.analysis.proof.measurements.submodules import module_of, one_thread
+from fieldspec.analysis.report.report import Report
+from fieldspec.blocks.layers import Input, Merge, Shape
+
+__all__ = ["Check", "prove"]
+
+PathOf = Callable[[str], str | None]
+
+
+def prove(
+    module: nn.Module, report: Report, *, path_of: PathOf | None = None, layers: Collection[str] | None = None
+) -> list[Check]:
+    """Measures a network and compares: totals, every layer's costs and shape, fields of chosen layers.
+
+    Args:
+        module: The network; it is left as it is.
+        report: What is claimed of it.
+        path_of: From a layer's id to the path of its module, with ``:2`` for its second call; None for a layer that
+            no module returns, of which only the totals are measured. The id itself unless given, or, in the report
+            of a traced module, None where no module has such a path.
+        layers: Ids whose receptive field is measured; all merges unless given. The features always are. Of a
+            traced module also the paths of modules that hold others.
+
+    Example:
+        >>> from fieldspec.analysis import report_of
+        >>> from fieldspec.blocks import LayerGraph, conv
+        >>> block = conv(3, out_channels=8)
+        >>> checks = prove(block.module(), report_of(LayerGraph.of(block, (3, 16, 16))))
+        >>> {check.verdict for check in checks}
+        {'proved'}
+    """
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    inputs = [layer.shape for layer in report.layers if isinstance(layer.layer, Input)]
+    if path_of is None:
+        path_of = _traced_path(report) if report.module_outputs else str
+    keys = {layer.id: path_of(layer.id) for layer in report.layers}
+    own = report.module_outputs.get("")
+    if own is not None and keys[report.layers[own].id] is None:
+        keys[report.layers[own].id] = ""  # what the network returns
+    with one_thread():
+        return [
+            *_totals(module, report, inputs),
+            *_layers(module, report, inputs, keys),
+            *prove_fields(module, report, inputs, targets(report, keys, layers)),
+        ]
+
+
+def _traced_path(report: Report) -> PathOf:
+    """In a traced module, an operation that a module returns has that call's key for its id."""
+    return lambda layer: layer if layer in report.module_outputs else None
+
+
+def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[Check]:
+    dtype = str(next(module.parameters(), torch.empty(0)).dtype).removeprefix("torch.")
+    unread = set(report.unread)
+    values = not report.module_outputs  # what was traced without values is measured without
+    state = module.state_dict()  # buffers that are not kept are no weights
+    named = [*module.named_parameters(), *[pair for pair in module.named_buffers() if pair[0] in state]]
+    tensors = [tensor for name, tensor in named if name not in unread]
+    measures: list[tuple[str, Any, Callable[[], Any]]] = [
+        ("params", report.params, lambda: counts.measure_parameters(module, unread)),
+        ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
+        ("buffers", report.buffers, lambda: counts.measure_buffers(module, unread)),
+        ("weight bytes", report.weight_bytes(dtype), lambda: sum(tensor.nbytes for tensor in tensors)),
+        ("macs", report.macs, lambda: counts.measure_macs(module, shape)[""]),
+        ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
+        ("saved bytes", report.memory(dtype).saved, lambda: memory.measure_saved_bytes(module, shape, values=values)),
+    ]
+    for what, claimed, measure in measures:
+        try:
+            if claimed is None:
+                raise Unmeasurable("it is unknown")
+            yield compared(what, "", claimed, measure())
+        except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
+            yield unproved(what, "", claimed, error)
+
+
+def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
+    """The most bytes that are alive.
+
+    Raises:
+        Unmeasurable: The claimed peak is in what is measured as a whole.
+    """
+    live = memory.measure_live_bytes(module, shape, values=not report.module_outputs)
+    if report.module_outputs and report.peak_layer not in live:
+        raise Unmeasurable(f"the peak is claimed at {report.peak_layer}, an operation within a layer or a function")
+    return live[""]
+
+
+def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -> int:
+    """What torchinfo counts.
+
+    Raises:
+        Unmeasurable: It counts otherwise than torch, as it does where a weight is shared or used by a function.
+    """
+    counted = counts.measure_torchinfo_parameters(module, shape)
+    whole = counts.measure_parameters(module)
+    if counted != whole:
+        raise Unmeasurable(f"torchinfo counts {counted:,} where torch has {whole:,}")
+    return counts.measure_parameters(module, unread)
+
+
+def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None]) -> Iterator[Check]:
+    """Shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
+    width = next(module.parameters(), torch.empty(0)).element_size()
+    values = not report.module_outputs
+    shapes = _measured(lambda: counts.measure_shapes(module, inputs))
+    macs = _measured(lambda: counts.measure_macs(module, inputs))
+    live = _measured(lambda: memory.measure_live_bytes(module, inputs, functions=values, values=values))
+    submodules = dict(module.named_modules())
+    shared, unread = _shared(module), set(report.unread)
+    claimed = _inside(report, keys)
+    for layer in report.layers:
+        key = keys[layer.id]
+        if isinstance(layer.layer, Input) or key is None:
+            continue
+        yield _shape(layer.id, layer.shape, shapes, key)
+        if not key:
+            continue  # of the whole the totals are told
+        if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
+            check = _looked_up("live bytes", layer.id, layer.live_elements * width, live, key)
+            if check.verdict == "refuted" and any(other.startswith(f"{key}.") for other in keys):
+                inside = Unmeasurable("what is alive inside a layer of several operations is not measured")
+                check = unproved("live bytes", layer.id, check.claimed, inside)
+            yield check
+        if isinstance(layer.layer, Merge) or key not in submodules or key in shared:
+            continue  # the module of a merge holds its branches
+        part, below = submodules[key], {name.removeprefix(f"{key}.") for name in unread}
+        yield compared("params", layer.id, claimed["params"][key], counts.measure_parameters(part, below))
+        yield compared("buffers", layer.id, claimed["buffers"][key], counts.measure_buffers(part, below))
+        yield _looked_up("macs", layer.id, claimed["macs"][key], macs, key)
+
+
+def _inside(report: Report, keys: Mapping[str, str | None]) -> dict[str, Counter[str]]:
+    """What is claimed of all layers in a module together, and of all its calls."""
+    sums: dict[str, Counter[str]] = {"params": Counter(), "buffers": Counter(), "macs": Counter()}
+    for layer in report.layers:
+        path = module_of(keys[layer.id] or layer.id)
+        while path:
+            sums["params"][path] += layer.params
+            sums["buffers"][path] += layer.buffers
+            sums["macs"][path] += layer.macs
+            path = path.rpartition(".")[0]
+    return sums
+
+
+def _shared(module: nn.Module) -> set[str]:
+    """Paths of modules with a weight that is also another's, which counts only once."""
+    homes: dict[int, set[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        homes.setdefault(id(parameter), set()).add(name)
+    found: set[str] = set()
+    for names in homes.values():
+        for name in names if len(names) > 1 else ():
+            while name := name.rpartition(".")[0]:
+                found.add(name)
+    return found
+
+
+def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: str) -> Check:
+    """The same but for its arrangement: channels last or in several dimensions, all places in one."""
+    check = _looked_up("shape", layer, claimed, shapes, key)
+    if check.verdict == "refuted" and _is_arranged(check.measured, claimed):
+        return compared("shape", layer, claimed, claimed)
+    return check
+
+
+def _is_arranged(shape: Shape, claimed: Shape) -> bool:
+    """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them."""
+    channels, *sizes = claimed
+    for places in (*map(list, permutations(sizes)), [prod(sizes)]):
+        for first in range(len(shape) - len(places) + 1):
+            around = [*shape[:first], *shape[first + len(places) :]]
+            if list(shape[first : first + len(places)]) == places and prod(around) == channels:
+                return True
+    return prod(sizes) == 1 and prod(shape) == channels
+
+
+def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
+    try:
+        return measure()
+    except Exception as error:  # as above
+        return error
+
+
+def _looked_up(what: str, layer: str, claimed: Any, measured: dict[str, Any] | Exception, key: str) -> Check:
+    if isinstance(measured, Exception):
+        return unproved(what, layer, claimed, measured)
+    if key not in measured:
+        return unproved(what, layer, claimed, Unmeasurable(f"the network runs no module {key!r}"))
+    return compared(what, layer, claimed, measured[key])

@@ -1,0 +1,286 @@
+"""One report a network: every layer's cost and field, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fieldspec.analysis.fields.alignment import Misalignment, misalignments
+from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_field
+from fieldspec.analysis.fields.windows import Number
+from fieldspec.analysis.report.layer_properties import properties
+from fieldspec.analysis.report.memory import DTYPE_BYTES, activations, saved_bytes
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.layers import BatchNorm, Layer, Shape
+from fieldspec.blocks.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class LayerReport(NamedTuple):
+    """One layer in its place."""
+
+    id: str  # the path of its module
+    layer: Layer
+    inputs: tuple[int, ...]  # indices of the layers that it reads
+    shape: Shape  # of its output, without the batch
+    params: int  # trainable
+    buffers: int  # elements of state that are not trained
+    macs: int  # multiply-adds of one example
+    other_ops: int  # elementary operations of one example
+    live_elements: int  # elements of activations alive while it runs
+    field: Field
+
+    @property
+    def kind(self) -> str:
+        """Torch's name of the operation, in snake case."""
+        return self.layer.kind
+
+    @property
+    def receptive_field(self) -> tuple[int, ...]:
+        """The largest window of an interior unit, in pixels per axis, padding not clipped; () when unknown."""
+        return self.field.size
+
+    @property
+    def jump(self) -> tuple[Number, ...]:
+        """Input pixels between neighbouring units."""
+        return self.field.jump
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """The pixel where unit 0's window begins; padding makes it negative."""
+        return self.field.start
+
+    @property
+    def center(self) -> tuple[Number, ...]:
+        """The middle of unit 0's window; a Fraction where it lies between pixels."""
+        return self.field.center
+
+    @property
+    def pixels_read(self) -> tuple[int, ...]:
+        """Pixels of the window that are read at all; fewer than `receptive_field` where there are holes."""
+        return self.field.pixels_read
+
+    @property
+    def phases(self) -> tuple[tuple[tuple[int, int], ...], ...]:
+        """(start, size) of each unit of one period, per axis; several where resizing makes units differ."""
+        return tuple(tuple((window.first, window.size) for window in axis.windows) for axis in self.field.axes)
+
+    @property
+    def status(self) -> Status:
+        """`exact`, `whole_input`, `bound` or `unknown`."""
+        return self.field.status
+
+    @property
+    def global_since(self) -> str | None:
+        """The id of the first global operation before, if any: from there on a unit sees more than its window."""
+        return self.field.global_since
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the numbers of the field are proven (for `whole_input`, those of the local field)."""
+        return self.status in ("exact", "whole_input")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of activations of one example."""
+
+    peak: int  # the most that is alive at one time in eval mode
+    peak_layer: str  # where
+    saved: int | None  # what autograd keeps for the backward pass in train mode; None where a layer has no rule
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a network costs and sees; numbers are of one example in eval mode.
+
+    Example:
+        >>> from fieldspec.blocks import conv
+        >>> report = report_of(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32)), "stem")
+        >>> report.params, report.macs, report.features.receptive_field       # 3*8*9 + 16, 16*16*8*27
+        (232, 55296, (3, 3))
+    """
+
+    name: str
+    graph: LayerGraph = field(repr=False)
+    layers: tuple[LayerReport, ...] = field(repr=False)
+    params: int
+    buffers: int
+    macs: int
+    other_ops: int
+    features: LayerReport = field(repr=False)  # the last map whose units have a place of their own
+    pooled: LayerReport | None = field(repr=False)  # the pooling or flattening behind it
+    peak: int = field(repr=False)  # elements of activations
+    peak_layer: str = field(repr=False)
+    module_outputs: Mapping[str, int] = field(
+        repr=False, default_factory=dict
+    )  # of a module: what each call in it returned
+    unread: tuple[str, ...] = field(repr=False, default=())  # of a module: weights that nothing read, not counted
+    integers: tuple[int, int] = field(repr=False, default=(0, 0))  # elements of state that are no floats, their bytes
+
+    @property
+    def input(self) -> Shape:
+        """(channels, height, width)."""
+        return self.layers[0].shape
+
+    @property
+    def output(self) -> LayerReport:
+        """The last layer."""
+        return self.layers[self.graph.output]
+
+    def __getitem__(self, id: str) -> LayerReport:
+        """The layer of this id, which is the path of its module; of a module that holds others, what it returns."""
+        return self._by_id[id] if id in self._by_id else self.layers[self.module_outputs[id]]
+
+    def find(self, id: str) -> LayerReport:
+        """The layer of this id, as `report[id]`.
+
+        Raises:
+            FieldspecError: There is none; names the nearest.
+        """
+        try:
+            return self[id]
+        except KeyError:
+            known = [*self.module_outputs, *self._by_id]
+            raise FieldspecError(f"no layer {id!r}.{did_you_mean(id, known)}".removesuffix(".")) from None
+
+    def index(self, layer: LayerReport) -> int:
+        """The place of one of its layers in `layers`."""
+        return next(index for index, one in enumerate(self.layers) if one is layer)
+
+    def __iter__(self) -> Iterator[LayerReport]:
+        return iter(self.layers)
+
+    @cached_property
+    def _by_id(self) -> dict[str, LayerReport]:
+        return {layer.id: layer for layer in self.layers}
+
+    @cached_property
+    def properties(self) -> dict[str, tuple[str, ...]]:
+        """What kinds of layers the network has, with their ids: the words of `uses` and `forbids`."""
+        return properties(self.graph)
+
+    @cached_property
+    def misalignments(self) -> list[Misalignment]:
+        """Merges whose operands look at different places, with the padding that would align them."""
+        return misalignments(self.graph, [layer.field for layer in self.layers])
+
+    def weight_bytes(self, dtype: str = "float32") -> int:
+        """Bytes of parameters and buffers; integers, such as the counters of batches, keep their own width."""
+        elements, bytes_kept = self.integers
+        return (self.params + self.buffers - elements) * DTYPE_BYTES[dtype] + bytes_kept
+
+    def peak_bytes(self, dtype: str = "float32") -> int:
+        """The most bytes of activations alive at one time in eval mode."""
+        return self.peak * DTYPE_BYTES[dtype]
+
+    def memory(self, dtype: str = "float32") -> Memory:
+        """Activation memory of inference and of training, in bytes."""
+        return Memory(self.peak_bytes(dtype), self.peak_layer, saved_bytes(self.graph, dtype))
+
+    def to_markdown(self, *, all_layers: bool = False) -> str:
+        """A table of one row for each convolution, pooling, linear layer and merge; `all_layers` for the rest too."""
+        from fieldspec.analysis.report.tables import markdown
+
+        return markdown(self, all_layers=all_layers)
+
+    def to_csv(self) -> str:
+        """One line a layer, axes apart, for a spreadsheet."""
+        from fieldspec.analysis.report.tables import csv_text
+
+        return csv_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with a `schema` number; fractions as text."""
+        from fieldspec.analysis.report.tables import plain
+
+        return plain(self)
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """The same as JSON text."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=indent)
+
+    def to_text(self, *, all_layers: bool = False) -> str:
+        """The same table for a terminal of any kind, with the totals below it."""
+        from fieldspec.analysis.report.tables import text
+
+        return text(self, all_layers=all_layers)
+
+    def to_table(self, *, all_layers: bool = False) -> Table:
+        """The same as `to_markdown`, as a table of rich."""
+        from fieldspec.analysis.report.tables import rich_table
+
+        return rich_table(self, all_layers=all_layers)
+
+
+def report_of(
+    graph: LayerGraph,
+    name: str = "network",
+    *,
+    module_outputs: Mapping[str, int] | None = None,
+    unread: tuple[str, ...] = (),
+    integers: tuple[int, int] | None = None,
+) -> Report:
+    """All readings of one graph.
+
+    Args:
+        graph: Of a spec, or of a traced module.
+        name: Of the network.
+        module_outputs: Of a traced module, the layer that each call of a submodule returned.
+        unread: Of a traced module, the weights that nothing read.
+        integers: Elements of state that are no floats, and their bytes; one int64 a batch norm unless given.
+
+    Raises:
+        MergeError: Maps of equal shape but different jumps meet.
+    """
+    fields = receptive_field(graph)
+    memory = activations(graph)
+    nodes = graph.nodes
+    layers: list[LayerReport] = []
+    total_params = total_buffers = total_macs = total_ops = 0
+    for node, node_field, live in zip(nodes, fields, memory.live, strict=True):
+        layer, shape = node.layer, node.shape
+        inputs = [nodes[i].shape for i in node.inputs]
+        params = layer.params if node.params is None else node.params
+        buffers = layer.buffers if node.buffers is None else node.buffers
+        macs, other_ops = layer.macs(inputs, shape) + node.weight_macs, layer.other_ops(inputs, shape)
+        total_params += params
+        total_buffers += buffers
+        total_macs += macs
+        total_ops += other_ops
+        layers.append(
+            LayerReport(node.id, layer, node.inputs, shape, params, buffers, macs, other_ops, live, node_field)
+        )
+    features, pooled = _features(layers, graph.output)
+    counters = sum(isinstance(node.layer, BatchNorm) for node in nodes)
+    return Report(
+        name,
+        graph,
+        tuple(layers),
+        total_params,
+        total_buffers,
+        total_macs,
+        total_ops,
+        features,
+        pooled,
+        memory.peak,
+        nodes[memory.peak_node].id,
+        dict(module_outputs or {}),
+        unread,
+        integers if integers is not None else (counters, 8 * counters),
+    )
+
+
+def _features(layers: list[LayerReport], output: int) -> tuple[LayerReport, LayerReport | None]:
+    """The last map on the main path whose units have a place, and the first layer behind it that has none."""
+    at, pooled = layers[output], None
+    while not at.field.has_position and at.inputs:
+        at, pooled = layers[at.inputs[0]], at
+    return at, pooled

@@ -1,0 +1,96 @@
+"""Which module is running: the calls that nodes belong to, and what each call returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.pooling import _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
+
+from fieldspec.analysis.trace.layout import LayoutError
+from fieldspec.analysis.trace.recorder import ModuleCall, Recorder, Value
+from fieldspec.analysis.trace.tracer import Tracer
+from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer
+
+WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
+WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # which take memory that no layer claims
+
+
+@contextmanager
+def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dict[str, int]]:
+    """Follows which submodule runs, and notes what each of its calls returns."""
+    paths: dict[int, str] = {}
+    for path, part in module.named_modules():
+        paths.setdefault(id(part), path)
+    numbers: dict[str, int] = {}
+    module_outputs: dict[str, int] = {}
+    stack: list[tuple[ModuleCall, int]] = []
+
+    def enter(part: nn.Module, args: Any) -> None:
+        path = paths.get(id(part))
+        if path is None:
+            return
+        numbers[path] = numbers.get(path, 0) + 1
+        stack.append((record.call, len(record.graph)))
+        record.call = ModuleCall(path, numbers[path], isinstance(part, WINDOWS))
+
+    def leave(part: nn.Module, args: Any, output: Any) -> None:
+        if id(part) not in changed:
+            note(part, args, output)
+
+    def note(part: nn.Module, args: Any, output: Any) -> None:
+        if id(part) not in paths or not stack:
+            return
+        outer, first = stack.pop()
+        several = isinstance(output, tuple) and output and not isinstance(part, WITH_INDICES)
+        main = output[0] if several else output
+        value = tracer.value(main) if isinstance(main, Tensor) else None
+        if value is not None and record.call.path:
+            if not any(True for _ in part.children()):
+                value = settled(main, record, tracer, value)
+                idle = main is output and len(record.graph) == first
+                value = _idle(part, main, record, tracer, value) if idle else value
+            if record.is_plain(value):
+                module_outputs[record.call.key] = value.node
+        record.call = outer
+
+    handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+    hooked = [part for part in module.modules() if part._forward_hooks]
+    changed = {id(part) for part in hooked}  # hooks of their own may return another map: ask after the last of them
+    handles += [part.register_forward_hook(note) for part in hooked]
+    try:
+        yield module_outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
+    """What a layer returns as a map, if it is one: views that make patches of channels are layers, too."""
+    if len(value.layout) == 2 + record.axes and not record.is_plain(value):
+        with suppress(LayoutError):
+            value = record.settled(value)
+            tracer.hold(output, value)
+    return value
+
+
+def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
+    """The node of a module that computed nothing: dropout in eval mode, an identity, a flattening, a view."""
+    shape = record.shape(value)
+    name = type(part).__name__
+    layer: Layer = Identity()
+    if isinstance(part, nn.Dropout | nn.Dropout1d | nn.Dropout2d | nn.Dropout3d):
+        layer = Dropout(float(part.p), whole_channels=not isinstance(part, nn.Dropout))
+    elif name in ("DropPath", "StochasticDepth"):
+        layer = DropPath(float(getattr(part, "drop_prob", getattr(part, "p", 0.0)) or 0.0))
+    elif isinstance(part, nn.Flatten) and output.dim() == 2 and len(shape) > 1:
+        flat = record.flattened(record.filled(value, range(2)))
+        tracer.hold(output, flat)
+        return flat
+    made = Value(record.add(name.lower(), layer, [value.node], shape), value.layout)
+    tracer.hold(output, made)
+    return made

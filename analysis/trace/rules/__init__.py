@@ -1,0 +1,1 @@
+"""What each operation of torch is as a layer."""

@@ -1,0 +1,110 @@
+"""Rules for functions of each element: of one map, and of several that lie on each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
+
+from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, channels_in, numbered, places_in, size_of
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, Merge, Multiply, Pointwise
+
+ACTIVATIONS = {"relu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"}
+POINTWISE = {  # torch has no tag on these
+    *("hardswish", "hardtanh", "leaky_relu", "elu", "softplus", "log_sigmoid_forward", "_prelu_kernel", "rrelu"),
+    *(
+        "threshold",
+        "softshrink",
+        "hardshrink",
+        "native_dropout",
+        "dropout",
+        "masked_fill",
+        "clamp",
+        "where",
+        "copysign",
+    ),
+    *("nan_to_num", "rsub", "lerp", "addcmul", "addcdiv", "fake_quantize_per_tensor_affine"),
+}
+MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
+
+
+def pointwise(op: Op) -> Value:
+    """A function of each element."""
+    tensors = [leaf for leaf in tree_leaves([op.args, op.kwargs]) if isinstance(leaf, Tensor)]
+    found = [value for value in map(op.values, tensors) if value is not None]
+    if len(found) == 1:
+        return _of_one(op, found[0])
+    return _of_several(op, found)
+
+
+def _of_one(op: Op, value: Value) -> Value:
+    layout: tuple[Dim, ...] = ((),) * (len(op.sizes) - len(value.layout)) + value.layout
+    grown = [at for at, (dim, size) in enumerate(zip(layout, op.sizes, strict=True)) if size_of(dim) != size]
+    if grown:  # by weights of more dimensions
+        from fieldspec.analysis.trace.layout import Factor
+
+        layout = tuple((Factor(FREE, op.sizes[at], 0),) if at in grown else dim for at, dim in enumerate(layout))
+        value = op.record.filled(Value(value.node, layout), grown)
+        return op.record.same(op.name, layer_of(op), value)
+    return op.record.same(op.name, layer_of(op), Value(value.node, layout))
+
+
+def layer_of(op: Op) -> Layer:
+    """The layer of a function of one map."""
+    if op.name in ACTIVATIONS:
+        return Activation(op.name)  # type: ignore[arg-type]  # one of them
+    if op.name == "hardtanh" and (op.arg("min_val", -1), op.arg("max_val", 1)) == (0, 6):
+        return Activation("relu6")
+    return Pointwise(op.name)
+
+
+def _half_repeated(value: Value) -> list[int]:
+    """Dimensions that repeat some of their channels: statistics of groups spread over their channels."""
+    return [at for at, dim in enumerate(value.layout) if {f.axis == FREE for f in dim} == {True, False}]
+
+
+def _alike(op: Op, values: list[Value]) -> list[Value]:
+    """The same values; where one has patches in its views that another has not, all of them as plain maps.
+
+    So is what has a feature for each unit of a map that it meets.
+    """
+    pieces = {frozenset(places_in(value.layout)) for value in values} - {frozenset()}
+    if not pieces or len(op.sizes) != 2 + op.record.axes:
+        return values
+
+    def is_apart(value: Value) -> bool:
+        if places_in(value.layout):
+            return len(pieces) > 1
+        return all(channels_in([dim]) for dim in value.layout[2:])  # a mean that was written out for each element
+
+    return [op.record.settled(value) if is_apart(value) else value for value in values]
+
+
+def _of_several(op: Op, values: list[Value]) -> Value:
+    """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
+    count = len(op.sizes)
+    values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]
+    values = [op.record.filled(value, _half_repeated(value)) for value in _alike(op, values)]
+    dims: list[Dim] = []
+    for at, size in enumerate(op.sizes):
+        pieces = [value.layout[at] for value in values if value.layout[at]]
+        held = [dim for dim in pieces if any(f.axis != FREE for f in dim)]
+        places = {tuple(f if f.axis > 0 else (f.axis, f.size) for f in dim) for dim in held}
+        if len(places) > 1:
+            raise LayoutError("maps that meet with their places in different dimensions")
+        dims.append(held[0] if held else pieces[0] if pieces else ())
+        if size_of(dims[-1]) != size:  # spread over weights
+            raise LayoutError("maps that meet spread over weights")
+    layout = numbered(tuple(dims))
+    spatial = {f.axis for dim in layout for f in dim if f.axis > 0}
+    shapes = [op.record.shape(value) for value in values]
+    sizes = [
+        max([shape[axis] for shape in shapes if len(shape) > axis], default=1) for axis in range(1, op.record.axes + 1)
+    ]
+    channels = size_of(channels_in(layout))
+    shape = (channels,) if not spatial and count < 2 + op.record.axes else (channels, *sizes)
+    layer: Any = MERGES.get(op.name, Elementwise(op.name))
+    return Value(op.add(layer, values, shape), layout)

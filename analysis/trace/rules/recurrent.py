@@ -1,0 +1,47 @@
+"""Recurrent layers: the first products are a linear layer, and what follows reads all steps."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from fieldspec.analysis.trace.composites import RECURRENT, products
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole, with_dim
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.mixing import check_whole, linear, reads_of
+from fieldspec.analysis.trace.rules.registry import Op, Result, rule
+from fieldspec.blocks.layers import Mix
+
+
+@rule(*RECURRENT.values())
+def recurrent(op: Op) -> Result:
+    """The first products lie within torch's operation; which steps a direction has not seen yet is not told apart.
+
+    The last states are reductions of the output along its steps.
+    """
+    if any(op.values(state) is not None for state in op.arg("states")):
+        raise LayoutError("a first state that is made of the map")
+    value, weights, output = op.record.filled(op.input, range(3)), op.arg("weights"), op.sizes[2]
+    inputs, first = size_of(value.layout[2]), weights[0].shape[0] * (1 + op.arg("bidirectional"))
+    count = op.sizes[0] * op.sizes[1]
+    value = linear(op, value, 2, first, bias=op.arg("bias"))
+    op.record.graph.nodes[value.node].temporary = True  # within torch's operation
+    layout = numbered(with_dim(value.layout, 2, whole(CHANNEL, output)))
+    shape = op.record.made(layout, op.record.shape(value))
+    steps = along(value.layout[int(op.arg("batch_first"))], spatial=True)
+    rest = products(count, [weight.shape for weight in weights]) - count * inputs * first
+    beside = sum(state.numel() for state in op.out[1])
+    layer = Mix(op.name, shape, reads=reads_of(op, value, steps), products=rest, beside=beside)
+    made = Value(op.add(layer, [value], shape), layout)
+    return [made, *[_last(op, made, state) for state in op.out[1]]]
+
+
+def _last(op: Op, value: Value, state: Tensor) -> Value:
+    """(layers * directions, batch, features) of an output with the steps in one dimension, the batch in the other."""
+    steps = along(value.layout[int(op.arg("batch_first"))], spatial=True)
+    check_whole(op, value, steps)
+    batch = value.layout[1 - op.arg("batch_first")]
+    layout = numbered((whole(CHANNEL, state.shape[0]), batch, whole(CHANNEL, state.shape[2])))
+    axes = tuple(sorted(factor.axis - 1 for factor in steps))
+    sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
+    shape = (size_of(channels_in(layout)), *sizes)
+    return Value(op.add(Mix(op.name, shape, reduced=axes), [value], shape), layout)

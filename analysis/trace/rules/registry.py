@@ -1,0 +1,112 @@
+"""The table of rules: what an operation of torch is as a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fieldspec.analysis.trace.layout import LayoutError
+from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.blocks.layers import Layer, Shape
+
+
+@dataclass(slots=True)
+class Op:
+    """One call of an operation under the tracer: its arguments, the values they hold, its results without values."""
+
+    name: str  # as in torch.ops.aten, in-place marks left out
+    record: Recorder
+    schema: Sequence[str]  # names of the arguments
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    out: Any
+    values: Callable[[Any], Value | None]
+
+    def arg(self, name: str, default: Any = None) -> Any:
+        """An argument by its name, however it was given."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        at = self.schema.index(name)
+        return self.args[at] if at < len(self.args) else default
+
+    @property
+    def input(self) -> Value:
+        """The value of the first argument.
+
+        Raises:
+            LayoutError: It does not depend on the network's input.
+        """
+        value = self.values(self.args[0])
+        if value is None:
+            raise LayoutError("weights where a map is expected")
+        return value
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape of the (first) result, the batch too."""
+        return tuple(self.result.shape)
+
+    @property
+    def result(self) -> Tensor:
+        """The (first) result."""
+        found: Tensor = self.out if isinstance(self.out, Tensor) else self.out[0]
+        return found
+
+    def add(self, layer: Layer, inputs: Sequence[Value], shape: Shape) -> int:
+        """A node for this operation."""
+        return self.record.add(self.name, layer, [value.node for value in inputs], shape)
+
+
+Result = Value | None | list[Value | None]
+TraceRule = Callable[[Op], Result]
+UserRule = Callable[..., Layer]
+RULES: dict[str, TraceRule] = {}
+USER_RULES: dict[str, UserRule] = {}
+
+
+def rule(*names: str) -> Callable[[TraceRule], TraceRule]:
+    """Enter a rule for operations of these names; `aten::` is left out."""
+
+    def register(function: TraceRule) -> TraceRule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def register_rule(operation: Any) -> Callable[[UserRule], UserRule]:
+    """Teach the tracer an operation: a function from shapes and settings to a layer of `fieldspec.blocks`.
+
+    The function is called with the operation's arguments, each map replaced by its shape (channels, *axes) and each
+    weight by its whole shape. The layer that it returns reads all maps, in their order. If torch cannot run the
+    operation without values, the layer's `output_shape` says what comes out.
+
+    Args:
+        operation: `torch.ops.mylib.blur`, or its name, "mylib::blur".
+
+    Raises:
+        TypeError: `operation` is no operation and no name of one.
+    Example:
+        >>> from fieldspec.blocks.layers import Conv
+        >>> @register_rule("mylib::blur")
+        ... def blur(x, radius):
+        ...     size = 2 * radius + 1
+        ...     return Conv(x[0], x[0], (size, size), padding=((radius, radius),) * 2, groups=x[0])
+    """
+    name = operation if isinstance(operation, str) else _qualified(operation)
+
+    def register(function: UserRule) -> UserRule:
+        USER_RULES[name] = function
+        return function
+
+    return register
+
+
+def _qualified(operation: Any) -> str:
+    name = getattr(operation, "_qualified_op_name", None) or getattr(operation, "_name", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{operation!r} is no operation of torch; give torch.ops.library.name or 'library::name'")
+    return name.split(".")[0]

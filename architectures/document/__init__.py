@@ -1,0 +1,1 @@
+"""Text to plain data that knows its places, and the errors that name them. Recipes use it too. No torch."""

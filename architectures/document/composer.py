@@ -1,0 +1,277 @@
+"""Composes plain data out of a text's YAML events, and remembers where every key and value stands.
+
+Only PyYAML's event stream is used: libyaml's composer crashes the process at 100,000 nested brackets, and YAML 1.1
+takes `on` for True and `1e-3` for text. The bounds are held while the events arrive.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from math import isinf
+from typing import Any, NoReturn
+
+import yaml
+
+from fieldspec.architectures.document.problems import Path, Problem, SpecError, shorten
+
+MAX_DEPTH = 64
+MAX_NODES = 100_000  # keys and values, with every alias written out
+MAX_DIGITS = 40
+MAX_PROBLEMS = 100
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser; the pure one is ten times slower
+_CONSTANTS: dict[str, bool | None] = {"": None, "~": None}
+for _word, _value in (("null", None), ("true", True), ("false", False)):
+    _CONSTANTS |= dict.fromkeys((_word, _word.title(), _word.upper()), _value)
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")  # 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2
+_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+FILLER = "\U0010ffff"  # a noncharacter, so refused in the text itself; see source._json_as_yaml
+UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffe]")
+_INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # `>4` is to YAML a block of text that is indented by 4
+
+# What either parser, libyaml's or the pure one, says; whether its context is the place; what is said instead.
+_REASONS = (
+    ("unexpected end of stream", True, "this quote is never closed. Add the closing one"),
+    ("expected ':'", True, "neither 'key: value' nor '- item'. Write a space after the colon"),
+    ("mapping values", False, "a second ': ' in one value. Quote the value, or align the line with those above"),
+    ("entries are not|keys are not", False, "no list item or key can start here. Start a new line, or quote it"),
+    ("an anchor|an alias", True, "'&' and '*' name values in YAML. Quote the value"),
+    ("escape", False, "this backslash escapes nothing. Double it, or use single quotes"),
+    ("block mapping", False, "does not continue the mapping of {opened}. Indent it as the keys there"),
+    ("block collection", False, "does not continue the list of {opened}. Indent it as the items there"),
+    ("expected ','", False, "a comma is missing before this, or the bracket that closes the one of {opened}"),
+    ("node content", False, "a value is missing before this. Write it, or null"),
+    ("document start", False, "text after the end of the {noun}. Remove it, or indent it as the rest"),
+)
+
+
+@dataclass(slots=True)
+class YamlNode:
+    """A value, where it and its key start in the text, and how large it is with its aliases written out."""
+
+    data: Any
+    index: int
+    key_index: int
+    size: int = 1
+    height: int = 0
+    children: Mapping[str | int, YamlNode] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a text is, for messages: its name, and what is missing where it is empty."""
+
+    noun: str
+    needs: str
+
+
+def compose(text: str, kind: Kind) -> YamlNode:
+    """The one mapping that the text of a document holds.
+
+    Raises:
+        SpecError: No YAML (the first error), or YAML with traps in it (all of them).
+    """
+    return _Composer(text, kind).document()
+
+
+class _Composer:
+    """Plain data out of YAML events; recursive, which is safe because nesting ends at 64."""
+
+    def __init__(self, text: str, kind: Kind) -> None:
+        self.text, self.kind = text, kind
+        self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self.anchors: dict[str | None, YamlNode | None] = {}  # None: its value is not complete
+        self.count = 0
+        self.problems: list[Problem] = []
+
+    def document(self) -> YamlNode:
+        """The one mapping that the text should hold."""
+        try:
+            root = self.only_node()
+        except yaml.YAMLError as error:
+            self.stop(*_reason(error, self.text, self.kind.noun))
+        if self.problems:
+            raise SpecError(self.problems)
+        return root
+
+    def only_node(self) -> YamlNode:
+        noun, empty = self.kind.noun, f"empty. A {self.kind.noun} needs {self.kind.needs}"
+        next(self.events)  # the start of the stream
+        if isinstance(next(self.events), yaml.StreamEndEvent):
+            self.stop(0, empty)
+        root = self.node(next(self.events), ())
+        next(self.events)  # the end of the document
+        following = next(self.events)
+        if not isinstance(following, yaml.StreamEndEvent):
+            self.stop(following.start_mark.index, f"a second document. Write one {noun} a file")
+        if not isinstance(root.data, dict):
+            given = "a list" if isinstance(root.data, list) else f"the single value {shorten(root.data)}"
+            message = f"{given}, where a {noun} is a mapping. Write 'key: value' lines"
+            self.complain(root.index, empty if root.data is None else message)
+        return root
+
+    def complain(self, index: int, message: str, path: Path = ()) -> None:
+        self.problems.append(problem_at(self.text, index, message, path))
+        if len(self.problems) == MAX_PROBLEMS:
+            raise SpecError(self.problems)
+
+    def stop(self, index: int, message: str) -> NoReturn:
+        raise SpecError([*self.problems, problem_at(self.text, index, message)])
+
+    def bound(self, index: int, size: int, depth: int) -> None:
+        self.count += size
+        if self.count > MAX_NODES:
+            reason = f"more than {MAX_NODES} keys and values, aliases written out"
+            self.stop(index, f"{reason}. Make the {self.kind.noun} smaller")
+        if depth > MAX_DEPTH:
+            self.stop(index, f"nested deeper than {MAX_DEPTH}. Make the {self.kind.noun} flatter")
+
+    def node(self, event: Any, path: Path) -> YamlNode:
+        """The value that starts with this event."""
+        index, name, before = event.start_mark.index, event.anchor, self.count
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(name, index, path)
+        self.anchors[name] = None
+        if event.tag is not None:
+            tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            self.complain(index, f"tag {tag}: tags are not read. Remove it, or quote the value", path)
+        node = YamlNode(None, index, index)
+        if isinstance(event, yaml.ScalarEvent):
+            self.bound(index, 1 + len(event.value) // 100, len(path))  # 100,000 aliases of one long text are 50 GB
+            node.data = self.scalar(event, path)
+        else:
+            self.bound(index, 1, len(path) + 1)
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            node.children = self.items(path) if is_list else self.settings(path)
+            data = {step: child.data for step, child in node.children.items()}
+            node.data = list(data.values()) if is_list else data
+            node.height = 1 + max((child.height for child in node.children.values()), default=0)
+        node.size = self.count - before
+        self.anchors[name] = node
+        return node
+
+    def alias(self, name: str, index: int, path: Path) -> YamlNode:
+        """The anchor's own data and children, at the place of the alias; costs what it would cost written out."""
+        node = self.anchors.get(name)
+        if node is None:
+            reason = "stands inside what it names" if name in self.anchors else "has no anchor above it"
+            self.complain(index, f"alias {shorten('*' + name)} {reason}. Write the value out", path)
+            return YamlNode(None, index, index)
+        self.bound(index, node.size, len(path) + node.height)
+        return replace(node, index=index, key_index=index)
+
+    def items(self, path: Path) -> dict[str | int, YamlNode]:
+        nodes: dict[str | int, YamlNode] = {}
+        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+            nodes[len(nodes)] = self.node(event, (*path, len(nodes)))
+        return nodes
+
+    def settings(self, path: Path) -> dict[str | int, YamlNode]:
+        nodes: dict[str | int, YamlNode] = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.node(event, (*path, "?"))
+            name = key.data if isinstance(key.data, str) else getattr(event, "value", "?")
+            if reason := self.key_trouble(event, key, nodes):
+                self.complain(key.index, reason, (*path, name) if isinstance(key.data, str) else path)
+            event = next(self.events)
+            value = self.node(event, (*path, name))
+            if ":" in name and value.data is None and not getattr(event, "value", "*"):
+                self.complain(key.index, f"no space after the colon. Write {shorten(name.replace(':', ': ', 1))}", path)
+            value.key_index = key.index
+            nodes.setdefault(name, value)
+        return nodes
+
+    def key_trouble(self, event: Any, key: YamlNode, nodes: Mapping[str | int, YamlNode]) -> str:
+        """Why this is no key here; empty if it is one."""
+        if isinstance(key.data, (list, dict)):
+            return "a list or mapping as a key. Use a word"
+        if not isinstance(key.data, str):
+            return f"this key is not text. Quote it: {_in_quotes(getattr(event, 'value', str(key.data)))}"
+        if key.data == "<<" and not getattr(event, "style", None):
+            return "merge keys are not read. Write the settings out, or use a block of your own under 'blocks'"
+        if key.data in nodes:
+            line, column = line_column(self.text, nodes[key.data].key_index)
+            return f"duplicate key, first at line {line}, column {column}. Remove one of the two"
+        return ""
+
+    def scalar(self, event: Any, path: Path) -> str | int | float | bool | None:
+        """Quoted is text; plain is YAML 1.2's null, boolean, decimal number, or else text."""
+        value: str = event.value
+        index = event.start_mark.index
+        if event.style:
+            if not value and (header := _INDENTED.match(self.text, index)):
+                self.complain(header.start(1), _block_of_text(header[1]), path)
+            value = value.replace(FILLER, "")
+            if match := UNPRINTABLE.search(value):  # an escape: a terminal would obey it
+                self.complain(index, unprintable(match[0]), path)
+            return value
+        if value in _CONSTANTS:
+            return _CONSTANTS[value]
+        if not _FLOAT.fullmatch(value):
+            return value
+        if sum(map(str.isdigit, value)) > MAX_DIGITS or isinf(float(value)):
+            self.complain(index, f"number too large, or of more than {MAX_DIGITS} digits. Quote it if it is text", path)
+            return None
+        return int(value) if _INT.fullmatch(value) else float(value)
+
+
+def _in_quotes(text: str) -> str:
+    return f"'{text[:40]}'" if '"' in text else f'"{text[:40]}"'
+
+
+def unprintable(character: str) -> str:
+    """What is said of such a character."""
+    return f"unprintable character U+{ord(character):04X}. Remove it"
+
+
+def _block_of_text(value: str) -> str:
+    return f"{value[0]!r} starts a block of text in YAML. Quote it: {_in_quotes(value)}"
+
+
+def _reason(error: yaml.YAMLError, text: str, noun: str) -> tuple[int, str]:
+    """Where and why the scanner or parser stopped: one line, with the mend, the same for either parser."""
+    index, opened = (
+        min(mark.index, len(text)) if mark else 0
+        for mark in (getattr(error, name, None) for name in ("problem_mark", "context_mark"))
+    )
+    what = f"{getattr(error, 'context', None) or ''}: {getattr(error, 'problem', None) or error}"
+    line = text.rfind("\n", 0, index) + 1
+    tab = text.find("\t", line, index + 1)
+    if tab == index or (tab >= 0 and not text[line:tab].strip(" -")):
+        return tab, "a tab in the indentation. Use spaces"
+    if "block scalar" in what or text[index : index + 1] in (">", "|"):
+        index = opened if "block scalar" in what else index
+        return index, _block_of_text(re.split(r"[#,\]}]", text[index : index + 99].splitlines()[0])[0].strip())
+    if "cannot start any token" in what:
+        return index, f"{text[index]!r} cannot start a value. Quote the value"
+    if "expected ','" in what and not text[index:].strip():
+        return opened, f"{text[opened]!r} is never closed. Add {']' if text[opened] == '[' else '}'!r}"
+    if re.search("block mapping|block collection", what) and text[line:index].strip(" -"):
+        return index, "text after a complete value. Remove it, or quote the whole value"
+    for pattern, at_context, reason in _REASONS:
+        if re.search(pattern, what):
+            place = "line {}, column {}".format(*line_column(text, opened))
+            return opened if at_context else index, reason.format(opened=place, noun=noun)
+    return index, f"not YAML: {what.removeprefix(': ')}"
+
+
+def line_column(text: str, index: int) -> tuple[int, int]:
+    """Of a character, both from 1."""
+    starts = _line_starts(text)
+    line = bisect_right(starts, index)
+    return line, index - starts[line - 1] + 1
+
+
+@lru_cache(maxsize=1)  # 99,000 problems in one text, each counting lines from its top, take eight seconds
+def _line_starts(text: str) -> list[int]:
+    return [0, *(match.end() for match in re.finditer("\n", text))]
+
+
+def problem_at(text: str, index: int, message: str, path: Path = ()) -> Problem:
+    """The problem of a character, with its line and column."""
+    line, column = line_column(text, index)
+    return Problem(path, message, line=line, column=column)

@@ -1,0 +1,154 @@
+"""Reads the text of a spec, YAML or JSON, into plain data that knows where each part of it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from fieldspec.architectures.document.composer import (
+    FILLER,
+    UNPRINTABLE,
+    Kind,
+    YamlNode,
+    compose,
+    line_column,
+    problem_at,
+    unprintable,
+)
+from fieldspec.architectures.document.problems import Path, Problem, SpecError, shorten
+from fieldspec.blocks.errors import FieldspecError
+
+MAX_BYTES = 2**20
+SPEC = Kind("spec", "'input' and 'layers'")
+
+_DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%(?:TAG|YAML)", re.M)
+_DOUBLE_QUOTED_OR_TAB = re.compile(r'"(?:\\.|[^"\\])*+"?|\t', re.S)
+_PAIR_OR_ESCAPE = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\.", re.S | re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Plain data (to be read, not changed: aliases share it) and the place in the text of each part of it.
+
+    `Source(data)`, of a dict that was never text, knows no places.
+    """
+
+    data: dict[str, Any]
+    file: str | None = None
+    text: str = field(default="", repr=False)
+    root: YamlNode | None = field(default=None, repr=False)
+
+    def locate(self, path: Path, at_key: bool = False) -> tuple[int, int] | None:
+        r"""Line and column, from 1, of the value at a path or of its key; if missing, of what should hold it.
+
+        Example:
+            >>> source = read("layers:\n  - conv: {out: 32}")
+            >>> source.locate(("layers", 0, "conv", "out")), source.locate(("layers", 0, "conv", "out"), at_key=True)
+            ((2, 17), (2, 12))
+            >>> source.locate(("layers", 0, "conv", "kernel"))  # the brace
+            (2, 11)
+        """
+        node = self.root
+        if node is None:
+            return None
+        for step in path:
+            if step not in node.children:
+                return line_column(self.text, node.index)
+            node = node.children[step]
+        return line_column(self.text, node.key_index if at_key else node.index)
+
+    def place(self, problem: Problem) -> Problem:
+        """The same problem with its file, line and column."""
+        line, column = self.locate(problem.path, problem.at_key) or (None, None)
+        return replace(problem, file=self.file, line=line, column=column)
+
+
+def read(text: str | bytes, file: str | None = None, *, kind: Kind = SPEC) -> Source:
+    """Reads one spec, or another `kind` of document; JSON is what starts with a brace or bracket.
+
+    Raises:
+        SpecError: Too large, not UTF-8, not YAML (the first error), or YAML with traps in it (all of them).
+    Example:
+        >>> read("{name: on, rate: 1e-3, middle: ~}").data
+        {'name': 'on', 'rate': 0.001, 'middle': None}
+    """
+    try:
+        text = _json_as_yaml(_decode(text))
+        root = compose(text, kind)
+    except SpecError as error:
+        raise SpecError(replace(problem, file=file) for problem in error.problems) from None
+    return Source(root.data, file, text, root)
+
+
+def read_file(path: FilePath, file: str, *, kind: Kind = SPEC) -> Source:
+    """Reads a file, which messages call `file`.
+
+    Raises:
+        FieldspecError: It cannot be opened.
+        SpecError: As `read` does.
+    """
+    try:
+        with path.open("rb") as opened:
+            text = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FieldspecError(f"{file}: {error.strerror}") from None
+    return read(text, file, kind=kind)
+
+
+def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
+    """Plain data means what its JSON means, within the same bounds; a copy, which knows no places."""
+    try:
+        text = json.dumps(data, allow_nan=False, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SpecError([Problem((), f"no plain data: {error}. Use what JSON has")]) from None
+    try:
+        return replace(read(text, kind=kind), root=None)
+    except SpecError as error:
+        raise SpecError(replace(problem, line=None, column=None) for problem in error.problems) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{shorten(value)} of type {type(value).__name__}")
+
+
+def _decode(text: str | bytes) -> str:
+    """At most 1 MiB of printable text without byte order mark and directives."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    if len(data) > MAX_BYTES:
+        message = f"{len(data)} bytes, of which at most {MAX_BYTES} are read. Say repeated layers with 'repeat'"
+        raise SpecError([Problem((), message)])
+    try:
+        text = (text if isinstance(text, str) else data.decode()).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8. Save the file as UTF-8"
+        before = data[: error.start].decode().removeprefix("\ufeff")
+        raise SpecError([problem_at(before, len(before), message)]) from None
+    if match := UNPRINTABLE.search(text):
+        raise SpecError([problem_at(text, match.start(), unprintable(match[0]))])
+    if match := _DIRECTIVE.search(text):  # libyaml compares each %TAG with all before it
+        raise SpecError([problem_at(text, match.start(), "YAML directives ('%...') are not read. Remove the line")])
+    return text
+
+
+def _json_as_yaml(text: str) -> str:
+    r"""JSON in which libyaml finds what JSON means, every character still in its column; other text as it is.
+
+    A tab between tokens becomes a space. The escapes \ud83d\ude00 of one character, which libyaml refuses, become
+    that character and eleven fillers, which are dropped from the value.
+    """
+
+    def character(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        return bytes.fromhex(match[1] + match[2]).decode("utf-16-be") + FILLER * 11
+
+    def token(match: re.Match[str]) -> str:
+        return " " if match[0] == "\t" else _PAIR_OR_ESCAPE.sub(character, match[0])
+
+    return _DOUBLE_QUOTED_OR_TAB.sub(token, text) if text.lstrip()[:1] in ("{", "[") else text

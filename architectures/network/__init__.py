@@ -1,0 +1,1 @@
+"""The network that a spec describes: built, saved, loaded, registered with timm."""

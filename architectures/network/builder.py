@@ -1,0 +1,98 @@
+"""From a spec to its network, the way that timm builds: with a configuration that comes from the analysis."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from timm.models import build_model_with_cfg
+from torch import nn
+
+from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
+from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn, feature_levels
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.layers import Conv
+
+__all__ = ["build", "create", "default_cfg"]
+
+CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}  # of the training set, in 0..1 units
+
+
+def build(
+    spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    num_classes: int | None = None,
+    in_chans: int | None = None,
+    global_pool: str | None = None,
+    drop_rate: float | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> SpecNet:
+    """The network of a spec, untrained, with timm's contract; the settings are SpecNet's.
+
+    Example:
+        >>> net = build("c1c2c3c40", num_classes=100)
+        >>> sum(p.numel() for p in net.parameters())        # 178178 - (132 + 1) * 10 + (132 + 1) * 100
+        190148
+    """
+    spec = load(spec)
+    settings = {"num_classes": num_classes, "in_chans": in_chans, "global_pool": global_pool, "drop_rate": drop_rate}
+    given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
+    net = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec), device=device, dtype=dtype, **given)
+    assert isinstance(net, SpecNet)  # only `features_only` gives something else
+    net._model_args = {"spec": spec, **given}
+    return net
+
+
+def create(
+    spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
+    variant: str,
+    *,
+    pretrained: bool = False,
+    **kwargs: Any,
+) -> nn.Module:
+    """What stands behind `timm.create_model`: `variant` is the registered name, `kwargs` are timm's and SpecNet's."""
+    spec = load(spec)
+    levels = tuple(range(len(feature_levels(spec)))) if kwargs.get("features_only") else ()
+    return build_model_with_cfg(
+        SpecNet,
+        variant,
+        pretrained,
+        feature_cfg={"out_indices": levels, "feature_cls": "getter"},
+        pretrained_filter_fn=checkpoint_filter_fn,
+        spec=spec,
+        **kwargs,
+    )
+
+
+def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None) -> dict[str, Any]:
+    """timm's configuration of a spec, with these weights, or the best that ship for it.
+
+    Mean and deviation are from the weights' card, else those of CIFAR-10, or 1/2 and 1/4 but for three channels.
+    """
+    graph, outputs = spec.trunk()
+    shape = graph.nodes[outputs[-1]].shape
+    convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv)]
+    first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
+    paths = tuple(f"layers.{path}" for path in first)
+    channels = spec.input[0]
+    statistics: dict[str, Any] = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    shipped: dict[str, Any] = {}
+    if weights := weights or next(iter(weights_of(spec.hash)), None):
+        statistics = {key: tuple(weights.card[key]) for key in ("mean", "std")}
+        shipped = {"file": str(weights.path), "label_names": tuple(weights.card["classes"])}
+    return {
+        "input_size": spec.input,
+        "pool_size": shape[1:] if len(shape) == 3 else None,
+        "first_conv": paths[0] if len(paths) == 1 else paths or None,
+        "classifier": "head.fc",
+        "num_classes": spec.head.classes if spec.head else 0,
+        **statistics,
+        **shipped,
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+        "fixed_input_size": False,
+        "license": "mit",
+    }

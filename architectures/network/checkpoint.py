@@ -1,0 +1,131 @@
+"""A checkpoint is a safetensors file that carries its spec: nothing in it is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from fieldspec.architectures.network.specnet import SpecNet
+from fieldspec.architectures.spec.spec import ArchitectureSpec, HeadSpec, load, loads
+from fieldspec.blocks.errors import FieldspecError
+
+__all__ = ["load_card", "load_checkpoint", "save_checkpoint", "spec_of"]
+
+
+def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping[str, Any] | None = None) -> None:
+    """Write weights, buffers and spec of `net` to a safetensors file, whole or not at all.
+
+    The metadata holds the spec's text (`spec`), its hash (`hash`) and the `card`, which is what else is known of the
+    weights: classes, mean, std. A head that was reset since is written down in the spec, so that file and spec agree.
+
+    Raises:
+        FieldspecError: The net is pruned, has no weights yet (meta device), or the file cannot be written.
+    """
+    spec = spec_of(net)
+    state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+    if any(tensor.is_meta for tensor in state.values()):
+        raise FieldspecError(
+            "the net is on the meta device, without weights; call to_empty(device=) and init_weights() first"
+        )
+    metadata = {"format": "pt", "fieldspec": "1", "spec": json.dumps(spec.to_dict()), "hash": spec.hash}
+    if card:
+        metadata["card"] = json.dumps(card)
+    path = Path(path)
+    if path.is_dir():
+        raise FieldspecError(f"{path}: is a folder; give a file's name in it")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(save(state, metadata=metadata))
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise FieldspecError(f"{path}: cannot be written: {_reason(error)}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dict[str, Tensor]]:
+    """Spec and state dict of a checkpoint; ``build(spec).load_state_dict(state)`` is the network again.
+
+    Raises:
+        FieldspecError: No such file, no safetensors file, not one of fieldspec's, or spec and tensors disagree.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FieldspecError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+    except (OSError, SafetensorError) as error:
+        raise FieldspecError(f"{path}: is no whole safetensors file: {_reason(error)}") from None
+    if "spec" not in metadata or "hash" not in metadata:
+        raise FieldspecError(f"{path}: carries no spec; write checkpoints with fieldspec build or save_checkpoint")
+    try:
+        spec = loads(metadata["spec"], name=f"the spec in {path.name}")
+    except FieldspecError as error:
+        raise FieldspecError(f"{path}: {error}") from None
+    if spec.hash != metadata["hash"]:
+        raise FieldspecError(
+            f"{path}: the hash of its spec is {spec.hash[:12]}, but {metadata['hash'][:12]} is written there; "
+            "the spec was edited, or read by another version of fieldspec"
+        )
+    _check_fit(path, spec, state)
+    return spec, state
+
+
+def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a checkpoint says of its weights besides their spec; empty where it says nothing.
+
+    Raises:
+        FieldspecError: No whole safetensors file, or its card is no JSON.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise FieldspecError(f"{path}: has no card that can be read: {_reason(error)}") from None
+    return card
+
+
+def spec_of(net: SpecNet) -> ArchitectureSpec:
+    """The spec of a net as it stands, with the head that it has now.
+
+    Raises:
+        FieldspecError: The net is pruned, or has a classifier without pooling; no spec says that.
+    """
+    if len(net.items) != len(net.spec.items):
+        raise FieldspecError("the net is pruned, so its spec no longer describes it; save it before pruning")
+    pool: Any = net.head.global_pool.pool_type  # a word of the spec's, but for timm's `fast` before it
+    pool = "avg" if pool == "fast" else pool.removeprefix("fast")
+    if net.num_classes and not pool:
+        raise FieldspecError("a classifier without pooling has no spec; reset_classifier(n, 'avg') first")
+    bias = net.spec.head.bias if net.spec.head else True
+    head = HeadSpec(pool, net.num_classes, net.drop_rate, bias) if pool else None
+    if head == net.spec.head:
+        return net.spec
+    document = {key: value for key, value in net.spec.to_dict().items() if key != "head"}
+    return load({**document, "head": asdict(head)} if head else document)
+
+
+def _check_fit(path: Path, spec: ArchitectureSpec, state: dict[str, Tensor]) -> None:
+    """Raise unless names and shapes are those of the spec's network, made without memory."""
+    expected = {name: tensor.shape for name, tensor in SpecNet(spec, device=torch.device("meta")).state_dict().items()}
+    for name in sorted({*expected, *state}):
+        given = state[name].shape if name in state else None
+        if given != expected.get(name):
+            has = "is missing" if given is None else f"is {tuple(given)}"
+            needs = f"the spec needs {tuple(expected[name])}" if name in expected else "the spec has no such tensor"
+            raise FieldspecError(f"{path}: tensor {name!r} {has}, {needs}")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]

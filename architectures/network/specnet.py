@@ -1,0 +1,344 @@
+"""The network that a spec describes, as a torch module that meets timm's contract."""
+# Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Optional, Union
+
+import torch
+from timm.models._features import feature_take_indices  # the only home it has
+from torch import Tensor, fx, nn
+
+from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
+from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
+from fieldspec.blocks.containers import Chain, Parallel, check_name
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Merge, Shape
+from fieldspec.blocks.leaves import GlobalPool
+from fieldspec.blocks.modules import to_module
+
+__all__ = ["ClassifierHead", "SpecNet", "checkpoint_filter_fn", "feature_levels"]
+
+
+class SpecNet(nn.Module):
+    """The network of a spec: `layers`, generated from its items, and `head`.
+
+    Each item of the spec is a submodule of `layers` under its id, so that every path below `layers` is the id of
+    a node in the spec's layer graph.
+
+    Args:
+        spec: A loaded spec, or what `load` takes: a catalogue name, a path, a dict.
+        num_classes: Classes of the head; 0 leaves the classifier out. The spec's unless given.
+        in_chans: Channels of the input. The spec's unless given; the first layers are resized where it differs.
+        global_pool: Any pooling of timm's SelectAdaptivePool2d; with `''` the map stays, and a classifier then
+            gives a map of logits. The spec's unless given; `''` without a head, `avg` where one is added.
+        drop_rate: Dropout before the classifier. The spec's unless given.
+        device: Where the weights are made; `meta` makes none.
+        dtype: Type of the weights.
+
+    Raises:
+        FieldspecError: The spec is invalid, also for `in_chans`; an item's name is one of torch's own.
+    """
+
+    def __init__(
+        self,
+        spec: Any,
+        *,
+        num_classes: int | None = None,
+        in_chans: int | None = None,
+        global_pool: str | None = None,
+        drop_rate: float | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        spec = load(spec)
+        if in_chans is not None and in_chans != spec.input[0]:
+            spec = load({**spec.to_dict(), "input": [in_chans, *spec.input[1:]]})
+        self.spec: ArchitectureSpec = spec
+        graph, outputs = spec.trunk()
+        self.feature_info = feature_levels(spec)
+        modules = {level["module"] for level in self.feature_info}
+        self.items = tuple(dataclasses.replace(item, tap=f"layers.{item.id}" in modules) for item in spec.items)
+        self.in_chans = spec.input[0]
+        self.num_features = self.feature_info[-1]["num_chs"]
+        self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
+        self.flat = len(graph.nodes[outputs[-1]].shape) == 1  # the layers end in a vector, so nothing is left to pool
+        self.layers = _trunk(
+            self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}
+        )
+        if num_classes is None:
+            num_classes = spec.head.classes if spec.head else 0
+        if global_pool is None:
+            global_pool = spec.head.pool if spec.head else self._pool_of_added_head(num_classes)
+        self.head = self._new_head(num_classes, global_pool, device=device, dtype=dtype)
+        self.num_classes = num_classes
+        self.head_hidden_size = self.head.num_features
+
+    # ------------------------------------------------------------------------------------------ forward
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """(batch, in_chans, height, width) -> (batch, num_features, height / reduction, width / reduction)."""
+        return self.layers(x)[-1]  # type: ignore[no-any-return]
+
+    def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(batch, num_features, height, width) -> (batch, num_classes), or (batch, head_hidden_size)."""
+        return self.head(x, pre_logits=pre_logits)  # type: ignore[no-any-return]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, in_chans, height, width) -> (batch, num_classes)."""
+        return self.forward_head(self.forward_features(x))
+
+    @torch.jit.export
+    def forward_intermediates(
+        self,
+        x: Tensor,
+        indices: Optional[Union[int, list[int]]] = None,  # noqa: UP007, UP045  # TorchScript reads no `|` here
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> Union[list[Tensor], tuple[Tensor, list[Tensor]]]:  # noqa: UP007
+        """(batch, in_chans, height, width) -> [(batch, num_chs, height / reduction, width / reduction), ...].
+
+        Args:
+            x: Images.
+            indices: Levels of `feature_info`: the last n for a number, all for None.
+            norm: Without effect: the levels are the layers' outputs as they are.
+            stop_early: Without effect: `prune_intermediate_layers` shortens the network for good.
+            output_fmt: NCHW, the only one.
+            intermediates_only: Only the levels, without what `forward_features` returns before them.
+        """
+        if output_fmt != "NCHW":
+            raise ValueError("output_fmt must be NCHW")
+        levels = self.layers(x)
+        take, _ = feature_take_indices(len(levels), indices)
+        intermediates = [levels[i] for i in take]
+        if intermediates_only:
+            return intermediates
+        return levels[-1], intermediates
+
+    # ----------------------------------------------------------------------------------------- surgery
+
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Keep what the levels `indices` need, and no classifier; returns their indices from the front.
+
+        `forward` then gives the last kept level's map, or its pooled vector after a `reset_classifier`.
+        """
+        take, last = feature_take_indices(len(self.feature_info), indices)
+        cut = last < len(self.feature_info) - 1
+        if cut:
+            end = [at for at, item in enumerate(self.items) if item.tap][last] + 1
+            last_kept = self.items[end - 1].id
+            self._rewire(_needed(self.items[:end]))
+            self.feature_info = self.feature_info[: last + 1]
+            self.num_features = self.feature_info[-1]["num_chs"]
+            graph, outputs = self.spec.trunk()
+            output = outputs[[item.id for item in self.spec.items].index(last_kept)]
+            self.flat = len(graph.nodes[output].shape) == 1
+        if cut or prune_head:
+            self.reset_classifier(0, "")
+        return list(take)
+
+    def get_classifier(self) -> nn.Module:
+        """The linear layer, an identity where there is none."""
+        return self.head.fc
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """A fresh classifier of `num_classes` on the same device, in the same dtype and mode; 0 for none."""
+        if global_pool is None:
+            pool = self.head.global_pool.pool_type
+            global_pool = pool if pool or self.spec.head else self._pool_of_added_head(num_classes)
+        weight = next(self.parameters(), torch.empty(0))
+        head = self._new_head(num_classes, global_pool, device=weight.device, dtype=weight.dtype)
+        self.head = head.train(self.training)
+        self.num_classes = num_classes
+        self.head_hidden_size = head.num_features
+
+    def _rewire(self, items: Sequence[Item]) -> None:
+        """Generate `layers` anew from the modules that it has."""
+        layers = _trunk(items, {item.id: self.layers.get_submodule(item.id) for item in items})
+        for module in layers.modules():
+            if isinstance(module, Layers) or type(module) is nn.Module:  # what holds them is new
+                module.training = self.training
+        self.items, self.layers = tuple(items), layers
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch
+        self._rewire(self.items)  # pickle gives a plain GraphModule back
+
+    def _pool_of_added_head(self, num_classes: int) -> str:
+        return "avg" if num_classes and not self.flat else ""
+
+    def _new_head(self, num_classes: int, pool: str, **factory: Any) -> "ClassifierHead":
+        if pool and self.flat:
+            raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
+        if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
+            raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
+        bias = self.spec.head.bias if self.spec.head else True
+        return ClassifierHead(self.num_features, num_classes, pool, drop_rate=self.drop_rate, bias=bias, **factory)
+
+    # ---------------------------------------------------------------------------------------- training
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Parameter groups for layer-wise decay: one an item, or with `coarse` one a feature level; then the head."""
+        groups, level = [], 0
+        for number, item in enumerate(self.items):
+            path = re.escape(f"layers.{item.id}.")
+            groups.append((f"^{path}", (level if coarse else number,)))
+            level += item.tap
+        return {"layers": groups}
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Recompute each block in the backward pass instead of keeping what is inside it."""
+        for item in self.items:
+            block = self.layers.get_submodule(item.id)
+            if isinstance(block, Chain | Parallel):
+                block.grad_checkpointing = enable
+
+    def no_weight_decay(self) -> set[str]:
+        """Parameters to be left out of weight decay, by name: none beside the biases and norms that timm finds."""
+        return set()
+
+    def init_weights(self) -> None:
+        """Fresh weights and buffers, torch's own initialization; also after `to_empty`."""
+        for module in self.modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+
+    # What timm stores to rebuild the model from config.json: the spec itself, not where it was read from.
+    __jit_unused_properties__ = ["_model_args"]  # noqa: RUF012  # torch's own form
+
+    @property
+    def _model_args(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = self.__dict__.get("_arguments", {})
+        return arguments
+
+    @_model_args.setter
+    def _model_args(self, arguments: dict[str, Any]) -> None:
+        spec = arguments.get("spec", {})
+        portable = arguments if isinstance(spec, dict) else {**arguments, "spec": load(spec).to_dict()}
+        self.__dict__["_arguments"] = portable
+
+
+class ClassifierHead(nn.Module):
+    """Global pooling, dropout, classifier, under the names of timm's ClassifierHead.
+
+    Beside timm's: a classifier without bias, and without pooling a map of logits.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        pool_type: str = "avg",
+        *,
+        drop_rate: float = 0.0,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.global_pool = GlobalPool(pool_type)
+        self.num_features: int = in_features * self.global_pool.feat_mult()  # type: ignore[no-untyped-call]  # timm
+        self.flatten = nn.Flatten() if pool_type else nn.Identity()
+        self.drop = nn.Dropout(drop_rate)
+        classified = num_classes > 0
+        self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype) if classified else nn.Identity()
+        self.unpooled = classified and not pool_type
+
+    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
+        """(batch, in_features, height, width) -> (batch, num_classes), or (batch, num_features) before the last."""
+        x = self.drop(self.flatten(self.global_pool(x)))
+        if pre_logits:
+            return x
+        if self.unpooled:
+            return self.fc(x.movedim(1, -1)).movedim(-1, 1)  # type: ignore[no-any-return]
+        return self.fc(x)  # type: ignore[no-any-return]
+
+
+def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[str, Any]:
+    """The tensors of a training checkpoint under the names of `model`: unwrapped, without wrappers' prefixes."""
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
+        if isinstance(state_dict.get(key), Mapping):
+            state_dict = state_dict[key]
+            break
+    for prefix in ("_orig_mod.", "module.", "model.", "net."):
+        if state_dict and all(name.startswith(prefix) for name in state_dict):
+            state_dict = {name.removeprefix(prefix): value for name, value in state_dict.items()}
+    return state_dict
+
+
+def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
+    """timm's `feature_info`: channels, reduction and module of each feature level.
+
+    The levels are the tapped items; timm wants reductions that never fall, so that of a decoder's and an encoder's
+    level only the later counts, and the last always does.
+
+    The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
+    spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
+    """
+    graph, outputs = spec.trunk()
+    fields = receptive_field(graph)
+    levels: list[dict[str, Any]] = []
+    for item, output in reversed(list(zip(spec.items, outputs, strict=True))):
+        if item.tap:
+            shape = graph.nodes[output].shape
+            reduction = max(1, _reduction(fields[output], shape, spec.input))
+            if not levels or reduction <= levels[0]["reduction"]:
+                levels.insert(0, {"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
+    return levels
+
+
+def _reduction(field: Field, shape: Shape, input_shape: Shape) -> int | Fraction:
+    """The smaller of the two axes'."""
+    reductions = []
+    for axis, size in enumerate(input_shape[1:]):
+        units = shape[1 + axis] if len(shape) == 3 else 1
+        reduction = field.jump[axis] or 1 if field.axes else 1  # 0 where all units read the same
+        while units * 2 * reduction <= size:
+            reduction *= 2
+        reductions.append(reduction)
+    return min(reductions)
+
+
+class Layers(fx.GraphModule):
+    """Code generated from items: (batch, in_chans, height, width) -> the outputs of the tapped ones, in order."""
+
+    def __init__(self, root: nn.Module, graph: fx.Graph, class_name: str = "Layers") -> None:
+        # torch.jit.script reads this source, and would warn of the annotations in GraphModule's
+        super().__init__(root, graph, class_name)
+
+
+def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module]) -> Layers:
+    trunk, graph = Layers(nn.Module(), fx.Graph()), fx.Graph()
+    values = [graph.placeholder("x")]
+    for item in items:
+        for name in item.id.split("."):
+            check_name(name)
+        trunk.add_submodule(item.id, modules[item.id])
+        inputs = [values[source] for source in item.sources]
+        argument = inputs if isinstance(item.block, Merge) else inputs[0]
+        values.append(graph.call_module(item.id, (argument,)))
+    graph.output([value for item, value in zip(items, values[1:], strict=True) if item.tap])
+    trunk.graph = graph
+    return trunk
+
+
+def _needed(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The items that a tap depends on, with their sources renumbered."""
+    wanted = {number for number, item in enumerate(items, 1) if item.tap}
+    for number in range(len(items), 0, -1):
+        if number in wanted:
+            wanted.update(items[number - 1].sources)
+    kept = [0, *sorted(wanted - {0})]
+    place = {number: at for at, number in enumerate(kept)}
+    return tuple(
+        dataclasses.replace(items[number - 1], sources=tuple(place[source] for source in items[number - 1].sources))
+        for number in kept[1:]
+    )

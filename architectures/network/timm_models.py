@@ -1,0 +1,62 @@
+"""Registers the catalogue with timm when it is imported, and `fieldspec` for any other spec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from timm.models import generate_default_cfgs, is_model, model_entrypoint, register_model
+from torch import nn
+
+from fieldspec.architectures.network.builder import create, default_cfg
+from fieldspec.architectures.network.pretrained import weights_of
+from fieldspec.architectures.spec import catalogue
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+
+__all__ = ["default_cfgs", "fieldspec"]
+
+
+def _cfgs(name: str) -> dict[str, Any]:
+    """By name and tag, the weights that are taken without a tag first; the bare name where none ship."""
+    spec = load(name)
+    return {f"{name}.{one.tag}": default_cfg(spec, one) for one in weights_of(spec.hash)} or {name: default_cfg(spec)}
+
+
+default_cfgs = generate_default_cfgs({key: cfg for name in catalogue.list_models() for key, cfg in _cfgs(name).items()})
+
+
+def fieldspec(
+    pretrained: bool = False,
+    *,
+    spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
+    pretrained_cfg: Any = None,
+    **kwargs: Any,
+) -> nn.Module:
+    """The network of any spec: a dict, a path or a catalogue name; a dict lands in the hub's config.json as it is."""
+    spec = load(spec)
+    cfg = pretrained_cfg or default_cfg(spec)
+    return create(spec, "fieldspec", pretrained=pretrained, pretrained_cfg=cfg, **kwargs)
+
+
+def _entry_point(name: str) -> Callable[..., nn.Module]:
+    def entry_point(pretrained: bool = False, **kwargs: Any) -> nn.Module:
+        return create(name, name, pretrained=pretrained, **kwargs)
+
+    entry_point.__name__ = entry_point.__qualname__ = name
+    entry_point.__doc__ = f"The catalogue's {name}; the keywords are timm's and SpecNet's."
+    return entry_point
+
+
+def _register(entry_point: Callable[..., nn.Module]) -> None:
+    """Register, but not again what an earlier import of this module registered: timm would warn of a conflict."""
+    name = entry_point.__name__
+    if not is_model(name) or model_entrypoint(name).__module__ != __name__:
+        register_model(entry_point)
+
+
+_register(fieldspec)
+for _name in catalogue.list_models():
+    globals()[_name] = _entry_point(_name)
+    _register(globals()[_name])
+__all__ = sorted({*__all__, *catalogue.list_models()})  # the catalogue is known only now

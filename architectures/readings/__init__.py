@@ -1,0 +1,1 @@
+"""What one asks of a spec or of any module: report, constraints, comparison, proof."""

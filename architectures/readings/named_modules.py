@@ -1,0 +1,127 @@
+"""Networks that this project did not build, by the name that one types: `timm:resnet50`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from fieldspec.architectures.readings.reports import MODULE_NAME
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Shape
+
+
+def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
+    """The network of this name with random weights, and the input that it is meant for.
+
+    Args:
+        text: `timm:resnet50`, `torchvision:googlenet`, `my_package.nets:make` (a class, a function, or a module
+            made already), each with settings: `timm:resnet50,output_stride=8`.
+        weights: False for a network on the meta device, where its constructor allows that.
+
+    Raises:
+        FieldspecError: There is no such network, or it cannot be made so.
+    Example:
+        >>> net, shape = named_module("timm:resnet18,in_chans=1", weights=False)
+        >>> shape, net.conv1.weight.shape[1]
+        ((3, 224, 224), 1)
+    """
+    found = MODULE_NAME.fullmatch(text)
+    if found is None:
+        raise FieldspecError(f"{text!r} names no network; write timm:NAME, torchvision:NAME or package.module:FACTORY")
+    home, name = found["home"], found["name"]
+    settings = _settings(found["settings"])
+    maker = {"timm": _timm, "torchvision": _torchvision}.get(home, _imported(home))
+    make = maker(name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torchvision's, of weights that nobody asked for
+            net = _without_weights(make, settings) if not weights else make(**settings)
+    except Exception as error:  # whatever somebody's constructor raises
+        raise FieldspecError(f"{text}: cannot be made: {_said(error)}") from error
+    if not isinstance(net, nn.Module):
+        raise FieldspecError(f"{text}: gives a {type(net).__name__} and not an nn.Module")
+    return net, own_input(net, name)
+
+
+def own_input(net: nn.Module, name: str = "") -> Shape:
+    """The input that a network is meant for: its own word for it, else 3 x 224 x 224."""
+    size = (getattr(net, "pretrained_cfg", None) or {}).get("input_size")
+    if size is not None:
+        return tuple(size)
+    return (3, 299, 299) if "inception" in name else (3, 224, 224)
+
+
+def _settings(text: str) -> dict[str, Any]:
+    import yaml
+
+    pairs = [part.split("=", 1) for part in text.split(",")[1:]]
+    try:
+        return {key: yaml.safe_load(value) for key, value in pairs}
+    except yaml.YAMLError:
+        raise FieldspecError(
+            f"{text.lstrip(',')!r}: is no list of settings such as in_chans=1,output_stride=8"
+        ) from None
+
+
+def _without_weights(make: Callable[..., Any], settings: dict[str, Any]) -> Any:
+    try:
+        with torch.device("meta"):
+            return make(**settings)
+    except (RuntimeError, NotImplementedError):  # a constructor that computes with its weights
+        return make(**settings)
+
+
+def _timm(name: str) -> Callable[..., Any]:
+    import timm
+
+    if not timm.is_model(name):
+        raise FieldspecError(f"timm has no model {name!r}{_close(name, timm.list_models())}")
+    return lambda **settings: timm.create_model(name, **settings)
+
+
+def _torchvision(name: str) -> Callable[..., Any]:
+    import torchvision
+
+    if name not in torchvision.models.list_models():
+        raise FieldspecError(f"torchvision has no model {name!r}{_close(name, torchvision.models.list_models())}")
+    defaults = {"weights": None}
+    if name in torchvision.models.list_models(torchvision.models.segmentation):
+        defaults["weights_backbone"] = None
+    return lambda **settings: torchvision.models.get_model(name, **defaults, **settings)
+
+
+def _said(error: Exception) -> str:
+    """An error in one line; its kind, where that says more than its words."""
+    text = (str(error).splitlines() or [""])[0]
+    return text if isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text else repr(error)
+
+
+def _close(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=3)
+    return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _imported(home: str) -> Callable[[str], Callable[..., Any]]:
+    def find(name: str) -> Callable[..., Any]:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it
+        try:
+            module = importlib.import_module(home.removesuffix(".py").replace("/", ".").replace("\\", "."))
+        except Exception as error:  # whatever somebody's module raises
+            raise FieldspecError(f"{home}: cannot be imported: {_said(error)}") from error
+        finally:
+            sys.path.pop(0)
+        try:
+            made = getattr(module, name)
+        except AttributeError:
+            raise FieldspecError(f"{home} has no {name!r}{_close(name, dir(module))}") from None
+        return (lambda: made) if isinstance(made, nn.Module) else made
+
+    return find

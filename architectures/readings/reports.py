@@ -1,0 +1,90 @@
+"""What one asks of a spec: its report, its broken constraints."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from fieldspec.analysis.report.report import Report, report_of
+from fieldspec.architectures.spec.constraints import ConstraintResult, evaluate_constraints
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
+
+if TYPE_CHECKING:
+    from torch import nn
+    from typing_extensions import TypeIs
+
+SpecLike = ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]
+MODULE_NAME = re.compile(r"(?P<home>[\w./\\-]+):(?P<name>[\w.]+)(?P<settings>(,\w+=[^,]*)*)")
+Analyzable: TypeAlias = "SpecLike | nn.Module"
+InputSize = Sequence[int] | Sequence[Sequence[int]]
+
+
+def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Report:
+    """Parameters, multiply-adds, memory and receptive field of every layer, without a weight.
+
+    Args:
+        source: A loaded spec, a catalogue name, the path of a file, plain data, or any PyTorch module, which is
+            run once without values and left as it is.
+        input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
+            A list of them for a module of several inputs.
+
+    Raises:
+        SpecError: The spec cannot be used.
+        FieldspecError: The module does not run on such an input.
+    Example:
+        >>> report = analyze("c1c2c3c40")
+        >>> report.params, report.macs, report.features.receptive_field
+        (178178, 21766440, (47, 47))
+        >>> import torchvision
+        >>> report = analyze(torchvision.models.resnet18(), input_size=(3, 224, 224))
+        >>> report.features.receptive_field, report["layer1"].receptive_field
+        ((435, 435), (43, 43))
+    """
+    if is_module(source):
+        return _of_module(source, input_size)
+    loaded = load(source)
+    if input_size is not None:
+        loaded = load(
+            {**loaded.to_dict(), "input": list(input_size) if isinstance(input_size, Sequence) else input_size}
+        )
+    return report_of(loaded.graph(), loaded.name)
+
+
+def is_module_name(text: str) -> bool:
+    """Whether a text is `timm:NAME`, `torchvision:NAME` or `package.module:FACTORY`, with or without settings."""
+    return MODULE_NAME.fullmatch(text) is not None and not os.path.exists(text)
+
+
+def is_module(source: Any) -> TypeIs[nn.Module]:
+    """Whether `source` is a module, without loading torch to know."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(source, torch.nn.Module)
+
+
+def _of_module(module: nn.Module, input_size: InputSize | None) -> Report:
+    from fieldspec.analysis.trace import report_of_module
+
+    if input_size is None:
+        own = (getattr(module, "pretrained_cfg", None) or {}).get("input_size")
+        if own is None:
+            raise FieldspecError(
+                f"{type(module).__name__} does not say what its input is; give input_size=(channels, height, width)"
+            )
+        input_size = tuple(own)
+    return report_of_module(module, input_size)
+
+
+def check(spec: SpecLike) -> list[ConstraintResult]:
+    """The constraints that a spec breaks; empty when all hold.
+
+    Example:
+        >>> [str(verdict) for verdict in check({"input": [3, 32, 32], "layers": [{"conv": {"out": 8}}],
+        ...                                     "constraints": {"receptive_field": "> 44"}})]
+        ['receptive_field: needs > 44, has 3']
+    """
+    loaded = load(spec)
+    return [verdict for verdict in evaluate_constraints(loaded.constraints, analyze(loaded)) if not verdict.holds]

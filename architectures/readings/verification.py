@@ -1,0 +1,165 @@
+"""A network measured, and compared with what is claimed of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from fieldspec.analysis.proof.proof import Check, prove
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.tables import SCHEMA, by, portable
+from fieldspec.architectures.readings.reports import Analyzable, InputSize, analyze, is_module
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.layers import Merge
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Every number of a report beside what was measured on the network."""
+
+    name: str
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the network ran and no number was refuted; what cannot be measured is shown, and does not count."""
+        return not any(check.verdict in ("refuted", "failed") for check in self.checks)
+
+    def count(self, verdict: str) -> int:
+        """How many checks came out so."""
+        return sum(check.verdict == verdict for check in self.checks)
+
+    def __str__(self) -> str:
+        proved = Counter(check.what for check in self.checks if check.verdict == "proved")
+        asked = Counter(check.what for check in self.checks)
+        lines = [f"{self.name}: {self.count('proved')} of {len(self.checks)} numbers proved"]
+        lines += [f"  {what}: {_total(self.checks, what)}{proved[what]} of {asked[what]}" for what in asked]
+        fields = [check for check in self.checks if check.layer and check.what in ("receptive_field", "jump", "start")]
+        width = max((len(check.layer) for check in fields), default=0)
+        for layer in dict.fromkeys(check.layer for check in fields):
+            told = [f"{_WORDS[check.what]} {_pair(check)}" for check in fields if check.layer == layer]
+            lines.append(f"  {layer:<{width}}  {', '.join(told)}")
+        return "\n".join([*lines, *(str(check) for check in self.checks if check.verdict != "proved")])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with a `schema` number; fractions as text."""
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "ok": self.ok,
+            "proved": self.count("proved"),
+            "refuted": self.count("refuted"),
+            "failed": self.count("failed"),
+            "not_proved": self.count("not proved"),
+            "checks": [portable(asdict(check)) for check in self.checks],
+        }
+
+
+def verify(
+    source: Analyzable, *, input_size: InputSize | None = None, layers: Collection[str] | None = None, name: str = ""
+) -> Verification:
+    """Builds a spec's network, or takes any module, measures it, and compares every number of the report.
+
+    The receptive field is measured for every tapped layer, every merge and the features of a spec; of a module for
+    the last layer of every map size on the way to the features.
+
+    Args:
+        source: A spec as `analyze` takes it, or any PyTorch module, which is left as it is.
+        input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
+        layers: Ids, or paths of a module's parts, whose receptive field is measured instead.
+        name: Of a module; its class unless given.
+
+    Raises:
+        SpecError: The spec cannot be used.
+        FieldspecError: The module does not run on such an input, or has no such layer.
+    Example:
+        >>> verification = verify({"input": [3, 16, 16], "layers": [{"conv": {"out": 8}}], "head": {"classes": 2}})
+        >>> verification.ok, verification.count("not proved")
+        (True, 0)
+    """
+    report = analyze(source, input_size=input_size)
+    if is_module(source):
+        chosen = _stages(report) if layers is None else _known(report, layers)
+        return Verification(name or report.name, tuple(prove(source, report, layers=chosen)))
+    from fieldspec.architectures.network.builder import build
+
+    loaded = load(source)
+    merges = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)]
+    chosen = [*merges, *tapped(loaded)] if layers is None else _known(report, layers)
+    checks = prove(build(loaded), report, path_of=module_path, layers=chosen)
+    return Verification(loaded.name, tuple(checks))
+
+
+def _known(report: Report, layers: Collection[str]) -> list[str]:
+    known = {*report.module_outputs, *(layer.id for layer in report.layers)}
+    for layer in layers:
+        if layer not in known:
+            close = get_close_matches(layer, known, n=1)
+            raise FieldspecError(
+                f"{report.name} has no layer {layer!r}" + (f". Did you mean {close[0]!r}?" if close else "")
+            )
+    return list(layers)
+
+
+def _stages(report: Report) -> list[str]:
+    """The features, and the last layer that a module returns of every larger map on the way to them."""
+    keys: dict[int, str] = {}
+    for key, index in report.module_outputs.items():
+        if key:
+            keys.setdefault(index, key)
+    found = [report.features.id]
+    at = report.features
+    while at.inputs:
+        (index, *_) = at.inputs
+        before = report.layers[index]
+        if before.shape[1:] != at.shape[1:]:
+            while index not in keys and report.layers[index].inputs:
+                (further, *_) = report.layers[index].inputs
+                if report.layers[further].shape[1:] != before.shape[1:]:
+                    break
+                index = further
+            if index in keys:
+                found.append(keys[index])
+        at = before
+    return found[::-1]
+
+
+def module_path(id: str) -> str:
+    """The path in the built network of the layer with this id.
+
+    Example:
+        >>> module_path("conv1.norm"), module_path("head.fc")
+        ('layers.conv1.norm', 'head.fc')
+    """
+    return id if id == "head" or id.startswith("head.") else f"layers.{id}"
+
+
+def tapped(spec: ArchitectureSpec) -> list[str]:
+    """Ids of the layers that give the feature levels."""
+    graph, outputs = LayerGraph(list(spec.graph().nodes[:1])), [0]
+    for item in spec.items:
+        outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
+    return [graph.nodes[outputs[n]].id for n, item in enumerate(spec.items, 1) if item.tap]
+
+
+_WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}
+
+
+def _pair(check: Check) -> str:
+    """What is claimed, and what was measured: `47 (measured 47)`."""
+    claimed, measured = (
+        by(value) if isinstance(value, tuple) and value else "unknown" if value is None else str(value)
+        for value in (check.claimed, check.measured)
+    )
+    return f"{claimed} (measured {measured})" if check.measured is not None else f"{claimed} ({check.verdict})"
+
+
+def _total(checks: tuple[Check, ...], what: str) -> str:
+    """The number itself where there is one for the whole network."""
+    whole = [check for check in checks if check.what == what and not check.layer]
+    return f"{whole[0].measured:,}, " if whole and isinstance(whole[0].measured, int) else ""

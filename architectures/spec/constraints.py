@@ -1,0 +1,159 @@
+"""What a spec promises, and which promises a report breaks."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, get_args
+
+from fieldspec.analysis.report.layer_properties import Property
+from fieldspec.analysis.report.report import Report
+from fieldspec.architectures.document.problems import Path, Problems, mend
+from fieldspec.architectures.document.validation import written
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+PROPERTIES: tuple[str, ...] = get_args(Property)
+COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([kMG]?)\s*")
+
+# What can be compared, and where a report holds it; None is a number that is not proven.
+MEASURES: dict[str, Callable[[Report], Any]] = {
+    "receptive_field": lambda report: min(report.features.receptive_field) if report.features.is_proven else None,
+    "params": lambda report: report.params,
+    "macs": lambda report: report.macs,
+    "memory": lambda report: report.peak_bytes(),
+    "weight_bytes": lambda report: report.weight_bytes(),
+    "feature_size": lambda report: min(report.features.shape[1:], default=1),
+}
+NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One comparison: ``params < 200000``."""
+
+    name: str
+    relation: str
+    limit: Fraction
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value` keeps it; a number that is not proven (None) never does."""
+        return value is not None and OPERATORS[self.relation](value, self.limit)
+
+    def __str__(self) -> str:
+        return f"{self.relation} {_decimal(self.limit)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """All that a spec promises."""
+
+    comparisons: tuple[Constraint, ...] = ()
+    uses: tuple[str, ...] = ()
+    forbids: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The normal form: comparisons as text, in the order of the list of measures."""
+        data: dict[str, Any] = {}
+        for name in MEASURES:
+            texts = [str(comparison).replace(",", "") for comparison in self.comparisons if comparison.name == name]
+            if texts:
+                data[name] = ", ".join(texts)
+        for word, names in (("uses", self.uses), ("forbids", self.forbids)):
+            if names:
+                data[word] = list(names)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintResult:
+    """A constraint, what the network has, and whether that keeps it."""
+
+    name: str
+    needs: str
+    has: str
+    holds: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}: needs {self.needs}, has {self.has}"
+
+
+def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -> Constraints:
+    """The constraints of a spec's section; what is wrong with it goes to `problems`."""
+    comparisons: list[Constraint] = []
+    names: dict[str, tuple[str, ...]] = {"uses": (), "forbids": ()}
+    for key, value in data.items():
+        if key in MEASURES:
+            found = _comparisons(key, value)
+            comparisons.extend(found)
+            if not found:
+                problems.add((*path, key), f"needs {NEEDS}, gets {written(value)}{_quoted(key, value)}")
+        elif key in names:
+            names[key] = _properties(value, (*path, key), problems)
+        else:
+            problems.add((*path, key), f"unknown constraint.{mend(key, [*MEASURES, *names])}", at_key=True)
+    for index, name in enumerate(names["forbids"]):
+        if name in names["uses"]:
+            problems.add((*path, "forbids", index), f"{name!r} stands under uses as well. Remove one of the two")
+    return Constraints(tuple(comparisons), names["uses"], names["forbids"])
+
+
+def evaluate_constraints(constraints: Constraints, report: Report) -> list[ConstraintResult]:
+    """Every constraint with its verdict, in the order that the spec has them."""
+    verdicts = []
+    for constraint in constraints.comparisons:
+        value = MEASURES[constraint.name](report)
+        has = f"{value:,}" if value is not None else f"no proven number ({report.features.status})"
+        verdicts.append(ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value)))
+    for name in constraints.uses:
+        used = name in report.properties
+        verdicts.append(ConstraintResult("uses", name, name if used else "none", used))
+    for name in constraints.forbids:
+        layers = report.properties.get(name, ())
+        has = "none" if not layers else f"{', '.join(layers[:3])}{' ...' if len(layers) > 3 else ''}"
+        verdicts.append(ConstraintResult("forbids", f"no {name}", has, not layers))
+    return verdicts
+
+
+def _comparisons(name: str, value: Any) -> list[Constraint]:
+    """The parts of ``"> 44, < 100"``; empty where one of them is no comparison."""
+    if not isinstance(value, str):
+        return []
+    matches = [COMPARISON.fullmatch(part) for part in value.split(",")]
+    return (
+        [Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None]
+        if all(matches)
+        else []
+    )
+
+
+def _quoted(name: str, value: Any) -> str:
+    """The mend of a bare number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    relation = ">" if name in ("receptive_field", "feature_size") else "<"
+    return f'. Say how it compares: "{relation} {value}"' if is_number else ""
+
+
+def _properties(value: Any, path: Path, problems: Problems) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        problems.add(path, f"needs a list of properties such as [dilated], gets {written(value)}")
+        return ()
+    for index, name in enumerate(value):
+        if name not in PROPERTIES:
+            problems.add((*path, index), f"unknown property {written(name)}.{mend(str(name), PROPERTIES)}")
+    return tuple(dict.fromkeys(name for name in value if name in PROPERTIES))
+
+
+def _decimal(value: Fraction) -> str:
+    """A number that was written as a decimal, as one."""
+    return f"{Decimal(value.numerator) / Decimal(value.denominator):,f}"

@@ -1,0 +1,323 @@
+"""From items to blocks: names looked up, defaults filled in, bodies and branches built, `$name` replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from fieldspec.architectures.document.composer import MAX_DEPTH
+from fieldspec.architectures.document.problems import Path, Problems, about, path_text
+from fieldspec.architectures.document.validation import (
+    ITEMS,
+    Defaults,
+    UserBlock,
+    listed,
+    settings_model,
+    validate,
+    written,
+)
+from fieldspec.architectures.spec.items import MAX_LAYERS, ItemParser, Parsed
+from fieldspec.architectures.spec.user_blocks import Use, given
+from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.errors import SettingError
+from fieldspec.blocks.layers import Merge
+from fieldspec.blocks.registry import ITEM_KEYS, REQUIRED, BlockType, Setting, block_type
+from fieldspec.blocks.settings import MAX_CHANNELS, Act, Norm, Order, Padding, PoolPadding, Size, pair
+
+MAX_WORK = 10_000_000  # a few seconds: 100 for each block that is made, 10 for each value that is written out
+MAX_WRITTEN_OUT = 100_000  # keys and values of one block in use
+TOO_MANY_LAYERS = f"more than {MAX_LAYERS} layers, unrolled. Use fewer copies"
+OUTER_DEPTH = 6  # of a document around a body: the spec, its layers, an item, its settings, and padding's two lists
+# What the section `defaults` speaks of: settings of these names and types. A user's own `act: str` is not one.
+DEFAULTS = {"order": Order, "act": Act, "norm": Norm}
+
+Canonical = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """A block and its canonical form: the block's name and every setting, in the spec's words."""
+
+    block: Block
+    kind: str
+    settings: Canonical
+    layers: int  # how many primitives
+
+
+class Expander:
+    """Turns items into blocks; what is wrong on the way goes to `problems`."""
+
+    def __init__(self, defaults: Defaults, blocks: Mapping[str, UserBlock], problems: Problems) -> None:
+        self.problems = problems
+        self.parser = ItemParser(blocks, self.complain)
+        self._defaults = {name: value for name, value in defaults if value is not None}
+        self._blocks = blocks
+        self._uses: list[Use] = []  # the spec's own blocks that are being written out
+        self._cache: dict[tuple[Path, bool, int | None], Expanded | None] = {}
+        self._depth = OUTER_DEPTH  # of the canonical form, which has to be loaded again
+        self._work = 0
+        self._made = 0  # layers, each of which the network would have at least once
+        self._places: dict[int, tuple[Block, Path]] = {}  # of the blocks that stand in bodies, by their identity
+
+    def complain(self, path: Path, message: str, *, at_key: bool = False, of_use: bool = False) -> None:
+        """Note a problem where it was written; `of_use`: one that other uses of a block may not have."""
+        path = self._written(path)
+        if of_use and self._uses:
+            message = used_at(path, self._uses[0].path, message)
+        self.problems.add(path, message, at_key=at_key)
+
+    def _written(self, path: Path) -> Path:
+        """Where the value at `path` was written: elsewhere, if that is a `$name` in a block's body."""
+        for use in reversed(self._uses):
+            path = use.origin(path)
+        return path
+
+    def place(self, block: Block, names: Sequence[str], path: Path) -> tuple[Path, Sequence[str]]:
+        """Where the part `names` of `block`, an item at `path`, was written, and what is left of its names there."""
+        rest = names
+        for number, name in enumerate(names, 1):
+            parts = block.children if isinstance(block, Chain) else getattr(block, "branches", ())
+            block = dict(parts).get(name, block)
+            if id(block) in self._places:
+                path, rest = self._places[id(block)][1], names[number:]
+        return path, rest
+
+    def check(self, item: Parsed) -> None:
+        """Validate an item's settings, and those of all items inside it, without knowing any channels."""
+        self.expand(item, None)
+        self.expand(item, None, first=True)
+
+    def expand(self, item: Parsed, in_channels: int | None, *, first: bool = False) -> Expanded | None:
+        """The block of one copy of an item; None where there is a problem, or no channels to go by."""
+        key = (item.path, first and bool(item.first), in_channels)
+        if key not in self._cache:
+            self._cache[key] = self._expand(item, in_channels, item.first if first else {})
+        return self._cache[key]
+
+    def _expand(self, item: Parsed, in_channels: int | None, first: Mapping[str, Any]) -> Expanded | None:
+        settings = {**item.settings, **first}
+        if not self._may_work(100) or self._made > MAX_LAYERS:
+            return None
+        paths = {word: _path(item, first, word) for word in settings}
+        if item.kind in self._blocks:
+            return self._own(item, settings, paths, in_channels)
+        block = block_type(item.kind)
+        assert block is not None  # parsing has seen to it
+        values = self._validated(block, settings, item, first)
+        nested = self._nested(block, settings, paths, None if values is None else in_channels)
+        if values is None or nested is None or in_channels is None:
+            return None
+        values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
+        try:
+            made = block.function(in_channels, **values)
+            resolved = block.resolve(in_channels, values) if block.resolve else values
+        except SettingError as error:
+            self.complain(_path(item, first, error.setting), error.reason, of_use=True)
+            return None
+        except ValueError as error:  # FieldspecError, or what a user's function has to say
+            self.complain(item.here, about(item.kind, about(block.name, str(error))), of_use=True)
+            return None
+        except Exception as error:  # a user's function may raise anything; it is said where it was used
+            reason = f"block {block.name!r} raised {type(error).__name__}: {error}"
+            self.complain(item.here, reason, of_use=True)
+            return None
+        if not isinstance(made, Block):
+            self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is no Block")
+            return None
+        canonical = _canonical(block, resolved, {word: form for word, (_, form) in nested.items()})
+        layers = count_layers(made)
+        self._made += 0 if nested else layers  # what holds items is made of what has been counted
+        if not self.fits(self._made, ("layers",)):
+            return None
+        return Expanded(made, block.stands_for or block.name, canonical, layers)
+
+    def _may_work(self, amount: int) -> bool:
+        """Whether the bound on what one spec may cost still holds."""
+        self._work += amount
+        if self._work > MAX_WORK:
+            self.problems.add(("layers",), "take too long to write out. Use fewer items, or smaller ones")
+        return self._work <= MAX_WORK
+
+    def _validated(
+        self, block: BlockType, settings: Mapping[str, Any], item: Parsed, first: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
+        values = dict(settings)
+        for word, setting in block.settings.items():
+            if setting.holds != "value" and values.get(word) is not None:
+                values[word] = ()  # only that it is there; `_nested` sees what it holds
+            if word in self._defaults and setting.annotation == DEFAULTS[word]:
+                values.setdefault(word, self._defaults[word])
+        model, problems = validate(settings_model(block), values, item.here)
+        for problem in problems:
+            below = problem.path[len(item.here) :]
+            path = (*_path(item, first, str(below[0])), *below[1:]) if below else item.here
+            misplaced = problem.at_key and below[0] in ITEM_KEYS
+            message = f"belongs beside {item.kind}, not inside it" if misplaced else problem.message
+            self.complain(path, message, at_key=problem.at_key)
+        if model is None:
+            return None
+        return {setting.name: getattr(model, setting.name) for setting in block.settings.values()}
+
+    # -- bodies and branches ---------------------------------------------------------------------------------
+
+    def _nested(
+        self, block: BlockType, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
+    ) -> dict[str, tuple[Any, Any]] | None:
+        """The blocks of the settings that hold items, and their canonical forms; None behind a problem.
+
+        Those of the first copy stand at a path of their own, by which they are remembered and complained of.
+        """
+        made: dict[str, Any] = {}
+        for word, setting in block.settings.items():
+            items = settings.get(word)
+            if setting.holds == "body" and items is not None:
+                made[word] = self.chain(items, paths[word], in_channels)
+            elif setting.holds == "branches" and items is not None:
+                made[word] = self._branches(items, paths[word], in_channels)
+        return None if None in made.values() else made
+
+    def _branches(
+        self, branches: Any, path: Path, in_channels: int | None
+    ) -> tuple[tuple[Chain, ...], list[list[Canonical]]] | None:
+        if not isinstance(branches, list | tuple):
+            self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
+            return None
+        self._depth += 1
+        ends = [self.chain(branch, (*path, index), in_channels) for index, branch in enumerate(branches)]
+        self._depth -= 1
+        done = [end for end in ends if end is not None]
+        return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None
+
+    def chain(self, items: Any, path: Path, in_channels: int | None) -> tuple[Chain, list[Canonical]] | None:
+        """The items of a body, one after the other."""
+        if not isinstance(items, list | tuple):
+            self.complain(path, f"needs {ITEMS['body'].words}, gets {written(items)}")
+            return None
+        self._depth += 3  # the list, an item, its settings
+        if self._depth > MAX_DEPTH:
+            self.complain(path, f"nested too deep: deeper than {MAX_DEPTH}, written out. Make the spec flatter")
+            items, in_channels = (), None
+        children: list[tuple[str, Block]] = []
+        forms: list[Canonical] = []
+        layers, channels = 0, in_channels
+        for item in self.parser.parse(items, path, top=False):
+            made = self._copies(item, channels) if item else None
+            layers += made.layers if made else 0
+            if item is None or made is None or channels is None or not self.fits(layers, item.path):
+                channels = None
+                continue
+            channels = made.block.out_channels_of(channels)
+            children.append((item.id, made.block))
+            forms.append({"id": item.id, made.kind: made.settings})
+        self._depth -= 3
+        alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
+        return None if channels is None or alike else (Chain(tuple(children)), forms)
+
+    def _copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
+        """All copies of an item of a body as one block."""
+        depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
+        self._depth += depth
+        copies: list[Expanded] = []
+        channels = in_channels
+        for copy in range(item.repeat):
+            made = self.expand(item, channels, first=copy == 0)
+            channels = self._channels_after(made, item, channels)
+            if made is not None and channels is not None:
+                copies.append(made)
+            elif copy:
+                break  # the first copy may differ from the others, which are all alike
+        self._depth -= depth
+        if len(copies) < item.repeat:
+            return None
+        for made in copies:
+            self._places[id(made.block)] = (made.block, self._written(item.here))
+        if item.repeat == 1:
+            return copies[0]
+        body = [{"id": str(number), made.kind: made.settings} for number, made in enumerate(copies)]
+        block = Chain(tuple((str(number), made.block) for number, made in enumerate(copies)))
+        return Expanded(block, "chain", {"body": body}, sum(made.layers for made in copies))
+
+    def _channels_after(self, made: Expanded | None, item: Parsed, in_channels: int | None) -> int | None:
+        """Channels behind one copy of an item of a body; None behind a problem."""
+        if made is None or in_channels is None or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
+            return None
+        if isinstance(made.block, Merge):
+            self.complain(item.path, f"{item.kind} merges what from lists, and bodies have no from. Use parallel")
+            return None
+        channels = made.block.out_channels_of(in_channels)
+        if channels > MAX_CHANNELS:
+            self.complain(item.here, too_many_channels(channels), of_use=True)
+        return channels if channels <= MAX_CHANNELS else None
+
+    def fits(self, layers: int, path: Path) -> bool:
+        """Whether so many layers keep within the bound; complains where they do not."""
+        if layers > MAX_LAYERS:
+            self.complain(path, TOO_MANY_LAYERS, of_use=True)
+        return layers <= MAX_LAYERS
+
+    # -- the spec's own blocks -------------------------------------------------------------------------------
+
+    def _own(
+        self, item: Parsed, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
+    ) -> Expanded | None:
+        uses = [use.kind for use in self._uses]
+        if item.kind in uses:
+            way = " > ".join([*uses[uses.index(item.kind) :], item.kind])
+            self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Take it out of its own body")
+            return None
+        own, use = self._blocks[item.kind], Use(item.kind, item.here, paths)
+        values = given(own, item.here, settings, paths, self.complain)
+        outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
+        self._uses.append(use)
+        body = None if values is None else use.written_out(own, values, MAX_WRITTEN_OUT, self.complain)
+        chain = None
+        if body is not None and self._may_work(10 * use.size):
+            chain = self.chain(body, use.body, in_channels)
+        self._uses.pop()
+        self._cache = outer
+        if chain is None:
+            return None
+        return Expanded(chain[0], "chain", {"body": chain[1]}, count_layers(chain[0]))
+
+
+def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:
+    """Where an item's setting was written: among those of the first copy, or of all."""
+    return (*item.path, "first", word) if word in first else (*item.here, word)
+
+
+def used_at(path: Path, use: Path, message: str) -> str:
+    """What is wrong in a block of the spec's own, with the use of the block that shows it."""
+    return f"{message} (used at {path_text(use)})" if path[0] == "blocks" else message
+
+
+def too_many_channels(channels: int) -> str:
+    """Why so many channels are refused."""
+    return f"gives {channels} channels, and at most {MAX_CHANNELS} are built"
+
+
+def count_layers(block: Block) -> int:
+    """Primitives in a block tree, merges counted."""
+    if isinstance(block, Chain):
+        return sum(count_layers(child) for _, child in block.children)
+    if isinstance(block, Parallel):
+        return 1 + sum(count_layers(branch) for _, branch in block.branches)
+    return 1
+
+
+def _canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
+    """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
+    data: Canonical = {}
+    for word, setting in block.settings.items():
+        value = values[setting.name]
+        if word in nested:
+            data[word] = nested[word]
+        elif value is not None or setting.default not in (None, REQUIRED):
+            data[word] = listed(pair(value) if _is_pair(setting, value) else value)
+    return data
+
+
+def _is_pair(setting: Setting, value: Any) -> bool:
+    kinds = {setting.annotation, *get_args(setting.annotation)}
+    return isinstance(value, int) and bool(kinds & {Size, PoolPadding, Padding})

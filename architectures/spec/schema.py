@@ -1,0 +1,118 @@
+"""JSON Schema of the authoring form, for editors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fieldspec.analysis.report.layer_properties import Property
+from fieldspec.architectures.document.validation import SpecDocument, settings_model
+from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS
+from fieldspec.architectures.spec.items import BODY_ID, BODY_KEYS, MAX_LAYERS, TOP_ID
+from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
+
+_PARAMETER = {"type": "string", "pattern": "^\\$"}
+_BESIDE: dict[str, Any] = {
+    "id": {"type": "string", "description": "Name of the item: its module's path, and what `from` refers to."},
+    "from": {
+        "description": "The item above that is read instead of the previous one; a list for add, multiply, concat.",
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}],
+    },
+    "repeat": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_LAYERS,
+        "description": "Copies one after the other: id.0, id.1, ...",
+    },
+    "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
+    "tap": {"type": "boolean", "description": "A feature level."},
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a spec, with every registered block and the words of its docstring.
+
+    Example:
+        >>> json_schema()["$defs"]["conv"]["properties"]["stride"]["default"]
+        1
+    """
+    definitions: dict[str, Any] = {}
+    document = _schema(SpecDocument.model_json_schema(), definitions)
+    for name in block_names():
+        block = block_type(name)
+        assert block is not None
+        definition = _schema(settings_model(block).model_json_schema(), definitions)
+        for word, setting in block.settings.items():
+            if setting.holds != "value":
+                items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+                lists = items if setting.holds == "body" else {"type": "array", "items": items}
+                definition["properties"][word] = _or_null(lists) if setting.default is None else lists
+        definitions[name] = {**definition, "description": block.summary}
+    blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
+    definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
+    definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
+    definitions["first_copy"] = _first_copy({name: definitions[name]["properties"] for name in blocks})
+    definitions["template_item"] = _template_item()
+    properties = document["properties"]
+    properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
+    properties["head"] = _or_null({"$ref": "#/$defs/head"})
+    properties["constraints"] = _constraints()
+    definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/template_item"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "fieldspec architecture",
+        **{key: value for key, value in document.items() if key not in ("title", "description")},
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema with its own definitions moved to the common place."""
+    definitions.update(schema.pop("$defs", {}))
+    return schema
+
+
+def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
+    keys = {key: _BESIDE[key] for key in beside}
+    keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$"}
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "properties": {**keys, **{name: _or_null(schema) for name, schema in blocks.items()}},
+        "additionalProperties": {"type": ["object", "null"], "description": "A block of the spec's own."},
+        "dependentRequired": {"first": ["repeat"]},
+        "$ref": "#/$defs/first_copy",
+    }
+
+
+def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """What `first` may hold depends on the block beside it."""
+    firsts = {name: {"propertyNames": {"enum": list(words)}} for name, words in settings.items()}
+    return {
+        "allOf": [{"if": {"required": [name]}, "then": {"properties": {"first": one}}} for name, one in firsts.items()]
+    }
+
+
+def _template_item() -> dict[str, Any]:
+    """An item of a body under `blocks`, in which any value may be a parameter."""
+    settings = {"anyOf": [{"type": ["object", "null"]}, _PARAMETER]}
+    properties: dict[str, Any] = {key: {} for key in BODY_KEYS} | dict.fromkeys(block_names(), settings)
+    item = {"type": "object", "minProperties": 1, "properties": properties, "additionalProperties": settings}
+    return {"anyOf": [item, _PARAMETER]}
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _constraints() -> dict[str, Any]:
+    pattern = f"^{COMPARISON.pattern}(,{COMPARISON.pattern})*$"
+    comparison = {"type": "string", "pattern": pattern, "description": NEEDS, "examples": ["> 44", "< 200k"]}
+    names = {"type": "array", "items": {"enum": sorted(Property.__args__)}}  # type: ignore[attr-defined]
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {**dict.fromkeys(MEASURES, comparison), "uses": names, "forbids": names},
+    }

@@ -1,0 +1,166 @@
+"""The spec of a network: loaded, checked as a whole, and laid out as a layer graph. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any, Literal
+
+from fieldspec.architectures.document.problems import SpecError, mend, shorten
+from fieldspec.architectures.document.reader import Source, read, read_data, read_file
+from fieldspec.architectures.document.validation import listed
+from fieldspec.architectures.spec import catalogue
+from fieldspec.architectures.spec.assembly import HeadSpec, Item, assemble
+from fieldspec.architectures.spec.constraints import Constraints
+from fieldspec.blocks.block import Block
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import Input
+from fieldspec.blocks.library import head as head_block
+
+__all__ = ["ArchitectureSpec", "Format", "HeadSpec", "Item", "load", "loads"]
+
+Format = Literal["yaml", "json", "dict"]
+
+
+@dataclass(frozen=True, eq=False)
+class ArchitectureSpec:
+    """A network as data. Equal specs have the same name, canonical form and constraints."""
+
+    name: str
+    input: tuple[int, int, int]  # channels, height, width
+    items: tuple[Item, ...] = field(repr=False)
+    head: HeadSpec | None
+    constraints: Constraints = field(repr=False)
+    document: Mapping[str, Any] = field(repr=False)  # as its author wrote it
+
+    def graph(self) -> LayerGraph:
+        """The layer graph; node ids are the items' ids and the paths inside their blocks."""
+        graph, _ = self.trunk()
+        if self.head is not None:
+            graph.output = graph.place(self.head_block(graph.nodes[graph.output].shape[0]), "head", graph.output)
+        return graph
+
+    def trunk(self) -> tuple[LayerGraph, list[int]]:
+        """The layer graph of the items without the head, and of each item the index of its output's node."""
+        graph = LayerGraph([Node("input", Input(self.input), (), self.input)])
+        outputs = [0]
+        for item in self.items:
+            outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
+        graph.output = outputs[-1]
+        return graph, outputs[1:]
+
+    def head_block(self, in_channels: int) -> Block:
+        """The head's block for a trunk of so many channels."""
+        head = self.head or HeadSpec()
+        return head_block(in_channels, pool=head.pool, classes=head.classes, dropout=head.dropout, bias=head.bias)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The authoring form, as plain data that `load` takes."""
+        data: dict[str, Any] = listed(dict(self.document))
+        return data
+
+    def canonical(self) -> dict[str, Any]:
+        """Every default, channel count, padding and id filled in; loads to an equal spec."""
+        data: dict[str, Any] = {"schema": 1, "name": self.name, "input": list(self.input), **listed(self._built())}
+        constraints = self.constraints.to_dict()
+        return {**data, "constraints": constraints} if constraints else data
+
+    def _built(self) -> dict[str, Any]:
+        names = ["input", *[item.id for item in self.items]]
+        layers = []
+        for number, item in enumerate(self.items):
+            data: dict[str, Any] = {"id": item.id, item.kind: item.settings}
+            sources = [names[source] for source in item.sources]
+            if len(sources) > 1 or item.sources[0] != number:
+                data["from"] = sources if len(sources) > 1 else sources[0]
+            if item.tap:
+                data["tap"] = True
+            layers.append(data)
+        head = self.head
+        if head is None:
+            return {"layers": layers}
+        settings = {"pool": head.pool, "classes": head.classes, "dropout": head.dropout, "bias": head.bias}
+        return {"layers": layers, "head": settings}
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what is built (input, layers, head): not of the name, taps, comments or constraints."""
+        built = self._built()
+        for layer in built["layers"]:
+            layer.pop("tap", None)
+        text = json.dumps({"input": list(self.input), **built}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ArchitectureSpec):
+            return NotImplemented
+        return self.canonical() == other.canonical()
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+
+def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) -> ArchitectureSpec:
+    """A spec from the catalogue (a name), a YAML or JSON file (a path), or plain data.
+
+    Raises:
+        SpecError: The spec cannot be used; every problem in it, one a line.
+        FieldspecError: There is no such catalogue entry or file.
+    Example:
+        >>> load("c1c2c3c40").input
+        (3, 32, 32)
+    """
+    if isinstance(source, ArchitectureSpec):
+        return source
+    if isinstance(source, Mapping):
+        return _spec(read_data(source))
+    if isinstance(source, str) and source in catalogue.list_models():
+        return _spec(read_file(catalogue.path(source), f"{source}.yaml"))
+    if not isinstance(source, str | os.PathLike):
+        raise FieldspecError(
+            f"a spec is a catalogue name, a path, a dict or a loaded spec, not a {type(source).__name__}"
+        )
+    path = FilePath(source)
+    try:
+        if path.is_dir():
+            raise FieldspecError(f"{path}: is a folder. Give a file in it")
+        if not path.exists():
+            raise FieldspecError(_nothing_there(os.fspath(source)))
+    except OSError as error:  # a name too long, say
+        raise FieldspecError(f"{shorten(os.fspath(source))}: {error.strerror}") from None
+    return _spec(read_file(path, os.fspath(source)))
+
+
+def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
+    """A spec from YAML or JSON text; `name` stands for the file in messages.
+
+    Raises:
+        SpecError: The spec cannot be used; every problem in it, with line and column.
+    Example:
+        >>> loads("{input: [3, 32, 32], layers: [{conv: {out: 8}}]}").items[0].id
+        'conv1'
+    """
+    if not isinstance(text, str | bytes):
+        raise FieldspecError(f"loads reads text, not a {type(text).__name__}; load takes a dict or a path")
+    return _spec(read(text, name))
+
+
+def _nothing_there(source: str) -> str:
+    if "\n" in source or "{" in source:
+        return f"{shorten(source)}: no such file. A spec's text is read by loads()"
+    if os.path.splitext(source)[1] or os.sep in source:
+        return f"{source}: no such file"
+    return f"{source!r} is neither in the catalogue nor a file.{mend(source, catalogue.list_models())}"
+
+
+def _spec(source: Source) -> ArchitectureSpec:
+    assembled, problems = assemble(source.data)
+    if assembled is None:
+        raise SpecError(map(source.place, problems))
+    it = assembled
+    return ArchitectureSpec(it.name, it.input, it.items, it.head, it.constraints, source.data)

@@ -1,0 +1,54 @@
+"""How many layers a list of items unrolls to, told without unrolling it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fieldspec.architectures.document.composer import MAX_DEPTH
+from fieldspec.architectures.document.validation import UserBlock
+from fieldspec.architectures.spec.items import MAX_LAYERS
+from fieldspec.blocks.registry import block_type
+
+BOUND = 2 * MAX_LAYERS  # weights stop there: 2^40 is not written out
+
+
+class UnrolledSize:
+    """Counts the items that a spec unrolls to, each at least one layer; `own` are the spec's own blocks."""
+
+    def __init__(self, own: Mapping[str, UserBlock]) -> None:
+        self._own = own
+        self._known: dict[str, int] = {}
+
+    def items(self, items: Any, depth: int = 0) -> int:
+        """Layers of a list of items, at least; items that cannot be read count as one."""
+        if not isinstance(items, list | tuple) or depth > MAX_DEPTH:  # deeper is refused where it is expanded
+            return 0
+        return min(BOUND, sum(self.item(item, depth) for item in items))
+
+    def item(self, item: Any, depth: int = 0) -> int:
+        """Layers of all copies of one item."""
+        if not isinstance(item, dict):
+            return 1
+        repeat = item.get("repeat", 1)
+        copies = repeat if isinstance(repeat, int) and 1 <= repeat <= MAX_LAYERS else 1
+        inside = sum(self._block(kind, settings, depth) for kind, settings in item.items())
+        return min(BOUND, max(1, inside) * copies)
+
+    def _block(self, kind: str, settings: Any, depth: int) -> int:
+        if kind in self._own:
+            if kind not in self._known:
+                self._known[kind] = 1  # a block inside itself is refused where it is expanded
+                self._known[kind] = self.items(self._own[kind].body, depth + 1)
+            return self._known[kind]
+        block = block_type(kind)
+        if block is None or not isinstance(settings, dict):
+            return 0
+        held = [(setting.holds, settings.get(word)) for word, setting in block.settings.items()]
+        bodies = [value for holds, value in held if holds == "body"]
+        bodies += [branch for holds, value in held if holds == "branches" for branch in _list(value)]
+        return sum(self.items(body, depth + 1) for body in bodies)
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []

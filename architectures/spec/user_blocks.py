@@ -1,0 +1,97 @@
+"""The blocks of a spec's own in use: `$name` replaced, and what is wrong inside traced back to where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fieldspec.architectures.document.problems import Complain, Path, mend
+from fieldspec.architectures.document.validation import UserBlock, written
+
+
+@dataclass(slots=True)
+class Use:
+    """One use of a block: `path` is where, `origins` says for places in its body whence their values come."""
+
+    kind: str
+    path: Path
+    settings: Mapping[str, Path]  # where those that the use gives were written
+    origins: dict[Path, Path] = field(default_factory=dict)
+    size: int = 0  # keys and values of the body, written out
+
+    @property
+    def body(self) -> Path:
+        """Where the block's body stands."""
+        return ("blocks", self.kind, "body")
+
+    def origin(self, path: Path) -> Path:
+        """Where the value at `path`, a place in the body, was written."""
+        for end in range(len(path), len(self.body), -1):
+            if path[:end] in self.origins:
+                return (*self.origins[path[:end]], *path[end:])
+        return path
+
+    def written_out(
+        self, block: UserBlock, values: Mapping[str, Any], limit: int, complain: Complain
+    ) -> list[Any] | None:
+        """The block's body with every `$name` replaced by what it stands for, as a whole; None behind a problem.
+
+        Values are shared, not copied, but counted as if they were: `limit` bounds `size`.
+        """
+        sizes = {name: _size(value) for name, value in values.items()}
+        unknown = False
+        used = set()
+
+        def replaced(value: Any, path: Path) -> Any:
+            nonlocal unknown
+            self.size += 1
+            if self.size > limit:
+                return None
+            if isinstance(value, dict):
+                return {key: replaced(one, (*path, key)) for key, one in value.items()}
+            if isinstance(value, list | tuple):
+                return [replaced(one, (*path, index)) for index, one in enumerate(value)]
+            if not isinstance(value, str) or not value.startswith("$"):
+                return value
+            name = value[1:]
+            if name not in values:
+                unknown = True
+                complain(path, f"unknown parameter {written(value)}.{mend(name, values)}")
+                return None
+            self.size += sizes[name]
+            used.add(name)
+            self.origins[path] = self.settings.get(name, ("blocks", self.kind, "params", name))
+            return values[name]
+
+        body: list[Any] = replaced(block.body, self.body)
+        if self.size > limit:
+            complain(self.path, f"block {self.kind!r} writes out to more than {limit} keys and values. Make it smaller")
+            return None
+        if unknown:
+            return None
+        unused = [name for name in values if name not in used]
+        for name in unused:
+            place = ("blocks", self.kind, "params", name)
+            complain(place, f"stands nowhere in the body as ${name}. Write it there, or leave it out", at_key=True)
+        return None if unused else body
+
+
+def given(
+    block: UserBlock, path: Path, settings: Mapping[str, Any], paths: Mapping[str, Path], complain: Complain
+) -> dict[str, Any] | None:
+    """The parameters of a use at `path` with their values, None where one is missing."""
+    for key in settings:
+        if key not in block.params:
+            complain(paths[key], f"unknown key.{mend(key, block.params)}", at_key=True)
+    missing = [name for name, default in block.params.items() if default is None and name not in settings]
+    for name in missing:
+        complain(path, f"missing key {name!r}: block {path[-1]!r} has no default for it")
+    return None if missing else {**block.params, **{key: settings[key] for key in settings if key in block.params}}
+
+
+def _size(value: Any) -> int:
+    """Keys and values in plain data."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list | tuple) else 1

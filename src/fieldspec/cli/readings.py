@@ -1,0 +1,50 @@
+"""The readings that a command adds to a report, printed in one of its forms."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
+from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.tables import SCHEMA
+from fieldspec.analysis.sizes.tiling import Tiling, tile_plan
+
+Extra = Ledger | EffectiveField | Tiling
+KEYS: dict[type[Extra], str] = {Ledger: "ledger", EffectiveField: "effective", Tiling: "tiling"}
+
+
+def extras(
+    report: Report,
+    *,
+    ledger: bool = False,
+    effective: bool = False,
+    picture: str | os.PathLike[str] | None = None,
+    tile: int | None = None,
+) -> list[Extra]:
+    """The readings that were asked for; a picture of the effective field is written on the way."""
+    found: list[Extra] = []
+    if ledger:
+        found.append(ledger_of(report))
+    if effective or picture is not None:
+        prior = effective_receptive_field(report)
+        found.append(prior)
+        if picture is not None:
+            from fieldspec.analysis.effective.pictures import plot_effective_field
+
+            plot_effective_field(picture, prior)
+    if tile is not None:
+        found.append(tile_plan(report, tile))
+    return found
+
+
+def printed(name: str, found: Sequence[Extra], form: Literal["text", "markdown", "json"]) -> str:
+    """All of them as one text; the JSON has a key each."""
+    if form == "json":
+        return json.dumps(
+            {"schema": SCHEMA, "name": name} | {KEYS[type(one)]: one.to_dict() for one in found}, indent=2
+        )
+    return "\n".join(one.to_text() if form == "text" else one.to_markdown() for one in found).rstrip()

@@ -1,0 +1,233 @@
+"""The proof of modules that are no spec's: other arrangements, calls, inputs, and what no module returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from torch import Tensor, nn
+
+from fieldspec.analysis import Check, Report, prove, report_of
+from fieldspec.analysis.proof.measurements.memory import measure_live_bytes
+from fieldspec.analysis.trace import report_of_module
+from fieldspec.blocks import LayerGraph
+from fieldspec.blocks.graph import Node
+from fieldspec.blocks.layers import Activation, Add, Conv, Input, Shape
+
+MAP: Shape = (2, 16, 16)
+THREE = Conv(2, 2, padding=((1, 1), (1, 1)), bias=True)
+
+
+def graph_of(*inputs: Shape) -> LayerGraph:
+    """A graph of inputs alone."""
+    return LayerGraph([Node(f"input{i or ''}", Input(shape), (), shape) for i, shape in enumerate(inputs)])
+
+
+def claim(graph: LayerGraph, **ends: int) -> Report:
+    """Its report as of a traced module; what each call returned, the last layer the network's own."""
+    graph.output = len(graph) - 1
+    return report_of(
+        graph, module_outputs={"": graph.output, **{key.replace("__", ":"): at for key, at in ends.items()}}
+    )
+
+
+def of(checks: list[Check], layer: str) -> dict[str, Check]:
+    """What was checked of a layer."""
+    return {check.what: check for check in checks if check.layer == layer}
+
+
+def open_ones(checks: list[Check]) -> list[str]:
+    """What is not proved, but for the memory of training."""
+    return [str(check) for check in checks if check.verdict != "proved" and check.what != "saved bytes"]
+
+
+class Twice(nn.Module):
+    """One convolution, called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> the same."""
+        return self.conv(self.conv(x))  # type: ignore[no-any-return]
+
+
+def twice() -> Report:
+    """Its report: the weights belong to the first call."""
+    graph = graph_of(MAP)
+    graph.place(THREE, "conv:2", graph.place(THREE, "conv", 0))
+    graph.nodes[2].params = 0
+    return claim(graph, conv=1, conv__2=2)
+
+
+def test_each_call_is_measured() -> None:
+    """The second call sees 5, under a key of its own; parameters and multiply-adds are those of both."""
+    checks = prove(Twice(), twice(), layers=["conv", "conv:2"])
+    assert open_ones(checks) == []
+    assert of(checks, "conv")["receptive_field"].measured == (3, 3)
+    assert of(checks, "conv:2")["receptive_field"].measured == (5, 5)
+    assert (of(checks, "conv")["params"].measured, "params" in of(checks, "conv:2")) == (38, False)
+
+
+def test_one_call_claimed_twice_is_refuted() -> None:
+    """A weight that is counted for each call is one too many."""
+    report = twice()
+    report.graph.nodes[2].params = None
+    wrong = prove(Twice(), claim(report.graph, conv=1, conv__2=2))
+    assert of(wrong, "conv")["params"].verdict == of(wrong, "")["params"].verdict == "refuted"
+
+
+class Pair(nn.Module):
+    """Two inputs of one grid, joined by a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """Twice (batch, 2, height, width) -> once."""
+        return F.relu(self.conv(x) + y)
+
+
+def test_several_inputs_and_functions() -> None:
+    """What a function gives is measured where the network returns it; where nothing does, only if asked for."""
+    graph = graph_of(MAP, MAP)
+    add = graph.place(Add(), "add", graph.place(THREE, "conv", 0), 1)
+    graph.place(Activation("relu"), "relu", add)
+    report = claim(graph, conv=2)
+    checks = prove(Pair(), report)
+    assert open_ones(checks) == []
+    assert of(checks, "relu")["receptive_field"].measured == (3, 3)
+    assert of(checks, "add") == {}
+    asked = of(prove(Pair(), report, layers=["add"]), "add")
+    assert {name: (check.verdict, check.reason) for name, check in asked.items()} == {
+        "receptive_field": ("not proved", "no module returns it")
+    }
+
+
+class Arranged(nn.Module):
+    """A map whose output stands in another order."""
+
+    def __init__(self, order: str) -> None:
+        super().__init__()
+        self.order, self.conv = order, nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> channels last, tokens or rows of them."""
+        x = self.conv(x)
+        if self.order == "tokens":
+            return x.flatten(2).transpose(1, 2)
+        return x.permute(0, 2, 3, 1) if self.order == "channels last" else x.permute(0, 2, 1, 3)
+
+
+def arranged(order: str) -> dict[str, Check]:
+    """The checks of the output, claimed as (channels, height, width)."""
+    graph = graph_of(MAP)
+    graph.place(Activation("relu"), "out", graph.place(THREE, "conv", 0))
+    return of(prove(Arranged(order), claim(graph, conv=1), layers=["out"]), "out")
+
+
+def test_arrangements() -> None:
+    """Channels last and tokens hold the claimed map; any other order does not."""
+    for order in ("channels last", "tokens"):
+        checks = arranged(order)
+        assert {check.verdict for check in checks.values()} == {"proved"}
+        assert (checks["shape"].measured, checks["receptive_field"].measured) == (MAP, (3, 3))
+    other = arranged("neither")
+    assert (other["shape"].verdict, other["shape"].measured) == ("refuted", (16, 2, 16))
+    assert other["receptive_field"].reason == "no dimension of its 16x2x16 output alone follows axis 0 of the input"
+
+
+class Gated(nn.Module):
+    """Something before that no rule is for, or behind."""
+
+    def __init__(self, *, behind: bool) -> None:
+        super().__init__()
+        self.behind, self.conv = behind, nn.Conv2d(2, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> the same."""
+        x = x if self.behind else x.sort(-1).values
+        x = self.conv(x)
+        return x.sort(-1).values if self.behind else x
+
+
+def test_what_comes_behind_does_not_matter() -> None:
+    """A layer is measured on what comes before it; what cannot be is told with the function's name."""
+    graph = graph_of(MAP)
+    graph.place(THREE, "conv", 0)
+    report = claim(graph, conv=1)
+    good = of(prove(Gated(behind=True), report, layers=["conv"]), "conv")
+    assert good["receptive_field"].verdict == "proved"
+    bad = of(prove(Gated(behind=False), report, layers=["conv"]), "conv")
+    assert bad["receptive_field"].verdict == "not proved"
+    assert "sort has no linear counterpart" in bad["receptive_field"].reason
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and a parameter that nothing reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1)
+        self.second.weight = self.first.weight
+        self.idle = nn.Parameter(torch.zeros(7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> the same."""
+        return self.second(self.first(x))  # type: ignore[no-any-return]
+
+
+def test_shared_and_unread_weights() -> None:
+    """A shared weight counts once, and no layer alone can be asked for it; what nothing reads is told apart."""
+    graph = graph_of(MAP)
+    graph.place(THREE, "second", graph.place(THREE, "first", 0))
+    graph.nodes[2].params = 2
+    graph.output = 2
+    report = report_of(graph, module_outputs={"": 2, "first": 1, "second": 2}, unread=("idle",))
+    checks = prove(Tied(), report)
+    assert open_ones(checks) == ["not proved: torchinfo params 40: torchinfo counts 76 where torch has 47"]
+    assert of(checks, "")["params"].measured == 40
+    assert "params" not in of(checks, "second")
+
+
+class InPlace(nn.Module):
+    """Works in place in every way, and asks for the size of its input at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(2, 2, 1), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Any:
+        """(batch, 2, height, width) -> the same."""
+        y = self.act(self.conv(x))
+        y += 1
+        y = F.relu(y, inplace=True).mul_(2)
+        return F.interpolate(y, size=x.shape[-2:])
+
+
+def test_live_bytes_are_those_of_nothing_in_place() -> None:
+    """Two maps of 4 * 2 * 16 * 16 bytes at every step; a size holds no memory."""
+    live = measure_live_bytes(InPlace(), MAP, functions=False)
+    assert live == {"": 4096, "input": 2048, "conv": 4096, "act": 4096}
+
+
+def test_a_frozen_part_and_kept_statistics() -> None:
+    """Frozen weights are told with the buffers, and a norm that uses kept statistics reads no more than its window."""
+    net = nn.Sequential(THREE.module(), nn.InstanceNorm2d(2, track_running_stats=True), THREE.module())
+    net[0].requires_grad_(False)
+    report = report_of_module(net, MAP)
+    assert (report.params, report.buffers) == (38, 38 + 5)
+    assert not open_ones(prove(net, report))
+
+
+def test_what_torch_compile_wraps_is_measured() -> None:
+    """And nothing is compiled for it."""
+
+    def refuse(*_: Any) -> Any:
+        raise AssertionError("compiled")
+
+    net: Any = torch.compile(nn.Sequential(THREE.module(), nn.ReLU()), backend=refuse)
+    assert not open_ones(prove(net, report_of_module(net, MAP)))

@@ -1,0 +1,127 @@
+"""What two specs differ in."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from fieldspec.architectures.readings.comparison import Diff, diff
+from fieldspec.architectures.spec.spec import load
+
+
+def net(*layers: Any, **rest: Any) -> dict[str, Any]:
+    """A spec as data."""
+    return {"input": [3, 32, 32], "layers": list(layers), **rest}
+
+
+def conv(**settings: Any) -> dict[str, Any]:
+    """A convolution of 8 channels."""
+    return {"conv": {"out": 8, **settings}}
+
+
+def changes(before: Any, after: Any) -> list[str]:
+    """The changes of settings, a line each."""
+    return [str(change) for change in diff(before, after).changes]
+
+
+def test_equal() -> None:
+    """Spelling, defaults, names and comments make no difference."""
+    one = net(conv(), {"strided": {"out": 8}}, name="one")
+    other = net(conv(kernel=3, stride=[1, 1]), {"conv": {"out": 8, "stride": 2}}, name="other", description="words")
+    found = diff(one, other)
+    assert not found
+    assert str(found) == "one -> other: equal"
+    assert found.to_dict() == {"schema": 1, "names": ["one", "other"], "changes": [], "numbers": []}
+
+
+def test_a_setting() -> None:
+    """A changed setting is one line, and so is each number that it moves."""
+    found = diff(net(conv(), conv()), net(conv(), conv(stride=2)))
+    assert str(found).splitlines() == [
+        "network -> network",
+        "+ layers.conv1.tap: true",  # the last item before a change of map size
+        "~ layers.conv2.stride: [1, 1] -> [2, 2]",
+        "~ macs: 811008 -> 368640",  # 32*32*(3*8*9 + 8*8*9), then a quarter of the second
+        "~ jump: 1 -> 2",
+        "~ feature map: 8x32x32 -> 8x16x16",
+    ]
+
+
+def test_an_item_put_in_between() -> None:
+    """Items are matched by what they are: one more in between is one addition, whatever it does to their numbers."""
+    before, after = (
+        net(conv(), conv(kernel=1), conv(kernel=5)),
+        net(conv(), conv(kernel=7), conv(kernel=1), conv(kernel=5)),
+    )
+    assert [line[:16] for line in changes(before, after)] == ["+ layers.conv2: "]
+    assert [line[:16] for line in changes(after, before)] == ["- layers.conv2: "]
+    assert changes(before, after)[0].startswith("+ layers.conv2: {conv: {out: 8, kernel: [7, 7], stride: [1, 1],")
+
+
+def test_another_block() -> None:
+    """A block in the place of another is a removal and an addition."""
+    pool, act = net(conv(), {"max_pool": {}}), net(conv(), {"act": {}})
+    assert changes(pool, net(conv(), {"avg_pool": {}})) == ["~ layers.pool1.type: max -> avg"]
+    lines = [line.split(":")[0] for line in changes(pool, act)]
+    assert lines == ["- layers.conv1.tap", "- layers.pool1", "+ layers.act1"]
+
+
+def test_from_follows_its_item() -> None:
+    """`from` counts as changed where it names another item, not where its item got another number."""
+    add = {"add": {}, "from": ["input", "conv2"]}
+    before = net({"conv": {"out": 3}}, {"conv": {"out": 3, "kernel": 5}}, add)
+    after = net({"act": {}}, *before["layers"])
+    assert [line.split(":")[0] for line in changes(before, after)] == ["+ layers.act1"]
+    between = net(
+        before["layers"][0], {"conv": {"out": 3, "kernel": 1}}, before["layers"][1], {**add, "from": ["input", "conv3"]}
+    )
+    assert [line.split(":")[0] for line in changes(before, between)] == ["+ layers.conv2"]
+    moved = net(*before["layers"][:2], {**add, "from": ["input", "conv1"]})
+    assert changes(before, moved) == ["~ layers.add1.from: [input, conv2] -> [input, conv1]"]
+
+
+def test_sections() -> None:
+    """Input, head and constraints are compared key by key."""
+    before = net(conv(), head={"classes": 10}, constraints={"params": "< 1k"})
+    after = {**net(conv(), head={"classes": 5}, constraints={"macs": "< 1M"}), "input": [3, 16, 16]}
+    assert changes(before, after) == [
+        "~ input: [3, 32, 32] -> [3, 16, 16]",
+        "~ head.classes: 10 -> 5",
+        "- constraints.params: < 1000",
+        "+ constraints.macs: < 1000000",
+    ]
+    assert changes(net(conv()), net(conv(), head={"classes": 2})) == [
+        "+ head: {pool: avg, classes: 2, dropout: 0.0, bias: true}"
+    ]
+
+
+def test_reverse_and_plain_data() -> None:
+    """The difference the other way round has the same lines with before and after exchanged, and is JSON."""
+    there, back = diff("c1c2c3c40", "c1c2c3c40_wide"), diff("c1c2c3c40_wide", "c1c2c3c40")
+    assert [(c.path, c.before, c.after) for c in there.numbers] == [(c.path, c.after, c.before) for c in back.numbers]
+    assert len(there.changes) == len(back.changes) > 0
+    assert json.loads(json.dumps(there.to_dict())) == there.to_dict()
+    assert {"name": "params", "before": 178_178, "after": 199_999} in there.to_dict()["numbers"]
+
+
+def test_siblings_of_the_catalogue() -> None:
+    """The dilated sibling differs from the seed's network in strides and dilations alone."""
+    paths = {change.path.split(".")[-1] for change in diff("c1c2c3c40", "c1c2c3c40_dilated").changes}
+    assert {"stride", "dilation"} <= paths
+
+
+def test_large_specs_are_compared_in_seconds() -> None:
+    """Three thousand items that all changed are paired one by one."""
+    one, other = ({**net({**conv(), "repeat": 3_000}), "defaults": {"act": act}} for act in ("relu", "silu"))
+    start = time.process_time()
+    found = diff(load(one), load(other))
+    assert len(found.changes) == 3_000
+    assert time.process_time() - start < 10
+
+
+def test_a_diff_is_a_question() -> None:
+    """It is false when nothing differs."""
+    assert isinstance(diff("c1c2c3c40", "c1c2c3c40"), Diff)
+    assert not diff("c1c2c3c40", "c1c2c3c40")
+    assert diff("c1c2c3c40", "c1c2c3c40_strided")

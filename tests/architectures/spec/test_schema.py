@@ -1,0 +1,118 @@
+"""The JSON Schema that editors use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from fieldspec.architectures.spec import catalogue
+from fieldspec.architectures.spec.schema import json_schema
+from fieldspec.architectures.spec.spec import load
+from fieldspec.blocks import registry
+
+BROKEN: list[dict[str, Any]] = [
+    {"layer": []},
+    {"schema": 2},
+    {"schema": True},
+    {"name": "my net"},
+    {"input": [3, 32]},
+    {"input": [3, 32, 0]},
+    {"layers": []},
+    {"layers": [3]},
+    {"layers": [{}]},
+    {"layers": [{"conv": {}}]},
+    {"layers": [{"conv": {"out": 8, "strid": 2}}]},
+    {"layers": [{"conv": {"out": "8"}}]},
+    {"layers": [{"conv": {"out": 10**9}}]},
+    {"layers": [{"conv": {"out": 8, "kernel": [3]}}]},
+    {"layers": [{"conv": {"out": 8, "padding": "sam"}}]},
+    {"layers": [{"conv": {"out": 8, "norm": {"groups": 4}}}]},
+    {"layers": [{"conv": {"out": 8}, "tap": 1}]},
+    {"layers": [{"conv": {"out": 8}, "repeat": 0}]},
+    {"layers": [{"conv": {"out": 8}, "repeat": 2_000_000}]},
+    {"layers": [{"conv": {"out": 8}, "first": {"stride": 2}}]},
+    {"layers": [{"conv": {"out": 8}, "repeat": 2, "first": {"strid": 2}}]},
+    {"layers": [{"conv": {"out": 8}, "id": "Train"}]},
+    {"layers": [{"max_pool": {"type": "avg"}}]},
+    {"layers": [{"residual": {"body": [{"conv": {"ot": 8}}]}}]},
+    {"layers": [{"parallel": {"merge": "sum", "branches": []}}]},
+    {"layers": [{"parallel": {"merge": "add", "branches": [{"act": {}}]}}]},
+    {"head": {"pool": "avg"}},
+    {"defaults": {"act": "rel"}},
+    {"blocks": {"own": {"bodi": []}}},
+    {"constraints": {"params": 200_000}},
+    {"constraints": {"params": "200k"}},
+    {"constraints": {"uses": ["dilate"]}},
+    {"constraints": {"param": "< 1"}},
+]
+
+
+@pytest.fixture(scope="module")
+def validator() -> Draft202012Validator:
+    """Of the schema, which is itself valid."""
+    schema = json_schema()
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_golden(golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole schema is as it was."""
+    library = {
+        name: block for name, block in registry._BLOCKS.items() if block.function.__module__.startswith("fieldspec.")
+    }
+    monkeypatch.setattr(registry, "_BLOCKS", library)
+    golden("schema.json", json.dumps(json_schema(), indent=1) + "\n")
+
+
+@pytest.mark.parametrize("name", catalogue.list_models())
+def test_catalogue(name: str, validator: Draft202012Validator) -> None:
+    """Every catalogue entry passes, as written and in its canonical form."""
+    for data in (load(name).to_dict(), load(name).canonical()):
+        assert [error.message for error in validator.iter_errors(data)] == []
+
+
+def test_blocks_of_the_specs_own(validator: Draft202012Validator) -> None:
+    """`$name` may stand anywhere in a body under `blocks`, and the block's name in the layers."""
+    data = {
+        "input": [3, 32, 32],
+        "blocks": {
+            "own": {
+                "params": {"w": None, "x": [], "s": {"out": 4}},
+                "body": [{"conv": {"out": "$w"}, "repeat": "$w"}, {"chain": {"body": "$x"}}, {"conv": "$s"}],
+            },
+            "outer": {"params": {"s": None}, "body": [{"own": "$s"}]},
+        },
+        "layers": [
+            {"outer": {"s": {"w": 4}}, "from": None},
+            {"residual": {"out": 8, "body": None}},
+            {"own": {"w": 8}},
+            {"own": {"w": 2, "x": [{"act": {}}]}, "repeat": 2},
+            {"max_pool": None},
+        ],
+        "head": None,
+    }
+    assert [error.message for error in validator.iter_errors(data)] == []
+    load(data)
+
+
+@pytest.mark.parametrize("change", BROKEN, ids=json.dumps)
+def test_broken(change: dict[str, Any], validator: Draft202012Validator) -> None:
+    """What the loader refuses for its form, the schema refuses."""
+    data = {"input": [3, 32, 32], "layers": [{"conv": {"out": 8}}], **change}
+    assert not validator.is_valid(data)
+    with pytest.raises(ValueError, match=r"layers|input|schema|name|head|defaults|blocks|constraints"):
+        load(data)
+
+
+def test_every_setting_is_described() -> None:
+    """Each block has the first line of its docstring, and all its settings by the spec's words."""
+    definitions = json_schema()["$defs"]
+    for name in registry.block_names():
+        block = registry.block_type(name)
+        assert block is not None
+        assert definitions[name]["description"] == block.summary
+        assert list(definitions[name]["properties"]) == list(block.settings)

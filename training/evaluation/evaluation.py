@@ -1,0 +1,170 @@
+"""How good a network is on images it has never seen: one number, and where the errors are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.images import Images
+from fieldspec.training.data.normalization import Normalize
+
+SCHEMA = 1
+BINS = 15  # of the calibration error
+BATCH = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The answers to a set of images, and what is counted from them.
+
+    `probabilities` (n, classes) are of a single look at each image; `flipped`, the mean with those of its mirror
+    image, serves the flip-averaged accuracy alone.
+    """
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    flipped: NDArray[np.float32]
+    loss: float  # cross entropy, nats an image
+
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """The likeliest class of each image: (n,)."""
+        likeliest: NDArray[np.int64] = self.probabilities.argmax(1)
+        return likeliest
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images that are named rightly, 0..1."""
+        return float((self.predictions == self.labels).mean())
+
+    @property
+    def flip_accuracy(self) -> float:
+        """The same, when image and mirror image are asked: not to be compared with a single look's."""
+        return float((self.flipped.argmax(1) == self.labels).mean())
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Counts, (actual, predicted)."""
+        count = len(self.classes)
+        flat = np.bincount(self.labels * count + self.predictions, minlength=count * count)
+        return flat.reshape(count, count)
+
+    @property
+    def per_class(self) -> dict[str, float | None]:
+        """Accuracy on each class' images; None for a class without any."""
+        confusion = self.confusion
+        counts = confusion.sum(1)
+        right = confusion.diagonal()
+        pairs = zip(right, counts, strict=True)
+        values = [int(r) / int(n) if n else None for r, n in pairs]
+        return dict(zip(self.classes, values, strict=True))
+
+    @property
+    def reliability(self) -> list[tuple[int, float, float]]:
+        """For each of 15 equal bins of confidence: images, mean confidence, accuracy."""
+        confidence = self.probabilities.max(1)
+        right = self.predictions == self.labels
+        bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # (low, high], as Guo et al.
+        rows = []
+        for number in range(BINS):
+            inside = bins == number
+            count = int(inside.sum())
+            rows.append((count, float(confidence[inside].mean()), float(right[inside].mean())) if count else (0, 0, 0))
+        return rows
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error: how far confidence and accuracy lie apart on the average.
+
+        Source:
+            Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+        """
+        return sum(n * abs(said - was) for n, said, was in self.reliability) / len(self.labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data with a `schema` number."""
+        return {
+            "schema": SCHEMA,
+            "images": len(self.labels),
+            "accuracy": self.accuracy,
+            "loss": self.loss,
+            "flip_averaged_accuracy": self.flip_accuracy,
+            "calibration_error_15_bins": self.calibration_error,
+            "per_class_accuracy": self.per_class,
+            "classes": list(self.classes),
+            "confusion": self.confusion.tolist(),
+        }
+
+    def __str__(self) -> str:
+        width = max(map(len, self.classes))
+        rows = [
+            f"  {name:<{width}}  {f'{100 * value:6.2f} %' if value is not None else 'no images'}"
+            for name, value in self.per_class.items()
+        ]
+        return "\n".join(
+            [
+                f"accuracy {100 * self.accuracy:.2f} %, loss {self.loss:.4f} on {len(self.labels):,} images",
+                f"flip-averaged accuracy {100 * self.flip_accuracy:.2f} %",
+                f"calibration error (15 bins) {100 * self.calibration_error:.2f} %",
+                *rows,
+            ]
+        )
+
+
+def evaluate(
+    net: nn.Module,
+    images: Images,
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: torch.device | str = "cpu",
+) -> Evaluation:
+    """Ask a network for every image, in float32, in eval mode.
+
+    Args:
+        net: Gives a logit for each class.
+        images: In the network's input size.
+        mean: What the network was trained with, in 0..1 units.
+        std: Likewise.
+        device: Where to compute.
+
+    Raises:
+        FieldspecError: No images, another number of classes than the network has, or answers that are no numbers.
+    """
+    if not len(images):
+        raise FieldspecError("there are no images to evaluate on")
+    probabilities, flipped, losses = [], [], []
+    labels = torch.from_numpy(images.labels)
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        pixels = torch.from_numpy(images.pixels[part])
+        once, mirrored = (logits(net, batch, mean, std, device) for batch in (pixels, pixels.flip(2)))
+        if once.shape[1] != len(images.classes):
+            raise FieldspecError(f"the network has {once.shape[1]} classes, and the images {len(images.classes)}")
+        losses.append(F.cross_entropy(once, labels[part], reduction="sum").item())
+        probabilities.append(once.softmax(1))
+        flipped.append((once.softmax(1) + mirrored.softmax(1)) / 2)
+    loss = sum(losses) / len(images)
+    if not math.isfinite(loss):
+        raise FieldspecError(f"the network's answers are no numbers: their loss is {loss}")
+    return Evaluation(images.classes, images.labels, torch.cat(probabilities).numpy(), torch.cat(flipped).numpy(), loss)
+
+
+def logits(
+    net: nn.Module, pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device | str = "cpu"
+) -> Tensor:
+    """What a network says of pixels (batch, height, width, channels): (batch, classes), on the CPU."""
+    normalize = Normalize(mean, std).to(device)
+    net = net.to(device).eval()
+    with torch.inference_mode():
+        answers: Tensor = net(normalize.of_bytes(pixels))
+    return answers.float().cpu()

@@ -1,0 +1,60 @@
+"""A trained network judged by a part of a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.datasets import Data
+from fieldspec.training.data.images import Images, hold_out
+from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
+from fieldspec.training.evaluation.reporting import report
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+
+def evaluate_split(
+    network: TrainedNetwork, data: Data, split: str, *, folder: Path | None = None, device: str = "cpu"
+) -> tuple[Evaluation, dict[str, Any]]:
+    """Evaluate a network on a part of a data set: test, held-out or train.
+
+    Returns:
+        The evaluation, and what it is of.
+
+    Raises:
+        FieldspecError: The data has no such part, or other classes than the network.
+    """
+    images = part(data, split)
+    if (said := network.other_classes(images, data.name)) is not None:
+        raise FieldspecError(f"{network.source}: {said}")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch without CUDA
+        raise FieldspecError(f"--device {device}: {str(error).splitlines()[0]}") from None
+    evaluation = evaluate(network.net, images, mean=network.mean, std=network.std, device=place)
+    about: dict[str, Any] = {"weights": network.source, "spec": network.name, "hash": network.spec.hash}
+    about |= {"data": data.name, "split": split, "trained_on": network.has_seen(data, split)}
+    if folder is not None:
+        report(folder, evaluation, images, about=about)
+    return evaluation, about
+
+
+def part(data: Data, split: str) -> Images:
+    """The images of a part; those held out are the data's own, or the tenth that training takes away."""
+    train_numbers, held_out_numbers = hold_out(data.train.labels)
+    own = data.held_out is not None
+    match split:
+        case "train":
+            return data.train if own else data.train.select(train_numbers)
+        case "held-out":
+            return data.held_out if data.held_out is not None else data.train.select(held_out_numbers)
+        case "test":
+            pass
+        case _:
+            raise FieldspecError(f"{split!r} is no part of a data set; give test, held-out or train")
+    if data.test is None:
+        raise FieldspecError(f"{data.name} has no test images; give --split held-out")
+    return data.test

@@ -1,0 +1,72 @@
+"""What a network says of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.datasets import open_image
+from fieldspec.training.evaluation.evaluation import BATCH, logits
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest classes of a file with their probabilities, the likeliest first."""
+
+    path: Path
+    answers: tuple[tuple[str, float], ...]
+
+
+def predict(
+    network: TrainedNetwork, paths: Iterable[str | Path], *, top: int = 3, skip: Callable[[str], None] | None = None
+) -> Iterator[Prediction]:
+    """Name what is in image files, resized to the network's input.
+
+    Args:
+        network: Who is asked.
+        paths: Files, and folders whose images are all taken, those in folders inside too.
+        top: How many classes; at most as many as there are.
+        skip: Is told of each file that cannot be read, and the others are named; unless given, the first one raises.
+
+    Raises:
+        FieldspecError: A path is not there, a folder holds no image, a file is none.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    for start in range(0, len(files), BATCH):
+        opened: list[tuple[Path, NDArray[np.uint8]]] = []
+        for file in files[start : start + BATCH]:
+            try:
+                opened.append((file, open_image(file, network.spec.input)))
+            except FieldspecError as error:
+                if skip is None:
+                    raise
+                skip(str(error))
+        if opened:
+            yield from _batch(network, opened, min(top, len(network.classes)))
+
+
+def _batch(network: TrainedNetwork, opened: Sequence[tuple[Path, NDArray[np.uint8]]], top: int) -> Iterator[Prediction]:
+    pixels = np.stack([one for _, one in opened])
+    chances = logits(network.net, torch.from_numpy(pixels), network.mean, network.std).softmax(1)
+    values, numbers = chances.topk(top)
+    for (file, _), row, classes in zip(opened, values.tolist(), numbers.tolist(), strict=True):
+        yield Prediction(file, tuple((network.classes[n], value) for n, value in zip(classes, row, strict=True)))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise FieldspecError(f"{path}: no such file or folder")
+    if path.is_file():
+        return [path]
+    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
+    if not found:
+        raise FieldspecError(f"{path}: holds no image ({', '.join(IMG_EXTENSIONS)})")
+    return found

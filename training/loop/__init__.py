@@ -1,0 +1,1 @@
+"""What Lightning's Trainer runs in each step and epoch."""

@@ -1,0 +1,115 @@
+"""Knowledge distillation: what trained networks answer is learned beside the labels, or instead of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from torch import Tensor, nn
+
+from fieldspec.architectures.network.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.datasets import Data
+from fieldspec.training.data.images import Statistics
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork, given
+from fieldspec.training.recipe.recipe import Distillation
+
+
+class _Member(nn.Module):
+    """One of the networks that teach, of images that are normalized as the student's."""
+
+    scale: Tensor  # (1, channels, 1, 1)
+    shift: Tensor  # (1, channels, 1, 1)
+
+    def __init__(self, teacher: TrainedNetwork, stats: Statistics) -> None:
+        super().__init__()
+        mean, std, own_mean, own_std = (
+            torch.tensor(values).view(1, -1, 1, 1) for values in (stats.mean, stats.std, teacher.mean, teacher.std)
+        )
+        self.net = teacher.net
+        self.register_buffer("scale", std / own_std)
+        self.register_buffer("shift", (mean - own_mean) / own_std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x * self.scale + self.shift)
+        return logits.float()
+
+
+class Teacher:
+    """Trained networks that answer for a batch; no module, so that no run's state holds their weights.
+
+    Args:
+        sources: Each a checkpoint, a run's folder (its last weights), or the name of weights that ship:
+            c1c2c3c40.fast25. Of several the mean answer is learned.
+        settings: How it is learned from.
+        student: The network that learns.
+        data: What it is trained on.
+        stats: The student's images are normalized with their mean and deviation.
+        channels_last: How the batches lie in memory.
+
+    Raises:
+        FieldspecError: There are no such weights, or they are of other classes or another input.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        settings: Distillation,
+        student: SpecNet,
+        data: Data,
+        stats: Statistics,
+        *,
+        channels_last: bool = True,
+    ) -> None:
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        teachers = [_taken(source, student, data) for source in sources]
+        self.settings = settings
+        self.has_seen_held_out = any(teacher.has_seen(data, "held-out") for teacher in teachers)
+        self.digest = _digest(teacher.net for teacher in teachers)
+        self.members = nn.ModuleList([_Member(teacher, stats) for teacher in teachers])
+        self.members.eval().requires_grad_(False).to(memory_format=layout)
+
+    def to(self, device: torch.device) -> None:
+        """Where the batches are."""
+        self.members.to(device)
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Softened probabilities of images that are normalized as the student's: (batch, ...) -> (batch, classes)."""
+        views = (x, x.flip(3)) if self.settings.flip_averaged else (x,)
+        answers = [(member(view) / self.settings.temperature).softmax(1) for member in self.members for view in views]
+        return torch.stack(answers).mean(0)
+
+    def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
+        """How far a student's logits lie from the teacher's answers, both (batch, classes): nats an image.
+
+        Kullback-Leibler divergence at the recipe's temperature, times its square, which keeps the gradients' size.
+
+        Source:
+            Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
+        """
+        temperature = self.settings.temperature
+        said = F.log_softmax(logits.float() / temperature, 1)
+        return F.kl_div(said, answers, reduction="batchmean") * temperature**2
+
+
+def _taken(source: str, student: SpecNet, data: Data) -> TrainedNetwork:
+    teacher = given(source)
+    if (said := teacher.other_classes(data.train, data.name)) is not None:
+        raise FieldspecError(f"--teacher {source}: {said}")
+    if teacher.spec.input != student.spec.input:
+        sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
+        raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
+    return teacher
+
+
+def _digest(nets: Iterable[nn.Module]) -> str:
+    """Of every weight and statistic, by BLAKE2b."""
+    seen = blake2b(digest_size=16)
+    for net in nets:
+        for name, tensor in net.state_dict().items():
+            seen.update(name.encode())
+            seen.update(tensor.contiguous().numpy().data)
+    return seen.hexdigest()

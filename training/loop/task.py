@@ -1,0 +1,181 @@
+"""What Lightning's Trainer runs: the network, its loss, its optimizer, and what is measured on the way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from lightning.pytorch import LightningModule
+from timm.utils import ModelEmaV3
+from torch import Tensor, nn
+from torchvision.transforms.v2 import MixUp
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.batches import Batch
+from fieldspec.training.data.device_augmentation import DeviceAugmentation
+from fieldspec.training.data.normalization import Normalize
+from fieldspec.training.data.randomness import derive
+from fieldspec.training.loop.averaging import EpochMean
+from fieldspec.training.loop.cuda_graphs import Graphed
+from fieldspec.training.loop.distillation import Teacher
+from fieldspec.training.loop.tally import Tally
+from fieldspec.training.recipe.optimizers import parameter_groups
+from fieldspec.training.recipe.recipe import Recipe
+
+CHECK_EVERY = 50  # steps between looks at the loss on a GPU, each of which waits for the device
+MEND = "lower the optimizer's lr, or give clip in the recipe"
+
+
+class DivergedError(FieldspecError):
+    """The loss is no longer a number; what was saved before is still there."""
+
+
+class Task(LightningModule):
+    """A network in training.
+
+    Args:
+        net: The network, with `classes` logits.
+        recipe: How it is trained.
+        mean: Of each channel of the training images, in 0..1 units.
+        std: The standard deviation, likewise.
+        classes: How many.
+        steps: Optimizer steps of the whole run.
+        augment: For `--augment device`; otherwise the batches come augmented.
+        validated: Names of the sets that are looked at after each epoch: held_out, test.
+        swa: The mean of the weights that epochs end with; None where it is not kept.
+        teacher: Whose answers are learned; None where the labels say all.
+        graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        recipe: Recipe,
+        *,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        classes: int,
+        steps: int,
+        augment: DeviceAugmentation | None = None,
+        validated: Sequence[str] = (),
+        swa: EpochMean | None = None,
+        teacher: Teacher | None = None,
+        graph_shape: tuple[int, ...] | None = None,
+    ) -> None:
+        super().__init__()
+        settings = recipe.settings
+        self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
+        self.swa, self.teacher, self.graph_shape = swa, teacher, graph_shape
+        self.graphed: Graphed | None = None
+        self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
+        if self.average is not None:
+            self.average.requires_grad_(False)
+        self.normalize = Normalize(mean, std, channels_last=settings.channels_last)
+        self.mixup = MixUp(alpha=settings.mixup, num_classes=classes) if settings.mixup else None
+        self.tallies = nn.ModuleDict({f"of_{name}": Tally() for name in ("train", *self.validated)})
+        decayed = parameter_groups(net, settings.weight_decay)[0]["params"]
+        self.decayed: Any = decayed
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that the run is for: an average of the weights where the recipe keeps one."""
+        return self.swa.module if self.swa is not None and self.swa.n_averaged else self.latest
+
+    @property
+    def latest(self) -> nn.Module:
+        """The weights as they are after the last step, or their moving average where the recipe keeps one."""
+        return self.average.module if self.average is not None else self.net
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimizer; the rate is a function of the step alone."""
+        groups = parameter_groups(self.net, self.recipe.settings.weight_decay)
+        optimizer = self.recipe.optimizer.make(groups)
+        schedule, steps = self.recipe.schedule, self.steps
+        factor = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.factor(step / steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
+
+    def on_fit_start(self) -> None:
+        """The teacher comes to the device; the network's passes are captured before the first batch."""
+        if self.teacher is not None:
+            self.teacher.to(self.device)
+        if self.graph_shape is not None:
+            with self.trainer.precision_plugin.forward_context():
+                self.graphed = Graphed(self.net.train(), self.graph_shape, self.normalize.layout)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Pixels and labels go to the device; the numbers are asked for here, and coming back would make it wait."""
+        pixels, labels, numbers = batch
+        return pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True), numbers
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch; dropout and mixup draw from what the step's place in the run says.
+
+        Of two mixed images the label of the one with the larger share counts as right.
+        """
+        settings = self.recipe.settings
+        torch.manual_seed(derive(settings.seed, "step", self.current_epoch, batch_idx, self.global_rank))
+        pixels, labels, numbers = batch
+        x = self.normalize.images(pixels)
+        if self.augment is not None:
+            x = self.augment(x, numbers, self.current_epoch)
+        x, target = self.normalize(x), labels
+        if self.mixup is not None:
+            x, target = self.mixup(x, labels)
+        logits = self.net(x) if self.graphed is None else self.graphed(x)
+        loss = F.cross_entropy(logits, target, label_smoothing=settings.label_smoothing)
+        if self.teacher is not None:
+            loss = torch.lerp(loss, self.teacher.loss(logits, self.teacher(x)), self.teacher.settings.weight)
+        if settings.l1:
+            loss = loss + settings.l1 * sum(parameter.abs().sum() for parameter in self.decayed)
+        self._check(loss, batch_idx)
+        self._measure("train", loss.detach(), logits.detach(), target.argmax(1) if self.mixup is not None else labels)
+        return loss
+
+    def _check(self, loss: Tensor, step: int) -> None:
+        if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(value := loss.item()):
+            at = f"epoch {self.current_epoch + 1}, step {step + 1}"
+            raise DivergedError(f"the loss is {value} at {at}; {MEND}")
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """The moving average follows the weights; the mean takes in what the epoch's last step leaves."""
+        if self.average is not None:
+            self.average.update(self.net, step=self.global_step)
+        if self.swa is not None and self.trainer.is_last_batch:
+            self.swa.take(self.latest, self.current_epoch, self.normalize.of_bytes)
+
+    def on_train_epoch_end(self) -> None:
+        """What the last steps have spoiled is not written over what is good."""
+        tensors = [*self.net.parameters(), *self.net.buffers()]
+        if not torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all():
+            raise DivergedError(f"a weight is no finite number after epoch {self.current_epoch + 1}; {MEND}")
+
+    def on_validation_epoch_start(self) -> None:
+        """All processes evaluate_split the buffers of the first: batch norm's differ between them."""
+        if self.trainer.world_size > 1:
+            for buffer in self.result.buffers():
+                torch.distributed.broadcast(buffer, 0)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Loss and accuracy of one batch of the held-out or test images."""
+        pixels, labels, _ = batch
+        logits = self.result(self.normalize.of_bytes(pixels))
+        self._measure(self.validated[dataloader_idx], F.cross_entropy(logits, labels), logits, labels)
+
+    def _measure(self, name: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.tallies[f"of_{name}"].update(loss, logits, labels)  # type: ignore[operator]
+        if name == "train":
+            accuracy = (logits.argmax(1) == labels).float().mean()
+            shown = {"loss": loss, "accuracy": accuracy}
+            self.log_dict(shown, prog_bar=True, logger=False, batch_size=len(labels))
+
+    def measured(self) -> dict[str, float]:
+        """Loss and accuracy of the epoch on every set, over all processes; starts anew."""
+        values: dict[str, float] = {}
+        for name, tally in self.tallies.items():
+            measured: Any = tally
+            values |= {f"{name.removeprefix('of_')}_{what}": float(one) for what, one in measured.compute().items()}
+            measured.reset()
+        return values

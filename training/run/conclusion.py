@@ -1,0 +1,45 @@
+"""The end of a run: the test images, the pictures, the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fieldspec.architectures.network.checkpoint import spec_of
+from fieldspec.training.data.datasets import Data
+from fieldspec.training.data.images import statistics
+from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
+from fieldspec.training.evaluation.files import CARD, write_json
+from fieldspec.training.evaluation.judging import part
+from fieldspec.training.evaluation.reporting import draw_curves, draw_samples, has_plots, report
+from fieldspec.training.recipe.recipe import load_recipe
+from fieldspec.training.run.cards import card_of
+
+if TYPE_CHECKING:
+    from fieldspec.training.run.running import Run
+
+
+def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
+    """Judge a finished run's last weights on the test images, once; draw, and write the card.
+
+    Returns:
+        The card, and the evaluation: of the held-out images where the data has no others; None where it has none.
+
+    Raises:
+        FieldspecError: A file cannot be written.
+    """
+    mean, std = tuple(run.info["mean"]), tuple(run.info["std"])
+    images, split = (data.test, "test") if data.test is not None else (data.held_out, "held-out")
+    evaluation = evaluate(run.net, images, mean=mean, std=std) if images is not None else None
+    card = card_of(run, spec_of(run.net).hash, evaluation if data.test is not None else None)
+    write_json(run.folder / CARD, card)
+    if evaluation is not None and images is not None:
+        about = {"weights": str(run.folder), "data": data.name, "split": split}
+        report(run.folder, evaluation, images, about=about, pictures=has_plots())
+    if has_plots():
+        recipe = load_recipe(run.info["recipe"])
+        draw_curves(run.folder, run.history, f"{run.info['name']} by {recipe.settings.name}")
+        if recipe.augment:
+            trained_on = data.train if run.info["full"] else part(data, "train")
+            color = statistics(data.train).mean_color
+            draw_samples(run.folder, trained_on, recipe, color, place=run.info["augment"])
+    return card, evaluation

@@ -1,0 +1,34 @@
+"""Weights that a run begins from instead of random ones."""
+
+from __future__ import annotations
+
+from fieldspec.architectures.network.specnet import SpecNet
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.datasets import Data
+from fieldspec.training.evaluation.trained_networks import given
+
+
+def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
+    """Copy trained weights and statistics into a network; its classifier stays new where the classes are others.
+
+    Args:
+        net: Changed in place.
+        source: A checkpoint, a run's folder (its last weights), or the name of weights that ship: c1c2c3c40.fast25.
+        data: What the network is going to be trained on.
+        full: Whether nothing of it is held out.
+
+    Raises:
+        FieldspecError: There are no such weights, they are of another network, or what is held out is no news to them.
+    """
+    before = given(source)
+    if not full and before.has_seen(data, "held-out"):
+        seen = "was trained on the images that would be held out, too, and would be judged by them"
+        raise FieldspecError(f"--initial-checkpoint {source}: {seen}; give --full")
+    own, state = net.state_dict(), before.net.state_dict()
+    if before.other_classes(data.train, data.name) is not None:
+        own, state = ({name: t for name, t in one.items() if not name.startswith("head.fc.")} for one in (own, state))
+    for name in own | state:
+        shapes = [tuple(one[name].shape) if name in one else "missing" for one in (state, own)]
+        if shapes[0] != shapes[1]:
+            raise FieldspecError(f"{source}: weights of another network; {name} is {shapes[0]} there, {shapes[1]} here")
+    net.load_state_dict(state, strict=False)

@@ -1,0 +1,58 @@
+"""Takes a finished run's weights, card and log into the package.
+
+python -m fieldspec.training.run.publishing runs/c1c2c3c40-fast25
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from fieldspec.architectures.network import pretrained
+from fieldspec.architectures.network.checkpoint import load_checkpoint
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.evaluation.files import CARD, LAST, LOG, read_json
+from fieldspec.training.recipe.recipe import load_recipe, recipe_names
+
+
+def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
+    """Copy NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
+
+    Raises:
+        FieldspecError: The run is not finished or not tested, its weights are not those of its card, its recipe bears
+            the name of another that ships, or there are such files already.
+    """
+    if not (run / CARD).is_file():
+        raise FieldspecError(f"{run}: has no {CARD}; only a finished run is shipped")
+    card = read_json(run / CARD)
+    spec, _ = load_checkpoint(run / LAST)
+    if spec.hash != card["hash"]:
+        raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
+    if card["test_accuracy"] is None:
+        raise FieldspecError(f"{run}: was judged on no test images; a card that says nothing is not shipped")
+    named = card["recipe"]["name"]
+    if named in recipe_names() and _but_for_length(card["recipe"]) != _but_for_length(named):
+        raise FieldspecError(f"{run}: was trained by another recipe than {named}, which ships; give it another name")
+    written = [folder / f"{card['name']}.{named}.{ending}" for ending in ("safetensors", "csv", "json")]
+    if there := [path for path in written if path.exists()]:
+        raise FieldspecError(f"{there[0]}: is there already; delete it first, or give the recipe another name")
+    for source, path in zip((LAST, LOG, CARD), written, strict=True):
+        shutil.copyfile(run / source, path)
+    pretrained.weights.cache_clear()
+    return written
+
+
+def _but_for_length(recipe: str | dict[str, Any]) -> dict[str, Any]:
+    """A recipe whose epochs and seed are the usual ones."""
+    return load_recipe(recipe).override(epochs=1, seed=0).to_dict()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit((__doc__ or "").strip())
+    try:
+        print(*publish_weights(Path(sys.argv[1])), sep="\n")
+    except FieldspecError as error:
+        sys.exit(f"error: {error}")

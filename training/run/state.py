@@ -1,0 +1,85 @@
+"""The whole state of a run in one safetensors file: tensors beside a JSON tree, nothing that is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.evaluation.files import write
+
+_PLAIN = (bool, int, float, str, type(None))
+
+
+class SafeState(CheckpointIO):
+    """Lightning's checkpoints (weights, optimizers, schedulers, loops, callbacks) as safetensors."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write it whole, or leave what is there.
+
+        Raises:
+            FieldspecError: It cannot be written.
+        """
+        tensors: dict[str, Tensor] = {}
+        tree = _pack(checkpoint, "", tensors)
+        write(Path(path), save(tensors, metadata={"format": "pt", "state": json.dumps(tree)}))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read it.
+
+        Raises:
+            FieldspecError: It is damaged, or no state of fieldspec's.
+        """
+        path = Path(path)
+        try:
+            with safe_open(path, framework="pt") as file:
+                text = (file.metadata() or {}).get("state")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            if text is None:
+                raise FieldspecError(f"{path}: holds no state of a run")
+            state: dict[str, Any] = _unpack(json.loads(text), tensors)
+        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise FieldspecError(f"{path}: is no whole state of a run, and cannot be resumed: {reason}") from None
+        return state
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Delete it."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """JSON that keeps whole numbers as keys, tuples, and the memory layout of tensors, which are put aside."""
+    match value:
+        case Tensor():
+            name = f"{len(tensors)}.{path}"  # a key may hold dots: the number keeps names apart
+            tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)  # tied ones, too
+            last = value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last)
+            return {"tensor": name, "channels_last": last}
+        case dict():
+            return {"dict": [[key, _pack(one, f"{path}.{key}".strip("."), tensors)] for key, one in value.items()]}
+        case list() | tuple():
+            items = [_pack(one, f"{path}.{number}".strip("."), tensors) for number, one in enumerate(value)]
+            return {"tuple" if isinstance(value, tuple) else "list": items}
+        case _ if isinstance(value, _PLAIN):
+            return value
+    raise TypeError(f"{path} is a {type(value).__name__}, which a state does not hold")
+
+
+def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        layout = torch.channels_last if value["channels_last"] else torch.contiguous_format
+        return tensors[value["tensor"]].contiguous(memory_format=layout)
+    if "dict" in value:
+        return {key: _unpack(one, tensors) for key, one in value["dict"]}
+    items = [_unpack(one, tensors) for one in value["list" if "list" in value else "tuple"]]
+    return items if "list" in value else tuple(items)

@@ -1,0 +1,81 @@
+"""Lightning's Trainer as a run needs it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.recipe.recipe import Recipe
+from fieldspec.training.run.machine import has_bfloat16
+from fieldspec.training.run.options import RunOptions
+from fieldspec.training.run.run_files import RunFiles
+from fieldspec.training.run.state import SafeState
+
+
+def make_trainer(
+    recipe: Recipe, folder: Path, options: RunOptions, tell: Callable[[str], None]
+) -> tuple[Trainer, RunFiles]:
+    """The Trainer of a run, and the callback in it that writes the run's files.
+
+    Raises:
+        FieldspecError: Lightning does not know the accelerator, devices or strategy, or these do not go together.
+    """
+    settings = recipe.settings
+    if options.strategy.endswith(("_spawn", "_fork", "_notebook")):
+        raise FieldspecError(f"--strategy {options.strategy}: its processes keep what they log to themselves; give ddp")
+    run_files = RunFiles(folder, {}, tell)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its remarks on devices and tips
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    accelerator, devices = options.accelerator, str(options.devices)
+    if accelerator in ("auto", "gpu") and torch.cuda.is_available():
+        accelerator = "cuda"
+    elif accelerator == "auto":
+        accelerator = "cpu"
+    wanted = settings.precision if settings.precision != "auto" else ""
+    precision: Any = "bf16-mixed" if wanted == "bfloat16" or (not wanted and has_bfloat16(accelerator)) else "32-true"
+    try:
+        trainer = Trainer(
+            accelerator=accelerator,
+            devices=int(devices) if devices.isdigit() else devices,
+            num_nodes=options.nodes,
+            strategy=options.strategy,
+            precision=precision,
+            max_epochs=settings.epochs,
+            gradient_clip_val=settings.clip,
+            logger=TensorBoardLogger(str(folder), name="", version="tensorboard"),
+            callbacks=[run_files, *([Bar()] if options.progress else [])],
+            plugins=[SafeState()],
+            default_root_dir=str(folder),
+            use_distributed_sampler=False,  # ours know of the processes
+            enable_checkpointing=True,
+            enable_progress_bar=options.progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=50,
+            benchmark=accelerator == "cuda",
+        )
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ModuleNotFoundError) as error:
+        raise FieldspecError(f"Lightning: {str(error).splitlines()[0]}") from None
+    return trainer, run_files
+
+
+class Bar(TQDMProgressBar):
+    """Lightning's bar without the logger's version number: loss, accuracy, steps a second, time left."""
+
+    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
+        """What stands at the bar's end."""
+        return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
+
+    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+        """Epochs are counted from 1, as in the lines above the bar."""
+        super().on_train_epoch_start(trainer)
+        self.train_progress_bar.set_description(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")
