@@ -351,11 +351,7 @@ def test_squeeze_excite_keeps_the_local_field() -> None:
     graph = LayerGraph.of(parallel_add(body=body, identity=IDENTITY), (1, 64, 64))
     field = receptive_field(graph)[-1]
     assert square(field) == (5, 1, -2)
-    assert (field.status, field.global_since, not field.has_position) == (
-        "whole_input",
-        "body.parallel1.body.pool",
-        False,
-    )
+    assert (field.status, field.global_since, field.has_position) == ("whole_input", "body.parallel1.body.pool", True)
 
 
 def test_image_pooling_in_an_aspp() -> None:
@@ -372,7 +368,7 @@ def test_image_pooling_in_an_aspp() -> None:
 def test_one_unit_spread_over_a_map_has_no_place(mode: L.ResizeMode) -> None:
     """A map that a stride has brought to 1x1 and that is enlarged again is the same everywhere."""
     field = field_of(conv(64, padding=0), L.Resize(size=(64, 64), mode=mode))
-    assert (not field.has_position, field.status) == (True, "whole_input")
+    assert (field.has_position, field.status) == (False, "whole_input")
 
 
 def test_global_since_names_the_first() -> None:
@@ -422,37 +418,37 @@ def test_what_has_no_place_cannot_make_a_field_a_bound() -> None:
 def test_pooling_over_the_whole_map() -> None:
     """Four units of size 47 at jump 4 (59 pixels): 47 + 3 * 4 = 59, at a jump of 4 * 4 = 16."""
     field = field_of(conv(47, stride=4, padding=0), L.GlobalPool("avg"), size=59)
-    assert (square(field), not field.has_position) == ((59, 16, 0), True)
+    assert (square(field), field.has_position) == ((59, 16, 0), False)
 
 
 def test_a_pooling_window_that_covers_the_map_is_global() -> None:
     """4x4 on 4x4 is global, and so is 8x8; 3x3 is not, nor a 4x4 that begins in the padding."""
-    assert field_of(pool(4), size=not 4).has_position
-    assert field_of(L.AdaptivePool("avg", (1, 1)), size=not 4).has_position
-    assert field_of(L.Pool("max", (8, 8), (1, 1), (4, 4)), size=not 4).has_position
-    assert not field_of(pool(3), size=not 4).has_position
-    assert not field_of(pool(4, padding=1), size=not 4).has_position
-    assert not field_of(L.Pool("avg", (4, 2), (4, 2)), size=not 4).has_position  # two units are left along the width
+    assert not field_of(pool(4), size=4).has_position
+    assert not field_of(L.AdaptivePool("avg", (1, 1)), size=4).has_position
+    assert not field_of(L.Pool("max", (8, 8), (1, 1), (4, 4)), size=4).has_position
+    assert field_of(pool(3), size=4).has_position
+    assert field_of(pool(4, padding=1), size=4).has_position
+    assert field_of(L.Pool("avg", (4, 2), (4, 2)), size=4).has_position  # two units are left along the width
 
 
 def test_a_convolution_that_covers_the_map_is_none() -> None:
     """It is an ordinary window of 4, and its weights know the places."""
     field = field_of(conv(4, padding=0), size=4)
-    assert (square(field), not field.has_position, field.status) == ((4, 1, 0), False, "exact")
+    assert (square(field), field.has_position, field.status) == ((4, 1, 0), True, "exact")
 
 
 def test_vectors_keep_the_field_that_was_pooled() -> None:
     """Flattening and linear layers see what the pooling saw."""
     pooled = chain(conv(3), L.GlobalPool("avg"))
     field = field_of(pooled, L.Flatten(), L.Linear(1, 10), size=8)
-    assert (square(field), not field.has_position) == ((10, 8, -1), True)  # 3 + 7, on 8 units
+    assert (square(field), field.has_position) == ((10, 8, -1), False)  # 3 + 7, on 8 units
 
 
 def test_two_pooled_maps_together() -> None:
     """The mean of a 3 and of a 5 over eight units: -2 to 9 is the union."""
     block = parallel_add(three=chain(conv(3), L.GlobalPool()), five=chain(conv(5), L.GlobalPool()))
     field = field_of(block, size=8)
-    assert (square(field), not field.has_position) == ((12, 8, -2), True)
+    assert (square(field), field.has_position) == ((12, 8, -2), False)
 
 
 # -- the field of a network ------------------------------------------------------------------------------------
