@@ -84,7 +84,9 @@ train(tiny(), quick(), fake(), Path(sys.argv[1]), tell=lambda text: None)
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
     """kill -9 in the middle of the second epoch, then --resume: the tensors of a run that nobody disturbed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2] / "support")}
+    support = str(Path(__file__).parents[2] / "support")
+    path = os.pathsep.join([support, *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
     command = [sys.executable, "-c", KILLED, str(tmp_path / "killed")]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, text=True) as process:
