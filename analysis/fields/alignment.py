@@ -64,7 +64,7 @@ def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int]) -> 
 
 
 def _own(graph: LayerGraph, operand: int, other: int) -> Iterator[int]:
-    """The layers from `operand` upwards that `other` does not read too: moving those would move both."""
+    """The layers from `operand` upwards that `other` does not read: moving a shared one would move both."""
     read = {other}  # what `other` reads, as far down as `operand`
     while True:
         while read and (last := max(read)) > operand:

@@ -20,7 +20,7 @@ CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # and nothing t
 def undisturbed(module: nn.Module) -> Iterator[None]:
     """Eval mode inside; outside, modes, attributes, buffers and every generator of random numbers are as they were.
 
-    `nn.Module.eval` is not called, because a module of somebody's may do more in it. Generators are Python's, numpy's,
+    `nn.Module.eval` is not called, because a module may override it to do more. Generators are Python's, numpy's,
     torch's on the CPU, and torch's on the GPUs that the module lies on.
     """
     training = [part for part in module.modules() if part.training]
@@ -46,12 +46,12 @@ def attributes_kept(module: nn.Module) -> Iterator[None]:
     """Afterwards every submodule has its attributes, and dicts, lists and sets among them hold what they held.
 
     So a cache, a counter, or a weight that a hook makes before each call is as it was; containers within containers
-    are, too, and the numbers in buffers and other tensors that are no parameters.
+    and the values of buffers and other tensors that are not parameters are restored as well.
     """
     before: dict[int, tuple[Any, Any]] = {}
     for part in module.modules():
         _note(vars(part), before)
-    _note([*module.buffers()], before)  # those of a script are no attributes
+    _note([*module.buffers()], before)  # those of a scripted module are not attributes
     try:
         yield
     finally:

@@ -66,7 +66,7 @@ def reshaped(layout: Layout, sizes: Sequence[int]) -> Layout:
         room = size
         while room > 1:
             if not pieces:
-                raise LayoutError("a view has more elements than what it is of")
+                raise LayoutError("a view has more elements than its source")
             factor = pieces.pop()
             if room % factor.size == 0:
                 dim.append(factor)

@@ -70,7 +70,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dic
 
 
 def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
-    """What a layer returns as a map, if it is one: views that make patches of channels are layers, too."""
+    """What a layer returns as a map, if it is one: views that turn channels into patches become layers."""
     if len(value.layout) == 2 + record.axes and not record.is_plain(value):
         with suppress(LayoutError):
             value = record.settled(value)

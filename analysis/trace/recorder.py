@@ -46,7 +46,7 @@ class Value:
 
 @dataclass(slots=True)
 class ModuleCall:
-    """One call of a module: its path, and the how manieth it is."""
+    """One call of a module: its path and its number, counted from 1."""
 
     path: str
     number: int
@@ -213,7 +213,7 @@ class Recorder:
         """Features in several dimensions as a map of their own: what a decoder begins with.
 
         Raises:
-            LayoutError: They are those of single units still, and of which is no longer known.
+            LayoutError: They still belong to single units, and to which is no longer known.
         """
         if self._is_of_units(value.node):
             raise LayoutError("features of single units that become a map again")
@@ -248,7 +248,7 @@ class Recorder:
         """One unit repeated along the axes made a map of its own."""
         shape = list(self.shape(value))
         if len(value.layout) != 2 + self.axes:
-            raise LayoutError("units repeated along dimensions that are no axes of the input")
+            raise LayoutError("units repeated along dimensions that are not axes of the input")
         layout = list(value.layout)
         for axis in range(1, 1 + self.axes):
             dim = value.layout[1 + axis]

@@ -31,7 +31,7 @@ class Traced:
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
     unread: tuple[str, ...]  # names of weights that nothing read
-    integers: tuple[int, int]  # elements of state that are no floats, and their bytes
+    integers: tuple[int, int]  # elements of state that are not floats, and their bytes
 
 
 def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]]) -> Traced:
@@ -72,7 +72,7 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
             output = module(*inputs)
         except FieldspecError:
             raise
-        except Exception as error:  # anybody's code, on tensors without values; a rule that fails makes an Opaque
+        except Exception as error:  # arbitrary code on tensors without values; a rule that fails makes an Opaque
             raise _failure(module, record, shapes, error) from error
     found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
     outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]

@@ -14,12 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
+from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.recorder import Recorder, Value
-from fieldspec.analysis.trace.rules import mixing as mixing_rules  # noqa: F401  # they enter their rules
-from fieldspec.analysis.trace.rules import recurrent as recurrent_rules  # noqa: F401  # they enter their rules
-from fieldspec.analysis.trace.rules import views as view_rules  # noqa: F401  # they enter their rules
-from fieldspec.analysis.trace.rules import windows as window_rules  # noqa: F401  # they enter their rules
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
 from fieldspec.blocks.layers import Input, Opaque
@@ -29,7 +26,6 @@ COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
 ENTRY = os.path.join(HERE, "traced_module.py")  # which calls the network
 ASIDE = (os.path.join(HERE, ""), os.path.join(os.path.dirname(torch.__file__), ""), "<")
-MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
 
 
 class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
@@ -45,8 +41,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._values: dict[int, tuple[Tensor, Value]] = {}
         self._ghosts: dict[int, tuple[Tensor, Tensor]] = {}
         self._weights: dict[int, frozenset[int]] = {}  # weights that a tensor is made of
-        self._views: dict[int, Tensor] = {}  # what a tensor is a view of
-        self._views_of: dict[int, list[Tensor]] = {}
+        self._views = Views()
         self._stale: dict[int, Value | None] = {}  # tensors whose memory was changed through another: by what
         self._kept: list[Tensor] = []  # alive, so that no id is used twice
         self._trained: set[int] = set()
@@ -105,12 +100,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if not depends and all(id(tensor) not in self._weights and not tensor.is_meta for tensor in tensors):
             out = _constants(func, args, kwargs)
             self._count(func, args, kwargs, out)
-            self._see(func, args, out)
+            self._views.note(func, args, out)
             return out
         out = self._run(func, args, kwargs)
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         self._kept += made
-        self._see(func, args, out)
+        self._views.note(func, args, out)
         if not depends:
             weights = frozenset[int]().union(*[self._weights.get(id(tensor), frozenset()) for tensor in tensors])
             self._count(func, args, kwargs, out)
@@ -118,8 +113,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
                 self._weights[id(tensor)] = weights
                 if weights and (not func.is_view or any(id(one) in self._computed for one in tensors)):
                     self._computed.add(id(tensor))
-                base = self._views.get(id(tensor))
-                if weights and func._schema.is_mutable and base is not None:
+                base = self._views.base(tensor)
+                if weights and func._schema.is_mutable and base is not tensor:
                     self._weights[id(base)] = self._weights.get(id(base), frozenset()) | weights
                     self._computed.add(id(base))
             return out
@@ -129,20 +124,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
-        """Products of weights and constants among themselves are some module's, too."""
+        """Note products of weights and constants among themselves: they count in the module that computes them."""
         if products := _products(func, args, kwargs, out):
             self.record.weight_macs.append((self.record.call.path, len(self.record.graph), products))
-
-    def _see(self, func: OpOverload, args: Any, out: Any) -> None:
-        """Remember what is a view of what, of constants too: they may be filled with maps."""
-        if not func.is_view or not args or not isinstance(args[0], Tensor):
-            return
-        base = self._views.get(id(args[0]), args[0])
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor) and tensor is not args[0]:
-                self._views[id(tensor)] = base
-                self._views_of.setdefault(id(base), []).append(tensor)
-                self._kept += [tensor, base]
 
     def _run(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """The operation on the meta device; a rule of the user's can stand for one that has no shapes there."""
@@ -246,14 +230,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             self.hold(tensor, value)
         self._stale.pop(id(tensor), None)
         if changed:
-            base = self._views.get(id(tensor), tensor)
+            base = self._views.base(tensor)
             held = self.value(base)
             if value is None and base.numel() == tensor.numel():
                 self._values.pop(id(base), None)
             elif value and held and base is not tensor and (base.shape, held.layout) == (tensor.shape, value.layout):
                 self.hold(base, value)
-            for other in (base, *self._views_of.get(id(base), ())):
-                if other is not tensor and self.value(other) is not value and _overlap(other, tensor):
+            for other in self._views.sharing(tensor):
+                if self.value(other) is not value:
                     self._stale[id(other)] = value
 
     def _is_local(self, func: OpOverload, op: Op) -> bool:
@@ -263,7 +247,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return torch.Tag.pointwise in func.tags and maps == {id(op.args[0])}
 
     def _use_stale(self, tensor: Tensor) -> None:
-        """Nothing is claimed of a tensor whose memory was changed through another, if somebody reads it at all."""
+        """Nothing is claimed of a tensor whose memory was changed through another, once it is read."""
         values = [value for value in (self.value(tensor), self._stale.pop(id(tensor))) if value is not None]
         self.hold(tensor, self._lost(tensor, "in-place", values, "a part changed in place"))
 
@@ -277,7 +261,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _use_aside(self, tensor: Tensor) -> None:
-        """Nothing is claimed of statistics and indices, if somebody reads them at all."""
+        """Nothing is claimed of statistics and indices, once they are read."""
         _, op, value = self._asides.pop(id(tensor))
         self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
 
@@ -346,26 +330,6 @@ def _products(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> 
     """Multiply-adds as torch's FlopCounterMode counts them, of operations that it knows."""
     count = flop_registry.get(func._overloadpacket)
     return 0 if count is None else int(count(*args, **kwargs, out_val=out)) // 2
-
-
-def _overlap(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors of one memory share elements of it; taken for granted where they are too many to try."""
-    spans = []
-    for tensor in (one, other):
-        if not tensor.numel():
-            return False
-        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
-        spans.append((tensor.storage_offset(), tensor.storage_offset() + reach))
-    (first, last), (start, end) = spans
-    if last < start or end < first:
-        return False
-    length = max(last, end) + 1
-    if length > MAX_CONSTANT:
-        return True
-    with _disable_current_modes():
-        taken = torch.zeros(length, dtype=torch.bool)
-        taken.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
-        return bool(taken.as_strided(other.shape, other.stride(), other.storage_offset()).any())
 
 
 def _shapes(tracer: Tracer, args: Any) -> list[Any]:

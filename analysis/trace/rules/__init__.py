@@ -1,1 +1,14 @@
-"""What each operation of torch is as a layer."""
+"""The rules of every operation of torch that is followed; importing this room enters them in the table."""
+
+from fieldspec.analysis.trace.rules import convolution as convolution
+from fieldspec.analysis.trace.rules import mixing as mixing
+from fieldspec.analysis.trace.rules import pooling as pooling
+from fieldspec.analysis.trace.rules import products as products
+from fieldspec.analysis.trace.rules import recurrent as recurrent
+from fieldspec.analysis.trace.rules import resizing as resizing
+from fieldspec.analysis.trace.rules.moving import choosing as choosing
+from fieldspec.analysis.trace.rules.moving import constants as constants
+from fieldspec.analysis.trace.rules.moving import joining as joining
+from fieldspec.analysis.trace.rules.moving import padding as padding
+from fieldspec.analysis.trace.rules.moving import patches as patches
+from fieldspec.analysis.trace.rules.moving import views as views

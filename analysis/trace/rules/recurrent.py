@@ -7,7 +7,7 @@ from torch import Tensor
 from fieldspec.analysis.trace.composites import RECURRENT, products
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole, with_dim
 from fieldspec.analysis.trace.recorder import Value
-from fieldspec.analysis.trace.rules.mixing import check_whole, linear, reads_of
+from fieldspec.analysis.trace.rules.products import check_whole, linear, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.blocks.layers import Mix
 

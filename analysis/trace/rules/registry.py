@@ -88,7 +88,7 @@ def register_rule(operation: Any) -> Callable[[UserRule], UserRule]:
         operation: `torch.ops.mylib.blur`, or its name, "mylib::blur".
 
     Raises:
-        TypeError: `operation` is no operation and no name of one.
+        TypeError: `operation` is neither an operation nor the name of one.
     Example:
         >>> from fieldspec.blocks.layers import Conv
         >>> @register_rule("mylib::blur")
@@ -108,5 +108,5 @@ def register_rule(operation: Any) -> Callable[[UserRule], UserRule]:
 def _qualified(operation: Any) -> str:
     name = getattr(operation, "_qualified_op_name", None) or getattr(operation, "_name", None)
     if not isinstance(name, str):
-        raise TypeError(f"{operation!r} is no operation of torch; give torch.ops.library.name or 'library::name'")
+        raise TypeError(f"{operation!r} is not an operation of torch; pass torch.ops.library.name or 'library::name'")
     return name.split(".")[0]

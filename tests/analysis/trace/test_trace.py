@@ -179,7 +179,7 @@ def test_a_rule_teaches_an_operation(blur: Any) -> None:
 
 def test_a_rule_is_for_an_operation() -> None:
     """A function is none."""
-    with pytest.raises(TypeError, match="is no operation of torch; give"):
+    with pytest.raises(TypeError, match="is not an operation of torch; pass"):
         register_rule(len)
 
 

@@ -18,7 +18,7 @@ from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.blocks.layers import Concat, DepthToSpace, Input, Mix, SelectChannels, Shape, Slice
 
-Unit = tuple[int, int]  # a node, and which of its units; -1 where it is no unit of its alone
+Unit = tuple[int, int]  # a node, and which of its units; -1 where it is not one unit of that node alone
 
 
 def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:

@@ -1,0 +1,140 @@
+"""The field behind a merge: the union of its operands' windows."""
+
+from __future__ import annotations
+
+from fieldspec.analysis.fields.channel_fields import (
+    LOST,
+    MAX_PHASES,
+    RANK,
+    Field,
+    Status,
+    at_best_a_bound,
+    channels_of,
+    gathered,
+    together,
+    unlike,
+)
+from fieldspec.analysis.fields.transfer import read_through, seeing_all
+from fieldspec.analysis.fields.windows import Number, alone, in_step, listed, union
+from fieldspec.blocks.errors import MergeError
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import Concat, MatMul, Opaque
+
+
+def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
+    """The union of the operands' windows; those without a place add only that the whole input is seen."""
+    operands = [fields[i] for i in node.inputs]
+    moving = [sum(axis.advance > 0 for axis in field.axes) for field in operands]
+    if type(node.layer) is Opaque or any(field.lost for field in operands):
+        return LOST
+    if type(node.layer) is MatMul:
+        operands = [_operand(node, node.layer, field, at) for at, field in enumerate(operands)]
+    size = node.shape[1:]
+    spread = None
+    placed: list[tuple[int, Field]] = []
+    for i, field, axes in zip(node.inputs, operands, moving, strict=True):
+        if not field.has_position:
+            continue
+        if 0 < axes < max(moving):  # one unit of an axis has been spread already
+            spread = spread or graph.nodes[i].id
+            continue
+        units = graph.nodes[i].shape[1:] or (1,) * len(size)  # a vector has one unit
+        if units != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
+            spread = spread or graph.nodes[i].id  # one unit for every place
+            continue
+        placed.append((i, field))
+    since = next((field.global_since for field in operands if field.global_since), None) or spread
+    if not placed and spread:
+        return Field((), "unknown", since, has_position=False)  # a row and a column: a map of neither's units
+    if not placed:
+        return _without_positions(operands)._replace(global_since=since)
+    first = placed[0][1]
+    if all(field is first or field == first for _, field in placed) and first.channels is None:
+        alike = len(placed) == len(operands) or not isinstance(node.layer, Concat)
+        if alike:
+            return first if since == first.global_since else seeing_all(first, str(since))
+    if any(field.status == "unknown" for _, field in placed):
+        return Field((), "unknown", since)
+    in_steps = [all(map(in_step, field.axes, first.axes)) for _, field in placed]
+    if not all(in_steps):
+        if graph.traced:
+            return _enumerated([field for _, field in placed], size, since)
+        other = placed[in_steps.index(False)]
+        raise _different_jumps(node, graph, placed[0], other)
+    if isinstance(node.layer, Concat):
+        kinds, of = _side_by_side([graph.nodes[i].shape[0] for i in node.inputs], operands)
+        field = gathered(kinds, of)
+    else:
+        field = _on_each_other(node, graph, placed)
+    return field if since == field.global_since or since is None else seeing_all(field, since)
+
+
+def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
+    """What a product of maps reads of an operand: of its channels those of a head, or the one that is looked up."""
+    field = field if field.channels is None else at_best_a_bound(field)
+    reads = product.reads[at]
+    if reads == "whole":
+        return seeing_all(field, node.id)._replace(has_position=False)
+    return field if reads == "own" else read_through(field, reads)
+
+
+def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Field], list[int]]:
+    kinds: list[Field] = []
+    of: list[int] = []
+    for count, field in zip(channels, operands, strict=True):
+        own = channels_of(field, count)
+        of += [len(kinds) + kind for kind in own.of]
+        kinds += own.kinds
+    return kinds, of
+
+
+def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
+    """The union, channel by channel where channels differ; one channel is spread over many."""
+    if node.layer.mixes_channels or all(field.channels is None for _, field in placed):
+        return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
+    channels = node.shape[0]
+    counts = {graph.nodes[i].shape[0] for i, _ in placed} - {1}
+    if counts != {channels}:
+        return at_best_a_bound(together([field for _, field in placed]))
+    met = [channels_of(field, graph.nodes[i].shape[0]) for i, field in placed]
+    numbers: dict[tuple[int, ...], int] = {}
+    of = [
+        numbers.setdefault(tuple([one.of[channel if len(one.of) > 1 else 0] for one in met]), len(numbers))
+        for channel in range(channels)
+    ]
+    kinds = [together([one.kinds[kind] for one, kind in zip(met, pair, strict=True)]) for pair in numbers]
+    return gathered(kinds, of)
+
+
+def _enumerated(fields: list[Field], size: tuple[int, ...], since: str | None) -> Field:
+    """The union over the units of this map: with different jumps no pattern repeats."""
+    if max(size) > MAX_PHASES:
+        return Field((), "unknown", since)
+    axes = tuple([listed([field.axes[axis] for field in fields], units) for axis, units in enumerate(size)])
+    status: Status = max((field.status for field in fields), key=RANK.__getitem__)
+    return Field(axes, "whole_input" if since and status == "exact" else status, since)
+
+
+def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], other: tuple[int, Field]) -> MergeError:
+    (one, one_field), (two, two_field) = first, other
+    return MergeError(
+        f"{graph.nodes[one].id} (jump {_words(one_field.jump)}) and {graph.nodes[two].id} (jump "
+        f"{_words(two_field.jump)}) have the same map {'x'.join(map(str, node.shape[1:]))} but different jumps, so "
+        "their units do not lie on each other. Give both the same strides.",
+        node.id,
+    )
+
+
+def _without_positions(fields: list[Field]) -> Field:
+    first = fields[0]
+    if any(not field.axes for field in fields):
+        return Field((), "unknown", has_position=False)
+    axes = tuple(
+        alone(union(field.axes[i].windows[0] for field in fields), max(field.axes[i].jump for field in fields))
+        for i in range(len(first.axes))
+    )
+    return Field(axes, max((field.status for field in fields), key=RANK.__getitem__), has_position=False)
+
+
+def _words(numbers: tuple[Number, ...]) -> str:
+    return str(numbers[0]) if len(set(numbers)) == 1 and len(numbers) < 3 else "x".join(map(str, numbers))

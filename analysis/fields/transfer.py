@@ -1,0 +1,70 @@
+"""How a field passes a layer: through windows, as a whole, or from channels to patches."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from fieldspec.analysis.fields.channel_fields import (
+    MAX_PHASES,
+    Field,
+    Status,
+    channels_of,
+    each,
+    gathered,
+    joined_or_none,
+    together,
+)
+from fieldspec.analysis.fields.windows import AxisField, interleaved, phases_through, through
+from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers import DepthToSpace
+
+
+def read_through(field: Field, maps: tuple[AxisMap, ...]) -> Field:
+    """The field of units that read a map as `maps` say, an axis each; what has no place is the same everywhere."""
+    if not field.has_position or field.status == "unknown":
+        return field
+    square = maps.count(maps[0]) == len(maps) and field.axes.count(field.axes[0]) == len(maps)
+    made: list[AxisField] = []
+    for axis, read in zip(field.axes[:1] if square else field.axes, maps, strict=False):
+        if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
+            return Field((), "unknown", field.global_since)
+        made.append(through(axis, read))
+    axes = (made[0],) * len(maps) if square else tuple(made)  # a square window is worked out once
+    return Field(axes, field.status, field.global_since)
+
+
+def seeing_all(field: Field, since: str) -> Field:
+    """The same local field behind a global operation, the first of which is named."""
+
+    def seeing(kind: Field) -> Field:
+        status: Status = "whole_input" if kind.status == "exact" else kind.status
+        return kind._replace(status=status, global_since=kind.global_since or since)
+
+    return each(field, seeing)
+
+
+def patched(field: Field, layer: DepthToSpace) -> Field:
+    """Channels to patches, where channels see different windows: each unit of a patch has that of its channel."""
+    kinds, of = channels_of(field, 0)
+    places = list(product(*[range(block) for block in layer.block]))
+    of_patch = [of[first : first + len(places)] for first in range(0, len(of), len(places))]
+    made: dict[tuple[int, ...], int] = {}
+    numbers = [made.setdefault(patch, len(made)) for patch in of_patch]
+    return gathered([_patch([kinds[kind] for kind in patch], places, layer) for patch in made], numbers)
+
+
+def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpace) -> Field:
+    whole = together(fields)
+    if whole.status == "unknown" or not all(field.has_position for field in fields):
+        return Field((), "unknown", whole.global_since)
+    axes = []
+    for axis, block in enumerate(layer.block):
+        rows = [
+            joined_or_none([field.axes[axis] for field, place in zip(fields, places, strict=True) if place[axis] == at])
+            for at in range(block)
+        ]
+        known = [row for row in rows if row is not None]
+        if len(known) < block or sum(row.period for row in known) * block > MAX_PHASES:
+            return Field((), "unknown", whole.global_since)
+        axes.append(interleaved(known))
+    return whole._replace(axes=tuple(axes))

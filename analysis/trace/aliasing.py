@@ -1,0 +1,65 @@
+"""Which tensors share memory: a change of one is a change of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves
+
+MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
+
+
+class Views:
+    """What every tensor is a view of, constants included: they may be filled with maps."""
+
+    def __init__(self) -> None:
+        self._bases: dict[int, Tensor] = {}
+        self._of: dict[int, list[Tensor]] = {}
+        self._kept: list[Tensor] = []  # alive, so that no id is used twice
+
+    def note(self, func: OpOverload, args: Any, out: Any) -> None:
+        """Remember the results of an operation that are views of its first argument."""
+        if not func.is_view or not args or not isinstance(args[0], Tensor):
+            return
+        base = self.base(args[0])
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor) and tensor is not args[0]:
+                self._bases[id(tensor)] = base
+                self._of.setdefault(id(base), []).append(tensor)
+                self._kept += [tensor, base]
+
+    def base(self, tensor: Tensor) -> Tensor:
+        """The tensor whose memory it is; the tensor itself if it is not a view."""
+        return self._bases.get(id(tensor), tensor)
+
+    def sharing(self, tensor: Tensor) -> Iterator[Tensor]:
+        """Other tensors that share elements with it."""
+        base = self.base(tensor)
+        for other in (base, *self._of.get(id(base), ())):
+            if other is not tensor and overlap(other, tensor):
+                yield other
+
+
+def overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one memory share elements of it; taken for granted where they are too many to try."""
+    spans = []
+    for tensor in (one, other):
+        if not tensor.numel():
+            return False
+        reach = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+        spans.append((tensor.storage_offset(), tensor.storage_offset() + reach))
+    (first, last), (start, end) = spans
+    if last < start or end < first:
+        return False
+    length = max(last, end) + 1
+    if length > MAX_CONSTANT:
+        return True
+    with _disable_current_modes():
+        taken = torch.zeros(length, dtype=torch.bool)
+        taken.as_strided(one.shape, one.stride(), one.storage_offset()).fill_(True)
+        return bool(taken.as_strided(other.shape, other.stride(), other.storage_offset()).any())

@@ -1,0 +1,1 @@
+"""Rules for operations that move, choose or join elements without computing."""

@@ -1,0 +1,156 @@
+"""Rules for operations that take some indices of a dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    FREE,
+    ChannelIndex,
+    Factor,
+    LayoutError,
+    channels_in,
+    fastest,
+    fused,
+    size_of,
+    whole,
+    with_dim,
+)
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.layers import Copy, Multiply, SelectChannels, Slice
+
+
+@rule("slice", "narrow")
+def slice_(op: Op) -> Value:
+    """Every step-th index from a start on."""
+    dim = op.arg("dim", 0) % len(op.input.layout)
+    size = size_of(op.input.layout[dim])
+    start = op.arg("start", 0) or 0
+    start = min(max(start + size if start < 0 else start, 0), size)
+    return chosen(op, op.input, dim, range(start, size, op.arg("step", 1) or 1)[: op.sizes[dim]])
+
+
+@rule("select")
+def select(op: Op) -> Value:
+    """One index, and the dimension is gone."""
+    dim = op.arg("dim") % len(op.input.layout)
+    index = op.arg("index") % max(1, size_of(op.input.layout[dim]))
+    value = chosen(op, op.input, dim, range(index, index + 1))
+    return Value(value.node, value.layout[:dim] + value.layout[dim + 1 :])
+
+
+@rule("unbind")
+def unbind(op: Op) -> list[Value | None]:
+    """Every index of a dimension as a tensor of its own."""
+    dim = op.arg("dim", 0) % len(op.input.layout)
+    parts = [chosen(op, op.input, dim, range(index, index + 1)) for index in range(len(op.out))]
+    return [Value(part.node, part.layout[:dim] + part.layout[dim + 1 :]) for part in parts]
+
+
+@rule("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk", "unsafe_split_with_sizes")
+def split(op: Op) -> list[Value | None]:
+    """Pieces of a dimension, one after the other."""
+    dim = op.arg("dim", 0) % len(op.input.layout)
+    parts: list[Value | None] = []
+    first = 0
+    for part in op.out:
+        size = part.shape[dim]
+        parts.append(chosen(op, op.input, dim, range(first, first + size)))
+        first += size
+    return parts
+
+
+@rule("index_select", "index")
+def index(op: Op) -> Value:
+    """Channels by a list of numbers that does not depend on the input."""
+    if op.name == "index_select":
+        dim, numbers = op.arg("dim") % len(op.input.layout), op.arg("index")
+    else:
+        given = [(at, one) for at, one in enumerate(op.arg("indices")) if one is not None]
+        if len(given) != 1:
+            raise LayoutError("a choice along several dimensions")
+        ((dim, numbers),) = given
+    if numbers.is_meta or op.values(numbers) is not None or numbers.dim() != 1 or numbers.is_floating_point():
+        raise LayoutError("a choice by numbers that have no values here")
+    size = size_of(op.input.layout[dim])
+    value = chosen(op, op.input, dim, [int(number) % size for number in numbers])
+    return op.record.same(op.name, Copy(len(numbers)), value)
+
+
+@rule("glu")
+def gated_half(op: Op) -> Value:
+    """The first half times a function of the second."""
+    dim = op.arg("dim", -1) % len(op.input.layout)
+    half = op.sizes[dim]
+    halves = [chosen(op, op.input, dim, range(first, first + half)) for first in (0, half)]
+    return Value(op.add(Multiply(), halves, op.record.shape(halves[0])), halves[0].layout)
+
+
+def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
+    """Some indices of a dimension: channels, or units of an axis."""
+    if len({f.axis > CHANNEL for f in value.layout[dim]}) > 1:  # patches beside channels
+        value = op.record.spaced(op.record.absorbed(value, dim), dim)
+    pieces = value.layout[dim]
+    size = size_of(pieces)
+    if list(indices) == list(range(size)):
+        return value
+    if all(f.axis == FREE for f in pieces):
+        free = (Factor(FREE, len(indices), 0),) if len(indices) > 1 else ()
+        return Value(value.node, with_dim(value.layout, dim, free))
+    if all(f.axis == CHANNEL for f in pieces):
+        return _channels(op, value, dim, indices)
+    if isinstance(indices, range) and len(pieces) == 1:
+        return _units(op, value, dim, pieces[0], indices)
+    if len(indices) == 1:  # one index of several pieces is one of each
+        return _each_one(op, value, dim, indices[0])
+    raise LayoutError("a choice among the places of a map in a row")
+
+
+def _channels(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
+    pieces = value.layout[dim]
+    around = channels_in([other for at, other in enumerate(value.layout) if at != dim])
+    index: Sequence[int]
+    if len(indices) == 1:
+        index = ChannelIndex(around, ChannelIndex(pieces)[indices[0]])
+    elif isinstance(indices, range) and len(pieces) == 1:
+        step = pieces[0].step
+        index = ChannelIndex([*around, Factor(CHANNEL, len(indices), indices.step * step)], indices.start * step)
+    else:
+        within = ChannelIndex(pieces)
+        index = tuple([base + within[one] for base in ChannelIndex(around) for one in indices])
+    shape = (len(index), *op.record.shape(value)[1:])
+    node = op.record.add(op.name, SelectChannels(index), [value.node], shape)
+    return Value(node, fastest(value.layout, dim, len(indices)))
+
+
+def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Value:
+    """Units of an axis; of a patch's or a grid's place, the units that are left lie a step apart."""
+    shape = op.record.shape(value)
+    axis, length = factor.axis, shape[factor.axis]
+    if factor.size == length:
+        start, count, dims = indices.start, len(indices), whole(axis, len(indices))
+        step = indices.step if count > 1 else length  # of one unit the next is the next map's
+        others = value.layout
+    elif len(indices) == 1 and factor.step == 1:  # one place of each patch
+        start, step, count, dims = indices.start, factor.size, length // factor.size, ()
+        others = tuple(
+            tuple(
+                [Factor(axis, f.size, f.step // factor.size) if f.axis == axis and f != factor else f for f in pieces]
+            )
+            for pieces in value.layout
+        )
+    else:
+        raise LayoutError("a choice among the windows of a map")
+    starts, steps, sizes = [0] * (len(shape) - 1), [1] * (len(shape) - 1), list(shape[1:])
+    starts[axis - 1], steps[axis - 1], sizes[axis - 1] = start, step, count
+    layer = Slice(tuple(starts), tuple(steps), tuple(sizes))
+    node = op.record.add(op.name, layer, [value.node], (shape[0], *sizes))
+    return Value(node, with_dim(tuple(fused(pieces) for pieces in others), dim, dims))
+
+
+def _each_one(op: Op, value: Value, dim: int, index: int) -> Value:
+    if any(f.axis > CHANNEL for f in value.layout[dim]):
+        raise LayoutError("a single place of a map")
+    raise LayoutError(f"index {index} of channels and others in a row")

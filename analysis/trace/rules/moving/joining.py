@@ -1,0 +1,133 @@
+"""Rules for operations that put tensors side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from torch import Tensor
+
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    FREE,
+    ChannelIndex,
+    Dim,
+    Layout,
+    LayoutError,
+    channels_in,
+    fastest,
+    numbered,
+    places_in,
+    size_of,
+    whole,
+    with_dim,
+)
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.moving.rows import axis_again
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.layers import Concat, Constant, SelectChannels
+
+
+@rule("cat", "concat")
+def concat(op: Op) -> Value:
+    """Side by side along channels; constants among them see nothing."""
+    tensors = [tensor for tensor in op.arg("tensors") if tensor.numel()]
+    return beside(op, tensors, op.arg("dim", 0) % len(op.sizes))
+
+
+@rule("stack")
+def stack(op: Op) -> Value:
+    """A new dimension of channels."""
+    dim = op.arg("dim", 0) % len(op.sizes)
+    tensors = list(op.arg("tensors"))
+    return beside(op, tensors, dim, new=True)
+
+
+def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Value:
+    """Tensors joined along a dimension of channels."""
+    return joined(op, [op.values(tensor) for tensor in tensors], tensors, dim, new=new)
+
+
+def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
+    """The same of values, None for what does not depend on the input; of the tensors only the shapes are asked."""
+    like = max([value for value in found if value is not None], key=lambda value: len(places_in(value.layout)))
+    sizes = [1 if new else tensor.shape[dim] for tensor in tensors]
+    values: list[Value] = []
+    for tensor, value in zip(tensors, found, strict=True):
+        layout = _constant(op, tensor, like.layout, dim, new) if value is None else value
+        values.append(Value(layout.node, (*layout.layout[:dim], (), *layout.layout[dim:])) if new else layout)
+    if (rows := axis_again(op, values, dim)) is not None:
+        return rows
+    values = [_over_places(op, value, values) for value in values]
+    rest = [with_dim(value.layout, dim, ()) for value in values]
+    if any(f.axis > CHANNEL for value in values for f in value.layout[dim]):
+        raise LayoutError("maps joined along an axis")
+    values = [op.record.filled(value, range(len(value.layout))) if _repeats(value, rest) else value for value in values]
+    values = [op.record.filled(value, [dim]) for value in values]
+    places = [tuple(frozenset(places_in([pieces])) for pieces in value.layout) for value in values]
+    known = [place for place, value in zip(places, values, strict=True) if not _is_constant(op, value)]
+    if any(place != known[0] for place in known):
+        raise LayoutError("maps joined whose places lie in different dimensions")
+    around = numbered(with_dim(values[found.index(like)].layout, dim, ()))
+    outside = prod([f.size for f in channels_in(around)])
+    total = sum(sizes)
+    shape = (outside * total, *op.record.shape(like)[1:])
+    if outside == 1:
+        node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
+        return Value(node, with_dim(around, dim, whole(CHANNEL, total)))
+    values = [_by_rows(op, value, dim) for value in values]
+    node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
+    # the map has all of the first operand's channels before those of the second: put them as the tensor has them
+    first = [outside * sum(sizes[:at]) for at in range(len(sizes))]
+    order = [
+        first[at] + block * sizes[at] + one
+        for block in range(outside)
+        for at in range(len(sizes))
+        for one in range(sizes[at])
+    ]
+    node = op.record.add("view", SelectChannels(tuple(order)), [node], shape)
+    return Value(node, fastest(around, dim, total))
+
+
+def _over_places(op: Op, value: Value, others: list[Value]) -> Value:
+    """One unit repeated where others have their places becomes a map of its own."""
+    free = [at for at, pieces in enumerate(value.layout) if any(f.axis == FREE for f in pieces)]
+    if any(places_in([other.layout[at]]) for at in free for other in others):
+        return op.record.spread(op.record.filled(value, [at for at in range(2) if at in free]))
+    return value
+
+
+def _repeats(value: Value, rest: list[Layout]) -> bool:
+    return any(f.axis == FREE for dim in value.layout for f in dim) and any(
+        f.axis != FREE for layout in rest for dim in layout for f in dim
+    )
+
+
+def _by_rows(op: Op, value: Value, dim: int) -> Value:
+    """The same tensor over a map whose channels are counted with `dim` as the fastest."""
+    within = channels_in([value.layout[dim]])
+    around = channels_in(with_dim(value.layout, dim, ()))
+    node = op.record.ordered(value, ChannelIndex([*around, *within])).node
+    return Value(node, fastest(value.layout, dim, size_of(within)))
+
+
+def _constant(op: Op, tensor: Any, like: Layout, dim: int, new: bool) -> Value:
+    """Values that do not depend on the input, in the places of those that do."""
+    own = [size for at, size in enumerate(tensor.shape)]
+    layout: list[Dim] = []
+    for at, size in enumerate(own):
+        pieces = like[at] if at < len(like) else ()
+        layout.append(whole(CHANNEL, size) if at == dim and not new else pieces)
+    channels = prod([f.size for pieces in layout for f in pieces if f.axis == CHANNEL])
+    sizes = {f.axis: 1 for pieces in like for f in pieces}
+    for pieces in like:
+        for f in pieces:
+            if f.axis > CHANNEL:
+                sizes[f.axis] = sizes[f.axis] * f.size
+    shape = (channels, *[sizes.get(axis, 1) for axis in range(1, 1 + op.record.axes)])
+    return Value(op.record.add("constant", Constant(shape), (), shape), numbered(tuple(layout)))
+
+
+def _is_constant(op: Op, value: Value) -> bool:
+    return isinstance(op.record.graph.nodes[value.node].layer, Constant)

@@ -1,0 +1,64 @@
+"""Rules for windows and patches that become channels, and back."""
+
+from __future__ import annotations
+
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, whole
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.rules.windows import sizes
+from fieldspec.blocks.layers import DepthToSpace, Layer, SpaceToDepth, Unfold
+
+
+@rule("im2col")
+def im2col(op: Op) -> Value:
+    """functional.unfold: windows to channels, places in a row."""
+    value = op.record.settled(op.input)
+    if len(value.layout) != 4 or not op.record.is_plain(value):
+        raise LayoutError("windows of a tensor that is not a map")
+    kernel, stride, padding, dilation = (sizes(op.arg(n), 2) for n in ("kernel_size", "stride", "padding", "dilation"))
+    layer = Unfold(kernel, stride, padding, dilation)
+    shape = layer.output_shape(op.record.shape(value))
+    made = of_map(shape)
+    return Value(op.add(layer, [value], shape), (*made[:2], made[2] + made[3]))
+
+
+@rule("unfold")
+def unfold(op: Op) -> Value:
+    """Windows of one axis, whose places come last."""
+    value = op.input
+    dim = op.arg("dimension") % len(value.layout)
+    axis = op.record.axis_of(value, dim)
+    if axis is None:
+        raise LayoutError("windows along a dimension that is not an axis")
+    size, step = op.arg("size"), op.arg("step")
+    ones, none = [1] * op.record.axes, (0,) * op.record.axes
+    kernel, stride = ((*ones[: axis - 1], own, *ones[axis:]) for own in (size, step))
+    node = op.record.seen(op.name, Unfold(kernel, stride, none, tuple(ones)), value.node)
+    moved = [
+        tuple([f._replace(step=f.step * size) if f.axis == CHANNEL else f for f in pieces]) for pieces in value.layout
+    ]
+    moved[dim] = whole(axis, op.sizes[dim])
+    return Value(node, (*moved, whole(CHANNEL, size)))
+
+
+@rule("pixel_shuffle")
+def pixel_shuffle(op: Op) -> Value:
+    """Channels to patches."""
+    value = op.record.settled(op.input)
+    layer = DepthToSpace((op.arg("upscale_factor"),) * op.record.axes)
+    return _rearranged(op, value, layer)
+
+
+@rule("pixel_unshuffle")
+def pixel_unshuffle(op: Op) -> Value:
+    """Patches to channels."""
+    value = op.record.settled(op.input)
+    layer = SpaceToDepth((op.arg("downscale_factor"),) * op.record.axes)
+    return _rearranged(op, value, layer)
+
+
+def _rearranged(op: Op, value: Value, layer: Layer) -> Value:
+    shape = tuple(op.sizes[1:])
+    if layer.output_shape(op.record.shape(value)) != shape:
+        raise LayoutError("patches of a tensor that is not a map")
+    return Value(op.add(layer, [value], shape), ((), *[whole(axis, size) for axis, size in enumerate(shape)]))

@@ -1,0 +1,103 @@
+"""Rules for the same elements in other dimensions: views, permutations, repetitions, copies."""
+
+from __future__ import annotations
+
+from fieldspec.analysis.trace.layout import CHANNEL, FREE, Factor, LayoutError, fused, places_in, reshaped, size_of
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.layers import Copy
+
+
+@rule("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "unsqueeze")
+def view(op: Op) -> Value:
+    """The same elements in other dimensions; a map in one row of features is flattened, until a view undoes it."""
+    value = op.record.flat.get(op.input.node, op.input)
+    made = Value(value.node, reshaped(value.layout, op.sizes))
+    if len(op.sizes) == 2 and not made.layout[0] and places_in(made.layout):
+        whole_map = op.record.unrepeated(value)
+        return op.record.flattened(Value(whole_map.node, reshaped(whole_map.layout, op.sizes)))
+    return made
+
+
+@rule("detach")
+def detach(op: Op) -> Value:
+    """The same tensor, through which no gradient flows."""
+    op.record.graph.gradient_cut = True
+    return op.input
+
+
+@rule("alias", "lift_fresh", "view_as_real", "_conj", "resolve_conj", "as_strided")
+def alias(op: Op) -> Value:
+    """The same tensor, perhaps with other strides."""
+    seen = op.args[0]
+    strides = op.arg("stride") if op.name == "as_strided" else seen.stride()
+    offset = op.arg("storage_offset") if op.name == "as_strided" else None
+    if tuple(seen.shape) != op.sizes or tuple(strides) != seen.stride() or offset not in (None, seen.storage_offset()):
+        raise LayoutError("elements reinterpreted through strides")
+    return op.input
+
+
+@rule("permute", "transpose", "t", "swapaxes", "movedim", "numpy_T")
+def permute(op: Op) -> Value:
+    """Dimensions in another order."""
+    layout = op.input.layout
+    count = len(layout)
+    if op.name == "permute":
+        order = [dim % count for dim in op.arg("dims")]
+    else:
+        order = list(range(count))
+        first, second = (-2, -1) if op.name == "t" else (op.arg("dim0"), op.arg("dim1"))
+        if count > 1:
+            order[first], order[second] = order[second], order[first]
+    return Value(op.input.node, tuple(layout[dim] for dim in order))
+
+
+@rule("expand")
+def expand(op: Op) -> Value:
+    """Dimensions of one index repeated."""
+    layout = ((),) * (len(op.sizes) - len(op.input.layout)) + op.input.layout
+    pairs = zip(layout, op.sizes, strict=True)
+    return Value(op.input.node, tuple(dim if size_of(dim) == size else (Factor(FREE, size, 0),) for dim, size in pairs))
+
+
+@rule("repeat")
+def repeat(op: Op) -> Value:
+    """Indices repeated as a whole: dimensions of one index only, or channels."""
+    layout = ((),) * (len(op.sizes) - len(op.input.layout)) + op.input.layout
+    made = []
+    for dim, size in zip(layout, op.sizes, strict=True):
+        if size_of(dim) == size:
+            made.append(dim)
+        elif any(f.axis > CHANNEL for f in dim):
+            raise LayoutError("a map repeated beside itself")
+        else:
+            made.append((Factor(FREE, size // size_of(dim), 0), *dim))
+    value = op.record.written(Value(op.input.node, tuple(made)))
+    return value if tuple(made) == layout else op.record.same(op.name, Copy(), value)
+
+
+@rule("clone", "contiguous", "_to_copy", "to")
+def copy(op: Op) -> Value:
+    """The same elements in memory of their own."""
+    return op.record.same(op.name, Copy(), op.record.unrepeated(op.input))
+
+
+@rule("copy")
+def copy_from(op: Op) -> Value | None:
+    """In place: the tensor now holds the other's values."""
+    value = op.values(op.arg("src"))
+    if value is None:
+        return None
+    if tuple(op.arg("src").shape) != op.sizes:
+        raise LayoutError("a map copied into a larger one")
+    return op.record.same(op.name, Copy(), value)
+
+
+@rule("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(op: Op) -> Value:
+    """The first channel of each group, then the second of each."""
+    value = op.record.settled(op.input)
+    groups = op.arg("groups")
+    layout = reshaped(value.layout, (1, groups, op.sizes[1] // groups, *op.sizes[2:]))
+    shuffled = (layout[0], fused((*layout[2], *layout[1])), *layout[3:])
+    return op.record.same(op.name, Copy(), Value(value.node, shuffled))

@@ -1,0 +1,74 @@
+"""Rules for pooling, over axes and over channels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fieldspec.analysis.trace.layout import LayoutError, along, channels_in, reshaped, size_of
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.mixing import reduced
+from fieldspec.analysis.trace.rules.moving.choosing import chosen
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
+from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pool
+
+
+@rule("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
+@rule("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def pool(op: Op) -> Value:
+    """Pooling over dimensions that hold whole axes; over channels it mixes them (local response norm, maxout)."""
+    dims = len(op.input.layout)
+    count = max(len(sizes(op.arg("kernel_size"), 1)), dims - 2 if dims > 3 else 1)
+    kernel = sizes(op.arg("kernel_size"), count)
+    stride = sizes(op.arg("stride", ()) or kernel, count)
+    padding = sizes(op.arg("padding", 0), count)
+    is_max = op.name.startswith("max")
+    dilation = sizes(op.arg("dilation", 1), count) if is_max else (1,) * count
+    given = enumerate(zip(kernel, stride, padding, dilation, strict=True), dims - count)
+    busy = {dim: setting for dim, setting in given if setting[:3] != (1, 1, 0)}
+    pieces = [op.input.layout[dim] for dim in busy]
+    if any(channels_in([dim]) and not along(dim, spatial=True) for dim in pieces):
+        return _pooled_channels(op, busy)
+    if len(set(dilation)) > 1:
+        raise LayoutError("a pooling whose dilations differ")
+    value = op.record.settled(op.input)
+    layout, shape = resized(op, value)
+    k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
+    ceil = bool(op.arg("ceil_mode", False))
+    layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0])
+    return Value(op.add(layer, [value], shape), layout)
+
+
+def _pooled_channels(op: Op, settings: Mapping[int, tuple[int, int, int, int]]) -> Value:
+    """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own.
+
+    `settings` are kernel, stride, padding and dilation of these dimensions.
+    """
+    value = op.record.filled(op.input, list(settings))
+    for dim, (kernel, stride, padding, dilation) in settings.items():
+        if op.record.axis_of(value, dim) is not None:
+            raise LayoutError("a pooling along channels and axes at once")
+        size = size_of(value.layout[dim])
+        firsts = range(-padding, size, stride)[: op.sizes[dim]]
+        taps = [[tap for at in range(kernel) if 0 <= (tap := first + at * dilation) < size] for first in firsts]
+        read = [tap for window in taps for tap in window + window[:1] * (kernel - len(window))]
+        value = chosen(op, value, dim, read)
+        held = [size_of(pieces) for pieces in value.layout]
+        split = reshaped(value.layout, [*held[:dim], len(taps), kernel, *held[dim + 1 :]])
+        value = reduced(op, Value(value.node, split), [dim + 1], keep=False)
+    return value
+
+
+@rule("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d")
+@rule("adaptive_max_pool2d", "adaptive_max_pool3d", "adaptive_max_pool1d")
+def adaptive_pool(op: Op) -> Value:
+    """Pooling to a size; to one unit it is global."""
+    value = op.record.settled(op.input)
+    kind = "max" if "max" in op.name else "avg"
+    layout, shape = resized(op, value)
+    for dim in range(2, len(layout)):
+        if channels_in([value.layout[dim]]) and op.sizes[dim] != size_of(value.layout[dim]):
+            raise LayoutError("a pooling along channels")
+    if max(shape[1:]) == 1:
+        return Value(op.add(GlobalPool(kind), [value], shape), layout)  # type: ignore[arg-type]  # max or avg
+    return Value(op.add(AdaptivePool(kind, shape[1:]), [value], shape), layout)  # type: ignore[arg-type]  # likewise

@@ -1,0 +1,204 @@
+"""Rules for matrix products: with weights, of two maps, attention."""
+
+from __future__ import annotations
+
+from itertools import chain
+from math import prod
+
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    FREE,
+    ChannelIndex,
+    Dim,
+    Factor,
+    Layout,
+    LayoutError,
+    along,
+    channels_in,
+    fastest,
+    numbered,
+    places_in,
+    size_of,
+    whole,
+    with_dim,
+)
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers import Conv, Linear, MatMul, Mix, Reads, Shape
+
+
+@rule("addmm", "mm", "bmm", "baddbmm", "linear")
+def matrix_product(op: Op) -> Value:
+    """A product with weights is a linear layer along one dimension; a product of two maps is attention."""
+    names = {"linear": ("input", "weight"), "addmm": ("mat1", "mat2"), "baddbmm": ("batch1", "batch2")}
+    first, second = names.get(op.name, ("self", "mat2"))
+    left, right = op.values(op.arg(first)), op.values(op.arg(second))
+    bias = op.name == "addmm" or (op.name == "linear" and op.arg("bias") is not None)
+    if op.values(op.arg("self") if op.name in ("addmm", "baddbmm") else None) is not None:
+        raise LayoutError("a map added to a product within the product")
+    if left is not None and right is not None:
+        return product_of_maps(op, left, right)
+    if left is not None:
+        return linear(op, left, len(left.layout) - 1, op.sizes[-1], bias=bias)
+    if right is not None:
+        return linear(op, right, len(right.layout) - 2, op.sizes[-2], bias=bias)
+    raise LayoutError("a product of weights")
+
+
+def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Value:
+    """A linear layer along dimension `dim`, the same at every index of the others."""
+    value = _multiplied(op, op.record.absorbed(value, dim), dim)
+    spatial = along(value.layout[dim], spatial=True)
+    if spatial:
+        return _over_places(op, value, dim, features, spatial, bias=bias)
+    value = op.record.filled(value, [dim])
+    inside, outside = channels_in([value.layout[dim]]), _others(value.layout, dim)
+    groups, inputs = size_of(outside), size_of(inside)
+    if groups == 1:
+        layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, features)))
+        shape = op.record.made(layout, op.record.shape(value))
+        return Value(op.add(Linear(inputs, features, bias), [value], shape), layout)
+    order = ChannelIndex([*outside, *inside])  # the groups first: a convolution of so many groups
+    value = op.record.with_axes(op.record.ordered(value, order))
+    layout = fastest(value.layout, dim, features)
+    shape = (groups * features, *op.record.shape(value)[1:])
+    ones, zeros = (1,) * (len(shape) - 1), ((0, 0),) * (len(shape) - 1)
+    layer = Conv(groups * inputs, groups * features, ones, ones, zeros, ones, groups, bias)
+    return Value(op.add(layer, [value], shape), layout)
+
+
+def _multiplied(op: Op, value: Value, dim: int) -> Value:
+    """The same tensor with units for what is repeated along the others: torch multiplies each of them."""
+    if all(f.axis != FREE for f in chain(*with_dim(value.layout, dim, ()))):
+        return value
+    order = list(range(len(value.layout)))
+    if len(order) == 2 + op.record.axes and not places_in([value.layout[dim]]):
+        order.insert(1, order.pop(dim))  # as a map: its features before its axes
+    made = op.record.unrepeated(Value(value.node, tuple(value.layout[at] for at in order)))
+    return Value(made.node, tuple(made.layout[order.index(at)] for at in range(len(order))))
+
+
+def _others(layout: Layout, dim: int) -> list[Factor]:
+    return channels_in([pieces for at, pieces in enumerate(layout) if at != dim])
+
+
+def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *, bias: bool) -> Value:
+    """A linear layer that reads whole axes: what comes out has no place along them."""
+    shape = op.record.shape(value)
+    check_whole(op, value, spatial)
+    left = {f.axis for at, pieces in enumerate(value.layout) if at != dim for f in pieces if f.axis > CHANNEL}
+    inputs = size_of(value.layout[dim])
+    others = _others(value.layout, dim)
+    if not left and not others:
+        value = op.record.flattened(value)
+        node = op.add(Linear(inputs, features, bias), [value], (features,))
+        return Value(node, (*[()] * dim, whole(CHANNEL, features), *[()] * (len(op.sizes) - dim - 1)))
+    layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, features)))
+    reduced = tuple(sorted(f.axis - 1 for f in spatial))
+    channels = prod([f.size for f in channels_in(layout)])
+    made = (channels, *[1 if axis in reduced else size for axis, size in enumerate(shape[1:])])
+    products = prod([size_of(pieces) for at, pieces in enumerate(value.layout) if at != dim]) * features * inputs
+    layer = Mix("linear", made, reduced=reduced, mixes=True, partly=bool(others), products=products)
+    return Value(op.add(layer, [value], made), layout)
+
+
+def check_whole(op: Op, value: Value, spatial: Dim) -> None:
+    """Raise unless these are whole axes, not pieces of them."""
+    shape = op.record.shape(value)
+    if any(f.size != shape[f.axis] for f in spatial):
+        raise LayoutError("an operation along a part of an axis")
+
+
+def product_of_maps(op: Op, left: Value, right: Value) -> Value:
+    """(batch, rows, inner) @ (batch, inner, columns): each row's unit asks all columns' units."""
+    inner, columns = left.layout[-1], right.layout[-1]
+    asked = {f for f in (*inner, *columns) if f.axis > CHANNEL}  # places of the right operand that a unit reads
+    rows = places_in(left.layout[:-1])
+    products = op.result.numel() * op.args[_index(op)].shape[-1]
+    if not rows and places_in([columns]):
+        return _columns(op, left, right, products)
+    asked |= places_in([right.layout[-2]])
+    if along(inner, spatial=True) and rows:
+        raise LayoutError("a product along a part of the places")
+    batch = [places_in(value.layout[:-2]) for value in (left, right)]
+    if batch[0] != batch[1]:
+        raise LayoutError("a product of maps in different windows")
+    reads = (reads_of(op, left, along(inner, spatial=True)), reads_of(op, right, tuple(asked)))
+    free = (*columns,)
+    layout = (*left.layout[:-1], whole(CHANNEL, size_of(free)))
+    return _product(op, [left, right], reads, layout, left, products)
+
+
+def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
+    """The right operand keeps its places, the left one has none."""
+    if places_in([right.layout[-2]]):
+        raise LayoutError("a product along places of another map")
+    reads: tuple[Reads, Reads] = ("own", "own")
+    if places_in(left.layout):
+        reads = ("whole", "own")
+    layout = (*right.layout[:-2], whole(CHANNEL, op.sizes[-2]), right.layout[-1])
+    return _product(op, [left, right], reads, layout, right, products)
+
+
+def _product(
+    op: Op, values: list[Value], reads: tuple[Reads, ...], layout: Layout, placed: Value, products: int
+) -> Value:
+    layout = numbered(tuple(tuple(f for f in dim if f.axis != FREE) for dim in layout))
+    if tuple(size_of(dim) for dim in layout) != op.sizes:
+        raise LayoutError("a product of maps that are repeated")
+    shape = op.record.made(layout, _left_of(op, layout, placed))
+    reads = tuple(
+        ["whole" if _is_spread(op, value, shape) else read for value, read in zip(values, reads, strict=True)]
+    )
+    return Value(op.add(MatMul(reads, shape, products), values, shape), layout)
+
+
+def _is_spread(op: Op, value: Value, shape: Shape) -> bool:
+    """Whether every unit of a map of this shape reads the only one that the value has along an axis."""
+    own = op.record.shape(value)[1:] or (1,) * op.record.axes
+    return any(size == 1 < units for size, units in zip(own, shape[1:], strict=False))
+
+
+def _left_of(op: Op, layout: Layout, placed: Value) -> tuple[int, ...]:
+    """The map sizes of what is left: an axis that no dimension holds any more has one unit."""
+    shape = op.record.shape(placed)
+    left = [prod([f.size for f in places_in(layout) if f.axis == axis]) for axis in range(1, len(shape))]
+    if any(units not in (1, size) for units, size in zip(left, shape[1:], strict=True)):
+        raise LayoutError("a product that leaves a part of an axis")
+    return (shape[0], *left)
+
+
+def _index(op: Op) -> int:
+    return 1 if op.name in ("baddbmm", "addmm") else 0
+
+
+def reads_of(op: Op, value: Value, asked: Dim) -> Reads:
+    """How a unit reads an operand whose places `asked` it runs over."""
+    asked = tuple(f for f in asked if f.axis > CHANNEL)
+    shape = op.record.shape(value)
+    if not asked:
+        return "own"
+    if all(f.step == 1 and f.size < shape[f.axis] for f in asked):  # a window: all of its units read all of it
+        blocks = {f.axis: f.size for f in asked}
+        maps = [AxisMap(n, n, (range(n),) * n) for n in (blocks.get(axis, 1) for axis in range(1, len(shape)))]
+        return tuple(maps)
+    return "whole"
+
+
+@rule("_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_attention_math_for_mps")
+@rule(
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_attention_math",
+)
+def attention(op: Op) -> Value:
+    """Softmax(q k^T) v in one operation: each query reads all keys and values."""
+    query, key, values = (op.values(op.arg(name)) for name in ("query", "key", "value"))
+    if query is None or key is None or values is None:
+        raise LayoutError("attention to weights")
+    tensors = [op.arg(name) for name in ("query", "key", "value")]
+    products = tensors[0].numel() * tensors[1].shape[-2] + op.result.numel() * tensors[1].shape[-2]
+    reads = ("own", *[reads_of(op, value, value.layout[-2]) for value in (key, values)])
+    layout = (*query.layout[:-1], values.layout[-1])
+    return _product(op, [query, key, values], reads, layout, query, products)

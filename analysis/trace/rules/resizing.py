@@ -1,0 +1,44 @@
+"""The rule for resizing."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from fieldspec.analysis.trace.layout import LayoutError
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.rules.windows import resized
+from fieldspec.blocks.layers import Resize
+
+MODES = {
+    "upsample_nearest": "nearest",
+    "_upsample_nearest_exact": "nearest-exact",
+    "upsample_linear": "bilinear",
+    "upsample_bilinear": "bilinear",
+    "upsample_trilinear": "bilinear",
+    "upsample_bicubic": "bicubic",
+}
+
+
+@rule(*[f"{name}{axes}d" for name in MODES for axes in (1, 2, 3)])
+def resize(op: Op) -> Value:
+    """Resizing; where torch was given a factor, it computes with that and not with the sizes."""
+    value = op.record.settled(op.input)
+    layout, shape = resized(op, value)
+    mode = MODES[op.name.rstrip("d").rstrip("123")]
+    factors = [op.arg(name) for name in op.schema if name.startswith("scale")]
+    given = [factor for one in factors for factor in (one if isinstance(one, list | tuple) else [one])]
+    ratios: tuple[Fraction, ...] | None = None
+    if given and None not in given:
+        ratios = tuple(1 / Fraction(factor).limit_denominator(10_000) for factor in given)
+        if len(ratios) != len(shape) - 1:
+            raise LayoutError("a resizing along other axes than the network's")
+        for size, units, ratio in zip(op.record.shape(value)[1:], shape[1:], ratios, strict=False):
+            if mode == "nearest" and units in (size, 2 * size) and ratio * units != size:
+                raise LayoutError(f"nearest resizing of {size} to {units} by {float(1 / ratio):g}: kernels differ")
+    corners = "align_corners" in op.schema and bool(op.arg("align_corners"))
+    if ratios and not corners and all(ratio.numerator == 1 for ratio in ratios):  # holds for maps of any size
+        layer = Resize(tuple([ratio.denominator for ratio in ratios]), mode=mode)  # type: ignore[arg-type]  # in MODES
+    else:
+        layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]
+    return Value(op.add(layer, [value], shape), layout)
