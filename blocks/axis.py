@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from fractions import Fraction
+from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ class AxisMap(NamedTuple):
     taps: tuple[range, ...]  # one range for each phase
 
 
+@lru_cache(maxsize=4096)  # a network has few distinct windows and asks for each of them again and again
 def sliding(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
     """A convolution or pooling window; `padding` is the number of zeros before the first unit.
 

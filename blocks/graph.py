@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape
 from fieldspec.blocks.layers.source import Input
@@ -48,7 +49,8 @@ class LayerGraph:
             [('conv', (8, 16, 16)), ('norm', (8, 16, 16)), ('act', (8, 16, 16))]
         """
         graph = cls([Node("input", Input(shape), (), shape)])
-        graph.output = graph.place(block, "", 0)
+        with collector_paused():
+            graph.output = graph.place(block, "", 0)
         return graph
 
     def place(self, block: Block, path: str, *sources: int) -> int:

@@ -108,7 +108,11 @@ def unlike(fields: Sequence[Field]) -> Field:
     if status == "unknown":
         return Field((), "unknown", global_since, bool(placed))
     seen = [field.axes for field in placed or fields]
-    axes = tuple([joined_or_none(list(of_axis)) for of_axis in zip(*seen, strict=True)])
+    count = len(seen[0])
+    square = count > 1 and all(axes.count(axes[0]) == count for axes in seen)  # a square window is worked out once
+    distinct = [axes[:1] for axes in seen] if square else seen
+    made = [joined_or_none(list(of_axis)) for of_axis in zip(*distinct, strict=True)]
+    axes = tuple(made * count if square else made)
     if None in axes:
         return Field((), "unknown", global_since, bool(placed))
     return Field(axes, status, global_since, bool(placed))  # type: ignore[arg-type]  # none of them is None

@@ -24,7 +24,7 @@ from fieldspec.blocks.layers import Concat, MatMul, Opaque
 def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
     operands = [fields[i] for i in node.inputs]
-    moving = [sum(axis.advance > 0 for axis in field.axes) for field in operands]
+    moving = [sum([axis.advance > 0 for axis in field.axes]) for field in operands]
     if type(node.layer) is Opaque or any(field.lost for field in operands):
         return LOST
     if type(node.layer) is MatMul:

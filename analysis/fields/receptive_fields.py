@@ -21,15 +21,21 @@ from fieldspec.analysis.fields.windows import NOTHING, PIXEL, AxisField, TooWide
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
+    Activation,
     AdaptivePool,
+    BatchNorm,
     Constant,
     Conv,
     ConvTranspose,
     DepthToSpace,
+    Dropout,
+    DropPath,
     Expand,
+    Identity,
     Input,
     Mix,
     Opaque,
+    Pointwise,
     Resize,
     SelectChannels,
     Shape,
@@ -65,7 +71,10 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
             if len(node.inputs) == 1:
                 source = node.inputs[0]
                 field = fields[source]
-                if field.channels is None and type(node.layer) not in APART:
+                kind = type(node.layer)
+                if kind in PASSED_THROUGH:
+                    fields.append(field)
+                elif field.channels is None and kind not in APART:
                     fields.append(_to_each(node, nodes[source].shape, field))
                 else:
                     fields.append(_after(node, nodes[source].shape, field))
@@ -87,6 +96,7 @@ def _source(node: Node, image: Shape) -> Field:
     return UNKNOWN  # pixels of another image
 
 
+PASSED_THROUGH = frozenset((Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise))  # units see what they saw
 APART = frozenset((SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
 SPREADING = frozenset((Resize, AdaptivePool, Expand))  # layers that may make a map of one unit
 ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is

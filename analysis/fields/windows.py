@@ -167,6 +167,8 @@ def joined(fields: list[AxisField]) -> AxisField:
     if all(field == first for field in fields):
         return first
     period = phases_joined(fields)
+    if period == 1:
+        return AxisField(1, first.advance, (union([field.windows[0] for field in fields]),))
     windows = tuple(union(field.unit(unit) for field in fields) for unit in range(period))
     return AxisField(period, period // first.period * first.advance, windows)
 

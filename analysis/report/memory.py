@@ -19,6 +19,9 @@ from fieldspec.blocks.layers import (
     numel,
 )
 
+RANDOM = (Dropout, DropPath)
+PATCHES = (SpaceToDepth, DepthToSpace)
+WITH_FURTHER_RESULTS = (Mix, Opaque)
 DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
 
 
@@ -58,9 +61,11 @@ def activations(graph: LayerGraph) -> Activations:
     for index in range(1, len(nodes)):
         node = nodes[index]
         held += sizes[index]
-        beside = node.layer.beside if isinstance(node.layer, Mix | Opaque) else 0
-        at_once = len(node.inputs) < 3 or isinstance(node.layer, Opaque)
-        now = held + beside if at_once else _in_steps(graph, index, held, owner, last_read, sizes)
+        now = held
+        if len(node.inputs) > 2 and not isinstance(node.layer, Opaque):
+            now = _in_steps(graph, index, held, owner, last_read, sizes)
+        elif isinstance(node.layer, WITH_FURTHER_RESULTS):
+            now += node.layer.beside
         live[index] = now
         if now > peak:
             peak, peak_node = now, index
@@ -77,9 +82,12 @@ def owners(graph: LayerGraph, training: bool = False) -> list[int]:
     owner: list[int] = []
     channels_last = _channels_last(graph)
     for index, node in enumerate(graph.nodes):
-        random = training and isinstance(node.layer, Dropout | DropPath) and node.layer.p > 0
-        shared = node.inputs and not random and _is_view(graph, node) and not _is_copied(node, channels_last)
-        shared = shared or (node.temporary and not training)
+        layer = node.layer
+        shared = node.temporary and not training
+        if node.inputs and (layer.is_alias or isinstance(layer, PATCHES)):
+            random = training and isinstance(layer, RANDOM) and layer.p > 0
+            stays = not random and _is_view(graph, node) and not _is_copied(node, channels_last)
+            shared = shared or stays
         owner.append(owner[node.inputs[0]] if shared else index)
     return owner
 

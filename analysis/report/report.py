@@ -12,6 +12,7 @@ from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_
 from fieldspec.analysis.fields.windows import Number
 from fieldspec.analysis.report.layer_properties import properties
 from fieldspec.analysis.report.memory import DTYPE_BYTES, activations, saved_bytes
+from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm, Layer, Shape
@@ -19,6 +20,9 @@ from fieldspec.blocks.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+
+Totals = tuple[int, int, int, int]  # parameters, buffers, multiply-adds, other operations
 
 
 class LayerReport(NamedTuple):
@@ -224,6 +228,7 @@ def report_of(
     graph: LayerGraph,
     name: str = "network",
     *,
+    fields: list[Field] | None = None,
     module_outputs: Mapping[str, int] | None = None,
     unread: tuple[str, ...] = (),
     integers: tuple[int, int] | None = None,
@@ -233,6 +238,7 @@ def report_of(
     Args:
         graph: Of a spec, or of a traced module.
         name: Of the network.
+        fields: Of each node, where they are known already.
         module_outputs: Of a traced module, the layer that each call of a submodule returned.
         unread: Of a traced module, the weights that nothing read.
         integers: Elements of state that are no floats, and their bytes; one int64 a batch norm unless given.
@@ -240,12 +246,33 @@ def report_of(
     Raises:
         MergeError: Maps of equal shape but different jumps meet.
     """
-    fields = receptive_field(graph)
-    memory = activations(graph)
+    with collector_paused():
+        read = receptive_field(graph) if fields is None else fields
+        memory = activations(graph)
+        layers, totals = _layers(graph, read, memory.live)
+    features, pooled = _features(layers, graph.output)
+    counters = sum([isinstance(node.layer, BatchNorm) for node in graph.nodes])
+    return Report(
+        name,
+        graph,
+        tuple(layers),
+        *totals,
+        features,
+        pooled,
+        memory.peak,
+        graph.nodes[memory.peak_node].id,
+        dict(module_outputs or {}),
+        unread,
+        integers if integers is not None else (counters, 8 * counters),
+    )
+
+
+def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[list[LayerReport], Totals]:
+    """Each layer in its place, and what all of them cost."""
     nodes = graph.nodes
     layers: list[LayerReport] = []
     total_params = total_buffers = total_macs = total_ops = 0
-    for node, node_field, live in zip(nodes, fields, memory.live, strict=True):
+    for node, node_field, alive in zip(nodes, fields, live, strict=True):
         layer, shape = node.layer, node.shape
         inputs = [nodes[i].shape for i in node.inputs]
         params = layer.params if node.params is None else node.params
@@ -256,26 +283,9 @@ def report_of(
         total_macs += macs
         total_ops += other_ops
         layers.append(
-            LayerReport(node.id, layer, node.inputs, shape, params, buffers, macs, other_ops, live, node_field)
+            LayerReport(node.id, layer, node.inputs, shape, params, buffers, macs, other_ops, alive, node_field)
         )
-    features, pooled = _features(layers, graph.output)
-    counters = sum(isinstance(node.layer, BatchNorm) for node in nodes)
-    return Report(
-        name,
-        graph,
-        tuple(layers),
-        total_params,
-        total_buffers,
-        total_macs,
-        total_ops,
-        features,
-        pooled,
-        memory.peak,
-        nodes[memory.peak_node].id,
-        dict(module_outputs or {}),
-        unread,
-        integers if integers is not None else (counters, 8 * counters),
-    )
+    return layers, (total_params, total_buffers, total_macs, total_ops)
 
 
 def _features(layers: list[LayerReport], output: int) -> tuple[LayerReport, LayerReport | None]:
