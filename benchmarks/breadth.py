@@ -117,7 +117,7 @@ def outcome(one: tuple[str, str]) -> Outcome:
     except Exception as error:  # whatever it is, it is the finding
         return Outcome(family, name, "failed", f"{type(error).__name__}: {error}".splitlines()[0])
     seconds = time.perf_counter() - started
-    params = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    params = sum(p.numel() for p in net.parameters())
     counted = report.params + sum(
         net.get_parameter(n).numel() for n in report.unread if n in dict(net.named_parameters())
     )

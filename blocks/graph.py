@@ -21,6 +21,7 @@ class Node:
     inputs: tuple[int, ...]  # indices of earlier nodes
     shape: Shape
     params: int | None = None  # None: what the layer says; a module that runs twice is counted once
+    trainable_params: int | None = None  # of them, those that are not frozen; None: all
     buffers: int | None = None
     trains: bool = False  # trained weights are read, though another node may count them
     weight_macs: int = 0  # multiply-adds of weights among themselves, in the same module

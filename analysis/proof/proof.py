@@ -8,7 +8,6 @@ from itertools import permutations
 from math import prod
 from typing import Any
 
-import torch
 from torch import nn
 
 from fieldspec.analysis.proof.checks import Check, compared, unproved
@@ -16,7 +15,7 @@ from fieldspec.analysis.proof.field_checks import prove_fields, targets
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements import counts as counts
 from fieldspec.analysis.proof.measurements import memory as memory
-from fieldspec.analysis.proof.measurements.submodules import module_of, one_thread
+from fieldspec.analysis.proof.measurements.submodules import dtype_of, module_of, one_thread
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.layers import Input, Merge, Shape
 
@@ -69,17 +68,15 @@ def _traced_path(report: Report) -> PathOf:
 
 
 def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[Check]:
-    dtype = str(next(module.parameters(), torch.empty(0)).dtype).removeprefix("torch.")
+    dtype = str(dtype_of(module)).removeprefix("torch.")
     unread = set(report.unread)
     values = not report.module_outputs  # what was traced without values is measured without
-    state = module.state_dict()  # buffers that are not kept are no weights
-    named = [*module.named_parameters(), *[pair for pair in module.named_buffers() if pair[0] in state]]
-    tensors = [tensor for name, tensor in named if name not in unread]
     measures: list[tuple[str, Any, Callable[[], Any]]] = [
         ("params", report.params, lambda: counts.measure_parameters(module, unread)),
+        ("trainable params", report.trainable_params, lambda: counts.measure_trainable_parameters(module, unread)),
         ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
         ("buffers", report.buffers, lambda: counts.measure_buffers(module, unread)),
-        ("weight bytes", report.weight_bytes(dtype), lambda: sum(tensor.nbytes for tensor in tensors)),
+        ("weight bytes", report.weight_bytes(dtype), lambda: counts.measure_weight_bytes(module, unread)),
         ("macs", report.macs, lambda: counts.measure_macs(module, shape)[""]),
         ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
         ("saved bytes", report.memory(dtype).saved, lambda: memory.measure_saved_bytes(module, shape, values=values)),
@@ -120,7 +117,7 @@ def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -
 
 def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None]) -> Iterator[Check]:
     """Shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
-    width = next(module.parameters(), torch.empty(0)).element_size()
+    width = dtype_of(module).itemsize
     values = not report.module_outputs
     shapes = _measured(lambda: counts.measure_shapes(module, inputs))
     macs = _measured(lambda: counts.measure_macs(module, inputs))

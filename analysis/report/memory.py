@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
     Concat,
@@ -18,11 +19,34 @@ from fieldspec.blocks.layers import (
     SpaceToDepth,
     numel,
 )
+from fieldspec.blocks.suggestions import did_you_mean
 
 RANDOM = (Dropout, DropPath)
 PATCHES = (SpaceToDepth, DepthToSpace)
 WITH_FURTHER_RESULTS = (Mix, Opaque)
-DTYPE_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+_DTYPES = {  # torch's names by their bytes
+    16: "complex128",
+    8: "float64 complex64 int64 uint64",
+    4: "float32 complex32 int32 uint32",
+    2: "float16 bfloat16 int16 uint16",
+    1: "int8 uint8 bool float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz",
+}
+DTYPE_BYTES = {name: size for size, names in _DTYPES.items() for name in names.split()}
+
+
+def dtype_bytes(dtype: str) -> int:
+    """Bytes of one element.
+
+    Raises:
+        FieldspecError: Torch has no such dtype; names the nearest.
+    Example:
+        >>> dtype_bytes("uint8"), dtype_bytes("bfloat16")
+        (1, 2)
+    """
+    try:
+        return DTYPE_BYTES[dtype]
+    except (KeyError, TypeError):
+        raise FieldspecError(f"dtype: unknown {dtype!r}.{did_you_mean(str(dtype), DTYPE_BYTES)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +184,7 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     if graph.computed_weights or graph.gradient_cut:
         return None
     nodes = graph.nodes
-    width = DTYPE_BYTES[dtype]
+    width = dtype_bytes(dtype)
     owner = owners(graph, training=True)
     flows = [False] * len(nodes)
     needed = _needed(graph)
@@ -168,7 +192,7 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     extra = 0
     for index, node in enumerate(nodes):
         flows[index] = needed[index] and (
-            (node.layer.params if node.params is None else node.params) > 0
+            (node.layer.params if node.trainable_params is None else node.trainable_params) > 0
             or node.trains
             or any(flows[i] for i in node.inputs)
         )

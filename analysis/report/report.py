@@ -11,7 +11,7 @@ from fieldspec.analysis.fields.alignment import Misalignment, misalignments
 from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_field
 from fieldspec.analysis.fields.windows import Number
 from fieldspec.analysis.report.layer_properties import properties
-from fieldspec.analysis.report.memory import DTYPE_BYTES, activations, saved_bytes
+from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_bytes
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-Totals = tuple[int, int, int, int]  # parameters, buffers, multiply-adds, other operations
+Totals = tuple[int, int, int, int, int]  # parameters, those that train, buffers, multiply-adds, other operations
 
 
 class LayerReport(NamedTuple):
@@ -32,7 +32,8 @@ class LayerReport(NamedTuple):
     layer: Layer
     inputs: tuple[int, ...]  # indices of the layers that it reads
     shape: Shape  # of its output, without the batch
-    params: int  # trainable
+    params: int  # frozen or not
+    trainable_params: int
     buffers: int  # elements of state that are not trained
     macs: int  # multiply-adds of one example
     other_ops: int  # elementary operations of one example
@@ -114,6 +115,7 @@ class Report:
     graph: LayerGraph = field(repr=False)
     layers: tuple[LayerReport, ...] = field(repr=False)
     params: int
+    trainable_params: int
     buffers: int
     macs: int
     other_ops: int
@@ -125,7 +127,9 @@ class Report:
         repr=False, default_factory=dict
     )  # of a module: what each call in it returned
     unread: tuple[str, ...] = field(repr=False, default=())  # of a module: weights that nothing read, not counted
-    integers: tuple[int, int] = field(repr=False, default=(0, 0))  # elements of state that are no floats, their bytes
+    fixed_width: tuple[int, int] = field(
+        repr=False, default=(0, 0)
+    )  # elements of state that are not real floats, their bytes
 
     @property
     def input(self) -> Shape:
@@ -175,13 +179,17 @@ class Report:
         return misalignments(self.graph, [layer.field for layer in self.layers])
 
     def weight_bytes(self, dtype: str = "float32") -> int:
-        """Bytes of parameters and buffers; integers, such as the counters of batches, keep their own width."""
-        elements, bytes_kept = self.integers
-        return (self.params + self.buffers - elements) * DTYPE_BYTES[dtype] + bytes_kept
+        """Bytes of parameters and buffers; integers, such as counters, and complex numbers keep their own width.
+
+        Raises:
+            FieldspecError: Torch has no such dtype; names the nearest.
+        """
+        elements, bytes_kept = self.fixed_width
+        return (self.params + self.buffers - elements) * dtype_bytes(dtype) + bytes_kept
 
     def peak_bytes(self, dtype: str = "float32") -> int:
         """The most bytes of activations alive at one time in eval mode."""
-        return self.peak * DTYPE_BYTES[dtype]
+        return self.peak * dtype_bytes(dtype)
 
     def memory(self, dtype: str = "float32") -> Memory:
         """Activation memory of inference and of training, in bytes."""
@@ -231,7 +239,7 @@ def report_of(
     fields: list[Field] | None = None,
     module_outputs: Mapping[str, int] | None = None,
     unread: tuple[str, ...] = (),
-    integers: tuple[int, int] | None = None,
+    fixed_width: tuple[int, int] | None = None,
 ) -> Report:
     """All readings of one graph.
 
@@ -241,7 +249,7 @@ def report_of(
         fields: Of each node, where they are known already.
         module_outputs: Of a traced module, the layer that each call of a submodule returned.
         unread: Of a traced module, the weights that nothing read.
-        integers: Elements of state that are no floats, and their bytes; one int64 a batch norm unless given.
+        fixed_width: Elements of state that are not real floats, and their bytes; one int64 a batch norm unless given.
 
     Raises:
         MergeError: Maps of equal shape but different jumps meet.
@@ -263,7 +271,7 @@ def report_of(
         graph.nodes[memory.peak_node].id,
         dict(module_outputs or {}),
         unread,
-        integers if integers is not None else (counters, 8 * counters),
+        fixed_width if fixed_width is not None else (counters, 8 * counters),
     )
 
 
@@ -271,21 +279,25 @@ def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[li
     """Each layer in its place, and what all of them cost."""
     nodes = graph.nodes
     layers: list[LayerReport] = []
-    total_params = total_buffers = total_macs = total_ops = 0
+    total_params = total_trainable = total_buffers = total_macs = total_ops = 0
     for node, node_field, alive in zip(nodes, fields, live, strict=True):
         layer, shape = node.layer, node.shape
         inputs = [nodes[i].shape for i in node.inputs]
         params = layer.params if node.params is None else node.params
+        trainable = params if node.trainable_params is None else node.trainable_params
         buffers = layer.buffers if node.buffers is None else node.buffers
         macs, other_ops = layer.macs(inputs, shape) + node.weight_macs, layer.other_ops(inputs, shape)
         total_params += params
+        total_trainable += trainable
         total_buffers += buffers
         total_macs += macs
         total_ops += other_ops
         layers.append(
-            LayerReport(node.id, layer, node.inputs, shape, params, buffers, macs, other_ops, alive, node_field)
+            LayerReport(
+                node.id, layer, node.inputs, shape, params, trainable, buffers, macs, other_ops, alive, node_field
+            )
         )
-    return layers, (total_params, total_buffers, total_macs, total_ops)
+    return layers, (total_params, total_trainable, total_buffers, total_macs, total_ops)
 
 
 def _features(layers: list[LayerReport], output: int) -> tuple[LayerReport, LayerReport | None]:

@@ -116,10 +116,16 @@ def summary(report: Report) -> list[str]:
     return [
         f"input {by(report.input)}",
         f"receptive field {field}{jump} at {features.id} ({features.status})",
-        f"{report.params:,} parameters, {report.buffers:,} buffer elements, {report.weight_bytes():,} bytes of weights",
+        f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
+        f"{report.weight_bytes():,} bytes of weights",
         f"{report.macs:,} multiply-adds",
         f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
     ]
+
+
+def _frozen(report: Report) -> str:
+    """How many of the parameters train, where not all do."""
+    return "" if report.trainable_params == report.params else f" ({report.trainable_params:,} trainable)"
 
 
 def notes(report: Report) -> list[str]:
@@ -228,7 +234,7 @@ def csv_text(report: Report) -> str:
     axes = ("depth", "height", "width")[4 - len(report.input) :]
     measures = ("receptive_field", "jump", "start", "center", "pixels_read")
     names = [f"{measure}_{axis}" for measure in measures for axis in axes]
-    costs = ["params", "buffers", "macs", "other_ops", "live_elements"]
+    costs = ["params", "trainable_params", "buffers", "macs", "other_ops", "live_elements"]
     writer.writerow(["id", "kind", "shape", *names, "status", "global_since", *costs])
     for layer in report.layers[1:]:
         numbers = [value for measure in measures for value in getattr(layer, measure)] or [""] * len(names)
@@ -245,6 +251,7 @@ def plain(report: Report) -> dict[str, Any]:
         "name": report.name,
         "input": list(report.input),
         "params": report.params,
+        "trainable_params": report.trainable_params,
         "buffers": report.buffers,
         "macs": report.macs,
         "other_ops": report.other_ops,
@@ -273,6 +280,7 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
         "status": layer.status,
         "global_since": layer.global_since,
         "params": layer.params,
+        "trainable_params": layer.trainable_params,
         "buffers": layer.buffers,
         "macs": layer.macs,
         "other_ops": layer.other_ops,

@@ -31,7 +31,7 @@ class Traced:
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
     unread: tuple[str, ...]  # names of weights that nothing read
-    integers: tuple[int, int]  # elements of state that are not floats, and their bytes
+    fixed_width: tuple[int, int]  # elements of state that are not real floats, and their bytes
 
 
 def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]]) -> Traced:
@@ -83,8 +83,8 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     module_outputs[""] = outputs[0]
     name_nodes(record, module_outputs)
     count_products(record)
-    unread, integers = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
-    return Traced(record.graph, module_outputs, unread, integers)
+    unread, fixed_width = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
+    return Traced(record.graph, module_outputs, unread, fixed_width)
 
 
 def report_of_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]], name: str = "") -> Report:
@@ -103,7 +103,7 @@ def report_of_module(module: nn.Module, input_size: Sequence[int] | Sequence[Seq
         name or _name(module),
         module_outputs=traced.module_outputs,
         unread=traced.unread,
-        integers=traced.integers,
+        fixed_width=traced.fixed_width,
     )
 
 

@@ -4,53 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.blocks.graph import Node
 
 
 def count_weights(
     module: nn.Module, record: Recorder, owner: Mapping[int, int]
 ) -> tuple[tuple[str, ...], tuple[int, int]]:
-    """Gives every weight (by id) to its owner, the first node that reads it; what none reads goes with its module.
+    """Gives every weight (by id) to its owner, the first node that reads it; a buffer of its module may go with that.
 
     What a module sums up to are its own weights: one that it was handed is its owner's.
+
+    Returns:
+        The names of the weights that nothing reads and no node counts; of those that are counted and not real floats,
+        the elements and the bytes.
     """
     nodes = record.graph.nodes
     for node in nodes:
-        node.params = node.buffers = 0
-    state = set(module.state_dict())
-    elements: dict[int, tuple[int, bool]] = {}  # id: count, trained
-    names: dict[int, str] = {}
-    for name, parameter in module.named_parameters():
-        elements[id(parameter)] = (parameter.numel(), parameter.requires_grad)
-        names[id(parameter)] = name
-    for name, buffer in module.named_buffers():
-        if name in state:
-            elements.setdefault(id(buffer), (buffer.numel(), False))
-            names.setdefault(id(buffer), name)
+        node.params = node.trainable_params = node.buffers = 0
     by_path: dict[str, int] = {}
     for index, call in enumerate(record.calls):
         by_path.setdefault(call.path, index)
     unread = []
-    for weight, (count, trained) in elements.items():
-        node_index = owner.get(weight)
-        home = names[weight].rpartition(".")[0]
-        if node_index is not None and _is_inside(record.calls[node_index].path, home):
-            node_index = _nearest(record, home, node_index)  # a module was handed a weight of one around it
-        if node_index is None:
-            if trained or home not in by_path:
-                unread.append(names[weight])
-                continue
-            node_index = by_path[home]  # a counter beside the statistics of its norm
-        node = nodes[node_index]
-        if trained:
-            node.params = (node.params or 0) + count
-        else:
-            node.buffers = (node.buffers or 0) + count
-    counted = [tensor for name, tensor in module.named_buffers() if name in state and name not in unread]
-    whole = [tensor for tensor in counted if not tensor.is_floating_point()]
-    return tuple(unread), (sum(tensor.numel() for tensor in whole), sum(tensor.nbytes for tensor in whole))
+    elements = size = 0
+    for name, tensor in weights_of(module).items():
+        home, is_buffer = name.rpartition(".")[0], not isinstance(tensor, nn.Parameter)
+        at = owner.get(id(tensor))
+        if at is not None and _is_inside(record.calls[at].path, home):
+            at = _nearest(record, home, at)  # a module was handed a weight of one around it
+        if at is None and is_buffer:
+            at = by_path.get(home)  # a counter beside the statistics of its norm
+        if at is None:
+            unread.append(name)
+            continue
+        _count(nodes[at], tensor, is_buffer)
+        if not tensor.is_floating_point():
+            elements, size = elements + tensor.numel(), size + tensor.nbytes
+    return tuple(unread), (elements, size)
+
+
+def weights_of(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters, frozen or not, and the buffers that the state keeps, each once, by its first name."""
+    state = module.state_dict()
+    found = dict(module.named_parameters())
+    known = set(map(id, found.values()))
+    kept = {name: tensor for name, tensor in module.named_buffers() if name in state and id(tensor) not in known}
+    return found | kept
+
+
+def _count(node: Node, tensor: Tensor, is_buffer: bool) -> None:
+    if is_buffer:
+        node.buffers = (node.buffers or 0) + tensor.numel()
+        return
+    node.params = (node.params or 0) + tensor.numel()
+    if tensor.requires_grad:
+        node.trainable_params = (node.trainable_params or 0) + tensor.numel()
 
 
 def count_products(record: Recorder) -> None:

@@ -34,7 +34,7 @@ class Layer(Block):
 
     @property
     def params(self) -> int:
-        """Trainable parameters."""
+        """Elements of the weights, all of which train in a network that is built from a spec."""
         return 0
 
     @property

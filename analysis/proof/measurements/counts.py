@@ -8,33 +8,51 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, inputs_for, on_meta, shapes_of
+from fieldspec.analysis.proof.measurements.submodules import (
+    Shapes,
+    dtype_of,
+    hooked,
+    inputs_for,
+    on_meta,
+    shapes_of,
+)
 from fieldspec.blocks.layers import Shape
 
 
 def measure_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the parameters that train, those of some names left out."""
+    """Elements of the parameters, frozen or not, those of some names left out."""
+    return sum(parameter.numel() for name, parameter in module.named_parameters() if name not in without)
+
+
+def measure_trainable_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
+    """Elements of the parameters that are not frozen, those of some names left out."""
     named = module.named_parameters()
     return sum(parameter.numel() for name, parameter in named if parameter.requires_grad and name not in without)
 
 
 def measure_buffers(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the state that do not train (buffers and frozen parameters), those of some names left out."""
+    """Elements of the buffers that the state keeps, those of some names left out."""
     state = module.state_dict()
-    named = [*module.named_buffers(), *module.named_parameters()]
-    still = [name for name, tensor in named if name in state and not tensor.requires_grad]
-    return sum(state[name].numel() for name in still if name not in without)
+    return sum(tensor.numel() for name, tensor in module.named_buffers() if name in state and name not in without)
+
+
+def measure_weight_bytes(module: nn.Module, without: Collection[str] = ()) -> int:
+    """Bytes of parameters and buffers in the dtype that the module computes in, except integers and complex numbers."""
+    state, width = module.state_dict(), dtype_of(module).itemsize
+    named = [*module.named_parameters(), *[pair for pair in module.named_buffers() if pair[0] in state]]
+    tensors = [tensor for name, tensor in named if name not in without]
+    return sum(tensor.numel() * (width if tensor.is_floating_point() else tensor.element_size()) for tensor in tensors)
 
 
 def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
-    """Trainable parameters as torchinfo's summary of a forward pass counts them."""
+    """Parameters as torchinfo's summary of a forward pass counts them."""
     from torchinfo import summary
 
     ghost = on_meta(module)
     sizes = [(1, *one) for one in shapes_of(shape)]
     dtypes = [x.dtype for x in inputs_for(ghost, shape)]
     summed = summary(ghost, input_size=sizes, device="meta", dtypes=dtypes, mode="eval", verbose=0)
-    return int(summed.trainable_params)
+    return int(summed.total_params)
 
 
 def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from fieldspec.analysis.modules.undisturbed import attributes_kept
 from fieldspec.analysis.proof.linear import Unmeasurable
@@ -33,27 +34,43 @@ class LayerTracer(fx.Tracer):
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
-    """Registers every tensor that any operation makes, for as long as somebody holds it."""
+    """Registers every tensor that any operation makes of the input, for as long as somebody holds it.
+
+    Weights, what is made of them alone, and constants are no activations until something is written into them.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch
         self._made: list[tuple[weakref.ref[Tensor], int]] = []
+        self._activations: set[int] = set()  # keys of storages
         self._weights = {storage_key(tensor) for tensor in [*module.parameters(), *module.buffers()]}
 
+    def feed(self, tensor: Tensor) -> None:
+        """An input."""
+        self._made.append((weakref.ref(tensor), storage_key(tensor)))
+        self._activations.add(storage_key(tensor))
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        read = {storage_key(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         output = func(*args, **(kwargs or {}))
-        for tensor in output if isinstance(output, list | tuple) else (output,):
+        for tensor in tree_leaves(output):
             if isinstance(tensor, Tensor):
-                self._made.append((weakref.ref(tensor), storage_key(tensor)))
+                key = storage_key(tensor)
+                if read & self._activations:
+                    self._activations.add(key)
+                elif key not in read:
+                    self._activations.discard(key)  # of a storage that is gone: numbers are used again
+                self._made.append((weakref.ref(tensor), key))
         return output
 
     def bytes(self) -> int:
-        """Bytes of all storages that are held now, each counted once, weights not counted."""
+        """Bytes of all such storages that are held now, each counted once."""
         self._made = [(made, key) for made, key in self._made if made() is not None]
         held: dict[int, int] = {}
+        activations = self._activations - self._weights
         for made, key in self._made:
             tensor = made()
-            if tensor is not None and key not in self._weights:
+            if tensor is not None and key in activations:
                 held[key] = tensor.untyped_storage().nbytes()
         return sum(held.values())
 
@@ -71,7 +88,11 @@ class LiveInterpreter(fx.Interpreter):
         """An input is made here, so that nobody else holds it; what is none of them has its default."""
         inputs = inputs_for(self._traced, self._shape, device=self._device)
         self._placed += 1
-        return inputs[self._placed - 1] if self._placed <= len(inputs) else args[0]
+        if self._placed > len(inputs):
+            return args[0]
+        given = inputs[self._placed - 1]
+        self._live.feed(given)
+        return given
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """A function that works in place makes a tensor of its own."""

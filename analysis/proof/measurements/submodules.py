@@ -115,6 +115,15 @@ def on_meta(module: nn.Module) -> nn.Module:
 
 def inputs_for(module: nn.Module, shape: Shapes, batch: int = 1, device: str | None = None) -> list[Tensor]:
     """Zeros of the module's own type, one tensor for each input."""
-    like = next(module.parameters(), torch.empty(0))
-    where = device or like.device
-    return [torch.zeros(batch, *one, device=where, dtype=like.dtype) for one in shapes_of(shape)]
+    where = device or next(module.parameters(), torch.empty(0)).device
+    return [torch.zeros(batch, *one, device=where, dtype=dtype_of(module)) for one in shapes_of(shape)]
+
+
+def dtype_of(module: nn.Module) -> torch.dtype:
+    """What it computes in: its first parameter's dtype that is a real float, as tables of integers may come before it.
+
+    Example:
+        >>> dtype_of(nn.Linear(2, 2, dtype=torch.float64))
+        torch.float64
+    """
+    return next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())

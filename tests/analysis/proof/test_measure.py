@@ -14,6 +14,7 @@ from fieldspec.analysis.proof.measurements.counts import (
     measure_parameters,
     measure_shapes,
     measure_torchinfo_parameters,
+    measure_trainable_parameters,
 )
 from fieldspec.analysis.proof.measurements.fields import FieldMeter, Units, measure_fields
 from fieldspec.analysis.proof.measurements.memory import measure_live_bytes, measure_saved_bytes
@@ -46,12 +47,13 @@ class TestCounts:
         assert measure_torchinfo_parameters(self.net, (3, 4, 4)) == measure_parameters(self.net)
         assert measure_buffers(self.net) == 2 * 8 + 1
 
-    def test_frozen_parameters_are_not_counted(self) -> None:
-        """What does not train is no parameter here, but stands with the buffers."""
+    def test_frozen_parameters_are_parameters(self) -> None:
+        """What does not train is counted as well, and told apart."""
         layer = nn.Linear(2, 3)
         layer.bias.requires_grad_(False)
-        assert measure_parameters(layer) == 6
-        assert measure_buffers(layer) == 3
+        assert measure_parameters(layer) == 9
+        assert measure_trainable_parameters(layer) == 6
+        assert measure_buffers(layer) == 0
 
     def test_shapes(self) -> None:
         """Each submodule's output without the batch; the whole under the empty path."""

@@ -215,11 +215,11 @@ def test_live_bytes_are_those_of_nothing_in_place() -> None:
 
 
 def test_a_frozen_part_and_kept_statistics() -> None:
-    """Frozen weights are told with the buffers, and a norm that uses kept statistics reads no more than its window."""
+    """Frozen weights are parameters as well, and a norm that uses kept statistics reads no more than its window."""
     net = nn.Sequential(THREE.module(), nn.InstanceNorm2d(2, track_running_stats=True), THREE.module())
     net[0].requires_grad_(False)
     report = report_of_module(net, MAP)
-    assert (report.params, report.buffers) == (38, 38 + 5)
+    assert (report.params, report.trainable_params, report.buffers) == (2 * 38, 38, 5)
     assert not open_ones(prove(net, report))
 
 
