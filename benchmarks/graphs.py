@@ -18,9 +18,9 @@ from torch import Tensor
 
 import fieldspec as fs
 from fieldspec.training.loop.cuda_graphs import Graphed, quiet
+from fieldspec.training.loop.machine import hardware, versions
 from fieldspec.training.recipe.optimizers import parameter_groups
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.machine import hardware, versions
 
 
 def main() -> None:

@@ -42,15 +42,15 @@ from torch.utils.data import DataLoader, Dataset
 
 import fieldspec as fs
 from fieldspec.training.data.augmentation import Augmentation
-from fieldspec.training.data.datasets import Data, load_data
 from fieldspec.training.data.device_augmentation import DeviceAugmentation
-from fieldspec.training.data.images import Images
-from fieldspec.training.data.images import statistics as statistics_of
+from fieldspec.training.data.images import Data, Images
+from fieldspec.training.data.sources.datasets import load_data
+from fieldspec.training.data.statistics import statistics as statistics_of
+from fieldspec.training.loop.machine import has_bfloat16, versions
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.machine import has_bfloat16, versions
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.run_files import RunFiles
-from fieldspec.training.run.running import train
+from fieldspec.training.run.epoch_files import EpochFiles
+from fieldspec.training.run.training import train
 
 BATCH, WARM = 128, 3  # steps that are not counted
 
@@ -122,8 +122,8 @@ def our_way(
     options = RunOptions(full=True, augment=augment, accelerator="cpu")
     with (
         tempfile.TemporaryDirectory() as folder,
-        patch.object(RunFiles, "on_train_batch_end", lambda *_: marks.append(time.perf_counter())),
-        nullcontext() if keep else patch("fieldspec.training.run.running.keep_freed_memory"),
+        patch.object(EpochFiles, "on_train_batch_end", lambda *_: marks.append(time.perf_counter())),
+        nullcontext() if keep else patch("fieldspec.training.run.training.keep_freed_memory"),
     ):
         train(fs.load("c1c2c3c40"), recipe, data, Path(folder) / "run", options, tell=lambda text: None)
     return [end - start for start, end in pairwise(marks)][WARM:]

@@ -6,44 +6,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldspec.training.data.datasets import Data, load_data
-    from fieldspec.training.data.images import Images, Statistics, hold_out, statistics, unnormalize
+    from fieldspec.training.data.images import Data, Images
+    from fieldspec.training.data.normalization import unnormalize
+    from fieldspec.training.data.sources.datasets import load_data
+    from fieldspec.training.data.splits import hold_out
+    from fieldspec.training.data.statistics import Statistics, statistics
     from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
-    from fieldspec.training.evaluation.judging import evaluate_split
     from fieldspec.training.evaluation.prediction import Prediction, predict
+    from fieldspec.training.evaluation.split_evaluation import evaluate_split
     from fieldspec.training.evaluation.trained_networks import TrainedNetwork, load_trained
+    from fieldspec.training.loop.options import RunOptions
     from fieldspec.training.loop.task import DivergedError
     from fieldspec.training.recipe.recipe import Recipe, load_recipe, recipe_names
-    from fieldspec.training.run.conclusion import evaluate_run
-    from fieldspec.training.run.options import RunOptions
+    from fieldspec.training.run.final_evaluation import evaluate_run
     from fieldspec.training.run.publishing import publish_weights
-    from fieldspec.training.run.running import Run, StoppedError, train
+    from fieldspec.training.run.run import Run, StoppedError
+    from fieldspec.training.run.training import train
 
 _HOME = {
-    "Data": "data.datasets",
+    "Data": "data.images",
     "DivergedError": "loop.task",
     "Evaluation": "evaluation.evaluation",
     "Images": "data.images",
-    "RunOptions": "run.options",
     "Prediction": "evaluation.prediction",
     "Recipe": "recipe.recipe",
-    "Run": "run.running",
-    "Statistics": "data.images",
-    "StoppedError": "run.running",
+    "Run": "run.run",
+    "RunOptions": "loop.options",
+    "Statistics": "data.statistics",
+    "StoppedError": "run.run",
     "TrainedNetwork": "evaluation.trained_networks",
-    "evaluate_run": "run.conclusion",
     "evaluate": "evaluation.evaluation",
-    "hold_out": "data.images",
-    "evaluate_split": "evaluation.judging",
-    "load_data": "data.datasets",
+    "evaluate_run": "run.final_evaluation",
+    "evaluate_split": "evaluation.split_evaluation",
+    "hold_out": "data.splits",
+    "load_data": "data.sources.datasets",
     "load_recipe": "recipe.recipe",
-    "predict": "evaluation.prediction",
-    "recipe_names": "recipe.recipe",
-    "publish_weights": "run.publishing",
-    "statistics": "data.images",
-    "train": "run.running",
     "load_trained": "evaluation.trained_networks",
-    "unnormalize": "data.images",
+    "predict": "evaluation.prediction",
+    "publish_weights": "run.publishing",
+    "recipe_names": "recipe.recipe",
+    "statistics": "data.statistics",
+    "train": "run.training",
+    "unnormalize": "data.normalization",
 }
 
 __all__ = [

@@ -35,9 +35,10 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "architectures/contract": {"architectures/document", "architectures/spec", "architectures/network"},
     "training/recipe": set(),
     "training/data": {"training/recipe"},
-    "training/evaluation": {"training/recipe", "training/data"},
-    "training/loop": {"training/recipe", "training/data", "training/evaluation"},
-    "training/run": {"training/recipe", "training/data", "training/evaluation", "training/loop"},
+    "training/folder": {"training/recipe", "training/data"},
+    "training/evaluation": {"training/recipe", "training/data", "training/folder"},
+    "training/loop": {"training/recipe", "training/data", "training/folder", "training/evaluation"},
+    "training/run": {"training/recipe", "training/data", "training/folder", "training/evaluation", "training/loop"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library

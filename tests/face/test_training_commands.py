@@ -15,7 +15,7 @@ import yaml
 from training_data import PLAIN, tiny, write_cifar10, write_image_folder
 
 from fieldspec.cli import main
-from fieldspec.training.evaluation.files import read_json
+from fieldspec.training.folder.files import read_json
 from fieldspec.training.loop.task import Task
 
 Run = Callable[..., tuple[int, str, str]]
@@ -73,7 +73,7 @@ def test_from_training_to_prediction(run: Run, tmp_path: Path, monkeypatch: pyte
 def test_judging_keeps_freed_memory(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On two cores it makes evaluation three times faster."""
     told: list[bool] = []
-    monkeypatch.setattr("fieldspec.training.run.machine.keep_freed_memory", lambda: told.append(True))
+    monkeypatch.setattr("fieldspec.training.loop.machine.keep_freed_memory", lambda: told.append(True))
     write_image_folder(tmp_path / "fruit")
     assert run("build", "tiny.yaml", "-o", "tiny.safetensors")[0] == 0
     assert run("evaluate", "tiny.safetensors", "--data", "fake")[0] == 0
@@ -171,7 +171,7 @@ def test_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     status, _, err = run("train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "fake")
     signal.signal(signal.SIGINT, handler)
     assert status == 130
-    assert err.startswith("stopped; the same command with --resume goes on (runs/tiny-plain)")
+    assert err.startswith("stopped; rerun with --resume to continue (runs/tiny-plain)")
 
 
 def test_recipes_load_no_torch() -> None:

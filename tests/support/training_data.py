@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from torchvision.datasets import CIFAR10
 
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import Data, load_data
+from fieldspec.training.data.images import Data, Images
+from fieldspec.training.data.sources.datasets import load_data
 from fieldspec.training.recipe.recipe import Recipe, load_recipe
 
 torch.set_num_threads(1)  # sums in one order in every process; and threads of several test processes wait in circles
@@ -78,6 +80,13 @@ def stopped_in_the_second_epoch(text: str) -> None:
 def fake() -> Data:
     """800 made-up images of ten classes."""
     return load_data("fake", input_size=(3, 32, 32))
+
+
+def relabelled(data: Data, **changes: Any) -> Data:
+    """The same with other training images, labels or names."""
+    part = data.train
+    given = {"pixels": part.pixels, "labels": part.labels, "classes": part.classes, **changes}
+    return replace(data, train=Images(**given))
 
 
 def colored(labels: Sequence[int], side: int, seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -35,3 +37,10 @@ class Normalize(nn.Module):
         """(batch, channels, height, width) in units of 0..255 -> the same, normalized."""
         x = (x - self.mean) / self.std
         return x.contiguous(memory_format=self.layout)
+
+
+def unnormalize(batch: NDArray[np.float32], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.uint8]:
+    """What a network is given back to pixels: (batch, channels, height, width) -> (batch, height, width, channels)."""
+    pixels = batch.transpose(0, 2, 3, 1) * np.array(std) + np.array(mean)
+    whole: NDArray[np.uint8] = (255 * pixels).round().clip(0, 255).astype(np.uint8)
+    return whole

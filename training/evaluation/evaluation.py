@@ -138,7 +138,7 @@ def evaluate(
         device: Where to compute.
 
     Raises:
-        FieldspecError: No images, another number of classes than the network has, or answers that are no numbers.
+        FieldspecError: No images, another number of classes than the network has, or outputs that are not finite.
     """
     if not len(images):
         raise FieldspecError("there are no images to evaluate on")
@@ -155,7 +155,7 @@ def evaluate(
         flipped.append((once.softmax(1) + mirrored.softmax(1)) / 2)
     loss = sum(losses) / len(images)
     if not math.isfinite(loss):
-        raise FieldspecError(f"the network's answers are no numbers: their loss is {loss}")
+        raise FieldspecError(f"the network's outputs are not finite: their loss is {loss}")
     return Evaluation(images.classes, images.labels, torch.cat(probabilities).numpy(), torch.cat(flipped).numpy(), loss)
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation.evaluation import BINS, Evaluation
-from fieldspec.training.evaluation.files import write
+from fieldspec.training.folder.files import write
 
-COLORS = {"train": "#4477aa", "held_out": "#ee7733", "test": "#228833"}  # told apart by colour-blind readers, too
+COLORS = {"train": "#4477aa", "held_out": "#ee7733", "test": "#228833"}  # also told apart by colour-blind readers
 DPI = 120
 SHOWN = 25  # images of a grid
 NAMED = 30  # classes whose names fit along an axis
@@ -148,7 +148,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _short(name: str) -> str:
-    """A class' name as text that matplotlib draws: no formula, and no byte that is no character."""
+    """A class' name as text that matplotlib draws: not a formula, and without bytes that are not characters."""
     name = name if len(name) <= 12 else name[:11] + "…"
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 

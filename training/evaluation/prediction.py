@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import open_image
+from fieldspec.training.data.sources.image_files import open_image
 from fieldspec.training.evaluation.evaluation import BATCH, logits
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
@@ -37,7 +37,7 @@ def predict(
         skip: Is told of each file that cannot be read, and the others are named; unless given, the first one raises.
 
     Raises:
-        FieldspecError: A path is not there, a folder holds no image, a file is none.
+        FieldspecError: A path does not exist, a folder holds no image, a file is not an image.
     """
     files = [file for path in paths for file in _files(Path(path))]
     for start in range(0, len(files), BATCH):

@@ -15,11 +15,10 @@ from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.evaluation.files import LAST
+from fieldspec.training.folder.files import LAST
 
 if TYPE_CHECKING:
-    from fieldspec.training.data.datasets import Data
-    from fieldspec.training.data.images import Images
+    from fieldspec.training.data.images import Data, Images
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class TrainedNetwork:
         if "classes" not in self.card or self.classes == images.classes:
             return None
         odd = next((name for name in self.classes if name not in images.classes), None)
-        said = f"{named} has them in another order" if odd is None else f"{odd!r} is none of {named}'s classes"
+        said = f"{named} has them in another order" if odd is None else f"{odd!r} is not one of {named}'s classes"
         return f"the network was trained on other classes: {said}"
 
     def has_seen(self, data: Data, split: str) -> bool:
@@ -113,7 +112,7 @@ def _shipped(source: str) -> TrainedNetwork:
 
 
 def _name_and_tag(source: str) -> tuple[str, str]:
-    """c1c2c3c40.fast25 in two, split as timm does; what is no name of the catalogue has no tag."""
+    """c1c2c3c40.fast25 in two, split as timm does; a name that is not in the catalogue has no tag."""
     name, _, tag = source.partition(".")
     return (name, tag) if name in catalogue.list_models() and not Path(source).exists() else (source, "")
 

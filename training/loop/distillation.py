@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import Data
-from fieldspec.training.data.images import Statistics
+from fieldspec.training.data.images import Data
+from fieldspec.training.data.statistics import Statistics
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork, given
-from fieldspec.training.recipe.recipe import Distillation
+from fieldspec.training.recipe.document import Distillation
 
 
 class _Member(nn.Module):

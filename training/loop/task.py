@@ -147,13 +147,13 @@ class Task(LightningModule):
             self.swa.take(self.latest, self.current_epoch, self.normalize.of_bytes)
 
     def on_train_epoch_end(self) -> None:
-        """What the last steps have spoiled is not written over what is good."""
+        """Weights that the last steps spoiled do not replace good ones."""
         tensors = [*self.net.parameters(), *self.net.buffers()]
         if not torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all():
-            raise DivergedError(f"a weight is no finite number after epoch {self.current_epoch + 1}; {MEND}")
+            raise DivergedError(f"a weight is not finite after epoch {self.current_epoch + 1}; {MEND}")
 
     def on_validation_epoch_start(self) -> None:
-        """All processes evaluate_split the buffers of the first: batch norm's differ between them."""
+        """All processes evaluate with the first one's buffers: batch norm's differ between them."""
         if self.trainer.world_size > 1:
             for buffer in self.result.buffers():
                 torch.distributed.broadcast(buffer, 0)

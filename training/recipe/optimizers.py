@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import nn, optim
 
 Rate = Annotated[float, Gt(0), Says("a number over 0")]
-Beta = Annotated[float, Ge(0), Lt(1), Says("a number from 0 up to, but not, 1")]
+Beta = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]
 Excluded = Literal["bias", "norm", "depthwise"]
 
 
@@ -54,7 +54,7 @@ class Sgd(Optimizer):
 class AdamW(Optimizer):
     """Adam with the weight decay apart from the gradient."""
 
-    betas: Annotated[tuple[Beta, Beta], Says("two numbers from 0 up to, but not, 1, such as [0.9, 0.999]")] = (
+    betas: Annotated[tuple[Beta, Beta], Says("two numbers from 0 to 1, 1 excluded, such as [0.9, 0.999]")] = (
         0.9,
         0.999,
     )

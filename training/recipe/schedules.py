@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from fieldspec.architectures.document.validation import STRICT
 from fieldspec.blocks.settings import Says
 
-Share = Annotated[float, Ge(0), Lt(1), Says("a share of the run, from 0 up to, but not, 1")]
+Share = Annotated[float, Ge(0), Lt(1), Says("a share of the run, from 0 to 1, 1 excluded")]
 RateFactor = Annotated[float, Ge(0), Le(1), Says("a factor of the optimizer's lr, from 0 to 1")]
 _Inner = Annotated[float, Gt(0), Lt(1)]
 
@@ -22,7 +22,7 @@ class Schedule(BaseModel):
     model_config = STRICT
 
     def factor(self, progress: float) -> float:
-        """RateFactor of the rate when this share of the run's steps is done, from 0 up to 1."""
+        """The factor of the rate once this share of the run's steps is done, from 0 to 1."""
         raise NotImplementedError
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fieldspec.training.evaluation.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from fieldspec.training.run.running import Run
+    from fieldspec.training.run.run import Run
 
 _FROM_RUN = (
     *("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment"),

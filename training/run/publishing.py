@@ -13,7 +13,7 @@ from typing import Any
 from fieldspec.architectures.network import pretrained
 from fieldspec.architectures.network.checkpoint import load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.evaluation.files import CARD, LAST, LOG, read_json
+from fieldspec.training.folder.files import CARD, LAST, LOG, read_json
 from fieldspec.training.recipe.recipe import load_recipe, recipe_names
 
 
@@ -25,19 +25,19 @@ def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
             the name of another that ships, or there are such files already.
     """
     if not (run / CARD).is_file():
-        raise FieldspecError(f"{run}: has no {CARD}; only a finished run is shipped")
+        raise FieldspecError(f"{run}: has no {CARD}; only a finished run can be published")
     card = read_json(run / CARD)
     spec, _ = load_checkpoint(run / LAST)
     if spec.hash != card["hash"]:
         raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
     if card["test_accuracy"] is None:
-        raise FieldspecError(f"{run}: was judged on no test images; a card that says nothing is not shipped")
+        raise FieldspecError(f"{run}: was not evaluated on test images; a card without an accuracy is not published")
     named = card["recipe"]["name"]
     if named in recipe_names() and _but_for_length(card["recipe"]) != _but_for_length(named):
-        raise FieldspecError(f"{run}: was trained by another recipe than {named}, which ships; give it another name")
+        raise FieldspecError(f"{run}: its recipe is not the {named} that ships; give the recipe another name")
     written = [folder / f"{card['name']}.{named}.{ending}" for ending in ("safetensors", "csv", "json")]
     if there := [path for path in written if path.exists()]:
-        raise FieldspecError(f"{there[0]}: is there already; delete it first, or give the recipe another name")
+        raise FieldspecError(f"{there[0]}: already exists; delete it first, or give the recipe another name")
     for source, path in zip((LAST, LOG, CARD), written, strict=True):
         shutil.copyfile(run / source, path)
     pretrained.weights.cache_clear()

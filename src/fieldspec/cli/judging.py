@@ -22,7 +22,7 @@ Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights 
 
 
 class Split(StrEnum):
-    """Which images are judged by."""
+    """Which images to evaluate on."""
 
     test = "test"
     held_out = "held-out"
@@ -43,11 +43,11 @@ def evaluate(
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Judge a trained network by the test images, or by others.
+    """Evaluate a trained network on the test images, or on others.
 
-    Accuracy, loss, accuracy of each class and calibration are of a single look at each image; the accuracy averaged
-    with the mirror image is printed apart. With --output: confusion matrix, calibration and the surest mistakes as
-    pictures.
+    Accuracy, loss, per-class accuracy and calibration come from a single look at each image; the accuracy averaged
+    with the mirror image is printed separately. With --output: confusion matrix, calibration and the most confident
+    mistakes as pictures.
 
     \b
     fieldspec evaluate runs/c1c2c3c40-fast25
@@ -55,16 +55,16 @@ def evaluate(
     """
     if output is not None:
         need("evaluate --output", "report", "matplotlib")
-    from fieldspec.training.data.datasets import NAMES, load_data
-    from fieldspec.training.evaluation.judging import evaluate_split
+    from fieldspec.training.data.sources.datasets import NAMES, load_data
+    from fieldspec.training.evaluation.split_evaluation import evaluate_split
     from fieldspec.training.evaluation.trained_networks import load_trained
-    from fieldspec.training.run.machine import keep_freed_memory
+    from fieldspec.training.loop.machine import keep_freed_memory
 
     keep_freed_memory()
     network = load_trained(weights, pretrained=pretrained)
     source = data or network.card.get("data", "cifar10")
     if data is None and source not in NAMES:
-        raise FieldspecError(f"{weights}: was trained on {source!r}; say by --data where that lies")
+        raise FieldspecError(f"{weights}: was trained on {source!r}; give its location with --data")
     evaluation, about = evaluate_split(
         network, load_data(source, input_size=network.spec.input), split.value, folder=output, device=device
     )
@@ -80,7 +80,7 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Name what is in image files, the likeliest first.
+    """Classify image files; the likeliest class comes first.
 
     \b
     fieldspec predict runs/c1c2c3c40-fast25 photo.png
@@ -88,7 +88,7 @@ def predict(
     """
     from fieldspec.training.evaluation.prediction import predict as name_images
     from fieldspec.training.evaluation.trained_networks import load_trained
-    from fieldspec.training.run.machine import keep_freed_memory
+    from fieldspec.training.loop.machine import keep_freed_memory
 
     keep_freed_memory()
     unread: list[str] = []

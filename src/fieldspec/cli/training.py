@@ -42,18 +42,18 @@ def train(
     initial_checkpoint: Annotated[
         str | None,
         typer.Option(
-            metavar="WEIGHTS", help="Begin from these: a run's folder, a checkpoint, or NAME.RECIPE of those that ship."
+            metavar="WEIGHTS", help="Start from these: a run's folder, a checkpoint, or NAME.RECIPE of those that ship."
         ),
     ] = None,
     teacher: Annotated[
         list[str] | None,
         typer.Option(
             metavar="WEIGHTS",
-            help="Learn the answers of these, too (knowledge distillation); given several times, their mean answer.",
+            help="Also learn from these answers (knowledge distillation); repeat it for the mean of several.",
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Train on the held-out images, too.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Also train on the held-out images.")] = False,
     test_each_epoch: Annotated[
         bool, typer.Option("--test-each-epoch", help="Print the test accuracy of each epoch.")
     ] = False,
@@ -84,12 +84,12 @@ def train(
     fieldspec train my_network.yaml --recipe my_recipe.yaml --data imagefolder:photos -o runs/photos
     """
     need("train", "train", "lightning", "albumentations", "tensorboard")
-    from fieldspec.training.data.datasets import load_data
+    from fieldspec.training.data.sources.datasets import load_data
+    from fieldspec.training.loop.options import RunOptions
     from fieldspec.training.loop.task import DivergedError
     from fieldspec.training.recipe.recipe import load_recipe
-    from fieldspec.training.run.options import RunOptions
-    from fieldspec.training.run.running import StoppedError
-    from fieldspec.training.run.running import train as run_training
+    from fieldspec.training.run.run import StoppedError
+    from fieldspec.training.run.training import train as run_training
 
     loaded = load(spec)
     chosen = load_recipe(recipe).override(epochs=epochs, seed=seed, precision=precision and precision.value)
@@ -121,7 +121,7 @@ def train(
         tell_error(str(error))
         raise typer.Exit(130) from None
     if run.is_main_process:
-        from fieldspec.training.run.conclusion import evaluate_run
+        from fieldspec.training.run.final_evaluation import evaluate_run
 
         card, test = evaluate_run(run, images)
         print_result({"folder": str(folder), **card}, test, as_json, f"card, log and pictures in {folder}")

@@ -20,11 +20,11 @@ from fieldspec.architectures.network.pretrained import weights
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.evaluation.files import read_json, write_json
+from fieldspec.training.folder.files import read_json, write_json
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.conclusion import evaluate_run
+from fieldspec.training.run.final_evaluation import evaluate_run
 from fieldspec.training.run.publishing import publish_weights
-from fieldspec.training.run.running import train
+from fieldspec.training.run.training import train
 
 SHIPPED = [one for some in weights().values() for one in some]
 SAID = {
@@ -114,7 +114,7 @@ def test_hub_folder_names_no_file(shelf: Path, tmp_path: Path) -> None:
 
 def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finished run gives three files; one that is not finished, or whose card is another's, gives none."""
-    monkeypatch.setattr("fieldspec.training.run.conclusion.has_plots", lambda: False)
+    monkeypatch.setattr("fieldspec.training.run.final_evaluation.has_plots", lambda: False)
     run_folder, target = tmp_path / "run", tmp_path / "shelf"
     target.mkdir()
     data = fake()

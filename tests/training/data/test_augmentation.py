@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from training_data import colored
+from training_data import colored, fake
 
 from fieldspec.training.data.augmentation import Augmentation
 from fieldspec.training.data.batches import Fetch, InOrder, Shuffled, loader
@@ -256,3 +256,15 @@ def test_recipes_change_most_images() -> None:
     for name in recipe_names():
         augmented = host(list(load_recipe(name).augment), pixels)
         assert (augmented != pixels).any((1, 2, 3)).mean() > 0.6
+
+
+def test_holes_and_frames_larger_than_the_image() -> None:
+    """A hole covers all of it; a frame is reflected as often as it takes."""
+    pixels = fake().train.pixels[:4, :8, :8]
+    numbers = np.arange(4)
+    for kind in (Augmentation, lambda *settings: DeviceAugmentation(*settings).of_bytes):
+        covered = kind((CoarseDropout(p=1, height=16, width=9),), (1, 2, 3), 0)(pixels, numbers, 0)
+        assert (covered == [1, 2, 3]).all()
+        for border in ("reflect", "mean"):
+            cropped = kind((RandomCrop(padding=20, border=border),), (1, 2, 3), 0)(pixels, numbers, 0)
+            assert cropped.shape == pixels.shape

@@ -14,10 +14,14 @@ from torchvision.datasets import CIFAR10
 from training_data import fake, write_cifar10, write_image_folder
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data import datasets
-from fieldspec.training.data.datasets import load_data, open_image
-from fieldspec.training.data.images import Images, hold_out, statistics, unnormalize
-from fieldspec.training.run.record import summary
+from fieldspec.training.data.images import Images
+from fieldspec.training.data.normalization import unnormalize
+from fieldspec.training.data.sources import datasets
+from fieldspec.training.data.sources.datasets import load_data
+from fieldspec.training.data.sources.image_files import open_image
+from fieldspec.training.data.splits import hold_out
+from fieldspec.training.data.statistics import statistics
+from fieldspec.training.run.information import summary
 
 INPUT = (3, 32, 32)
 
@@ -76,7 +80,7 @@ def test_download_that_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(CIFAR10, "download", broken)
     monkeypatch.setattr(datasets, "CACHE", tmp_path)
-    with pytest.raises(FieldspecError, match="the download of cifar10 is damaged; start again to repeat it"):
+    with pytest.raises(FieldspecError, match="the download of cifar10 is damaged; run the command again"):
         load_data("cifar10", input_size=INPUT)
 
 
@@ -143,7 +147,9 @@ def test_broken_image_folders(tmp_path: Path) -> None:
     broken = write_image_folder(tmp_path / "broken")
     (broken / "train" / "apple" / "3.png").write_bytes(b"no image")
     (broken / "train" / "cherry" / "5.png").write_bytes(b"nor this")
-    with pytest.raises(FieldspecError, match=r"3\.png: is no image that Pillow can read\n.*5\.png: is no image"):
+    with pytest.raises(
+        FieldspecError, match=r"3\.png: is not an image that Pillow can read\n.*5\.png: is not an image"
+    ):
         load_data(str(broken), input_size=INPUT)
     write_image_folder(tmp_path / "mended")
     (tmp_path / "mended" / "train" / "cherry" / "5.png").replace(broken / "train" / "cherry" / "5.png")

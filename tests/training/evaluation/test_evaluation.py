@@ -26,12 +26,12 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation import plots
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
-from fieldspec.training.evaluation.files import read_json, write_json
+from fieldspec.training.evaluation.evaluation_files import report
 from fieldspec.training.evaluation.prediction import predict
-from fieldspec.training.evaluation.reporting import report
 from fieldspec.training.evaluation.trained_networks import load_trained
+from fieldspec.training.folder.files import read_json, write_json
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.running import train
+from fieldspec.training.run.training import train
 
 NAMES = tuple(f"class {n}" for n in range(10))
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -290,7 +290,7 @@ def test_predict_the_others(checkpoint: Path, tmp_path: Path) -> None:
     told: list[str] = []
     found = list(predict(load_trained(str(checkpoint)), [tmp_path], skip=told.append))
     assert [one.path.name for one in found] == ["0.png"]
-    assert told == [f"{tmp_path / '1.png'}: is no image that Pillow can read"]
+    assert told == [f"{tmp_path / '1.png'}: is not an image that Pillow can read"]
 
 
 def test_predict_what_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
@@ -302,5 +302,5 @@ def test_predict_what_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
         list(predict(network, ["nowhere"]))
     with pytest.raises(FieldspecError, match="empty: holds no image"):
         list(predict(network, [tmp_path / "empty"]))
-    with pytest.raises(FieldspecError, match=r"a\.txt: is no image that Pillow can read"):
+    with pytest.raises(FieldspecError, match=r"a\.txt: is not an image that Pillow can read"):
         list(predict(network, [tmp_path / "a.txt"]))

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from training_data import PLAIN, assert_same_tensors, fake, quick, silent, stopped_in_the_second_epoch, tiny
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import Data
-from fieldspec.training.data.images import statistics
-from fieldspec.training.evaluation.files import LAST
+from fieldspec.training.data.images import Data
+from fieldspec.training.data.statistics import statistics
+from fieldspec.training.folder.files import LAST
 from fieldspec.training.loop.averaging import EpochMean
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.run_files import RunFiles
-from fieldspec.training.run.running import train
+from fieldspec.training.run.epoch_files import EpochFiles
+from fieldspec.training.run.training import train
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,13 @@ def data() -> Data:
 def with_epochs(data: Data, folder: Path, **settings: Any) -> tuple[Any, list[dict[str, Tensor]]]:
     """A run, and the weights that each of its epochs ended with."""
     ends: list[dict[str, Tensor]] = []
-    written = RunFiles.on_train_epoch_end
+    written = EpochFiles.on_train_epoch_end
 
-    def kept(files: RunFiles, trainer: Any, task: Any) -> None:
+    def kept(files: EpochFiles, trainer: Any, task: Any) -> None:
         written(files, trainer, task)
         ends.append({name: one.detach().clone() for name, one in task.latest.named_parameters()})
 
-    with patch.object(RunFiles, "on_train_epoch_end", kept):
+    with patch.object(EpochFiles, "on_train_epoch_end", kept):
         run = train(tiny(), load_recipe({**PLAIN, **settings}), data, folder, tell=silent)
     return run, ends
 
@@ -121,5 +121,5 @@ def test_first_epoch(start: float, epochs: int, first: int, data: Data) -> None:
 
 def test_errors() -> None:
     """A share of the run."""
-    with pytest.raises(FieldspecError, match=r"swa\.start: .*a share of the run, from 0 up to, but not, 1"):
+    with pytest.raises(FieldspecError, match=r"swa\.start: .*a share of the run, from 0 to 1, 1 excluded"):
         quick(swa={"start": 1})

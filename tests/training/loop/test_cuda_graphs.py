@@ -15,13 +15,14 @@ from training_data import PLAIN, fake, tiny
 
 from fieldspec.architectures.network.builder import build
 from fieldspec.training.data.batches import Batch
+from fieldspec.training.loop import assembly
+from fieldspec.training.loop.assembly import _graph_shape, override_dropout
 from fieldspec.training.loop.cuda_graphs import Graphed
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import CHECK_EVERY, Task
 from fieldspec.training.recipe.recipe import load_recipe
 from fieldspec.training.recipe.transforms import TRANSFORMS
-from fieldspec.training.run import running
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.running import _graph_shape, override_dropout, train
+from fieldspec.training.run.training import train
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="captures CUDA graphs")
 
@@ -59,7 +60,7 @@ def test_a_run_uses_them(captured: list[torch.Size], tmp_path: Path, monkeypatch
     """Every whole batch is replayed, the short last one is not, and the run is what it would have been."""
     recipe = load_recipe({**PLAIN, "epochs": 1})
     plain = train(tiny(), recipe, fake(), tmp_path / "plain", tell=lambda text: None)
-    monkeypatch.setattr(running, "_graph_shape", lambda trainer, options, batch: batch)
+    monkeypatch.setattr(assembly, "_graph_shape", lambda trainer, options, batch: batch)
     graphed = train(tiny(), recipe, fake(), tmp_path / "graphed", tell=lambda text: None)
     expected = plain.net.state_dict()
     assert all(torch.equal(tensor, expected[name]) for name, tensor in graphed.net.state_dict().items())

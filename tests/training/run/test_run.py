@@ -28,13 +28,15 @@ from training_data import (
 
 from fieldspec.architectures.network.checkpoint import load_card, load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import load_data
+from fieldspec.training.data.sources.datasets import load_data
+from fieldspec.training.loop.assembly import override_dropout
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import DivergedError, Task
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run import record
-from fieldspec.training.run.conclusion import evaluate_run
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.running import StoppedError, override_dropout, train
+from fieldspec.training.run import information
+from fieldspec.training.run.final_evaluation import evaluate_run
+from fieldspec.training.run.run import StoppedError
+from fieldspec.training.run.training import train
 
 
 def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +70,8 @@ def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 KILLED = """
 import sys
 from pathlib import Path
-from fieldspec.training.run.run_files import RunFiles
-from fieldspec.training.run.running import train
+from fieldspec.training.run.epoch_files import EpochFiles
+from fieldspec.training.run.training import train
 from training_data import fake, quick, tiny
 
 def wait(self, trainer, pl_module, outputs, batch, batch_idx):
@@ -77,7 +79,7 @@ def wait(self, trainer, pl_module, outputs, batch, batch_idx):
         print("in the middle", flush=True)
         sys.stdin.read()        # until it is killed
 
-RunFiles.on_train_batch_end = wait
+EpochFiles.on_train_batch_end = wait
 train(tiny(), quick(), fake(), Path(sys.argv[1]), tell=lambda text: None)
 """
 
@@ -127,8 +129,8 @@ def test_resume_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     recipe = load_recipe({**PLAIN, "epochs": 2})
 
     def move(machine: str, **versions: str) -> None:
-        monkeypatch.setattr(record, "hardware", lambda *_: machine)
-        monkeypatch.setattr(record, "versions", lambda: {"python": "3.11", **versions})
+        monkeypatch.setattr(information, "hardware", lambda *_: machine)
+        monkeypatch.setattr(information, "versions", lambda: {"python": "3.11", **versions})
 
     for machine in ("one", "another", "another"):
         move(machine, torch="2.6.0")
@@ -158,12 +160,12 @@ def test_resume_another_run(tmp_path: Path) -> None:
     """What a run cannot go on with is named, and a run is not overwritten."""
     train(tiny(), load_recipe({**PLAIN, "epochs": 1}), fake(), tmp_path, tell=silent)
     other = load_recipe({**PLAIN, "epochs": 2})
-    with pytest.raises(FieldspecError, match="was begun with epochs 1, not 2, so it cannot go on"):
+    with pytest.raises(FieldspecError, match="was begun with epochs 1, not 2, so it cannot be resumed"):
         train(tiny(), other, fake(), tmp_path, RunOptions(resume=True), tell=silent)
     wider = tiny(layers=[{"conv": {"out": 4, "stride": 4}}])
     with pytest.raises(FieldspecError, match=r"was begun with the spec '[0-9a-f]{12}', not"):
         train(wider, other, fake(), tmp_path, RunOptions(resume=True), tell=silent)
-    with pytest.raises(FieldspecError, match="holds a run already; continue it with --resume"):
+    with pytest.raises(FieldspecError, match="already holds a run; continue it with --resume"):
         train(tiny(), other, fake(), tmp_path, tell=silent)
 
 
@@ -173,7 +175,7 @@ def test_damaged_state(tmp_path: Path) -> None:
     train(tiny(), recipe, fake(), tmp_path, tell=silent)
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(FieldspecError, match=r"state\.safetensors: is no whole state of a run"):
+    with pytest.raises(FieldspecError, match=r"state\.safetensors: is not a complete state of a run"):
         train(tiny(), recipe, fake(), tmp_path, RunOptions(resume=True), tell=silent)
 
 
@@ -217,7 +219,7 @@ def test_stopped_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Task, "training_step", stop)
-    with pytest.raises(StoppedError, match="stopped; the same command with --resume goes on"):
+    with pytest.raises(StoppedError, match="stopped; rerun with --resume to continue"):
         train(tiny(), load_recipe(PLAIN), fake(), tmp_path, tell=silent)
     signal.signal(signal.SIGINT, handler)  # Lightning lets further Ctrl-C pass unheard
 
@@ -276,7 +278,7 @@ def test_bad_devices(tmp_path: Path) -> None:
     """Lightning's own words for a machine that does not exist, in one line."""
     with pytest.raises(FieldspecError, match="Lightning: "):
         train(tiny(), load_recipe(PLAIN), fake(), tmp_path, RunOptions(accelerator="abacus"), tell=silent)
-    with pytest.raises(FieldspecError, match="--strategy ddp_spawn: its processes keep what they log to themselves"):
+    with pytest.raises(FieldspecError, match="--strategy ddp_spawn: its processes cannot share their log; use ddp"):
         train(tiny(), load_recipe(PLAIN), fake(), tmp_path, RunOptions(strategy="ddp_spawn", devices="2"), tell=silent)
     assert not list(tmp_path.iterdir())
 

@@ -58,7 +58,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise FieldspecError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise FieldspecError(f"{path}: is no JSON: {error}") from None
+        raise FieldspecError(f"{path}: is not valid JSON: {error}") from None
     return data
 
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.evaluation.files import read_json, sweep, write, write_csv, write_json
-from fieldspec.training.run.state import SafeState
+from fieldspec.training.folder.files import read_json, sweep, write, write_csv, write_json
+from fieldspec.training.folder.state import SafeState
 
 STATE: dict[str, Any] = {
     "epoch": 3,
@@ -68,7 +68,7 @@ def test_cut_off(length: int, tmp_path: Path) -> None:
     """A file that ends early anywhere."""
     SafeState().save_checkpoint(STATE, tmp_path / "s")
     (tmp_path / "s").write_bytes((tmp_path / "s").read_bytes()[:length])
-    with pytest.raises(FieldspecError, match="is no whole state of a run, and cannot be resumed"):
+    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
         SafeState().load_checkpoint(tmp_path / "s")
 
 
@@ -78,10 +78,10 @@ def test_foreign(tmp_path: Path) -> None:
     with pytest.raises(FieldspecError, match="holds no state of a run"):
         SafeState().load_checkpoint(tmp_path / "w")
     torch.save({"state_dict": {}}, tmp_path / "p")
-    with pytest.raises(FieldspecError, match="is no whole state of a run"):
+    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
         SafeState().load_checkpoint(tmp_path / "p")
     save_file({}, tmp_path / "k", metadata={"state": '{"dict": [["a", {"tensor": "0.a", "channels_last": false}]]}'})
-    with pytest.raises(FieldspecError, match="is no whole state of a run"):
+    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
         SafeState().load_checkpoint(tmp_path / "k")
 
 
@@ -109,7 +109,7 @@ def test_files(tmp_path: Path) -> None:
     write(tmp_path / "b.123.part", "half")
     sweep(tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
-    with pytest.raises(FieldspecError, match=r"a\.csv: is no JSON"):
+    with pytest.raises(FieldspecError, match=r"a\.csv: is not valid JSON"):
         read_json(tmp_path / "a.csv")
     with pytest.raises(FieldspecError, match="nowhere: No such file or directory"):
         read_json(tmp_path / "nowhere")

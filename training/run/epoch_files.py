@@ -12,11 +12,13 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from fieldspec.architectures.network.checkpoint import save_checkpoint
-from fieldspec.training.evaluation.files import BEST, LAST, LOG, STATE, write_csv
+from fieldspec.training.folder.files import BEST, LAST, LOG, STATE, write_csv
 from fieldspec.training.loop.task import MEND, DivergedError, Task
 
+CARRIED = ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")  # of run.json, in the weights' files
 
-class RunFiles(Checkpoint):
+
+class EpochFiles(Checkpoint):
     """Writes a run's files at the end of each epoch, each whole or not at all.
 
     The state comes last: what is resumed from it is never ahead of the weights and the log.
@@ -34,7 +36,7 @@ class RunFiles(Checkpoint):
         self.started = 0.0
 
     def state_dict(self) -> dict[str, Any]:
-        """What has to be known to go on."""
+        """What it takes to resume."""
         return {"history": self.history, "best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

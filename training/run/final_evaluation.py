@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fieldspec.architectures.network.checkpoint import spec_of
-from fieldspec.training.data.datasets import Data
-from fieldspec.training.data.images import statistics
+from fieldspec.training.data.images import Data
+from fieldspec.training.data.splits import part
+from fieldspec.training.data.statistics import statistics
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
-from fieldspec.training.evaluation.files import CARD, write_json
-from fieldspec.training.evaluation.judging import part
-from fieldspec.training.evaluation.reporting import draw_curves, draw_samples, has_plots, report
+from fieldspec.training.evaluation.evaluation_files import draw_curves, draw_samples, has_plots, report
+from fieldspec.training.folder.files import CARD, write_json
 from fieldspec.training.recipe.recipe import load_recipe
 from fieldspec.training.run.cards import card_of
 
 if TYPE_CHECKING:
-    from fieldspec.training.run.running import Run
+    from fieldspec.training.run.run import Run
 
 
 def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:

@@ -13,7 +13,7 @@ from fieldspec.blocks.errors import FieldspecError
 class RunOptions:
     """How a run uses the data and the machine; none of it is part of the recipe."""
 
-    full: bool = False  # train on the held-out images, too
+    full: bool = False  # also train on the held-out images
     test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
     initial_checkpoint: str | None = None  # weights to begin from

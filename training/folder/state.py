@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.evaluation.files import write
+from fieldspec.training.folder.files import write
 
 _PLAIN = (bool, int, float, str, type(None))
 
@@ -35,19 +35,19 @@ class SafeState(CheckpointIO):
         """Read it.
 
         Raises:
-            FieldspecError: It is damaged, or no state of fieldspec's.
+            FieldspecError: It is damaged, or not one of fieldspec's states.
         """
         path = Path(path)
         try:
             with safe_open(path, framework="pt") as file:
                 text = (file.metadata() or {}).get("state")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
             if text is None:
                 raise FieldspecError(f"{path}: holds no state of a run")
             state: dict[str, Any] = _unpack(json.loads(text), tensors)
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0]
-            raise FieldspecError(f"{path}: is no whole state of a run, and cannot be resumed: {reason}") from None
+            raise FieldspecError(f"{path}: is not a complete state of a run: {reason}") from None
         return state
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -60,7 +60,7 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     match value:
         case Tensor():
             name = f"{len(tensors)}.{path}"  # a key may hold dots: the number keeps names apart
-            tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)  # tied ones, too
+            tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)  # tied ones as well
             last = value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last)
             return {"tensor": name, "channels_last": last}
         case dict():

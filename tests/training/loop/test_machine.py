@@ -11,12 +11,12 @@ import pytest
 import torch
 from training_data import PLAIN, fake, tiny
 
-from fieldspec.training.evaluation.files import read_json
+from fieldspec.training.folder.files import read_json
+from fieldspec.training.loop.machine import hardware, has_bfloat16, keep_freed_memory, versions
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.machine import hardware, has_bfloat16, keep_freed_memory, versions
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.run_files import duration, epoch_line
-from fieldspec.training.run.running import train
+from fieldspec.training.run.epoch_files import duration, epoch_line
+from fieldspec.training.run.training import train
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_bfloat16_in_hardware(able: dict[str, bool], expected: bool, monkeypatch
 )
 def test_precision(precision: str, able: bool, computed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` asks the machine; a recipe or the command line may insist. Weights are float32 in any case."""
-    monkeypatch.setattr("fieldspec.training.run.trainer.has_bfloat16", lambda accelerator: able)
+    monkeypatch.setattr("fieldspec.training.loop.trainer.has_bfloat16", lambda accelerator: able)
     recipe = load_recipe({**PLAIN, "epochs": 1, "precision": precision})
     run = train(tiny(), recipe, fake(), tmp_path, RunOptions(full=True), tell=lambda text: None)
     assert read_json(tmp_path / "run.json")["precision"] == computed
@@ -54,7 +54,7 @@ def test_freed_memory_is_kept() -> None:
     script = """if True:
         import resource
         import torch
-        from fieldspec.training.run.machine import keep_freed_memory
+        from fieldspec.training.loop.machine import keep_freed_memory
 
         def faults():
             before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.folder.state import SafeState
+from fieldspec.training.loop.machine import has_bfloat16
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import Recipe
-from fieldspec.training.run.machine import has_bfloat16
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.run_files import RunFiles
-from fieldspec.training.run.state import SafeState
 
 
-def make_trainer(
-    recipe: Recipe, folder: Path, options: RunOptions, tell: Callable[[str], None]
-) -> tuple[Trainer, RunFiles]:
-    """The Trainer of a run, and the callback in it that writes the run's files.
+def make_trainer(recipe: Recipe, folder: Path, options: RunOptions, files: Callback) -> Trainer:
+    """The Trainer of a run.
+
+    Args:
+        recipe: Its epochs, precision and clipping.
+        folder: Of the run.
+        options: Which machine.
+        files: Writes the run's files after each epoch.
 
     Raises:
         FieldspecError: Lightning does not know the accelerator, devices or strategy, or these do not go together.
     """
     settings = recipe.settings
     if options.strategy.endswith(("_spawn", "_fork", "_notebook")):
-        raise FieldspecError(f"--strategy {options.strategy}: its processes keep what they log to themselves; give ddp")
-    run_files = RunFiles(folder, {}, tell)
+        raise FieldspecError(f"--strategy {options.strategy}: its processes cannot share their log; use ddp")
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its remarks on devices and tips
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     accelerator, devices = options.accelerator, str(options.devices)
@@ -43,7 +44,7 @@ def make_trainer(
     wanted = settings.precision if settings.precision != "auto" else ""
     precision: Any = "bf16-mixed" if wanted == "bfloat16" or (not wanted and has_bfloat16(accelerator)) else "32-true"
     try:
-        trainer = Trainer(
+        return Trainer(
             accelerator=accelerator,
             devices=int(devices) if devices.isdigit() else devices,
             num_nodes=options.nodes,
@@ -52,7 +53,7 @@ def make_trainer(
             max_epochs=settings.epochs,
             gradient_clip_val=settings.clip,
             logger=TensorBoardLogger(str(folder), name="", version="tensorboard"),
-            callbacks=[run_files, *([Bar()] if options.progress else [])],
+            callbacks=[files, *([Bar()] if options.progress else [])],
             plugins=[SafeState()],
             default_root_dir=str(folder),
             use_distributed_sampler=False,  # ours know of the processes
@@ -65,7 +66,6 @@ def make_trainer(
         )
     except (MisconfigurationException, ValueError, TypeError, RuntimeError, ModuleNotFoundError) as error:
         raise FieldspecError(f"Lightning: {str(error).splitlines()[0]}") from None
-    return trainer, run_files
 
 
 class Bar(TQDMProgressBar):

@@ -13,12 +13,12 @@ from fieldspec.architectures.network.builder import build
 from fieldspec.architectures.network.checkpoint import load_checkpoint, save_checkpoint
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
-from fieldspec.training.evaluation.files import read_json
 from fieldspec.training.evaluation.trained_networks import load_trained
+from fieldspec.training.folder.files import read_json
+from fieldspec.training.loop.initial_weights import begin_from
+from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import load_recipe
-from fieldspec.training.run.initial_weights import begin_from
-from fieldspec.training.run.options import RunOptions
-from fieldspec.training.run.running import train
+from fieldspec.training.run.training import train
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_weights_that_ship() -> None:
 
 
 def test_nothing_is_held_out_that_they_have_seen(tmp_path: Path) -> None:
-    """Weights that all of the images have trained are refused unless the run takes all of them, too."""
+    """Weights that were trained on all of the images are refused unless the run takes all of them."""
     data, path = fake(), tmp_path / "full.safetensors"
     save_checkpoint(path, build(tiny()), card={"data": "fake", "full": True, "classes": list(data.train.classes)})
-    with pytest.raises(FieldspecError, match=r"was trained on the images that would be held out, too.*; give --full"):
+    with pytest.raises(FieldspecError, match=r"was trained on the images that this run would hold out.*; give --full"):
         begin_from(build(tiny()), str(path), data, full=False)
     begin_from(build(tiny()), str(path), data, full=True)
     begin_from(build(tiny()), str(path), replace(data, held_out=data.test), full=False)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import Data
-from fieldspec.training.data.images import Images, hold_out
+from fieldspec.training.data.images import Data
+from fieldspec.training.data.splits import part
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
-from fieldspec.training.evaluation.reporting import report
+from fieldspec.training.evaluation.evaluation_files import report
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 
@@ -40,21 +40,3 @@ def evaluate_split(
     if folder is not None:
         report(folder, evaluation, images, about=about)
     return evaluation, about
-
-
-def part(data: Data, split: str) -> Images:
-    """The images of a part; those held out are the data's own, or the tenth that training takes away."""
-    train_numbers, held_out_numbers = hold_out(data.train.labels)
-    own = data.held_out is not None
-    match split:
-        case "train":
-            return data.train if own else data.train.select(train_numbers)
-        case "held-out":
-            return data.held_out if data.held_out is not None else data.train.select(held_out_numbers)
-        case "test":
-            pass
-        case _:
-            raise FieldspecError(f"{split!r} is no part of a data set; give test, held-out or train")
-    if data.test is None:
-        raise FieldspecError(f"{data.name} has no test images; give --split held-out")
-    return data.test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.data.datasets import Data
+from fieldspec.training.data.images import Data
 from fieldspec.training.evaluation.trained_networks import given
 
 
@@ -18,11 +18,11 @@ def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
         full: Whether nothing of it is held out.
 
     Raises:
-        FieldspecError: There are no such weights, they are of another network, or what is held out is no news to them.
+        FieldspecError: There are no such weights, they are of another network, or have seen what would be held out.
     """
     before = given(source)
     if not full and before.has_seen(data, "held-out"):
-        seen = "was trained on the images that would be held out, too, and would be judged by them"
+        seen = "was trained on the images that this run would hold out and be judged by"
         raise FieldspecError(f"--initial-checkpoint {source}: {seen}; give --full")
     own, state = net.state_dict(), before.net.state_dict()
     if before.other_classes(data.train, data.name) is not None:
@@ -30,5 +30,7 @@ def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
     for name in own | state:
         shapes = [tuple(one[name].shape) if name in one else "missing" for one in (state, own)]
         if shapes[0] != shapes[1]:
-            raise FieldspecError(f"{source}: weights of another network; {name} is {shapes[0]} there, {shapes[1]} here")
+            raise FieldspecError(
+                f"{source}: weights of another network; {name} is {shapes[0]} there and {shapes[1]} here"
+            )
     net.load_state_dict(state, strict=False)

@@ -15,7 +15,7 @@ from fieldspec.training.data.device_augmentation import DeviceAugmentation
 from fieldspec.training.data.images import Images
 from fieldspec.training.data.randomness import generator
 from fieldspec.training.evaluation.evaluation import Evaluation
-from fieldspec.training.evaluation.files import write_json
+from fieldspec.training.folder.files import write_json
 from fieldspec.training.recipe.recipe import Recipe
 
 COLUMNS, EPOCHS = 8, 4  # of the grid of samples
@@ -32,7 +32,7 @@ def report(
     """Write evaluation.json and, with `pictures`, confusion.png, calibration.png, misclassified.png.
 
     Args:
-        folder: Made where it is not there.
+        folder: Created if it does not exist.
         evaluation: Of the images.
         images: That were judged, in the same order.
         about: What else the JSON should say: which weights, which data.

@@ -1,0 +1,1 @@
+"""Where images come from: CIFAR, folders of images, made-up ones."""

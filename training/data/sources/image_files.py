@@ -1,0 +1,58 @@
+"""One image file as pixels, upright, in a network's size and channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.images import Images
+
+
+def open_image(path: Path, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """A file's image in a network's size and channels, (height, width, channels), upright as its EXIF data says.
+
+    Raises:
+        FieldspecError: It is not an image, is cut off, or holds floating point numbers, which have no white.
+    """
+    try:
+        with Image.open(path) as image:
+            image.draft(None, (4 * max(input_size[1:]),) * 2)  # a JPEG of megapixels is decoded smaller, and faster
+            image.load()
+            return resized(_eight_bits(ImageOps.exif_transpose(image)), input_size)
+    except UnidentifiedImageError:
+        raise FieldspecError(f"{path}: is not an image that Pillow can read") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all Pillow's, by format
+        raise FieldspecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Sixteen bits to eight: Pillow's own conversion makes white of all that is over 255."""
+    if image.mode == "F":
+        raise ValueError("holds floating point numbers; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
+
+
+def resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """An image in a network's size and channels: (height, width, channels)."""
+    channels, height, width = input_size
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    image = image.convert("RGB" if channels == 3 else "L")
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(image, np.uint8).reshape(height, width, channels)
+
+
+def fit(images: Images, input_size: tuple[int, int, int]) -> Images:
+    """Images in memory in a network's size and channels."""
+    channels, height, width = input_size
+    if images.pixels.shape[1:] == (height, width, channels):
+        return images
+    pixels = np.stack([resized(Image.fromarray(one), input_size) for one in images.pixels])
+    return Images(pixels, images.labels, images.classes)

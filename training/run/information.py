@@ -1,0 +1,96 @@
+"""What there is to say of a run when it begins: as data for run.json, and of its images in words."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from fieldspec.architectures.spec.spec import ArchitectureSpec
+from fieldspec.training.data.images import Data, Images
+from fieldspec.training.data.statistics import Statistics
+from fieldspec.training.loop.distillation import Teacher
+from fieldspec.training.loop.machine import hardware, versions
+from fieldspec.training.loop.options import RunOptions
+from fieldspec.training.recipe.recipe import Recipe
+
+
+def information(
+    spec: ArchitectureSpec,
+    recipe: Recipe,
+    data: Data,
+    stats: Statistics,
+    trained_on: int,
+    options: RunOptions,
+    trainer: Trainer,
+    teacher: Teacher | None,
+    command: str,
+) -> dict[str, Any]:
+    """What run.json says: everything that decides the result, and what it was computed on."""
+    return {
+        "schema": 1,
+        "name": spec.name,
+        "hash": spec.hash,
+        "spec": spec.to_dict(),
+        "recipe": recipe.to_dict(),
+        "seed": recipe.settings.seed,
+        "data": data.name,
+        "images": trained_on,
+        "digest": data.train.digest,
+        "classes": list(data.train.classes),
+        "mean": list(stats.mean),
+        "std": list(stats.std),
+        "full": options.full,
+        "augment": options.augment,
+        "initial_checkpoint": options.initial_checkpoint,
+        "teacher": list(options.teachers) or None,
+        "teacher_digest": teacher.digest if teacher is not None else None,
+        "processes": trainer.world_size,
+        "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
+        "command": command,
+        "hardware": hardware(trainer.strategy.root_device, trainer.world_size),
+        "versions": versions(),
+        "date": datetime.fromtimestamp(time.time(), UTC).date().isoformat(),
+    }
+
+
+def first_lines(
+    info: dict[str, Any],
+    data: Data,
+    stats: Statistics,
+    validated: dict[str, Images],
+    folder: Path,
+    teacher: Teacher | None,
+) -> list[str]:
+    """What a person is told before the first epoch."""
+    lines = [summary(data, stats, info["images"], validated)]
+    if not info["full"] and "held_out" not in validated:
+        lines.append("too few images of each class to hold a tenth out; only the last weights are kept")
+    if not info["full"] and teacher is not None and teacher.has_seen_held_out:
+        lines.append("the teacher was trained on the held-out images: what is learned from it may flatter them")
+    recipe, machine = info["recipe"]["name"], f"{info['hardware']}, {info['precision']}"
+    return [*lines, f"{info['name']} by {recipe} on {machine}; files in {folder}"]
+
+
+def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:
+    """The data in a line or two."""
+    height, width, channels = stats.shape
+    parts = [f"{data.name}: {trained_on:,} images to train on"]
+    if "held_out" in validated:
+        parts.append(f"{len(validated['held_out']):,} held out")
+    if data.test is not None:
+        parts.append(f"{len(data.test):,} to test with")
+    least, most = min(stats.per_class.values()), max(stats.per_class.values())
+    many = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    numbers = [" ".join(f"{value:.4f}" for value in values) for values in (stats.mean, stats.std)]
+    lines = [
+        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(stats.per_class)} classes of {many}",
+        f"mean {numbers[0]}, standard deviation {numbers[1]}",
+    ]
+    if data.left_out:
+        lines.append(f"left out: files with another extension than {', '.join(IMG_EXTENSIONS)}: {data.left_out:,}")
+    return "\n".join(lines)
