@@ -10,10 +10,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, get_args
 
+from fieldspec.analysis.inference.engine import SRAM
 from fieldspec.analysis.report.layer_properties import Property
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.document.problems import Path, Problems, mend
 from fieldspec.architectures.document.validation import written
+from fieldspec.architectures.spec.engine_measures import ENGINE_MEASURES, obstacle
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -22,9 +24,9 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "=": operator.eq,
 }
-UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000}
+UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 PROPERTIES: tuple[str, ...] = get_args(Property)
-COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([kMG]?)\s*")
+COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([kMG]?|[KMG]i)\s*")
 
 # What can be compared, and where a report holds it; None is a number that is not proven.
 MEASURES: dict[str, Callable[[Report], Any]] = {
@@ -34,7 +36,10 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "memory": lambda report: report.peak_bytes(),
     "weight_bytes": lambda report: report.weight_bytes(),
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
+    **ENGINE_MEASURES,
 }
+SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
+TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
 
 
@@ -68,7 +73,10 @@ class Constraints:
         for name in MEASURES:
             texts = [str(comparison).replace(",", "") for comparison in self.comparisons if comparison.name == name]
             if texts:
-                data[name] = ", ".join(texts)
+                group, _, kind = name.partition(".")
+                data.update(
+                    {group: {**data.get(group, {}), kind: ", ".join(texts)}} if kind else {name: ", ".join(texts)}
+                )
         for word, names in (("uses", self.uses), ("forbids", self.forbids)):
             if names:
                 data[word] = list(names)
@@ -93,15 +101,14 @@ def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -
     comparisons: list[Constraint] = []
     names: dict[str, tuple[str, ...]] = {"uses": (), "forbids": ()}
     for key, value in data.items():
-        if key in MEASURES:
-            found = _comparisons(key, value)
-            comparisons.extend(found)
-            if not found:
-                problems.add((*path, key), f"needs {NEEDS}, gets {written(value)}{_quoted(key, value)}")
+        if key == "sram":
+            comparisons.extend(_kinds_of_sram(value, (*path, key), problems))
+        elif key in MEASURES and "." not in key:
+            comparisons.extend(_comparisons(key, value, (*path, key), problems))
         elif key in names:
             names[key] = _properties(value, (*path, key), problems)
         else:
-            problems.add((*path, key), f"unknown constraint.{mend(key, [*MEASURES, *names])}", at_key=True)
+            problems.add((*path, key), f"unknown constraint.{mend(key, [*TOP_LEVEL, *names])}", at_key=True)
     for index, name in enumerate(names["forbids"]):
         if name in names["uses"]:
             problems.add((*path, "forbids", index), f"{name!r} stands under uses as well. Remove one of the two")
@@ -113,7 +120,7 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
     verdicts = []
     for constraint in constraints.comparisons:
         value = MEASURES[constraint.name](report)
-        has = f"{value:,}" if value is not None else f"no proven number ({report.features.status})"
+        has = f"{value:,}" if value is not None else f"no proven number ({_reason(constraint.name, report)})"
         verdicts.append(ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value)))
     for name in constraints.uses:
         used = name in report.properties
@@ -125,16 +132,32 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
     return verdicts
 
 
-def _comparisons(name: str, value: Any) -> list[Constraint]:
-    """The parts of ``"> 44, < 100"``; empty where one of them is no comparison."""
-    if not isinstance(value, str):
+def _reason(name: str, report: Report) -> str:
+    """Why a number is not proven."""
+    return obstacle(report) if name in ENGINE_MEASURES else report.features.status
+
+
+def _kinds_of_sram(value: Any, path: Path, problems: Problems) -> list[Constraint]:
+    """The comparisons of each kind of RAM."""
+    if not isinstance(value, Mapping) or not value:
+        problems.add(path, f"needs {SRAM_NEEDS}, gets {written(value)}")
         return []
-    matches = [COMPARISON.fullmatch(part) for part in value.split(",")]
-    return (
-        [Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None]
-        if all(matches)
-        else []
-    )
+    found: list[Constraint] = []
+    for kind, comparison in value.items():
+        if kind in SRAM:
+            found += _comparisons(f"sram.{kind}", comparison, (*path, kind), problems)
+        else:
+            problems.add((*path, kind), f"unknown kind of RAM.{mend(str(kind), SRAM)}", at_key=True)
+    return found
+
+
+def _comparisons(name: str, value: Any, path: Path, problems: Problems) -> list[Constraint]:
+    """The parts of ``"> 44, < 100"``; none, and a problem, where one of them is no comparison."""
+    matches = [COMPARISON.fullmatch(part) for part in value.split(",")] if isinstance(value, str) else [None]
+    if not all(matches):
+        problems.add(path, f"needs {NEEDS}, gets {written(value)}{_quoted(name, value)}")
+        return []
+    return [Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None]
 
 
 def _quoted(name: str, value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fieldspec.analysis.report.layer_properties import Property
 from fieldspec.architectures.document.validation import SpecDocument, settings_model
-from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS
+from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
 from fieldspec.architectures.spec.items import BODY_ID, BODY_KEYS, MAX_LAYERS, TOP_ID
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
@@ -110,9 +110,12 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
 def _constraints() -> dict[str, Any]:
     pattern = f"^{COMPARISON.pattern}(,{COMPARISON.pattern})*$"
     comparison = {"type": "string", "pattern": pattern, "description": NEEDS, "examples": ["> 44", "< 200k"]}
+    kinds = {name.removeprefix("sram."): comparison for name in MEASURES if name.startswith("sram.")}
+    sram = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": kinds}
+    measures = {name: comparison for name in MEASURES if "." not in name}
     names = {"type": "array", "items": {"enum": sorted(Property.__args__)}}  # type: ignore[attr-defined]
     return {
         "type": "object",
         "additionalProperties": False,
-        "properties": {**dict.fromkeys(MEASURES, comparison), "uses": names, "forbids": names},
+        "properties": {**measures, "sram": {**sram, "description": SRAM_NEEDS}, "uses": names, "forbids": names},
     }

@@ -24,6 +24,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "analysis/modules": set(),
     "analysis/report": {"analysis/fields"},
     "analysis/effective": {"analysis/fields", "analysis/modules", "analysis/report"},
+    "analysis/inference": set(),
     "analysis/sizes": {"analysis/fields", "analysis/report"},
     "analysis/ledger": {"analysis/fields", "analysis/report", "analysis/sizes"},
     "analysis/trace": {"analysis/fields", "analysis/modules", "analysis/report"},

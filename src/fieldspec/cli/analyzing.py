@@ -36,6 +36,9 @@ def analyze(
     tile: Annotated[
         int | None, typer.Option("--tile", min=1, help="Halo of inference in tiles of so many units.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Operators, flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
+    ] = None,
 ) -> None:
     """What every layer costs and sees. A spec needs no torch; any network of PyTorch is run once without values.
 
@@ -47,6 +50,7 @@ def analyze(
     fieldspec analyze c1c2c3c40 --markdown > table.md
     fieldspec analyze my_network.yaml --input 3x64x64 --json
     fieldspec analyze c1c2c3c40 --ledger --effective --picture field.png --tile 8
+    fieldspec analyze c1c2c3c40 --engine tflm
     fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
     fieldspec analyze torchvision:googlenet
     fieldspec analyze my_package.nets:make_net --input 1x28x28
@@ -57,9 +61,9 @@ def analyze(
     if markdown + csv + as_json > 1:
         raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
     report, constraints = _report(spec, input_size)
-    if csv and (ledger or effective or picture or tile):
+    if csv and (ledger or effective or picture or tile or engine):
         raise FieldspecError("--csv is of the layers; give --json or --markdown for other readings")
-    if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile):
+    if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine):
         typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))
     elif as_json:
         typer.echo(report.to_json())

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from typing import Literal
 
 from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
+from fieldspec.analysis.inference.engine import EngineReport, engine_report
 from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
 from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.report.tables import SCHEMA
 from fieldspec.analysis.sizes.tiling import Tiling, tile_plan
 
-Extra = Ledger | EffectiveField | Tiling
-KEYS: dict[type[Extra], str] = {Ledger: "ledger", EffectiveField: "effective", Tiling: "tiling"}
+Extra = Ledger | EffectiveField | Tiling | EngineReport
+KEYS: dict[type[Extra], str] = {
+    Ledger: "ledger", EffectiveField: "effective", Tiling: "tiling", EngineReport: "engine"
+}  # fmt: skip
 
 
 def extras(
@@ -24,6 +27,7 @@ def extras(
     effective: bool = False,
     picture: str | os.PathLike[str] | None = None,
     tile: int | None = None,
+    engine: str | None = None,
 ) -> list[Extra]:
     """The readings that were asked for; a picture of the effective field is written on the way."""
     found: list[Extra] = []
@@ -38,6 +42,8 @@ def extras(
             plot_effective_field(picture, prior)
     if tile is not None:
         found.append(tile_plan(report, tile))
+    if engine is not None:
+        found.append(engine_report(report.graph, engine))
     return found
 
 

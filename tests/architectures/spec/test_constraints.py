@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from fieldspec.architectures.document.problems import Problems
+from fieldspec.architectures.document.problems import Problems, SpecError
 from fieldspec.architectures.readings.reports import analyze, check
 from fieldspec.architectures.spec.constraints import (
     MEASURES,
@@ -36,11 +37,13 @@ def broken(constraints: str, layers: str = LAYERS) -> list[str]:
         ("= 2G", "= 2000000000", 2_000_000_000),
         ("> 43.5", "> 43.5", Fraction(87, 2)),
         ("< 0.0125k", "< 12.5", Fraction(25, 2)),
+        ("< 64Ki", "< 65536", 65_536),
+        ("< 0.5Mi", "< 524288", 524_288),
         ("  >  007 ", "> 7", 7),
     ],
 )
 def test_comparison(written: str, canonical: str, limit: Fraction) -> None:
-    """k, M and G are decimal, decimals exact, and what the canonical form writes means the same."""
+    """k, M and G are decimal, Ki and Mi binary, decimals exact, and what the canonical form writes means the same."""
     (constraint,) = loads(f"{LAYERS}constraints: {{params: '{written}'}}").constraints.comparisons
     assert constraint.limit == limit
     form = loads(f"{LAYERS}constraints: {{params: '{written}'}}").canonical()["constraints"]
@@ -90,6 +93,12 @@ MEASURED = {
     "memory": 4 * 2 * 8 * 32 * 32,  # norm's input and output
     "weight_bytes": 4 * (1416 + 2 * 8 + 2 * 16) + 2 * 8,  # with running statistics, and two counters of 8 bytes
     "feature_size": 16,
+    # 1,368 weights, 24 biases in int32, a scale and a zero point (12 bytes) for each of both and of 4 tensors
+    "flash": 1_368 + 24 * (4 + 12 + 12) + 4 * 12,
+    "sram.live": 8 * 32 * 32 + 8 * 33 * 33 + 8,  # padded by an operator of its own before the strided window
+    "sram.ordered": 8 * 32 * 32 + 8 * 33 * 33 + 8,
+    "sram.tflm": 8 * 32 * 32 + 8 * 33 * 33 + 8,  # 8,712 bytes are 8,720 in steps of 16
+    "sram.planned": 8 * 32 * 32 + 8 * 33 * 33 + 8,
 }
 
 
@@ -97,8 +106,10 @@ MEASURED = {
 def test_measures(name: str) -> None:
     """Every measure compares the number that a hand works out."""
     value = MEASURED[name]
-    assert broken(f"{{{name}: '= {value}'}}") == []
-    assert broken(f"{{{name}: '> {value}'}}") == [f"{name}: needs > {value:,}, has {value:,}"]
+    group, _, kind = name.partition(".")
+    written = f"{{{group}: {{{kind}: '# {value}'}}}}" if kind else f"{{{name}: '# {value}'}}"
+    assert broken(written.replace("#", "=")) == []
+    assert broken(written.replace("#", ">")) == [f"{name}: needs > {value:,}, has {value:,}"]
 
 
 def test_the_smaller_axis() -> None:
@@ -167,3 +178,40 @@ def test_check_takes_what_load_takes() -> None:
     assert check("c1c2c3c40") == check(data) == []
     data["constraints"]["params"] = "< 1k"
     assert [verdict.has for verdict in check(data)] == ["178,178"]
+
+
+def test_ram_of_an_engine() -> None:
+    """`sram` names the kind of RAM; the canonical form writes bytes, and means the same."""
+    spec = loads(f"{LAYERS}constraints: {{sram: {{tflm: '< 64Ki', live: '< 16Ki'}}, flash: '< 2Ki'}}")
+    form = spec.canonical()["constraints"]
+    assert form == {"flash": "< 2048", "sram": {"live": "< 16384", "tflm": "< 65536"}}
+    assert loads(f"{LAYERS}constraints: {form}").canonical()["constraints"] == form
+    assert [str(verdict) for verdict in check(spec)] == [
+        "sram.live: needs < 16,384, has 16,912",
+        "flash: needs < 2,048, has 2,088",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{sram: '< 64Ki'}", "needs a mapping of live, ordered, tflm, planned to comparisons"),
+        ("{sram: {}}", "needs a mapping of live, ordered, tflm, planned to comparisons"),
+        ("{sram: {tfml: '< 64Ki'}}", "unknown kind of RAM. Did you mean 'tflm'?"),
+        ("{sram: {tflm: 65536}}", 'Say how it compares: "< 65536"'),
+        ("{sram.tflm: '< 64Ki'}", "unknown constraint"),
+    ],
+)
+def test_wrong_ram(text: str, message: str) -> None:
+    """What is wrong with it is told."""
+    with pytest.raises(SpecError, match=re.escape(message)):
+        loads(f"{LAYERS}constraints: {text}")
+
+
+def test_an_engine_that_cannot_run_it() -> None:
+    """No number, so no promise about it is kept; the layers that stand in the way are named."""
+    layers = "input: [3, 8, 8]\nlayers: [{conv: {out: 8, act: gelu}}]\n"
+    assert broken("{flash: '< 1M'}", layers) == [
+        "flash: needs < 1,000,000, has no proven number (LiteRT-Micro cannot run this network: "
+        "conv1.act (no operator does what gelu does))"
+    ]

@@ -1,0 +1,166 @@
+"""What an engine needs for a network: its operators, flash, and the kinds of RAM, each with its convention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from fieldspec.analysis.inference.lowering.lower import lower
+from fieldspec.analysis.inference.lowering.operators import Lowered
+from fieldspec.analysis.inference.offline import Plan, best_plan
+from fieldspec.analysis.inference.ordering import Ordering, best_order
+from fieldspec.analysis.inference.planning import greedy_head, live_bytes
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import LayerGraph
+
+ENGINES = {"tflm": "LiteRT-Micro"}
+SRAM = ("live", "ordered", "tflm", "planned")  # the kinds that a constraint can name
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """A network on LiteRT-Micro in int8, batch 1.
+
+    - `flash`: bytes of weights, biases and quantization.
+    - `live`: the most that is needed at once in the network's own order; no planner without tricks beats it.
+    - `ordered`: the least over all orders of the operators, or a bound where there are too many.
+    - `head`: of the arena, by the engine's greedy planner.
+    - `planned`: by a plan of order and offsets in the file itself, which the engine obeys.
+    """
+
+    name: str
+    lowered: Lowered = field(repr=False)
+
+    @property
+    def flash(self) -> int:
+        """Bytes of weights, biases and quantization."""
+        return self.lowered.flash
+
+    @cached_property
+    def live(self) -> list[int]:
+        """Bytes that are needed while each operator runs, the beginning first."""
+        return live_bytes(self.lowered.buffers(), len(self.lowered.operators))
+
+    @cached_property
+    def ordering(self) -> Ordering:
+        """The order of the operators that needs the least."""
+        return best_order(self.lowered)
+
+    @cached_property
+    def head(self) -> int:
+        """Bytes of the head of the arena as the engine plans it."""
+        return greedy_head(self.lowered)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Order and offsets for the file's metadata."""
+        return best_plan(self.lowered, self.ordering)
+
+    def sram(self, kind: str) -> int:
+        """Bytes of RAM, of one of the kinds `live`, `ordered`, `tflm` and `planned`."""
+        found = {
+            "live": lambda: max(self.live),
+            "ordered": lambda: self.ordering.peak,
+            "tflm": lambda: self.head,
+            "planned": lambda: self.plan.size,
+        }
+        return found[kind]()
+
+    @property
+    def peak(self) -> str:
+        """The id of the layer whose operator needs the most."""
+        step = max(range(1, len(self.live)), key=self.live.__getitem__)
+        return self.lowered.operators[step - 1].id
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; null is what does not apply."""
+        sizes = self.lowered.sizes
+        rows = [
+            {
+                "kind": operator.kind,
+                "id": operator.id,
+                "fused": operator.fused,
+                "inputs": [sizes[tensor] for tensor in operator.inputs],
+                "output": sizes[operator.output],
+                "scratch": operator.scratch,
+                "live": live,
+                "flash": operator.flash,
+                "macs": operator.macs,
+            }
+            for operator, live in zip(self.lowered.operators, self.live[1:], strict=True)
+        ]
+        return {
+            "name": self.name,
+            "flash": self.flash,
+            "macs": self.lowered.macs,
+            "sram": {kind: self.sram(kind) for kind in SRAM} | {"patched": None},
+            "ordered_is_exact": self.ordering.exact,
+            "peak": self.peak,
+            "unfolded": self.lowered.unfolded,
+            "operators": rows,
+        }
+
+    def to_text(self) -> str:
+        """The kinds of RAM, then a row an operator with what it needs, drawn to the peak."""
+        return "\n".join([*self._totals(), "", *self._rows()])
+
+    def to_markdown(self) -> str:
+        """The same as a listing."""
+        return f"```\n{self.to_text()}\n```"
+
+    def _totals(self) -> list[str]:
+        operators = self.lowered.operators
+        said = {
+            "live": f"needed at once, in this order; the peak is at {self.peak}",
+            "ordered": "the least of all orders" if self.ordering.exact else "a bound: too many orders to see all",
+            "tflm": "the head of the arena, by the engine's own planner",
+            "planned": "by a plan of order and offsets in the file",
+        }
+        return [
+            f"{ENGINES[self.name]}, int8, batch 1: {len(operators)} operators, {self.lowered.macs:,} multiply-adds",
+            f"  {'flash':<8} {self.flash:>11,}  bytes of weights, biases and quantization",
+            *[f"  {kind:<8} {self.sram(kind):>11,}  {text}" for kind, text in said.items()],
+            *self._price(),
+        ]
+
+    def _price(self) -> list[str]:
+        """What the norms cost that nothing takes in."""
+        names = self.lowered.unfolded
+        if not names:
+            return []
+        own = [operator for operator in self.lowered.operators if operator.id in names]
+        macs, flash = sum(operator.macs for operator in own), sum(operator.flash for operator in own)
+        few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        one = "norm is an operator" if len(names) == 1 else "norms are operators"
+        why = "behind an activation, before zero padding or several readers"
+        return [f"  {len(names)} {one} of their own ({why}): {macs:,} multiply-adds, {flash:,} bytes: {few}"]
+
+    def _rows(self) -> list[str]:
+        operators, most = self.lowered.operators, max(self.live)
+        kinds = [f"{operator.kind}+{operator.fused}" if operator.fused else operator.kind for operator in operators]
+        wide, long = max(map(len, kinds)), max(len(operator.id) for operator in operators)
+        rows = [f"{'OPERATOR':<{wide}}  {'LAYER':<{long}}  {'OUTPUT':>10}  {'FLASH':>9}  {'NEEDED':>10}"]
+        for kind, operator, live in zip(kinds, operators, self.live[1:], strict=True):
+            bytes_out, bar = self.lowered.sizes[operator.output], "#" * max(1, round(24 * live / most))
+            mark = " peak" if live == most else ""
+            cells = f"{bytes_out:>10,}  {operator.flash:>9,}  {live:>10,}"
+            rows.append(f"{kind:<{wide}}  {operator.id:<{long}}  {cells}  {bar}{mark}")
+        return rows
+
+
+def engine_report(graph: LayerGraph, engine: str = "tflm") -> EngineReport:
+    """A layer graph, of a spec or of a traced module, on an engine.
+
+    Raises:
+        EngineError: The engine cannot run it; names every layer that stands in the way.
+        FieldspecError: There is no such engine.
+    Example:
+        >>> from fieldspec.blocks import LayerGraph, conv
+        >>> report = engine_report(LayerGraph.of(conv(3, out_channels=8), (3, 32, 32)))
+        >>> report.flash, report.head                # 8*27 + 8*(4 + 12 + 12) + 2*12; 32*32*(3 + 8)
+        (464, 11264)
+    """
+    if engine not in ENGINES:
+        raise FieldspecError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    return EngineReport(engine, lower(graph))

@@ -1,0 +1,95 @@
+"""From a layer graph to the operators of LiteRT-Micro: norms folded, activations fused, padding made explicit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fieldspec.analysis.inference.lowering.elementwise import act, merge
+from fieldspec.analysis.inference.lowering.norms import is_mean
+from fieldspec.analysis.inference.lowering.operators import Lowered
+from fieldspec.analysis.inference.lowering.pooling import adaptive_pool, global_pool, padding, pool, resize
+from fieldspec.analysis.inference.lowering.walk import ABSENT, Walk
+from fieldspec.analysis.inference.lowering.weighted import conv, linear, norm, space_to_depth, transposed
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import (
+    Activation,
+    AdaptivePool,
+    Add,
+    BatchNorm,
+    Concat,
+    Conv,
+    ConvTranspose,
+    GlobalPool,
+    Input,
+    Layer,
+    Linear,
+    Multiply,
+    Pad,
+    Pool,
+    Resize,
+    SpaceToDepth,
+)
+
+RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
+    Activation: act,
+    AdaptivePool: adaptive_pool,
+    Add: merge,
+    BatchNorm: norm,
+    Concat: merge,
+    Conv: conv,
+    ConvTranspose: transposed,
+    GlobalPool: global_pool,
+    Linear: linear,
+    Multiply: merge,
+    Pad: padding,
+    Pool: pool,
+    Resize: resize,
+    SpaceToDepth: space_to_depth,
+}
+
+
+def lower(graph: LayerGraph) -> Lowered:
+    """The operators of a layer graph in int8, batch 1, channels last.
+
+    Raises:
+        EngineError: LiteRT-Micro cannot run it; names every layer that stands in the way, with the reason.
+    Example:
+        >>> from fieldspec.blocks import LayerGraph, inverted_residual
+        >>> lowered = lower(LayerGraph.of(inverted_residual(8, expand=16, out_channels=8), (8, 4, 4)))
+        >>> [(operator.kind, operator.fused) for operator in lowered.operators]
+        [('conv', 'relu'), ('depthwise_conv', 'relu'), ('conv', None), ('add', None)]
+    """
+    walk = Walk(graph)
+    for index, node in enumerate(graph.nodes):
+        if walk.needed[index]:
+            tensor = _placed(walk, index, node)
+            walk.tensors[index] = tensor
+            walk.holders.setdefault(tensor, []).append(index)
+    return walk.finish()
+
+
+def _placed(walk: Walk, index: int, node: Node) -> int:
+    """The tensor that holds a node's output."""
+    if isinstance(node.layer, Input):
+        if index:
+            walk.refuse(node, "a second input")
+        return walk.tensor(node.shape)
+    if not node.inputs:
+        return walk.refused_at(node, f"{node.layer.kind} that is computed without the input")
+    source = node.inputs[0]
+    passes = isinstance(node.layer, (*ABSENT, BatchNorm)) or is_mean(walk.graph, node)
+    if passes and source in walk.pending:
+        walk.pending[index] = walk.pending[source]
+    if isinstance(node.layer, ABSENT):
+        walk.check_flattening(index, node)
+        return walk.tensors[source]
+    rule = RULES.get(type(node.layer))
+    if rule is None:
+        return walk.refused_at(node, f"no operator does what {_called(node.layer)} does")
+    return rule(walk, index, node, walk.tensors[source])
+
+
+def _called(layer: Layer) -> str:
+    """How a layer is named where it cannot be run."""
+    name = getattr(layer, "function", None) or getattr(layer, "operation", None) or layer.kind
+    return type(layer).__name__ if name == "norm" else str(name)

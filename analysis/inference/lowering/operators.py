@@ -1,0 +1,156 @@
+"""What an engine runs: operators over int8 tensors, batch 1, channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.layers import Conv, ConvTranspose, Layer, Linear, Shape, numel
+
+OperatorKind = Literal[
+    "add",
+    "average_pool",
+    "concat",
+    "conv",
+    "depth_to_space",
+    "depthwise_conv",
+    "fully_connected",
+    "hard_swish",
+    "logistic",
+    "max_pool",
+    "multiply",
+    "pad",
+    "relu",
+    "relu6",
+    "resize_bilinear",
+    "resize_nearest",
+    "slice",
+    "transpose_conv",
+]
+Fused = Literal["relu", "relu6"]
+WEIGHTED: tuple[OperatorKind, ...] = ("conv", "depthwise_conv", "fully_connected", "transpose_conv")
+WIDTH = {"int8": 1, "int32": 4, "float32": 4, "int64": 8}
+SCALED = WIDTH["float32"] + WIDTH["int64"]  # a quantization parameter: its scale and its zero point
+
+
+class EngineError(FieldspecError):
+    """A network that an engine cannot run; names every layer that stands in the way."""
+
+
+@dataclass(slots=True)
+class Operator:
+    """One operator: what it computes, of which tensors, with which layers of the network folded into it."""
+
+    kind: OperatorKind
+    id: str  # of the layer that it computes
+    layer: Layer
+    inputs: tuple[int, ...]  # tensors
+    output: int  # a tensor
+    same: bool = False  # the engine's own padding is the layer's; else there is none, or an operator before pads
+    fused: Fused | None = None
+    node: int | None = None  # the layer's node where its weights are the network's; None where they are constant
+    norms_before: tuple[int, ...] = ()  # nodes of norms that are folded into the weights, those before the layer
+    norms_after: tuple[int, ...] = ()  # and those behind it
+    flattened: Shape = ()  # of a fully connected operator on a map: the map that torch flattens
+    constant: tuple[float, float] = (1.0, 0.0)  # scale and shift of an operator without trained weights
+    scratch: int = 0  # bytes that it asks for while it runs
+    shared: bool = False  # its weights are another operator's
+    sides: tuple[tuple[int, int], ...] = ()  # of padding or cropping: before and after, an axis each
+    macs: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Output channels of an operator with weights, each with a scale and a bias; 0 for the others."""
+        match self.layer:
+            case Conv() | ConvTranspose():
+                return self.layer.out_channels if self.kind in WEIGHTED else 0
+            case Linear():
+                return self.layer.out_features
+        return 0
+
+    @property
+    def weights(self) -> int:
+        """Bytes of int8 weights."""
+        layer = self.layer
+        if not self.channels or self.shared:
+            return 0
+        return (layer.params - (self.channels if _has_bias(layer) else 0)) * WIDTH["int8"]
+
+    @property
+    def flash(self) -> int:
+        """Bytes of weights (int8), biases (int32) and their quantization: a scale and a zero point a channel each.
+
+        A fully connected operator has one for all its weights.
+        """
+        if not self.channels or self.shared:
+            return 0
+        return self.weights + self.channels * (WIDTH["int32"] + 2 * SCALED)
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A stretch of the arena: its bytes, the first and the last step that need it; step 0 is before all operators."""
+
+    size: int
+    first: int
+    last: int
+
+    def meets(self, other: Buffer) -> bool:
+        """Whether both are needed at one time."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(slots=True)
+class Lowered:
+    """A layer graph as operators, in the order in which they run. Tensor 0 is the input."""
+
+    graph: LayerGraph
+    shapes: list[Shape] = field(default_factory=list)  # of each tensor: channels first, as everywhere
+    operators: list[Operator] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    unfolded: list[str] = field(default_factory=list)  # norms that cost an operator of their own
+    alignment: int = 16
+
+    @property
+    def sizes(self) -> list[int]:
+        """Bytes of each tensor in int8, rounded up to the engine's alignment."""
+        return [self.aligned(numel(shape)) for shape in self.shapes]
+
+    def aligned(self, size: int) -> int:
+        """Bytes rounded up."""
+        return -(-size // self.alignment) * self.alignment
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all operators, those that a norm costs among them."""
+        return sum(operator.macs for operator in self.operators)
+
+    @property
+    def flash(self) -> int:
+        """Bytes of weights, biases and quantization: each tensor's scale and zero point, each weight's and bias's.
+
+        The rest of a file (names, the list of operators, padding) is counted when it is written.
+        """
+        return sum(operator.flash for operator in self.operators) + SCALED * len(self.shapes)
+
+    def buffers(self, order: Sequence[int] | None = None) -> list[Buffer]:
+        """Each tensor's life in an order of the operators, then what operators ask for while they run."""
+        first, last = [0] * len(self.shapes), [0] * len(self.shapes)
+        sequence = range(len(self.operators)) if order is None else order
+        for step, index in enumerate(sequence, 1):
+            operator = self.operators[index]
+            first[operator.output] = last[operator.output] = step
+            for tensor in operator.inputs:
+                last[tensor] = step
+        for tensor in self.outputs:
+            last[tensor] = len(self.operators)
+        lives = [Buffer(*life) for life in zip(self.sizes, first, last, strict=True)]
+        asked = [(self.operators[index].scratch, step) for step, index in enumerate(sequence, 1)]
+        return lives + [Buffer(self.aligned(size), step, step) for size, step in asked if size]
+
+
+def _has_bias(layer: Layer) -> bool:
+    return isinstance(layer, Conv | ConvTranspose | Linear) and layer.bias

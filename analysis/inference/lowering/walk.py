@@ -1,0 +1,143 @@
+"""One walk over a layer graph: where each layer's output lies, and what makes it."""
+
+from __future__ import annotations
+
+from math import prod
+
+from fieldspec.analysis.inference.lowering.operators import EngineError, Lowered, Operator, OperatorKind
+from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import (
+    Conv,
+    Copy,
+    Dropout,
+    DropPath,
+    Flatten,
+    Identity,
+    Layer,
+    Linear,
+    Pad,
+    Pool,
+    Shape,
+    Sides,
+)
+
+FUSING: tuple[OperatorKind, ...] = (
+    "add", "average_pool", "conv", "depthwise_conv", "fully_connected", "max_pool", "multiply"
+)  # fmt: skip  # operators that take a relu in
+ABSENT = (Copy, Dropout, DropPath, Flatten, Identity)
+
+
+class Walk:
+    """One walk over the nodes in their order; `tensors` holds where each node's output lies."""
+
+    def __init__(self, graph: LayerGraph) -> None:
+        self.graph = graph
+        self.lowered = Lowered(graph)
+        self.tensors: dict[int, int] = {}
+        self.makers: dict[int, Operator] = {}  # of each tensor
+        self.holders: dict[int, list[int]] = {}  # of each tensor: the nodes whose output it is
+        self.pending: dict[int, tuple[int, ...]] = {}  # of each node: norms before it that wait for weights
+        self.refused: list[str] = []
+        self.needed = [False] * len(graph.nodes)
+        self.readers: list[list[int]] = [[] for _ in graph.nodes]
+        for index in (graph.output, *graph.kept):
+            self.needed[index] = True
+            self.readers[index].append(-1)
+        for index in reversed(range(len(graph.nodes))):
+            if self.needed[index]:
+                for source in graph.nodes[index].inputs:
+                    self.needed[source] = True
+                    self.readers[source].append(index)
+
+    def refuse(self, node: Node, reason: str) -> None:
+        """Note why a layer cannot be run, and go on with the others."""
+        self.refused.append(f"{node.id} ({reason})")
+
+    def refused_at(self, node: Node, reason: str) -> int:
+        """The same, with a tensor in its place."""
+        self.refuse(node, reason)
+        return self.tensor(node.shape)
+
+    def tensor(self, shape: Shape) -> int:
+        """A new tensor."""
+        self.lowered.shapes.append(shape)
+        return len(self.lowered.shapes) - 1
+
+    def emit(self, operator: Operator, shape: Shape) -> int:
+        """Append an operator whose output, a new tensor, has this shape."""
+        operator.output = self.tensor(shape)
+        inputs = [self.lowered.shapes[tensor] for tensor in operator.inputs]
+        operator.macs = operator.layer.macs(inputs, shape)
+        self.lowered.operators.append(operator)
+        self.makers[operator.output] = operator
+        return operator.output
+
+    def check_flattening(self, index: int, node: Node) -> None:
+        """Gone before a linear layer, whose weights are put in the engine's order, and where there is one unit."""
+        shape = self.graph.nodes[node.inputs[0]].shape
+        if not isinstance(node.layer, Flatten):
+            return
+        if prod(shape[1:]) > 1 and not all(
+            isinstance(self.graph.nodes[reader].layer, Linear) for reader in self._readers(index) if reader >= 0
+        ):
+            self.refuse(node, "flatten whose result is not read by linear layers alone: the engine has channels last")
+        elif prod(shape[1:]) > 1 and -1 in self._readers(index):
+            self.refuse(node, "flatten at the end: the engine has channels last")
+
+    def _readers(self, index: int) -> list[int]:
+        """The nodes that read an output, through layers that are gone; -1 for the network's output."""
+        found: list[int] = []
+        for reader in self.readers[index]:
+            gone = reader >= 0 and isinstance(self.graph.nodes[reader].layer, ABSENT)
+            found += self._readers(reader) if gone else [reader]
+        return found
+
+    def only_reader(self, index: int) -> int | None:
+        """The one node that reads an output; None where there are several, or where the network ends."""
+        readers = self._readers(index)
+        return readers[0] if len(readers) == 1 and readers[0] >= 0 else None
+
+    def sole_maker(self, tensor: int, index: int) -> Operator | None:
+        """The operator that makes a tensor, if nobody but node `index` reads it."""
+        nodes = self.holders[tensor]
+        readers = [reader for node in nodes for reader in self.readers[node] if reader not in nodes]
+        return self.makers.get(tensor) if readers == [index] else None
+
+    def windowed(self, index: int, node: Node, operator: Operator, padding: Sides, shape: Shape) -> int:
+        """An operator over windows, with zeros of their own before it where `same` is not what the layer says."""
+        layer, source = operator.layer, operator.inputs[0]
+        kernel, stride, dilation = _window(layer)
+        sizes, units = self.lowered.shapes[source][1:], shape[1:]
+        if len(sizes) != 2:
+            return self.refused_at(node, f"{layer.kind} over {len(sizes)} axes")
+        sides = effective_sides(sizes, units, kernel, stride, dilation, padding)
+        operator.same = any(side for pair in sides for side in pair)
+        if operator.same and not is_same(sizes, units, kernel, stride, dilation, sides):
+            operator.inputs = (self.pad(node, source, sides),)
+            operator.same = False
+        return self.emit(operator, shape)
+
+    def pad(self, node: Node, source: int, sides: Sides) -> int:
+        """Zeros around a map."""
+        channels, *sizes = self.lowered.shapes[source]
+        shape = (channels, *[size + sum(pair) for size, pair in zip(sizes, sides, strict=True)])
+        return self.emit(Operator("pad", node.id, Pad(sides), (source,), 0, sides=sides), shape)
+
+    def finish(self) -> Lowered:
+        """The operators, unless something stood in the way."""
+        if not self.lowered.operators and not self.refused:
+            self.refused.append("nothing is left to compute")
+        if self.refused:
+            raise EngineError("LiteRT-Micro cannot run this network: " + "; ".join(self.refused))
+        ends = dict.fromkeys(self.tensors[index] for index in (self.graph.output, *self.graph.kept))
+        self.lowered.outputs = list(ends)
+        return self.lowered
+
+
+def _window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Kernel, stride and dilation."""
+    if isinstance(layer, Conv):
+        return layer.kernel_size, layer.stride, layer.dilation
+    assert isinstance(layer, Pool)
+    return layer.kernel_size, layer.stride, (layer.dilation,) * len(layer.kernel_size)

@@ -1,0 +1,41 @@
+"""What a spec can promise of its network on an engine: flash, and the kinds of RAM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from fieldspec.analysis.inference.engine import SRAM, EngineReport, engine_report
+from fieldspec.analysis.inference.lowering.operators import EngineError
+from fieldspec.analysis.report.report import Report
+
+
+def flash(report: Report) -> int | None:
+    """Bytes of weights, biases and quantization in int8; None where LiteRT-Micro cannot run the network."""
+    return _number(report, lambda engine: engine.flash)
+
+
+def _sram(kind: str, report: Report) -> int | None:
+    return _number(report, lambda engine: engine.sram(kind))
+
+
+def _number(report: Report, number: Callable[[EngineReport], int]) -> int | None:
+    try:
+        return number(engine_report(report.graph))
+    except EngineError:
+        return None
+
+
+ENGINE_MEASURES: dict[str, Callable[[Report], int | None]] = {
+    "flash": flash,
+    **{f"sram.{kind}": partial(_sram, kind) for kind in SRAM},
+}
+
+
+def obstacle(report: Report) -> str:
+    """Why LiteRT-Micro cannot run a network."""
+    try:
+        engine_report(report.graph)
+    except EngineError as error:
+        return str(error)
+    return ""

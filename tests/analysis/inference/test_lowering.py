@@ -1,0 +1,114 @@
+"""Which operators a layer graph becomes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+import fieldspec as fs
+from fieldspec.analysis.inference.lowering.lower import lower
+from fieldspec.analysis.inference.lowering.operators import EngineError, Lowered
+from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
+
+
+def of(*layers: Any, size: tuple[int, int, int] = (3, 8, 8), **rest: Any) -> Lowered:
+    """The operators of a spec of these layers."""
+    return lower(fs.load({"input": list(size), "layers": list(layers), **rest}).graph())
+
+
+def kinds(lowered: Lowered) -> list[str]:
+    """Each operator with the activation in it."""
+    return [f"{one.kind}+{one.fused}" if one.fused else one.kind for one in lowered.operators]
+
+
+BARE = {"norm": "none", "act": "none"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([{"conv": {"out": 8}}], ["conv+relu"]),
+        ([{"conv": {"out": 8, "act": "relu6"}}], ["conv+relu6"]),
+        ([{"conv": {"out": 8, "stride": 2}}], ["pad", "conv+relu"]),
+        ([{"conv": {"out": 8, "stride": 2, "padding": [[0, 1], [0, 1]]}}], ["conv+relu"]),
+        ([{"conv": {"out": 8, "padding": 2, "dilation": 2}}], ["conv+relu"]),
+        ([{"conv": {"out": 3, "groups": "depthwise"}}], ["depthwise_conv+relu"]),
+        ([{"conv": {"out": 6, "groups": 3}}], ["depthwise_conv+relu"]),
+        ([{"conv": {"out": 8, "act": "silu"}}], ["conv", "logistic", "multiply"]),
+        ([{"conv": {"out": 8, "act": "hardswish"}}], ["conv", "hard_swish"]),
+        ([{"conv": {"out": 8, "act": "hardsigmoid"}}], ["conv", "depthwise_conv+relu6", "depthwise_conv"]),
+        ([{"act": {}}], ["relu"]),
+        ([{"conv": {"out": 8}}, {"pool": {"type": "max"}}], ["conv+relu", "max_pool"]),
+        (
+            [{"conv": {"out": 8}}, {"pool": {"type": "max", "kernel": 3, "stride": 2, "padding": 1}}],
+            ["conv+relu", "pad", "max_pool"],
+        ),
+        ([{"pool": {"type": "avg", "kernel": 3, "stride": 1, "padding": 1}}], ["pad", "average_pool"]),
+        ([{"global_pool": {"type": "avgmax"}}], ["average_pool", "max_pool", "add", "depthwise_conv"]),
+        ([{"global_pool": {"type": "catavgmax"}}], ["average_pool", "max_pool", "concat"]),
+        ([{"resize": {"scale": 2}}], ["resize_nearest"]),
+        ([{"space_to_depth": {}}], ["conv"]),
+        ([{"flatten": {}}, {"linear": {"out": 4}}, {"dropout": {}}], ["fully_connected"]),
+        ([{"conv_transpose": {"out": 4, "act": "none"}}], ["transpose_conv"]),
+    ],
+)
+def test_operators(layers: list[Any], expected: list[str]) -> None:
+    """A case of each kind."""
+    assert kinds(of(*layers)) == expected
+
+
+def test_norms() -> None:
+    """Folded back, folded forward where no zeros are put around the map, else an operator."""
+    order: dict[str, Any] = {"defaults": {"order": ["conv", "act", "norm"]}}
+    behind = of({"conv": {"out": 8}}, {"conv": {"out": 4, "kernel": 1, **BARE}}, **order)
+    assert kinds(behind) == ["conv+relu", "conv"]
+    assert [len(one.norms_before) for one in behind.operators] == [0, 1]
+    padded = of({"conv": {"out": 8}}, {"conv": {"out": 4, **BARE}}, **order)
+    assert (kinds(padded), padded.unfolded) == (["conv+relu", "depthwise_conv", "conv"], ["conv1.norm"])
+    pooled = of({"conv": {"out": 8}}, head={"classes": 4}, **order)
+    assert kinds(pooled) == ["conv+relu", "average_pool", "fully_connected"]
+    assert len(pooled.operators[-1].norms_before) == 1
+    shared = of({"conv": {"out": 3}}, {"residual": {"body": [{"conv": {"out": 3, "kernel": 1, **BARE}}]}}, **order)
+    assert shared.unfolded == ["conv1.norm"]  # the shortcut reads it as well
+
+
+def test_what_several_read_is_not_changed() -> None:
+    """A sum whose operands are read before the activation keeps its operator of its own."""
+    split = {"parallel": {"merge": "concat", "branches": [[{"act": {}}], []]}}
+    assert kinds(of({"conv": {"out": 4, **BARE}}, split)) == ["conv", "relu", "concat"]
+
+
+def test_what_cannot_run_is_named_at_once() -> None:
+    """Every layer that stands in the way, with the reason."""
+    layers = [{"conv": {"out": 8, "act": "gelu"}}, {"conv": {"out": 8, "norm": "layer"}}]
+    message = "conv1.act (no operator does what gelu does); conv2.norm (no operator does what LayerNorm does)"
+    with pytest.raises(EngineError, match=re.escape(message)):
+        of(*layers)
+
+
+def test_a_traced_module() -> None:
+    """Any module of PyTorch; weights that run twice are in the file once."""
+    import torch
+    from torch import nn
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(4, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(torch.relu(self.conv(x)))  # type: ignore[no-any-return]  # torch
+
+    lowered = lower(fs.analyze(Twice(), input_size=(4, 8, 8)).graph)
+    assert kinds(lowered) == ["conv+relu", "conv"]
+    assert [one.weights for one in lowered.operators] == [16, 0]
+
+
+def test_same() -> None:
+    """LiteRT puts the odd zero behind; what lies behind the last window is not counted."""
+    assert effective_sides((9,), (5,), (3,), (2,), (1,), ((1, 1),)) == ((1, 1),)
+    assert is_same((9,), (5,), (3,), (2,), (1,), ((1, 1),))
+    assert effective_sides((8,), (4,), (3,), (2,), (1,), ((1, 1),)) == ((1, 0),)
+    assert not is_same((8,), (4,), (3,), (2,), (1,), ((1, 0),))
