@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import keyword
 import re
@@ -9,7 +10,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from fieldspec.blocks.block import Block
 from fieldspec.blocks.errors import FieldspecError
@@ -79,7 +80,7 @@ class BlockType:
     """A registered block: the function that writes its expression, and what a spec may set."""
 
     name: str
-    function: Callable[..., Block]
+    function: Callable[..., Block]  # takes settings as `resolve` leaves them
     resolve: Resolver | None = None
     preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: the settings that it stands for
     stands_for: str | None = None
@@ -100,6 +101,11 @@ class BlockType:
                 default = float(default)  # as a spec's 2 becomes 2.0
             found[word] = Setting(parameter.name, word, annotation, default)
         return found
+
+    def make(self, in_channels: int, settings: Settings) -> tuple[Block, Settings]:
+        """The block, and all of its settings, resolved; `settings` has every one of them, by its Python name."""
+        resolved = settings if self.resolve is None else self.resolve(in_channels, dict(settings))
+        return self.function(in_channels, **resolved), resolved
 
     @property
     def summary(self) -> str:
@@ -132,8 +138,9 @@ def register_block(
     Args:
         function: ``(in_channels, *, ...) -> Block``.
         name: Name in a spec; the function's by default.
-        resolve: Puts derived settings in place of those they come from (`expand` for `expand_ratio`), so that
-            the canonical form is written in absolute numbers.
+        resolve: ``(in_channels, settings) -> settings``, run before the function, also where Python calls it: puts
+            derived settings in place of those they come from (`expand` for `expand_ratio`), so that the function
+            and the canonical form have absolute numbers.
 
     Raises:
         FieldspecError: The name is taken, is no lower-case identifier, or the signature does not fit.
@@ -153,8 +160,9 @@ def register_block(
     """
 
     def register(function: F) -> F:
-        _add(BlockType(name or function.__name__, function, resolve))
-        return function
+        block = BlockType(name or function.__name__, function, resolve)
+        _add(block)
+        return function if resolve is None else cast("F", _resolving(block))
 
     return register if function is None else register(function)
 
@@ -170,6 +178,22 @@ def register_shorthand(name: str, stands_for: str, *, fixed: Settings | None = N
     """
     base, made = _BLOCKS[stands_for], fixed or {}
     _add(BlockType(name, base.function, base.resolve, {**preset, **made}, stands_for, frozenset(made)))
+
+
+def _resolving(block: BlockType) -> Callable[..., Block]:
+    """The function of a block for those who call it from Python, with settings that are not resolved yet."""
+    settings = list(inspect.signature(block.function).parameters.values())[1:]
+    defaults = {setting.name: setting.default for setting in settings if setting.default is not REQUIRED}
+    required = {setting.name for setting in settings if setting.default is REQUIRED}
+
+    @functools.wraps(block.function)
+    def resolving(in_channels: int, **given: Any) -> Block:
+        if not required <= given.keys():
+            return block.function(in_channels, **given)  # raises TypeError, and names what is missing
+        made, _ = block.make(in_channels, {**defaults, **given})
+        return made
+
+    return resolving
 
 
 def block_type(name: str) -> BlockType | None:

@@ -110,8 +110,7 @@ class Expander:
             return None
         values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
         try:
-            made = block.function(in_channels, **values)
-            resolved = block.resolve(in_channels, values) if block.resolve else values
+            made, resolved = block.make(in_channels, values)
         except SettingError as error:
             self.complain(_path(item, first, error.setting), error.reason, of_use=True)
             return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from fieldspec.blocks.block import Chain, Parallel, gate
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Conv, GlobalPool
@@ -11,14 +13,12 @@ from fieldspec.blocks.settings import ActFunction, Channels, Ratio
 RATIO = 0.25  # of the input's channels, where nothing is said
 
 
-def _hidden_channels(in_channels: int, hidden: int | None, ratio: float | None) -> int:
+def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
+    hidden, ratio = settings["hidden"], settings["ratio"]
     if hidden is not None and ratio is not None:
         raise FieldspecError("squeeze_excite takes one of hidden (channels) and ratio (a factor), gets both")
-    return max(1, round(in_channels * (RATIO if ratio is None else ratio))) if hidden is None else hidden
-
-
-def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
-    settings["hidden"] = _hidden_channels(in_channels, settings["hidden"], settings["ratio"])
+    if hidden is None:
+        settings["hidden"] = max(1, round(in_channels * (RATIO if ratio is None else ratio)))
     settings["ratio"] = None
     return settings
 
@@ -38,7 +38,7 @@ def squeeze_excite(
     local receptive field stays, and every unit sees the whole input besides.
     params = 2 * in * hidden + hidden + in.
     """
-    middle = _hidden_channels(in_channels, hidden, ratio)
+    middle = cast("int", hidden)
     body = (
         ("pool", GlobalPool("avg")),
         ("reduce", Conv(in_channels, middle, (1, 1), bias=True)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.layers import (
     Activation,
@@ -12,6 +14,7 @@ from fieldspec.blocks.layers import (
     GroupNorm,
     Layer,
     LayerNorm,
+    Sides,
 )
 from fieldspec.blocks.registry import Settings, register_block, register_shorthand
 from fieldspec.blocks.settings import (
@@ -43,7 +46,7 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
     return GroupNorm(channels, 32 if norm == "group" else norm["group"])
 
 
-def in_order(
+def conv_norm_act(
     convolution: Layer, in_channels: int, out_channels: int, norm: Norm, act: Act, order: Order, dropout: float = 0.0
 ) -> Chain:
     """A convolution with its normalization, activation and dropout, as a chain in the given order."""
@@ -67,18 +70,19 @@ def in_order(
 
 def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
     resolve_padding(in_channels, settings)
-    settings["groups"] = in_channels if settings["groups"] == "depthwise" else settings["groups"]
+    if settings["groups"] == "depthwise":
+        settings["groups"] = in_channels
     return resolve_bias(in_channels, settings)
 
 
 def resolve_padding(in_channels: int, settings: Settings) -> Settings:
-    """The zeros on each side, for `same` and for what is not said."""
+    """The zeros on each side, also for `same` and where nothing is given."""
     settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
     return settings
 
 
 def resolve_bias(in_channels: int, settings: Settings) -> Settings:
-    """A bias where none is asked for or refused: only without a normalization."""
+    """A bias only without a normalization, unless one is asked for or refused."""
     if settings["bias"] is None:
         settings["bias"] = settings["norm"] == "none"
     return settings
@@ -115,12 +119,12 @@ def conv(
         out_channels,
         pair(kernel_size),
         pair(stride),
-        sides(padding, kernel_size, dilation),
+        cast("Sides", padding),
         pair(dilation),
-        in_channels if groups == "depthwise" else groups,
-        norm == "none" if bias is None else bias,
+        cast("int", groups),
+        cast("bool", bias),
     )
-    return in_order(convolution, in_channels, out_channels, norm, act, order, dropout)
+    return conv_norm_act(convolution, in_channels, out_channels, norm, act, order, dropout)
 
 
 register_shorthand("strided", "conv", stride=2)
@@ -157,6 +161,6 @@ def conv_transpose(
         pair(output_padding),
         pair(dilation),
         groups,
-        norm == "none" if bias is None else bias,
+        cast("bool", bias),
     )
-    return in_order(convolution, in_channels, out_channels, norm, act, order, dropout)
+    return conv_norm_act(convolution, in_channels, out_channels, norm, act, order, dropout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from annotated_types import Ge, Le
 
@@ -68,7 +68,8 @@ def act(in_channels: int, *, type: ActFunction = "relu") -> Activation:
 
 
 def _resolve_pool(in_channels: int, settings: Settings) -> Settings:
-    settings["stride"] = settings["kernel_size"] if settings["stride"] is None else settings["stride"]
+    if settings["stride"] is None:
+        settings["stride"] = settings["kernel_size"]
     return settings
 
 
@@ -83,7 +84,7 @@ def pool(
     ceil_mode: Flag = False,
 ) -> Pool:
     """Max or average pooling; the stride is the kernel unless given. No parameters."""
-    return Pool(type, pair(kernel_size), pair(kernel_size if stride is None else stride), pair(padding), ceil_mode)
+    return Pool(type, pair(kernel_size), pair(cast("Size", stride)), pair(padding), ceil_mode)
 
 
 register_shorthand("max_pool", "pool", fixed={"type": "max"})

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
-from fieldspec.blocks.errors import FieldspecError, SettingError
-from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath, Pair
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath
 from fieldspec.blocks.library.convolutions import conv
-from fieldspec.blocks.library.shortcuts import projection
+from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
@@ -62,17 +62,12 @@ def residual(
         body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
     elif middle is not None or dropout or (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1)):
         raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body")
-    if shortcut == "none" and drop_path:
-        raise SettingError("drop_path", "drops the body beside a shortcut, and shortcut is none. Leave it out")
-    after = body.out_channels_of(in_channels)
-    agree = after == in_channels and body.scale == (1, 1)
-    if shortcut == "none" or (shortcut == "identity" and not agree):
+    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path)
+    if around is None:
         summed: Block = body
     else:
         if drop_path:
             body = Chain((("body", body), ("drop_path", DropPath(drop_path))))
-        keeps = agree and shortcut != "projection"
-        around = IDENTITY if keeps else projection(in_channels, after, _whole(body), norm)
         summed = Parallel(Add(), (("body", body), ("shortcut", around)))
     return summed if act == "none" or order[-1] == "conv" else Chain((("sum", summed), ("act", Activation(act))))
 
@@ -111,13 +106,6 @@ def _body(
         children.append((f"conv{number}", block))
         in_channels = width
     return Chain(tuple(children))
-
-
-def _whole(body: Block) -> Pair:
-    strides = [int(step) for step in body.scale if step == int(step) and step >= 1]
-    if len(strides) != 2:
-        raise FieldspecError("residual: no projection goes around a body that enlarges the map; give shortcut: none")
-    return (strides[0], strides[1])
 
 
 @register_block

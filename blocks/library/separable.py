@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
-from fieldspec.blocks.errors import FieldspecError, SettingError
+from typing import cast
+
+from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, DropPath
 from fieldspec.blocks.library.attention import squeeze_excite
 from fieldspec.blocks.library.convolutions import conv, resolve_padding
-from fieldspec.blocks.library.shortcuts import projection
+from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
@@ -20,7 +22,6 @@ from fieldspec.blocks.settings import (
     Ratio,
     Shortcut,
     Size,
-    pair,
 )
 
 
@@ -73,7 +74,7 @@ def depthwise_separable(
         out_channels=out_channels,
         kernel_size=1,
         norm=norm,
-        act=act if pointwise_act is None else pointwise_act,
+        act=cast("Act", pointwise_act),
         order=order,
         dropout=dropout,
     )
@@ -81,17 +82,12 @@ def depthwise_separable(
 
 
 def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
-    settings["expand"] = _middle_channels(in_channels, settings["expand"], settings["expand_ratio"])
+    if (settings["expand"] is None) == (settings["expand_ratio"] is None):
+        raise FieldspecError("inverted_residual needs one of expand (channels) and expand_ratio (a factor)")
+    if settings["expand"] is None:
+        settings["expand"] = max(1, round(in_channels * settings["expand_ratio"]))
     settings["expand_ratio"] = None
     return resolve_padding(in_channels, settings)
-
-
-def _middle_channels(in_channels: int, expand: int | None, expand_ratio: float | None) -> int:
-    if (expand is None) == (expand_ratio is None):
-        raise FieldspecError("inverted_residual needs one of expand (channels) and expand_ratio (a factor)")
-    if expand is not None:
-        return expand
-    return max(1, round(in_channels * expand_ratio))  # type: ignore[operator]  # one of the two is given
 
 
 @register_block(resolve=_resolve_expansion)
@@ -129,9 +125,7 @@ def inverted_residual(
         >>> sum(node.layer.params for node in LayerGraph.of(block, (32, 8, 8)))   # 5120 + 1440 + 5120 + 704
         12384
     """
-    if shortcut == "none" and drop_path:
-        raise SettingError("drop_path", "drops the body beside a shortcut, and shortcut is none. Leave it out")
-    middle = _middle_channels(in_channels, expand, expand_ratio)
+    middle = cast("int", expand)
     children: list[tuple[str, Block]] = []
     if middle != in_channels:
         children.append(
@@ -156,11 +150,10 @@ def inverted_residual(
         middle, out_channels=out_channels, kernel_size=1, norm=norm, act=project_act, order=order, dropout=dropout
     )
     children.append(("project", project))
-    agree = out_channels == in_channels and pair(stride) == (1, 1)
-    if shortcut == "none" or (shortcut == "identity" and not agree):
-        return Chain(tuple(children))
+    body = Chain(tuple(children))
+    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path)
+    if around is None:
+        return body
     if drop_path:
-        children.append(("drop_path", DropPath(drop_path)))
-    keeps = agree and shortcut != "projection"
-    around = IDENTITY if keeps else projection(in_channels, out_channels, pair(stride), norm)
-    return Parallel(Add(), (("body", Chain(tuple(children))), ("shortcut", around)))
+        body = Chain((*children, ("drop_path", DropPath(drop_path))))
+    return Parallel(Add(), (("body", body), ("shortcut", around)))

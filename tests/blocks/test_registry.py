@@ -139,3 +139,22 @@ def test_names_of_parts(make: Callable[[], Block], message: str) -> None:
 
     with pytest.raises(SpecError, match=rf"layers\[0\].odd: {message}"):
         load({"input": [3, 8, 8], "layers": [{"odd": None}]})
+
+
+def test_settings_are_resolved_before_the_call() -> None:
+    """A function gets what `resolve` leaves, from a spec and from Python alike; the canonical form has the same."""
+
+    def resolve(in_channels: int, settings: dict[str, Any]) -> dict[str, Any]:
+        return {**settings, "width": in_channels * settings["factor"], "factor": None}
+
+    @register_block(resolve=resolve)
+    def widened(in_channels: int, *, width: int | None = None, factor: int | None = 2, act: str) -> Block:
+        assert width is not None
+        assert factor is None
+        return conv(in_channels, out_channels=width, act="none" if act == "no" else "relu")
+
+    assert widened(3, factor=4, act="no").out_channels_of(3) == 12
+    with pytest.raises(TypeError, match="required keyword-only argument: 'act'"):
+        widened(3)  # type: ignore[call-arg]  # on purpose
+    (layer,) = load({"input": [3, 8, 8], "layers": [{"widened": {"act": "no"}}]}).canonical()["layers"]
+    assert layer["widened"] == {"width": 6, "factor": None, "act": "no"}
