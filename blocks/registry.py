@@ -143,7 +143,7 @@ def register_block(
             and the canonical form have absolute numbers.
 
     Raises:
-        FieldspecError: The name is taken, is no lower-case identifier, or the signature does not fit.
+        FieldspecError: The name is taken, is not a lower-case identifier, or the signature does not fit.
             The same function may be defined again, as a notebook does.
 
     Example:

@@ -30,7 +30,7 @@ class Says:
 Channels = Annotated[int, Ge(1), Le(MAX_CHANNELS), Says(f"a whole number from 1 to {MAX_CHANNELS}")]
 Count = Annotated[int, Ge(1), Le(1024), Says("a whole number from 1 to 1024")]
 Ratio = Annotated[float, Gt(0), Le(64), Says("a number over 0, up to 64")]
-Probability = Annotated[float, Ge(0), Lt(1), Says("a number from 0 up to, but not, 1")]
+Probability = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]
 Flag = Annotated[bool, Says("true or false")]
 
 _Window = Annotated[int, Ge(1), Le(MAX_WINDOW)]

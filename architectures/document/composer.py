@@ -7,16 +7,16 @@ takes `on` for True and `1e-3` for text. The bounds are held while the events ar
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from math import isinf
 from typing import Any, NoReturn
 
 import yaml
 
 from fieldspec.architectures.document.problems import Path, Problem, SpecError, shorten
+from fieldspec.architectures.document.text import in_quotes, line_column, problem_at
+from fieldspec.architectures.document.yaml_errors import block_of_text, reason_of
 
 MAX_DEPTH = 64
 MAX_NODES = 100_000  # keys and values, with every alias written out
@@ -32,21 +32,6 @@ _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+
 FILLER = "\U0010ffff"  # a noncharacter, so refused in the text itself; see source._json_as_yaml
 UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffe]")
 _INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # `>4` is to YAML a block of text that is indented by 4
-
-# What either parser, libyaml's or the pure one, says; whether its context is the place; what is said instead.
-_REASONS = (
-    ("unexpected end of stream", True, "this quote is never closed. Add the closing one"),
-    ("expected ':'", True, "neither 'key: value' nor '- item'. Write a space after the colon"),
-    ("mapping values", False, "a second ': ' in one value. Quote the value, or align the line with those above"),
-    ("entries are not|keys are not", False, "no list item or key can start here. Start a new line, or quote it"),
-    ("an anchor|an alias", True, "'&' and '*' name values in YAML. Quote the value"),
-    ("escape", False, "this backslash escapes nothing. Double it, or use single quotes"),
-    ("block mapping", False, "does not continue the mapping of {opened}. Indent it as the keys there"),
-    ("block collection", False, "does not continue the list of {opened}. Indent it as the items there"),
-    ("expected ','", False, "a comma is missing before this, or the bracket that closes the one of {opened}"),
-    ("node content", False, "a value is missing before this. Write it, or null"),
-    ("document start", False, "text after the end of the {noun}. Remove it, or indent it as the rest"),
-)
 
 
 @dataclass(slots=True)
@@ -93,7 +78,7 @@ class _Composer:
         try:
             root = self.only_node()
         except yaml.YAMLError as error:
-            self.stop(*_reason(error, self.text, self.kind.noun))
+            self.stop(*reason_of(error, self.text, self.kind.noun))
         if self.problems:
             raise SpecError(self.problems)
         return root
@@ -190,7 +175,7 @@ class _Composer:
         if isinstance(key.data, (list, dict)):
             return "a list or mapping as a key. Use a word"
         if not isinstance(key.data, str):
-            return f"this key is not text. Quote it: {_in_quotes(getattr(event, 'value', str(key.data)))}"
+            return f"this key is not text. Quote it: {in_quotes(getattr(event, 'value', str(key.data)))}"
         if key.data == "<<" and not getattr(event, "style", None):
             return "merge keys are not read. Write the settings out, or use a block of your own under 'blocks'"
         if key.data in nodes:
@@ -204,7 +189,7 @@ class _Composer:
         index = event.start_mark.index
         if event.style:
             if not value and (header := _INDENTED.match(self.text, index)):
-                self.complain(header.start(1), _block_of_text(header[1]), path)
+                self.complain(header.start(1), block_of_text(header[1]), path)
             value = value.replace(FILLER, "")
             if match := UNPRINTABLE.search(value):  # an escape: a terminal would obey it
                 self.complain(index, unprintable(match[0]), path)
@@ -219,59 +204,6 @@ class _Composer:
         return int(value) if _INT.fullmatch(value) else float(value)
 
 
-def _in_quotes(text: str) -> str:
-    return f"'{text[:40]}'" if '"' in text else f'"{text[:40]}"'
-
-
 def unprintable(character: str) -> str:
     """What is said of such a character."""
     return f"unprintable character U+{ord(character):04X}. Remove it"
-
-
-def _block_of_text(value: str) -> str:
-    return f"{value[0]!r} starts a block of text in YAML. Quote it: {_in_quotes(value)}"
-
-
-def _reason(error: yaml.YAMLError, text: str, noun: str) -> tuple[int, str]:
-    """Where and why the scanner or parser stopped: one line, with the mend, the same for either parser."""
-    index, opened = (
-        min(mark.index, len(text)) if mark else 0
-        for mark in (getattr(error, name, None) for name in ("problem_mark", "context_mark"))
-    )
-    what = f"{getattr(error, 'context', None) or ''}: {getattr(error, 'problem', None) or error}"
-    line = text.rfind("\n", 0, index) + 1
-    tab = text.find("\t", line, index + 1)
-    if tab == index or (tab >= 0 and not text[line:tab].strip(" -")):
-        return tab, "a tab in the indentation. Use spaces"
-    if "block scalar" in what or text[index : index + 1] in (">", "|"):
-        index = opened if "block scalar" in what else index
-        return index, _block_of_text(re.split(r"[#,\]}]", text[index : index + 99].splitlines()[0])[0].strip())
-    if "cannot start any token" in what:
-        return index, f"{text[index]!r} cannot start a value. Quote the value"
-    if "expected ','" in what and not text[index:].strip():
-        return opened, f"{text[opened]!r} is never closed. Add {']' if text[opened] == '[' else '}'!r}"
-    if re.search("block mapping|block collection", what) and text[line:index].strip(" -"):
-        return index, "text after a complete value. Remove it, or quote the whole value"
-    for pattern, at_context, reason in _REASONS:
-        if re.search(pattern, what):
-            place = "line {}, column {}".format(*line_column(text, opened))
-            return opened if at_context else index, reason.format(opened=place, noun=noun)
-    return index, f"not YAML: {what.removeprefix(': ')}"
-
-
-def line_column(text: str, index: int) -> tuple[int, int]:
-    """Of a character, both from 1."""
-    starts = _line_starts(text)
-    line = bisect_right(starts, index)
-    return line, index - starts[line - 1] + 1
-
-
-@lru_cache(maxsize=1)  # 99,000 problems in one text, each counting lines from its top, take eight seconds
-def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in re.finditer("\n", text))]
-
-
-def problem_at(text: str, index: int, message: str, path: Path = ()) -> Problem:
-    """The problem of a character, with its line and column."""
-    line, column = line_column(text, index)
-    return Problem(path, message, line=line, column=column)

@@ -15,11 +15,10 @@ from fieldspec.architectures.document.composer import (
     Kind,
     YamlNode,
     compose,
-    line_column,
-    problem_at,
     unprintable,
 )
 from fieldspec.architectures.document.problems import Path, Problem, SpecError, shorten
+from fieldspec.architectures.document.text import line_column, problem_at
 from fieldspec.blocks.errors import FieldspecError
 
 MAX_BYTES = 2**20
@@ -104,7 +103,7 @@ def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
     try:
         text = json.dumps(data, allow_nan=False, ensure_ascii=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError([Problem((), f"no plain data: {error}. Use what JSON has")]) from None
+        raise SpecError([Problem((), f"not plain data: {error}. Use what JSON has")]) from None
     try:
         return replace(read(text, kind=kind), root=None)
     except SpecError as error:

@@ -1,81 +1,25 @@
-"""pydantic's part: the types of a spec's sections and settings, with its verdicts put into our words."""
+"""pydantic's verdicts on a document, put into our words; specs and recipes use it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from fieldspec.architectures.document.problems import Path, Problem, mend, shorten
-from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.registry import REQUIRED, BlockType
-from fieldspec.blocks.settings import MAX_CHANNELS, Act, Channels, Norm, Order, Says
+from fieldspec.architectures.document.problems import Path, Problem, mend
+from fieldspec.architectures.document.values import frozen, written
+from fieldspec.blocks.settings import Says
 
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
-MAX_EXTENT = 65_536  # pixels
-
-Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
 Version = Annotated[  # not Literal[1], which takes true and 1.0
     int, Ge(1), Le(1), Says("1, the only version"), WithJsonSchema({"const": 1, "type": "integer"})
 ]
 Identifier = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"), Says("letters, digits, '_', '-' and '.', a letter first")
 ]
-ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
-
-
-class Defaults(BaseModel):
-    """What every block of the spec takes where its item is silent."""
-
-    model_config = STRICT
-    order: Order | None = None
-    act: Act | None = None
-    norm: Norm | None = None
-
-
-class UserBlock(BaseModel):
-    """A block of the spec's own: parameters with defaults (null: required), and items that use them as $name."""
-
-    model_config = STRICT
-    params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ where one is required")] = {}
-    body: Annotated[tuple[Any, ...], ITEMS["body"]]
-
-
-class SpecDocument(BaseModel):
-    """The top level of a spec."""
-
-    model_config = STRICT
-    schema_: Version = Field(default=1, alias="schema")
-    name: Identifier = "network"
-    description: Annotated[str, Says("a text")] | None = None
-    input: Annotated[
-        tuple[Channels, Extent, Extent],
-        Says(f"[channels, height, width], each from 1 to {MAX_CHANNELS}"),
-    ]
-    defaults: Defaults = Defaults()
-    blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
-    layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]
-    head: Annotated[dict[str, Any], Says("a mapping such as {pool: avg, classes: 10}")] | None = None
-    constraints: Annotated[dict[str, Any], Says("a mapping such as {params: '< 200k'}")] = {}
-
-
-@lru_cache(maxsize=256)
-def settings_model(block: BlockType) -> type[BaseModel]:
-    """The pydantic model of a block's settings; what stands in the places for items is left as it is."""
-    fields: dict[str, Any] = {}
-    for word, setting in block.settings.items():
-        default = ... if setting.default is REQUIRED else setting.default
-        annotation = setting.annotation if setting.holds == "value" else Annotated[Any, ITEMS[setting.holds]]
-        fields[setting.name] = (annotation, Field(default, alias=word))
-    try:
-        return create_model(block.name, __config__=STRICT, __doc__=block.summary, **fields)
-    except PydanticUserError as error:
-        raise FieldspecError(f"block {block.name!r}: its settings cannot be checked: {error.message}") from None
 
 
 def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
@@ -84,17 +28,6 @@ def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tup
         return model.model_validate(frozen(data)), []
     except ValidationError as error:
         return None, _problems(error, model, data, path)
-
-
-def frozen(value: Any) -> Any:
-    """Lists to tuples, which is what the models keep; no negative zero, which equals the other and is written apart."""
-    if isinstance(value, float):
-        return value + 0.0
-    if isinstance(value, list | tuple):
-        return tuple([frozen(item) for item in value])
-    if isinstance(value, dict):
-        return {key: frozen(item) for key, item in value.items()}
-    return value
 
 
 def _problems(error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], path: Path) -> list[Problem]:
@@ -162,7 +95,6 @@ def _words(field: Any) -> str:
     return says[0] if says else words_of(getattr(field, "annotation", field))
 
 
-_PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -187,38 +119,3 @@ def words_of(annotation: Any) -> str:
 
 def _or(words: list[str]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def written(value: Any) -> str:
-    """A value as a spec would write it, shortened; a text in quotes."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, str):
-        return shorten(value)
-    text = flow(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def flow(value: Any) -> str:
-    """A value on one line, as a spec would write it.
-
-    Example:
-        >>> flow({"conv": {"kernel": (3, 3), "norm": "none", "bias": True}})
-        '{conv: {kernel: [3, 3], norm: none, bias: true}}'
-    """
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{flow(key)}: {flow(one)}" for key, one in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) and value.lower() not in ("true", "false", "null") else repr(value)
-    return "~" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def listed(value: Any) -> Any:
-    """A copy with lists for tuples, as JSON and YAML have them."""
-    if isinstance(value, list | tuple):
-        return [listed(item) for item in value]
-    if isinstance(value, dict):
-        return {key: listed(item) for key, item in value.items()}
-    return value

@@ -10,8 +10,9 @@ import torch
 from timm.models import build_model_with_cfg
 from torch import nn
 
+from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
-from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn, feature_levels
+from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.layers import Conv
 
@@ -72,9 +73,9 @@ def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None
 
     Mean and deviation are from the weights' card, else those of CIFAR-10, or 1/2 and 1/4 but for three channels.
     """
-    graph, outputs = spec.trunk()
-    shape = graph.nodes[outputs[-1]].shape
-    convolutions = [node for node in graph.nodes if isinstance(node.layer, Conv)]
+    nodes = spec.graph.nodes
+    shape = nodes[spec.outputs[-1]].shape
+    convolutions = [node for node in nodes if isinstance(node.layer, Conv)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
     paths = tuple(f"layers.{path}" for path in first)
     channels = spec.input[0]

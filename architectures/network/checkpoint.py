@@ -56,7 +56,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
     """Spec and state dict of a checkpoint; ``build(spec).load_state_dict(state)`` is the network again.
 
     Raises:
-        FieldspecError: No such file, no safetensors file, not one of fieldspec's, or spec and tensors disagree.
+        FieldspecError: The file is missing, is not a safetensors file or carries no spec; or spec and tensors disagree.
     """
     path = Path(path)
     if not path.is_file():
@@ -66,7 +66,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
             metadata = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
     except (OSError, SafetensorError) as error:
-        raise FieldspecError(f"{path}: is no whole safetensors file: {_reason(error)}") from None
+        raise FieldspecError(f"{path}: is not a complete safetensors file: {_reason(error)}") from None
     if "spec" not in metadata or "hash" not in metadata:
         raise FieldspecError(f"{path}: carries no spec; write checkpoints with fieldspec build or save_checkpoint")
     try:
@@ -86,13 +86,13 @@ def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a checkpoint says of its weights besides their spec; empty where it says nothing.
 
     Raises:
-        FieldspecError: No whole safetensors file, or its card is no JSON.
+        FieldspecError: The file is not a complete safetensors file, or its card is not JSON.
     """
     try:
         with safe_open(path, framework="pt") as file:
             card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
     except (OSError, SafetensorError, ValueError) as error:
-        raise FieldspecError(f"{path}: has no card that can be read: {_reason(error)}") from None
+        raise FieldspecError(f"{path}: its card cannot be read: {_reason(error)}") from None
     return card
 
 

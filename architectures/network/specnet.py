@@ -4,22 +4,21 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any, Optional, Union
 
 import torch
 from timm.models._features import feature_take_indices  # the only home it has
 from torch import Tensor, fx, nn
 
-from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
+from fieldspec.architectures.network.feature_levels import feature_levels
+from fieldspec.architectures.network.head import ClassifierHead
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
 from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Merge, Shape
-from fieldspec.blocks.leaves import GlobalPool
+from fieldspec.blocks.layers import Merge
 from fieldspec.blocks.modules import to_module
 
-__all__ = ["ClassifierHead", "SpecNet", "checkpoint_filter_fn", "feature_levels"]
+__all__ = ["SpecNet", "checkpoint_filter_fn"]
 
 
 class SpecNet(nn.Module):
@@ -58,14 +57,15 @@ class SpecNet(nn.Module):
         if in_chans is not None and in_chans != spec.input[0]:
             spec = load({**spec.to_dict(), "input": [in_chans, *spec.input[1:]]})
         self.spec: ArchitectureSpec = spec
-        graph, outputs = spec.trunk()
         self.feature_info = feature_levels(spec)
         modules = {level["module"] for level in self.feature_info}
         self.items = tuple(dataclasses.replace(item, tap=f"layers.{item.id}" in modules) for item in spec.items)
         self.in_chans = spec.input[0]
         self.num_features = self.feature_info[-1]["num_chs"]
         self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
-        self.flat = len(graph.nodes[outputs[-1]].shape) == 1  # the layers end in a vector, so nothing is left to pool
+        self.flat = (
+            len(spec.graph.nodes[spec.outputs[-1]].shape) == 1
+        )  # the layers end in a vector, so nothing is left to pool
         self.layers = _trunk(
             self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}
         )
@@ -137,9 +137,8 @@ class SpecNet(nn.Module):
             self._rewire(_needed(self.items[:end]))
             self.feature_info = self.feature_info[: last + 1]
             self.num_features = self.feature_info[-1]["num_chs"]
-            graph, outputs = self.spec.trunk()
-            output = outputs[[item.id for item in self.spec.items].index(last_kept)]
-            self.flat = len(graph.nodes[output].shape) == 1
+            output = self.spec.outputs[[item.id for item in self.spec.items].index(last_kept)]
+            self.flat = len(self.spec.graph.nodes[output].shape) == 1
         if cut or prune_head:
             self.reset_classifier(0, "")
         return list(take)
@@ -174,7 +173,7 @@ class SpecNet(nn.Module):
     def _pool_of_added_head(self, num_classes: int) -> str:
         return "avg" if num_classes and not self.flat else ""
 
-    def _new_head(self, num_classes: int, pool: str, **factory: Any) -> "ClassifierHead":
+    def _new_head(self, num_classes: int, pool: str, **factory: Any) -> ClassifierHead:
         if pool and self.flat:
             raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
         if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
@@ -226,42 +225,6 @@ class SpecNet(nn.Module):
         self.__dict__["_arguments"] = portable
 
 
-class ClassifierHead(nn.Module):
-    """Global pooling, dropout, classifier, under the names of timm's ClassifierHead.
-
-    Beside timm's: a classifier without bias, and without pooling a map of logits.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        num_classes: int,
-        pool_type: str = "avg",
-        *,
-        drop_rate: float = 0.0,
-        bias: bool = True,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        self.global_pool = GlobalPool(pool_type)
-        self.num_features: int = in_features * self.global_pool.feat_mult()  # type: ignore[no-untyped-call]  # timm
-        self.flatten = nn.Flatten() if pool_type else nn.Identity()
-        self.drop = nn.Dropout(drop_rate)
-        classified = num_classes > 0
-        self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype) if classified else nn.Identity()
-        self.unpooled = classified and not pool_type
-
-    def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(batch, in_features, height, width) -> (batch, num_classes), or (batch, num_features) before the last."""
-        x = self.drop(self.flatten(self.global_pool(x)))
-        if pre_logits:
-            return x
-        if self.unpooled:
-            return self.fc(x.movedim(1, -1)).movedim(-1, 1)  # type: ignore[no-any-return]
-        return self.fc(x)  # type: ignore[no-any-return]
-
-
 def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[str, Any]:
     """The tensors of a training checkpoint under the names of `model`: unwrapped, without wrappers' prefixes."""
     for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
@@ -272,39 +235,6 @@ def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[s
         if state_dict and all(name.startswith(prefix) for name in state_dict):
             state_dict = {name.removeprefix(prefix): value for name, value in state_dict.items()}
     return state_dict
-
-
-def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
-    """timm's `feature_info`: channels, reduction and module of each feature level.
-
-    The levels are the tapped items; timm wants reductions that never fall, so that of a decoder's and an encoder's
-    level only the later counts, and the last always does.
-
-    The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
-    spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
-    """
-    graph, outputs = spec.trunk()
-    fields = receptive_field(graph)
-    levels: list[dict[str, Any]] = []
-    for item, output in reversed(list(zip(spec.items, outputs, strict=True))):
-        if item.tap:
-            shape = graph.nodes[output].shape
-            reduction = max(1, _reduction(fields[output], shape, spec.input))
-            if not levels or reduction <= levels[0]["reduction"]:
-                levels.insert(0, {"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
-    return levels
-
-
-def _reduction(field: Field, shape: Shape, input_shape: Shape) -> int | Fraction:
-    """The smaller of the two axes'."""
-    reductions = []
-    for axis, size in enumerate(input_shape[1:]):
-        units = shape[1 + axis] if len(shape) == 3 else 1
-        reduction = field.jump[axis] or 1 if field.axes else 1  # 0 where all units read the same
-        while units * 2 * reduction <= size:
-            reduction *= 2
-        reductions.append(reduction)
-    return min(reductions)
 
 
 class Layers(fx.GraphModule):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.analysis.report.tables import by
-from fieldspec.architectures.document.validation import flow
+from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.readings.reports import SpecLike, analyze
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 

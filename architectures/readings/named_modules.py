@@ -6,7 +6,6 @@ import importlib
 import sys
 import warnings
 from collections.abc import Callable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import nn
 from fieldspec.architectures.readings.reports import MODULE_NAME
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Shape
+from fieldspec.blocks.suggestions import did_you_mean
 
 
 def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
@@ -35,7 +35,9 @@ def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
     """
     found = MODULE_NAME.fullmatch(text)
     if found is None:
-        raise FieldspecError(f"{text!r} names no network; write timm:NAME, torchvision:NAME or package.module:FACTORY")
+        raise FieldspecError(
+            f"{text!r} does not name a network; write timm:NAME, torchvision:NAME or package.module:FACTORY"
+        )
     home, name = found["home"], found["name"]
     settings = _settings(found["settings"])
     maker = {"timm": _timm, "torchvision": _torchvision}.get(home, _imported(home))
@@ -67,7 +69,7 @@ def _settings(text: str) -> dict[str, Any]:
         return {key: yaml.safe_load(value) for key, value in pairs}
     except yaml.YAMLError:
         raise FieldspecError(
-            f"{text.lstrip(',')!r}: is no list of settings such as in_chans=1,output_stride=8"
+            f"{text.lstrip(',')!r}: is not a list of settings such as in_chans=1,output_stride=8"
         ) from None
 
 
@@ -83,7 +85,7 @@ def _timm(name: str) -> Callable[..., Any]:
     import timm
 
     if not timm.is_model(name):
-        raise FieldspecError(f"timm has no model {name!r}{_close(name, timm.list_models())}")
+        raise FieldspecError(f"timm has no model {name!r}.{did_you_mean(name, timm.list_models())}")
     return lambda **settings: timm.create_model(name, **settings)
 
 
@@ -91,7 +93,9 @@ def _torchvision(name: str) -> Callable[..., Any]:
     import torchvision
 
     if name not in torchvision.models.list_models():
-        raise FieldspecError(f"torchvision has no model {name!r}{_close(name, torchvision.models.list_models())}")
+        raise FieldspecError(
+            f"torchvision has no model {name!r}.{did_you_mean(name, torchvision.models.list_models())}"
+        )
     defaults = {"weights": None}
     if name in torchvision.models.list_models(torchvision.models.segmentation):
         defaults["weights_backbone"] = None
@@ -102,11 +106,6 @@ def _said(error: Exception) -> str:
     """An error in one line; its kind, where that says more than its words."""
     text = (str(error).splitlines() or [""])[0]
     return text if isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text else repr(error)
-
-
-def _close(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=3)
-    return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def _imported(home: str) -> Callable[[str], Callable[..., Any]]:
@@ -121,7 +120,7 @@ def _imported(home: str) -> Callable[[str], Callable[..., Any]]:
         try:
             made = getattr(module, name)
         except AttributeError:
-            raise FieldspecError(f"{home} has no {name!r}{_close(name, dir(module))}") from None
+            raise FieldspecError(f"{home} has no {name!r}.{did_you_mean(name, dir(module))}") from None
         return (lambda: made) if isinstance(made, nn.Module) else made
 
     return find

@@ -46,12 +46,21 @@ def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Repor
     """
     if is_module(source):
         return _of_module(source, input_size)
+    return report_of_spec(spec_at(source, input_size))
+
+
+def report_of_spec(spec: ArchitectureSpec) -> Report:
+    """The report of a loaded spec, from the layers and fields that loading it has laid out."""
+    return report_of(spec.graph, spec.name, fields=spec.fields)
+
+
+def spec_at(source: SpecLike, input_size: InputSize | None) -> ArchitectureSpec:
+    """A spec, loaded, on another input where one is given."""
     loaded = load(source)
-    if input_size is not None:
-        loaded = load(
-            {**loaded.to_dict(), "input": list(input_size) if isinstance(input_size, Sequence) else input_size}
-        )
-    return report_of(loaded.graph(), loaded.name)
+    if input_size is None:
+        return loaded
+    size = list(input_size) if isinstance(input_size, Sequence) else input_size
+    return load({**loaded.to_dict(), "input": size})
 
 
 def is_module_name(text: str) -> bool:

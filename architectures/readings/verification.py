@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from fieldspec.analysis.proof.proof import Check, prove
 from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.report.tables import SCHEMA, by, portable
-from fieldspec.architectures.readings.reports import Analyzable, InputSize, analyze, is_module
-from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.architectures.readings.reports import Analyzable, InputSize, analyze, is_module, report_of_spec, spec_at
+from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Merge
+from fieldspec.blocks.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,14 @@ def verify(
         >>> verification.ok, verification.count("not proved")
         (True, 0)
     """
-    report = analyze(source, input_size=input_size)
     if is_module(source):
+        report = analyze(source, input_size=input_size)
         chosen = _stages(report) if layers is None else _known(report, layers)
         return Verification(name or report.name, tuple(prove(source, report, layers=chosen)))
     from fieldspec.architectures.network.builder import build
 
-    loaded = load(source)
+    loaded = spec_at(source, input_size)
+    report = report_of_spec(loaded)
     merges = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)]
     chosen = [*merges, *tapped(loaded)] if layers is None else _known(report, layers)
     checks = prove(build(loaded), report, path_of=module_path, layers=chosen)
@@ -99,10 +99,7 @@ def _known(report: Report, layers: Collection[str]) -> list[str]:
     known = {*report.module_outputs, *(layer.id for layer in report.layers)}
     for layer in layers:
         if layer not in known:
-            close = get_close_matches(layer, known, n=1)
-            raise FieldspecError(
-                f"{report.name} has no layer {layer!r}" + (f". Did you mean {close[0]!r}?" if close else "")
-            )
+            raise FieldspecError(f"{report.name} has no layer {layer!r}.{did_you_mean(layer, known)}")
     return list(layers)
 
 
@@ -141,10 +138,8 @@ def module_path(id: str) -> str:
 
 def tapped(spec: ArchitectureSpec) -> list[str]:
     """Ids of the layers that give the feature levels."""
-    graph, outputs = LayerGraph(list(spec.graph().nodes[:1])), [0]
-    for item in spec.items:
-        outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
-    return [graph.nodes[outputs[n]].id for n, item in enumerate(spec.items, 1) if item.tap]
+    nodes = spec.graph.nodes
+    return [nodes[output].id for item, output in zip(spec.items, spec.outputs, strict=True) if item.tap]
 
 
 _WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}

@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from fieldspec.analysis.fields.receptive_fields import receptive_field
-from fieldspec.architectures.document.problems import Path, Problem, Problems, about, mend
-from fieldspec.architectures.document.validation import MAX_EXTENT, SpecDocument, settings_model, validate, written
+from fieldspec.analysis.fields.receptive_fields import Field
+from fieldspec.architectures.document.problems import Path, Problem, Problems
+from fieldspec.architectures.document.validation import validate
+from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
+from fieldspec.architectures.expansion.expansion import Expander
+from fieldspec.architectures.expansion.models import SpecDocument, settings_model
+from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
 from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
-from fieldspec.architectures.spec.expansion import (
-    TOO_MANY_LAYERS,
-    Canonical,
-    Expanded,
-    Expander,
-    too_many_channels,
-    used_at,
-)
-from fieldspec.architectures.spec.items import MAX_LAYERS, Parsed
-from fieldspec.architectures.spec.unrolled_size import UnrolledSize
-from fieldspec.blocks.block import Block
-from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
-from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Input, Merge, Shape
+from fieldspec.architectures.spec.trunk import HeadSpec, Item, Trunk
+from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.registry import block_type, is_block_name
-from fieldspec.blocks.settings import MAX_CHANNELS
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One layer of the trunk in its place; `repeat` has been unrolled into items `id.0`, `id.1`, ..."""
-
-    id: str
-    kind: str
-    block: Block = field(repr=False)
-    sources: tuple[int, ...]  # 0 is the network's input, n + 1 is items[n]; several only for a merge
-    tap: bool  # a feature level; the last item always is one
-    settings: Canonical = field(repr=False, hash=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HeadSpec:
-    """Global pooling and the classifier."""
-
-    pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg"
-    classes: int = 0
-    dropout: float = 0.0
-    bias: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +28,9 @@ class Assembled:
     items: tuple[Item, ...]
     head: HeadSpec | None
     constraints: Constraints
+    graph: LayerGraph
+    outputs: tuple[int, ...]  # the node that holds the output of each item
+    fields: list[Field]  # of each node
 
 
 def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
@@ -78,13 +50,15 @@ def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
             if item is not None and item.path not in heavy:
                 expander.check(item)
         return None, problems.all()
-    trunk = _Trunk(document.input, expander)
+    trunk = Trunk(document.input, expander)
     trunk.place([item for item in parsed if item is not None])
     if not problems:
         trunk.finish(head)
     if problems:
         return None, problems.all()
-    return Assembled(document.name, document.input, tuple(trunk.items), head, constraints), []
+    outputs = tuple(node for node in trunk.outputs[1:] if node is not None)
+    items = tuple(trunk.items)
+    return Assembled(document.name, document.input, items, head, constraints, trunk.graph, outputs, trunk.fields), []
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:
@@ -106,7 +80,7 @@ def _check_block_names(document: SpecDocument, problems: Problems) -> None:
         if block_type(name):
             problems.add(("blocks", name), "is a block of the library. Give it another name", at_key=True)
         elif not is_block_name(name):
-            why = "is no name for a block. Use lower-case letters, digits and '_', a letter first"
+            why = "is not a valid block name. Use lower-case letters, digits and '_', starting with a letter"
             problems.add(("blocks", name), why, at_key=True)
 
 
@@ -129,125 +103,3 @@ def _head(data: Mapping[str, Any] | None, problems: Problems) -> HeadSpec | None
     settings, found = validate(settings_model(block), data, ("head",))
     problems.extend(found)
     return None if settings is None else HeadSpec(settings.pool, settings.classes, settings.dropout, settings.bias)
-
-
-class _Trunk:
-    """Items placed one behind the other, or behind those that `from` names, in a layer graph."""
-
-    def __init__(self, shape: tuple[int, int, int], expander: Expander) -> None:
-        self.expander = expander
-        self.problems = expander.problems
-        self.graph = LayerGraph([Node("input", Input(shape), (), shape)])
-        self.items: list[Item] = []
-        self.written: list[Parsed] = []  # of each item, what it was made from
-        self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
-        self.ids: set[str] = set()
-        self.known: dict[str, int] = {"input": 0}  # an id to its place in `outputs`
-
-    def place(self, parsed: Sequence[Parsed]) -> None:
-        """Every copy of every item."""
-        self.ids = {item.id for item in parsed}
-        for item in parsed:
-            sources = self._sources(item)
-            for copy in range(item.repeat):
-                name = f"{item.id}.{copy}" if item.repeat > 1 else item.id
-                self.outputs.append(self._place(item, name, copy, sources))
-                self.known[name] = self.known[item.id] = len(self.outputs) - 1
-                sources = (len(self.outputs) - 1,)
-                if self.outputs[-1] is None and copy:
-                    break  # the first copy may differ from the others, which are all alike
-
-    def _sources(self, item: Parsed) -> tuple[int, ...]:
-        if item.sources is None:
-            return (len(self.outputs) - 1,)
-        for index, name in enumerate(item.sources):
-            if name not in self.known:
-                path = (*item.path, "from", index) if len(item.sources) > 1 else (*item.path, "from")
-                self.problems.add(path, self._not_above(item, name))
-        found = [self.known[name] for name in item.sources if name in self.known]
-        return tuple(found) if len(found) == len(item.sources) else ()
-
-    def _not_above(self, item: Parsed, name: str) -> str:
-        if name == item.id:
-            return "an item cannot read itself. Name one above it"
-        if name in self.ids:
-            return f"{name!r} stands below, and an item reads what stands above it. Move it up"
-        return f"no item above has the id {written(name)}.{mend(name, self.known)}"
-
-    def _place(self, item: Parsed, id: str, copy: int, sources: tuple[int, ...]) -> int | None:
-        """The node that holds the output of one copy of an item, None where there is a problem."""
-        nodes = [node for node in (self.outputs[source] for source in sources) if node is not None]
-        if not nodes or len(nodes) < len(sources):
-            self.expander.check(item)
-            return None
-        first = len(self.graph.nodes)
-        expanded = self.expander.expand(item, self.graph.nodes[nodes[0]].shape[0], first=copy == 0)
-        if expanded is None or not self._takes(item, expanded, len(nodes)):
-            return None
-        if not self.expander.fits(expanded.layers * item.repeat, (*item.path, "repeat")):
-            return None
-        if not self.expander.fits(first + expanded.layers, item.path):
-            return None
-        self.items.append(
-            Item(id, expanded.kind, expanded.block, sources, item.tap and copy == item.repeat - 1, expanded.settings)
-        )
-        self.written.append(item)
-        try:
-            output = self.graph.place(expanded.block, id, *nodes)
-            self._bound(first)
-        except ShapeError as error:
-            self._complain(len(self.items) - 1, error)
-            return None
-        return output
-
-    def _takes(self, item: Parsed, expanded: Expanded, operands: int) -> bool:
-        """Whether a block takes so many inputs."""
-        if not isinstance(expanded.block, Merge):
-            if operands > 1:
-                why = f"{item.kind} takes one input, gets {operands}. Merge them by add or concat first"
-                self.problems.add((*item.path, "from"), why)
-            return operands == 1
-        if operands < 2:
-            self.problems.add(item.path, f"{item.kind} needs from: a list of two ids or more")
-        elif item.repeat > 1:
-            self.problems.add((*item.path, "repeat"), f"{item.kind} cannot be repeated. Remove it", at_key=True)
-        return operands > 1 and item.repeat == 1
-
-    def _bound(self, first: int) -> None:
-        """Refuse maps out of all proportion; `first` is the first node to look at."""
-        for node in self.graph.nodes[first:]:
-            if len(node.shape) == 3 and node.shape[0] > MAX_CHANNELS:
-                raise ShapeError(too_many_channels(node.shape[0]), node.id)
-            if len(node.shape) == 3 and max(node.shape[1:]) > MAX_EXTENT:
-                size = "x".join(map(str, node.shape[1:]))
-                raise ShapeError(f"gives a map of {size}, and at most {MAX_EXTENT}x{MAX_EXTENT} is built", node.id)
-
-    def _complain(self, index: int, error: PlacedError) -> None:
-        """Note what is wrong at a node of an item, at the innermost item that was written for it."""
-        item, made = self.written[index], self.items[index]
-        names = [name for name in error.node.removeprefix(made.id).split(".") if name]
-        path, rest = self.expander.place(made.block, names, item.here)
-        at = "" if list(rest) in ([], ["conv"]) else f" (at {error.node})"
-        self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
-
-    def finish(self, head: HeadSpec | None) -> None:
-        """What only the whole network can show: the head's fit, the merges' jumps, the feature levels."""
-        shapes = [self.graph.nodes[node].shape for node in self.outputs[1:] if node is not None]
-        if head is not None and len(shapes[-1]) != 3:
-            self.problems.add(("head",), f"needs a map to pool, gets {_words(shapes[-1])}. Leave out the flattening")
-        try:
-            receptive_field(self.graph)
-        except MergeError as error:
-            index = next(n for n, item in enumerate(self.items) if f"{error.node}.".startswith(f"{item.id}."))
-            self._complain(index, error)
-        taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
-        self.items = [replace(item, tap=n in taps or n == len(shapes) - 1) for n, item in enumerate(self.items)]
-
-
-def _words(shape: Shape) -> str:
-    return "x".join(map(str, shape)) if len(shape) > 1 else f"a vector of {shape[0]}"
-
-
-def _before_changes(shapes: Sequence[Shape]) -> set[int]:
-    """The last item before each change of map size."""
-    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and len(shapes[n]) == 3}

@@ -14,7 +14,7 @@ from fieldspec.analysis.inference.engine import SRAM
 from fieldspec.analysis.report.layer_properties import Property
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.document.problems import Path, Problems, mend
-from fieldspec.architectures.document.validation import written
+from fieldspec.architectures.document.values import written
 from fieldspec.architectures.spec.engine_measures import ENGINE_MEASURES, obstacle
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

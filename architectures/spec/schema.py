@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fieldspec.analysis.report.layer_properties import Property
-from fieldspec.architectures.document.validation import SpecDocument, settings_model
+from fieldspec.architectures.expansion.bounds import MAX_LAYERS
+from fieldspec.architectures.expansion.items import BODY_ID, BODY_KEYS, TOP_ID
+from fieldspec.architectures.expansion.models import SpecDocument, settings_model
 from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
-from fieldspec.architectures.spec.items import BODY_ID, BODY_KEYS, MAX_LAYERS, TOP_ID
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
 _PARAMETER = {"type": "string", "pattern": "^\\$"}

@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
+from fieldspec.analysis.fields.receptive_fields import Field
 from fieldspec.architectures.document.problems import SpecError, mend, shorten
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
-from fieldspec.architectures.document.validation import listed
+from fieldspec.architectures.document.values import listed
 from fieldspec.architectures.spec import catalogue
-from fieldspec.architectures.spec.assembly import HeadSpec, Item, assemble
+from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
-from fieldspec.blocks.block import Block
+from fieldspec.architectures.spec.trunk import HeadSpec, Item
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Input
-from fieldspec.blocks.library import head as head_block
+from fieldspec.blocks.graph import LayerGraph
 
 __all__ = ["ArchitectureSpec", "Format", "HeadSpec", "Item", "load", "loads"]
 
@@ -37,27 +36,9 @@ class ArchitectureSpec:
     head: HeadSpec | None
     constraints: Constraints = field(repr=False)
     document: Mapping[str, Any] = field(repr=False)  # as its author wrote it
-
-    def graph(self) -> LayerGraph:
-        """The layer graph; node ids are the items' ids and the paths inside their blocks."""
-        graph, _ = self.trunk()
-        if self.head is not None:
-            graph.output = graph.place(self.head_block(graph.nodes[graph.output].shape[0]), "head", graph.output)
-        return graph
-
-    def trunk(self) -> tuple[LayerGraph, list[int]]:
-        """The layer graph of the items without the head, and of each item the index of its output's node."""
-        graph = LayerGraph([Node("input", Input(self.input), (), self.input)])
-        outputs = [0]
-        for item in self.items:
-            outputs.append(graph.place(item.block, item.id, *[outputs[source] for source in item.sources]))
-        graph.output = outputs[-1]
-        return graph, outputs[1:]
-
-    def head_block(self, in_channels: int) -> Block:
-        """The head's block for a trunk of so many channels."""
-        head = self.head or HeadSpec()
-        return head_block(in_channels, pool=head.pool, classes=head.classes, dropout=head.dropout, bias=head.bias)
+    graph: LayerGraph = field(repr=False)  # node ids are the items' ids, `head`, and the paths inside their blocks
+    outputs: tuple[int, ...] = field(repr=False)  # of each item, the index of its output's node
+    fields: list[Field] = field(repr=False)  # of each node
 
     def to_dict(self) -> dict[str, Any]:
         """The authoring form, as plain data that `load` takes."""
@@ -163,4 +144,6 @@ def _spec(source: Source) -> ArchitectureSpec:
     if assembled is None:
         raise SpecError(map(source.place, problems))
     it = assembled
-    return ArchitectureSpec(it.name, it.input, it.items, it.head, it.constraints, source.data)
+    return ArchitectureSpec(
+        it.name, it.input, it.items, it.head, it.constraints, source.data, it.graph, it.outputs, it.fields
+    )

@@ -57,7 +57,7 @@ def norm(
     except SettingError as error:
         raise SettingError("type", error.reason) from None
     if layer is None:
-        raise FieldspecError("norm: type none is no layer; leave the item out")
+        raise FieldspecError("norm: type none is not a layer; leave the item out")
     return layer
 
 

@@ -295,7 +295,7 @@ def test_networks_that_cannot_be_had(run: Run) -> None:
     assert run("analyze", "boom:make") == (2, "", "error: boom:make: cannot be made: KeyError('weights')\n")
     for name, said in {
         "bad:make": "error: bad: cannot be imported: SyntaxError(",
-        "timm:resnet18,a=[1": "error: 'a=[1': is no list of settings such as in_chans=1,output_stride=8",
+        "timm:resnet18,a=[1": "error: 'a=[1': is not a list of settings such as in_chans=1,output_stride=8",
     }.items():
         status, out, err = run("analyze", name)
         assert (status, out, err.count("\n")) == (2, "", 1)

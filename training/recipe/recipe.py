@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from fieldspec.architectures.document.composer import Kind
 from fieldspec.architectures.document.problems import Path, Problems, SpecError, mend
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
-from fieldspec.architectures.document.validation import listed, validate, written
+from fieldspec.architectures.document.validation import validate
+from fieldspec.architectures.document.values import listed, written
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.recipe import schedules as schedule
 from fieldspec.training.recipe import transforms

@@ -43,7 +43,7 @@ def analyze(
     """What every layer costs and sees. A spec needs no torch; any network of PyTorch is run once without values.
 
     Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
-    global operation, whose units see beyond them, too.
+    global operation, whose units see the whole input besides.
 
     \b
     fieldspec analyze c1c2c3c40

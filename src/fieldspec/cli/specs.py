@@ -86,12 +86,11 @@ def check(spec: Spec, as_json: Json = False) -> None:
     fieldspec check c1c2c3c40
     fieldspec check my_network.yaml --json
     """
-    from fieldspec.analysis.report.report import report_of
+    from fieldspec.architectures.readings.reports import report_of_spec
     from fieldspec.architectures.spec.constraints import evaluate_constraints
 
     loaded = load_spec(spec)
-    report = report_of(loaded.graph(), loaded.name)
-    verdicts = evaluate_constraints(loaded.constraints, report)
+    verdicts = evaluate_constraints(loaded.constraints, report_of_spec(loaded))
     broken = [verdict for verdict in verdicts if not verdict.holds]
     if as_json:
         rows = [{"constraint": v.name, "needs": v.needs, "has": v.has, "holds": v.holds} for v in verdicts]

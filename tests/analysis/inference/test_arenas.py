@@ -65,7 +65,7 @@ def test_too_many_orders() -> None:
     """The answer is then the order as it is, and a bound."""
     branches = [[{"conv": {"out": 8, "kernel": 1}}, {"conv": {"out": 1, "kernel": 1}}]] * 6
     lowered = lower(
-        fs.load({"input": [1, 8, 8], "layers": [{"parallel": {"merge": "concat", "branches": branches}}]}).graph()
+        fs.load({"input": [1, 8, 8], "layers": [{"parallel": {"merge": "concat", "branches": branches}}]}).graph
     )
     bound = best_order(lowered, most_states=1)
     assert (bound.exact, bound.order, bound.peak) == (False, tuple(range(13)), live_peak(lowered))
@@ -105,6 +105,6 @@ def test_one_chance_for_all() -> None:
     """The search for a plan is the same on every run, and leaves the caller's random numbers alone."""
     random.seed(3)
     before = random.getstate()
-    reports = [engine_report(fs.load("c1c2c3c40_plus").graph()) for _ in range(2)]
+    reports = [engine_report(fs.load("c1c2c3c40_plus").graph) for _ in range(2)]
     assert reports[0].plan == reports[1].plan
     assert random.getstate() == before

@@ -15,7 +15,7 @@ from fieldspec.blocks.errors import FieldspecError
 
 def test_text() -> None:
     """Totals with their meaning, then a row an operator with the peak marked."""
-    text = engine_report(fs.load("c1c2c3c40_plus").graph()).to_text()
+    text = engine_report(fs.load("c1c2c3c40_plus").graph).to_text()
     assert "tflm         327,680  the head of the arena" in text
     assert "planned      294,912  by a plan of order and offsets in the file" in text
     assert "15 norms are operators of their own" in text
@@ -25,7 +25,7 @@ def test_text() -> None:
 
 def test_data() -> None:
     """Every operator with its bytes; the live peak is the largest of them."""
-    report = engine_report(fs.load("c1c2c3c40").graph())
+    report = engine_report(fs.load("c1c2c3c40").graph)
     data = json.loads(json.dumps(report.to_dict()))
     assert data["sram"] == {
         "live": 360_448, "ordered": 360_448, "tflm": 360_448, "planned": 360_448, "patched": None
@@ -39,7 +39,7 @@ def test_data() -> None:
 def test_unknown_engine() -> None:
     """The known ones are named."""
     with pytest.raises(FieldspecError, match="unknown engine 'tvm'; known: tflm"):
-        engine_report(fs.load("c1c2c3c40").graph(), "tvm")
+        engine_report(fs.load("c1c2c3c40").graph, "tvm")
 
 
 def test_the_command_needs_no_torch() -> None:

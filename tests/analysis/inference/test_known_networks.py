@@ -15,7 +15,7 @@ from fieldspec.analysis.inference.planning import live_peak_in_place
 
 def of(spec: Any) -> EngineReport:
     """A spec on LiteRT-Micro."""
-    return engine_report(fs.load(spec).graph())
+    return engine_report(fs.load(spec).graph)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from fieldspec.analysis.inference.lowering.windows import effective_sides, is_sa
 
 def of(*layers: Any, size: tuple[int, int, int] = (3, 8, 8), **rest: Any) -> Lowered:
     """The operators of a spec of these layers."""
-    return lower(fs.load({"input": list(size), "layers": list(layers), **rest}).graph())
+    return lower(fs.load({"input": list(size), "layers": list(layers), **rest}).graph)
 
 
 def kinds(lowered: Lowered) -> list[str]:

@@ -113,23 +113,23 @@ def test_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [0, 7, 100, -1])
 def test_cut_off(path: Path, length: int) -> None:
-    """A file that was cut off anywhere is no whole safetensors file."""
+    """A file that was cut off anywhere is not a complete safetensors file."""
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(FieldspecError, match="is no whole safetensors file"):
+    with pytest.raises(FieldspecError, match="is not a complete safetensors file"):
         load_checkpoint(path)
 
 
 def test_pickle(tmp_path: Path) -> None:
     """A pickle is never read: it is no safetensors file."""
     torch.save({"state_dict": {}}, tmp_path / "a.pt")
-    with pytest.raises(FieldspecError, match="is no whole safetensors file"):
+    with pytest.raises(FieldspecError, match="is not a complete safetensors file"):
         load_checkpoint(tmp_path / "a.pt")
 
 
 def test_hostile_header(tmp_path: Path) -> None:
     """A header that claims to be huge allocates nothing."""
     (tmp_path / "a").write_bytes(struct.pack("<Q", 2**62) + b"{}")
-    with pytest.raises(FieldspecError, match="is no whole safetensors file"):
+    with pytest.raises(FieldspecError, match="is not a complete safetensors file"):
         load_checkpoint(tmp_path / "a")
 
 

@@ -15,7 +15,8 @@ from timm.optim import param_groups_layer_decay
 from torch import fx, nn
 
 from fieldspec.architectures.network.builder import build, default_cfg
-from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn, feature_levels
+from fieldspec.architectures.network.feature_levels import feature_levels
+from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
 
@@ -67,14 +68,14 @@ def test_paths_are_node_ids(spec: ArchitectureSpec) -> None:
     """Every node of the spec's layer graph is a module: below `layers`, or of the head."""
     net = made(spec)
     paths = dict(net.named_modules()).keys()
-    ids = [node.id for node in spec.graph().nodes[1:]]
+    ids = [node.id for node in spec.graph.nodes[1:]]
     assert {name if name.startswith("head.") else f"layers.{name}" for name in ids} <= paths
 
 
 @every_spec
 def test_counts_and_shapes(spec: ArchitectureSpec) -> None:
     """Parameters, buffers and output are those of the layer graph."""
-    net, graph = made(spec), spec.graph()
+    net, graph = made(spec), spec.graph
     assert sum(p.numel() for p in net.parameters()) == sum(node.layer.params for node in graph)
     assert sum(b.numel() for b in net.buffers()) == sum(node.layer.buffers for node in graph)
     assert tuple(net(images(net)).shape[1:]) == graph.nodes[graph.output].shape
@@ -83,7 +84,7 @@ def test_counts_and_shapes(spec: ArchitectureSpec) -> None:
 @every_spec
 def test_state_order(spec: ArchitectureSpec) -> None:
     """The state dict stands in the order of the forward pass."""
-    order = [node.id if node.id.startswith("head.") else f"layers.{node.id}" for node in spec.graph()]
+    order = [node.id if node.id.startswith("head.") else f"layers.{node.id}" for node in spec.graph]
     places = [order.index(name.rpartition(".")[0]) for name in made(spec).state_dict()]
     assert places == sorted(places)
 

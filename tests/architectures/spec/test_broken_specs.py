@@ -283,7 +283,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "3:107: layers[0].conv.norm: needs batch, layer, group, {group: 8} or none, gets 'bach'",
             "3:118: layers[0].conv.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none, gets 'rel'",
             "3:130: layers[0].conv.order: needs [conv, norm, act], each once, in the order that they run, gets [conv, act]",
-            "3:152: layers[0].conv.dropout: needs a number from 0 up to, but not, 1, gets 1",
+            "3:152: layers[0].conv.dropout: needs a number from 0 to 1, 1 excluded, gets 1",
         ],
     ),
     "channels of 10^9": (
@@ -415,7 +415,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         [
             "3:17: head.classes: needs a whole number from 0 (no classifier) to 65536, gets 'ten'",
             "3:22: head.pol: unknown key. Did you mean 'pool'?",
-            "3:41: head.dropout: needs a number from 0 up to, but not, 1, gets 2",
+            "3:41: head.dropout: needs a number from 0 to 1, 1 excluded, gets 2",
         ],
     ),
     "head as a number": (
@@ -681,7 +681,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "first without repeat": (
         HEAD + "layers:\n  - {conv: {out: 8}, first: {stride: 2}}",
         [
-            "3:22: layers[0].first: means nothing without repeat. Put it into the settings",
+            "3:22: layers[0].first: has no effect without 'repeat'. Move it into the settings",
         ],
     ),
     "first of a number": (
@@ -718,7 +718,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         HEAD + "blocks: {conv: {body: [{act: }]}, Own: {body: [{act: }]}}\nlayers: [{act: }]",
         [
             "2:10: blocks.conv: is a block of the library. Give it another name",
-            "2:35: blocks.Own: is no name for a block. Use lower-case letters, digits and '_', a letter first",
+            "2:35: blocks.Own: is not a valid block name. Use lower-case letters, digits and '_', starting with a letter",
         ],
     ),
     "own block without a body": (

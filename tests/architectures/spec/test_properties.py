@@ -104,8 +104,8 @@ def test_the_canonical_form_is_final(document: SpecDocument) -> None:
     again = load(canonical)
     assert again.canonical() == canonical
     assert again.hash == spec.hash
-    assert [(node.layer, node.inputs, node.shape) for node in again.graph()] == [
-        (node.layer, node.inputs, node.shape) for node in spec.graph()
+    assert [(node.layer, node.inputs, node.shape) for node in again.graph] == [
+        (node.layer, node.inputs, node.shape) for node in spec.graph
     ]
 
 

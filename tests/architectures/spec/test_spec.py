@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.expansion.items import RESERVED_IDS
 from fieldspec.architectures.readings.reports import analyze
 from fieldspec.architectures.spec import catalogue
-from fieldspec.architectures.spec.items import RESERVED_IDS
 from fieldspec.architectures.spec.schema import json_schema
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
 from fieldspec.architectures.spec.writer import dump
@@ -88,7 +88,7 @@ def settings(layers: str, rest: str = "") -> Any:
 
 def shape(spec: ArchitectureSpec) -> tuple[int, ...]:
     """Of the network's output."""
-    graph = spec.graph()
+    graph = spec.graph
     return graph.nodes[graph.output].shape
 
 
@@ -116,7 +116,7 @@ def test_every_block(name: str, written: str, gives: tuple[int, ...], params: in
     beside = ", from: [input, input]" if name in ("add", "multiply", "concat") else ""
     spec = spec_of(f"[{before}{{{name}: {written}{beside}}}]", size="[16, 8, 8]")
     assert shape(spec) == gives
-    assert sum(node.layer.params for node in spec.graph()) == params
+    assert sum(node.layer.params for node in spec.graph) == params
     assert load(spec.canonical()) == spec
 
 
@@ -146,7 +146,7 @@ def test_ids_are_module_paths() -> None:
     """Items without an id are numbered by their block; nodes are named by item and place inside it."""
     spec = spec_of("[{conv: {out: 8}}, {strided: {out: 8}}, {residual: {out: 8}, id: last}, {max_pool: }]")
     assert [item.id for item in spec.items] == ["conv1", "conv2", "last", "pool1"]
-    ids = [node.id for node in spec.graph()]
+    ids = [node.id for node in spec.graph]
     assert ids[:4] == ["input", "conv1.conv", "conv1.norm", "conv1.act"]
     assert "last.sum.body.conv2.norm" in ids
     assert ids[-1] == "pool1"
@@ -190,7 +190,7 @@ def test_repeat_in_a_body() -> None:
     (item,) = spec.items[0].settings["body"]
     assert item["id"] == "c"
     assert [one["conv"]["kernel"] for one in item["chain"]["body"]] == [[1, 1], [3, 3]]
-    assert [node.id for node in spec.graph()][1] == "residual1.sum.body.c.0.conv"
+    assert [node.id for node in spec.graph][1] == "residual1.sum.body.c.0.conv"
     assert load(spec.canonical()) == spec
 
 
@@ -210,7 +210,7 @@ def test_taps_by_hand() -> None:
 def test_parallel_identity() -> None:
     """An empty branch is the identity."""
     spec = spec_of("[{parallel: {merge: add, branches: [[{conv: {out: 3}}, {conv: {out: 3}}], []]}}]")
-    last = spec.graph().nodes[-1]
+    last = spec.graph.nodes[-1]
     assert (last.id, last.inputs) == ("parallel1", (6, 0))
     assert spec.items[0].settings["branches"][1] == []
 
@@ -258,7 +258,7 @@ def test_expansion_by_ratio() -> None:
     """The canonical form is in absolute numbers; at ratio 1 there is no expansion convolution."""
     found = settings("[{inverted_residual: {expand_ratio: 1, out: 3}}]")
     assert (found["expand"], "expand_ratio" in found) == (3, False)
-    ids = [node.id for node in spec_of("[{inverted_residual: {expand_ratio: 1, out: 3}}]").graph()]
+    ids = [node.id for node in spec_of("[{inverted_residual: {expand_ratio: 1, out: 3}}]").graph]
     assert "inverted_residual1.body.depthwise.conv" in ids
     assert not any("expand" in name for name in ids)
 
@@ -288,7 +288,7 @@ def test_defaults_apply_to_every_block() -> None:
           - squeeze_excite: {}
         """
     )
-    kinds = [(node.id, type(node.layer).__name__) for node in spec.graph()]
+    kinds = [(node.id, type(node.layer).__name__) for node in spec.graph]
     assert ("conv1.norm", "LayerNorm") in kinds
     assert [name for name, _ in kinds[1:4]] == ["conv1.conv", "conv1.act", "conv1.norm"]
     assert not any(name == "conv2.norm" for name, _ in kinds)
@@ -489,8 +489,8 @@ def test_data_is_copied() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"input": {3}}, r"^no plain data: \{3\} of type set is not|^no plain data: \{3\} of type set"),
-        ({"input": [3, 8, float("nan")]}, "^no plain data: Out of range float values are not JSON compliant"),
+        ({"input": {3}}, r"^not plain data: \{3\} of type set is not|^not plain data: \{3\} of type set"),
+        ({"input": [3, 8, float("nan")]}, "^not plain data: Out of range float values are not JSON compliant"),
         ({"description": "\x07"}, r"^description: unprintable character U\+0007"),
         ({"input": [3, 8, 8], "layers": [{"conv": {"ot": 8}}]}, r"^layers\[0\].conv: missing key 'out'"),
     ],
@@ -510,7 +510,7 @@ def test_deep_and_circular_data() -> None:
     circle["layers"] = circle
     cases: list[dict[str, Any]] = [{"layers": deep}, circle, {"layers": [[[[]]]] * 90_000}]
     for data in cases:
-        with pytest.raises(SpecError, match=r"^no plain data|^more than 100000 keys"):
+        with pytest.raises(SpecError, match=r"^not plain data|^more than 100000 keys"):
             load(data)
 
 
@@ -575,7 +575,7 @@ def test_register_block_with_a_body() -> None:
 
     spec = spec_of("[{beside: {body: [{conv: {out: 4}}], others: [[{conv: {out: 5}}], []]}}]")
     assert shape(spec) == (4 + 5 + 3, 32, 32)
-    assert "beside1.other1.conv1.norm" in [node.id for node in spec.graph()]
+    assert "beside1.other1.conv1.norm" in [node.id for node in spec.graph]
     assert load(spec.canonical()) == spec
     with pytest.raises(
         SpecError, match=r"\[0\].beside.others\[0\]\[0\].cnv: unknown block 'cnv'. Did you mean 'conv'\?$"
@@ -599,7 +599,7 @@ def test_a_users_function_may_refuse() -> None:
 
     with pytest.raises(SpecError, match=r"layers\[0\].even: out \(=3\) must be even$"):
         spec_of("[{even: {out: 3}}]")
-    with pytest.raises(SpecError, match=r"layers\[0\].nothing: block 'nothing' gives nothing, which is no Block$"):
+    with pytest.raises(SpecError, match=r"layers\[0\].nothing: block 'nothing' gives nothing, which is not a Block$"):
         spec_of("[{nothing: }]")
 
 
@@ -682,7 +682,7 @@ def test_pre_activation_residual() -> None:
     """Where the order ends in conv, norm and activation come before every convolution, and nothing after the sum."""
     order = {"order": ["norm", "act", "conv"]}
     spec = load({"input": [4, 8, 8], "defaults": order, "layers": [{"residual": {"out": 4}}]})
-    kinds = [node.layer.kind for node in spec.graph()]
+    kinds = [node.layer.kind for node in spec.graph]
     assert kinds == ["input", "norm", "act", "conv", "norm", "act", "conv", "add"]
 
 

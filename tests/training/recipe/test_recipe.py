@@ -84,7 +84,7 @@ BROKEN = [
     ),
     (HEAD + "precision: half", "r.yaml:4:12: precision: needs auto, bfloat16 or float32, gets 'half'"),
     (HEAD + "seed: -1", "r.yaml:4:7: seed: needs a whole number from 0 to 4294967295, gets -1"),
-    (HEAD + "dropout: 1", "r.yaml:4:10: dropout: needs a number from 0 up to, but not, 1, gets 1"),
+    (HEAD + "dropout: 1", "r.yaml:4:10: dropout: needs a number from 0 to 1, 1 excluded, gets 1"),
 ]
 
 

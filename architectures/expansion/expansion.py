@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from fieldspec.architectures.document.composer import MAX_DEPTH
-from fieldspec.architectures.document.problems import Path, Problems, about, path_text
-from fieldspec.architectures.document.validation import (
-    ITEMS,
-    Defaults,
-    UserBlock,
-    listed,
-    settings_model,
-    validate,
-    written,
+from fieldspec.architectures.document.problems import Path, Problems, about
+from fieldspec.architectures.document.validation import validate
+from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.bounds import (
+    MAX_LAYERS,
+    MAX_WORK,
+    MAX_WRITTEN_OUT,
+    OUTER_DEPTH,
+    TOO_MANY_LAYERS,
+    count_layers,
+    too_many_channels,
 )
-from fieldspec.architectures.spec.items import MAX_LAYERS, ItemParser, Parsed
-from fieldspec.architectures.spec.user_blocks import Use, given
-from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.architectures.expansion.canonical import Canonical, canonical
+from fieldspec.architectures.expansion.items import ItemParser, Parsed
+from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
+from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
+from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import SettingError
 from fieldspec.blocks.layers import Merge
-from fieldspec.blocks.registry import ITEM_KEYS, REQUIRED, BlockType, Setting, block_type
-from fieldspec.blocks.settings import MAX_CHANNELS, Act, Norm, Order, Padding, PoolPadding, Size, pair
-
-MAX_WORK = 10_000_000  # a few seconds: 100 for each block that is made, 10 for each value that is written out
-MAX_WRITTEN_OUT = 100_000  # keys and values of one block in use
-TOO_MANY_LAYERS = f"more than {MAX_LAYERS} layers, unrolled. Use fewer copies"
-OUTER_DEPTH = 6  # of a document around a body: the spec, its layers, an item, its settings, and padding's two lists
-# What the section `defaults` speaks of: settings of these names and types. A user's own `act: str` is not one.
-DEFAULTS = {"order": Order, "act": Act, "norm": Norm}
-
-Canonical = dict[str, Any]
+from fieldspec.blocks.registry import ITEM_KEYS, BlockType, block_type
+from fieldspec.blocks.settings import MAX_CHANNELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +117,14 @@ class Expander:
             self.complain(item.here, reason, of_use=True)
             return None
         if not isinstance(made, Block):
-            self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is no Block")
+            self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is not a Block")
             return None
-        canonical = _canonical(block, resolved, {word: form for word, (_, form) in nested.items()})
+        form = canonical(block, resolved, {word: form for word, (_, form) in nested.items()})
         layers = count_layers(made)
         self._made += 0 if nested else layers  # what holds items is made of what has been counted
         if not self.fits(self._made, ("layers",)):
             return None
-        return Expanded(made, block.stands_for or block.name, canonical, layers)
+        return Expanded(made, block.stands_for or block.name, form, layers)
 
     def _may_work(self, amount: int) -> bool:
         """Whether the bound on what one spec may cost still holds."""
@@ -146,7 +141,8 @@ class Expander:
         for word, setting in block.settings.items():
             if setting.holds != "value" and values.get(word) is not None:
                 values[word] = ()  # only that it is there; `_nested` sees what it holds
-            if word in self._defaults and setting.annotation == DEFAULTS[word]:
+        for word in spoken_of(block):
+            if word in self._defaults:
                 values.setdefault(word, self._defaults[word])
         model, problems = validate(settings_model(block), values, item.here)
         for problem in problems:
@@ -284,39 +280,3 @@ class Expander:
 def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:
     """Where an item's setting was written: among those of the first copy, or of all."""
     return (*item.path, "first", word) if word in first else (*item.here, word)
-
-
-def used_at(path: Path, use: Path, message: str) -> str:
-    """What is wrong in a block of the spec's own, with the use of the block that shows it."""
-    return f"{message} (used at {path_text(use)})" if path[0] == "blocks" else message
-
-
-def too_many_channels(channels: int) -> str:
-    """Why so many channels are refused."""
-    return f"gives {channels} channels, and at most {MAX_CHANNELS} are built"
-
-
-def count_layers(block: Block) -> int:
-    """Primitives in a block tree, merges counted."""
-    if isinstance(block, Chain):
-        return sum(count_layers(child) for _, child in block.children)
-    if isinstance(block, Parallel):
-        return 1 + sum(count_layers(branch) for _, branch in block.branches)
-    return 1
-
-
-def _canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
-    """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
-    data: Canonical = {}
-    for word, setting in block.settings.items():
-        value = values[setting.name]
-        if word in nested:
-            data[word] = nested[word]
-        elif value is not None or setting.default not in (None, REQUIRED):
-            data[word] = listed(pair(value) if _is_pair(setting, value) else value)
-    return data
-
-
-def _is_pair(setting: Setting, value: Any) -> bool:
-    kinds = {setting.annotation, *get_args(setting.annotation)}
-    return isinstance(value, int) and bool(kinds & {Size, PoolPadding, Padding})

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fieldspec.architectures.document.problems import Complain, Path, mend
-from fieldspec.architectures.document.validation import UserBlock, written
+from fieldspec.architectures.document.problems import Complain, Path, mend, path_text
+from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.models import UserBlock
 
 
 @dataclass(slots=True)
 class Use:
-    """One use of a block: `path` is where, `origins` says for places in its body whence their values come."""
+    """One use of a block: `path` is where, `origins` says for places in its body where their values come from."""
 
     kind: str
     path: Path
@@ -95,3 +96,8 @@ def _size(value: Any) -> int:
     if isinstance(value, dict):
         return 1 + sum(map(_size, value.values()))
     return 1 + sum(map(_size, value)) if isinstance(value, list | tuple) else 1
+
+
+def used_at(path: Path, use: Path, message: str) -> str:
+    """What is wrong in a block of the spec's own, with the use of the block that shows it."""
+    return f"{message} (used at {path_text(use)})" if path[0] == "blocks" else message

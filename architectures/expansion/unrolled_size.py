@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fieldspec.architectures.document.composer import MAX_DEPTH
-from fieldspec.architectures.document.validation import UserBlock
-from fieldspec.architectures.spec.items import MAX_LAYERS
+from fieldspec.architectures.expansion.bounds import MAX_LAYERS
+from fieldspec.architectures.expansion.models import UserBlock
 from fieldspec.blocks.registry import block_type
 
 BOUND = 2 * MAX_LAYERS  # weights stop there: 2^40 is not written out

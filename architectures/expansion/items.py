@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.architectures.document.problems import Complain, Path, mend
-from fieldspec.architectures.document.validation import UserBlock, written
+from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.bounds import MAX_LAYERS
+from fieldspec.architectures.expansion.models import UserBlock
 from fieldspec.blocks.registry import ELSEWHERE, ITEM_KEYS, block_names, block_type
 
-MAX_LAYERS = 1_000_000
 BODY_KEYS = ("id", "repeat", "first")  # what stands beside a block's key inside a body
 TOP_ID = re.compile(r"[a-z][a-z0-9_]{0,99}(\.[0-9]{1,7})?")
 BODY_ID = re.compile(r"[a-z0-9_]{1,100}")
@@ -163,7 +164,7 @@ class ItemParser:
             self.complain((*path, "first"), f"needs a mapping of settings, gets {written(first)}")
             first = {}
         elif "first" in item and "repeat" not in item:
-            self.complain((*path, "first"), "means nothing without repeat. Put it into the settings", at_key=True)
+            self.complain((*path, "first"), "has no effect without 'repeat'. Move it into the settings", at_key=True)
         return repeat, first
 
     def _from(self, item: Mapping[str, Any], path: Path) -> tuple[str, ...] | None:

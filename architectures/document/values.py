@@ -1,0 +1,56 @@
+"""Plain values: as a spec writes them, and in the forms that are kept and handed out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from fieldspec.architectures.document.problems import shorten
+
+_PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
+
+
+def frozen(value: Any) -> Any:
+    """Lists to tuples, which is what the models keep; no negative zero, which equals the other and is written apart."""
+    if isinstance(value, float):
+        return value + 0.0
+    if isinstance(value, list | tuple):
+        return tuple([frozen(item) for item in value])
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    return value
+
+
+def written(value: Any) -> str:
+    """A value as a spec would write it, shortened; a text in quotes."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return shorten(value)
+    text = flow(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as a spec would write it.
+
+    Example:
+        >>> flow({"conv": {"kernel": (3, 3), "norm": "none", "bias": True}})
+        '{conv: {kernel: [3, 3], norm: none, bias: true}}'
+    """
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) and value.lower() not in ("true", "false", "null") else repr(value)
+    return "~" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def listed(value: Any) -> Any:
+    """A copy with lists for tuples, as JSON and YAML have them."""
+    if isinstance(value, list | tuple):
+        return [listed(item) for item in value]
+    if isinstance(value, dict):
+        return {key: listed(item) for key, item in value.items()}
+    return value

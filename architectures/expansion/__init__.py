@@ -1,0 +1,1 @@
+"""From a document to blocks: the sections' types, items taken apart, the spec's own blocks, all written out."""

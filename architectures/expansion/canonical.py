@@ -1,0 +1,32 @@
+"""The canonical form of a block: its settings in the spec's words, every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, get_args
+
+from fieldspec.architectures.document.values import listed
+from fieldspec.blocks.registry import REQUIRED, BlockType
+from fieldspec.blocks.settings import Padding, PoolPadding, Size, pair
+
+Canonical = dict[str, Any]
+
+
+def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
+    """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
+    data: Canonical = {}
+    for word, setting in block.settings.items():
+        value = values[setting.name]
+        if word in nested:
+            data[word] = nested[word]
+        elif value is not None or setting.default not in (None, REQUIRED):
+            data[word] = listed(pair(value) if type(value) is int and word in _pairs(block) else value)
+    return data
+
+
+@lru_cache(maxsize=256)  # comparing types costs more than all else here
+def _pairs(block: BlockType) -> frozenset[str]:
+    """The settings that take one number for both axes."""
+    kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
+    return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding})

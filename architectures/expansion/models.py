@@ -1,0 +1,75 @@
+"""The sections of a spec, and the settings of its blocks, as pydantic models."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel, Field, PydanticUserError, create_model
+
+from fieldspec.architectures.document.validation import STRICT, Identifier, Version
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.registry import REQUIRED, BlockType
+from fieldspec.blocks.settings import MAX_CHANNELS, Act, Channels, Norm, Order, Says
+
+MAX_EXTENT = 65_536  # pixels
+
+Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
+ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
+
+
+class Defaults(BaseModel):
+    """What every block of the spec takes where its item is silent."""
+
+    model_config = STRICT
+    order: Order | None = None
+    act: Act | None = None
+    norm: Norm | None = None
+
+
+@lru_cache(maxsize=256)
+def spoken_of(block: BlockType) -> tuple[str, ...]:
+    """The settings of a block that `defaults` speaks of, by name and type: a user's own `act: str` is not one."""
+    types = {"order": Order, "act": Act, "norm": Norm}
+    return tuple(word for word, one in block.settings.items() if word in types and one.annotation == types[word])
+
+
+class UserBlock(BaseModel):
+    """A block of the spec's own: parameters with defaults (null: required), and items that use them as $name."""
+
+    model_config = STRICT
+    params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ where one is required")] = {}
+    body: Annotated[tuple[Any, ...], ITEMS["body"]]
+
+
+class SpecDocument(BaseModel):
+    """The top level of a spec."""
+
+    model_config = STRICT
+    schema_: Version = Field(default=1, alias="schema")
+    name: Identifier = "network"
+    description: Annotated[str, Says("a text")] | None = None
+    input: Annotated[
+        tuple[Channels, Extent, Extent],
+        Says(f"[channels, height, width], each from 1 to {MAX_CHANNELS}"),
+    ]
+    defaults: Defaults = Defaults()
+    blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
+    layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]
+    head: Annotated[dict[str, Any], Says("a mapping such as {pool: avg, classes: 10}")] | None = None
+    constraints: Annotated[dict[str, Any], Says("a mapping such as {params: '< 200k'}")] = {}
+
+
+@lru_cache(maxsize=256)
+def settings_model(block: BlockType) -> type[BaseModel]:
+    """The pydantic model of a block's settings; what stands in the places for items is left as it is."""
+    fields: dict[str, Any] = {}
+    for word, setting in block.settings.items():
+        default = ... if setting.default is REQUIRED else setting.default
+        annotation = setting.annotation if setting.holds == "value" else Annotated[Any, ITEMS[setting.holds]]
+        fields[setting.name] = (annotation, Field(default, alias=word))
+    try:
+        return create_model(block.name, __config__=STRICT, __doc__=block.summary, **fields)
+    except PydanticUserError as error:
+        raise FieldspecError(f"block {block.name!r}: its settings cannot be checked: {error.message}") from None

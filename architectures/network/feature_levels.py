@@ -1,0 +1,41 @@
+"""timm's feature levels of a spec. No torch."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+from fieldspec.analysis.fields.receptive_fields import Field
+from fieldspec.architectures.spec.spec import ArchitectureSpec
+from fieldspec.blocks.layers import Shape
+
+
+def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
+    """timm's `feature_info`: channels, reduction and module of each feature level.
+
+    The levels are the tapped items; timm wants reductions that never fall, so that of a decoder's and an encoder's
+    level only the later counts, and the last always does.
+
+    The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
+    spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
+    """
+    levels: list[dict[str, Any]] = []
+    for item, output in reversed(list(zip(spec.items, spec.outputs, strict=True))):
+        if item.tap:
+            shape = spec.graph.nodes[output].shape
+            reduction = max(1, _reduction(spec.fields[output], shape, spec.input))
+            if not levels or reduction <= levels[0]["reduction"]:
+                levels.insert(0, {"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
+    return levels
+
+
+def _reduction(field: Field, shape: Shape, input_shape: Shape) -> int | Fraction:
+    """The smaller of the two axes'."""
+    reductions = []
+    for axis, size in enumerate(input_shape[1:]):
+        units = shape[1 + axis] if len(shape) == 3 else 1
+        reduction = field.jump[axis] or 1 if field.axes else 1  # 0 where all units read the same
+        while units * 2 * reduction <= size:
+            reduction *= 2
+        reductions.append(reduction)
+    return min(reductions)

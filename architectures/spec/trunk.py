@@ -1,0 +1,180 @@
+"""Items in their places: one behind the other, or behind those that `from` names, in a layer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
+from fieldspec.architectures.document.problems import about, mend
+from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.bounds import too_many_channels
+from fieldspec.architectures.expansion.canonical import Canonical
+from fieldspec.architectures.expansion.expansion import Expanded, Expander
+from fieldspec.architectures.expansion.items import Parsed
+from fieldspec.architectures.expansion.models import MAX_EXTENT
+from fieldspec.architectures.expansion.user_blocks import used_at
+from fieldspec.blocks.block import Block
+from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
+from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.layers import Input, Merge, Shape
+from fieldspec.blocks.library import head as head_block
+from fieldspec.blocks.settings import MAX_CHANNELS
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One layer of the trunk in its place; `repeat` has been unrolled into items `id.0`, `id.1`, ..."""
+
+    id: str
+    kind: str
+    block: Block = field(repr=False)
+    sources: tuple[int, ...]  # 0 is the network's input, n + 1 is items[n]; several only for a merge
+    tap: bool  # a feature level; the last item always is one
+    settings: Canonical = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpec:
+    """Global pooling and the classifier."""
+
+    pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg"
+    classes: int = 0
+    dropout: float = 0.0
+    bias: bool = True
+
+    def block(self, in_channels: int) -> Block:
+        """The head's block for a trunk of so many channels."""
+        return head_block(in_channels, pool=self.pool, classes=self.classes, dropout=self.dropout, bias=self.bias)
+
+
+class Trunk:
+    """Places items in a layer graph, and says what only the whole of them can show."""
+
+    def __init__(self, shape: tuple[int, int, int], expander: Expander) -> None:
+        self.expander = expander
+        self.problems = expander.problems
+        self.graph = LayerGraph([Node("input", Input(shape), (), shape)])
+        self.items: list[Item] = []
+        self.written: list[Parsed] = []  # of each item, what it was made from
+        self.fields: list[Field] = []  # of every node, once finished
+        self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
+        self.ids: set[str] = set()
+        self.known: dict[str, int] = {"input": 0}  # an id to its place in `outputs`
+
+    def place(self, parsed: Sequence[Parsed]) -> None:
+        """Every copy of every item."""
+        self.ids = {item.id for item in parsed}
+        for item in parsed:
+            sources = self._sources(item)
+            for copy in range(item.repeat):
+                name = f"{item.id}.{copy}" if item.repeat > 1 else item.id
+                self.outputs.append(self._place(item, name, copy, sources))
+                self.known[name] = self.known[item.id] = len(self.outputs) - 1
+                sources = (len(self.outputs) - 1,)
+                if self.outputs[-1] is None and copy:
+                    break  # the first copy may differ from the others, which are all alike
+
+    def _sources(self, item: Parsed) -> tuple[int, ...]:
+        if item.sources is None:
+            return (len(self.outputs) - 1,)
+        for index, name in enumerate(item.sources):
+            if name not in self.known:
+                path = (*item.path, "from", index) if len(item.sources) > 1 else (*item.path, "from")
+                self.problems.add(path, self._not_above(item, name))
+        found = [self.known[name] for name in item.sources if name in self.known]
+        return tuple(found) if len(found) == len(item.sources) else ()
+
+    def _not_above(self, item: Parsed, name: str) -> str:
+        if name == item.id:
+            return "an item cannot read itself. Name one above it"
+        if name in self.ids:
+            return f"{name!r} stands below, and an item reads what stands above it. Move it up"
+        return f"no item above has the id {written(name)}.{mend(name, self.known)}"
+
+    def _place(self, item: Parsed, id: str, copy: int, sources: tuple[int, ...]) -> int | None:
+        """The node that holds the output of one copy of an item, None where there is a problem."""
+        nodes = [node for node in (self.outputs[source] for source in sources) if node is not None]
+        if not nodes or len(nodes) < len(sources):
+            self.expander.check(item)
+            return None
+        first = len(self.graph.nodes)
+        expanded = self.expander.expand(item, self.graph.nodes[nodes[0]].shape[0], first=copy == 0)
+        if expanded is None or not self._takes(item, expanded, len(nodes)):
+            return None
+        if not self.expander.fits(expanded.layers * item.repeat, (*item.path, "repeat")):
+            return None
+        if not self.expander.fits(first + expanded.layers, item.path):
+            return None
+        self.items.append(
+            Item(id, expanded.kind, expanded.block, sources, item.tap and copy == item.repeat - 1, expanded.settings)
+        )
+        self.written.append(item)
+        try:
+            output = self.graph.place(expanded.block, id, *nodes)
+            self._bound(first)
+        except ShapeError as error:
+            self._complain(len(self.items) - 1, error)
+            return None
+        return output
+
+    def _takes(self, item: Parsed, expanded: Expanded, operands: int) -> bool:
+        """Whether a block takes so many inputs."""
+        if not isinstance(expanded.block, Merge):
+            if operands > 1:
+                why = f"{item.kind} takes one input, gets {operands}. Merge them by add or concat first"
+                self.problems.add((*item.path, "from"), why)
+            return operands == 1
+        if operands < 2:
+            self.problems.add(item.path, f"{item.kind} needs from: a list of two ids or more")
+        elif item.repeat > 1:
+            self.problems.add((*item.path, "repeat"), f"{item.kind} cannot be repeated. Remove it", at_key=True)
+        return operands > 1 and item.repeat == 1
+
+    def _bound(self, first: int) -> None:
+        """Refuse maps out of all proportion; `first` is the first node to look at."""
+        for node in self.graph.nodes[first:]:
+            if len(node.shape) == 3 and node.shape[0] > MAX_CHANNELS:
+                raise ShapeError(too_many_channels(node.shape[0]), node.id)
+            if len(node.shape) == 3 and max(node.shape[1:]) > MAX_EXTENT:
+                size = "x".join(map(str, node.shape[1:]))
+                raise ShapeError(f"gives a map of {size}, and at most {MAX_EXTENT}x{MAX_EXTENT} is built", node.id)
+
+    def _complain(self, index: int, error: PlacedError) -> None:
+        """Note what is wrong at a node of an item, at the innermost item that was written for it."""
+        item, made = self.written[index], self.items[index]
+        names = [name for name in error.node.removeprefix(made.id).split(".") if name]
+        path, rest = self.expander.place(made.block, names, item.here)
+        at = "" if list(rest) in ([], ["conv"]) else f" (at {error.node})"
+        self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
+
+    def finish(self, head: HeadSpec | None) -> None:
+        """What only the whole network can show: the head's fit, the merges' jumps, the feature levels."""
+        ends = [node for node in self.outputs[1:] if node is not None]
+        shapes = [self.graph.nodes[node].shape for node in ends]
+        self.graph.output = ends[-1]
+        if head is not None:
+            self._place_head(head, shapes[-1])
+        try:
+            self.fields = receptive_field(self.graph)
+        except MergeError as error:
+            index = next(n for n, item in enumerate(self.items) if f"{error.node}.".startswith(f"{item.id}."))
+            self._complain(index, error)
+        taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
+        self.items = [replace(item, tap=n in taps or n == len(shapes) - 1) for n, item in enumerate(self.items)]
+
+    def _place_head(self, head: HeadSpec, shape: Shape) -> None:
+        if len(shape) != 3:
+            self.problems.add(("head",), f"needs a map to pool, gets {_words(shape)}. Leave out the flattening")
+        else:
+            self.graph.output = self.graph.place(head.block(shape[0]), "head", self.graph.output)
+
+
+def _words(shape: Shape) -> str:
+    return "x".join(map(str, shape)) if len(shape) > 1 else f"a vector of {shape[0]}"
+
+
+def _before_changes(shapes: Sequence[Shape]) -> set[int]:
+    """The last item before each change of map size."""
+    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and len(shapes[n]) == 3}
