@@ -36,7 +36,12 @@ def squeeze_excite(
 
     `hidden` channels in between, or `ratio` of the input's (a quarter unless given). A global operation: the
     local receptive field stays, and every unit sees the whole input besides.
-    params = 2 * in * hidden + hidden + in.
+
+    Formulas:
+        params: 2 * in * hidden + hidden + in
+        macs: 2 * in * hidden
+    In a spec:
+        - squeeze_excite: {ratio: 0.25}
     """
     middle = cast("int", hidden)
     body = (

@@ -15,7 +15,11 @@ MERGES: dict[str, Add | Multiply | Concat] = {"add": Add(), "multiply": Multiply
 
 @register_block(name="chain")
 def chained(in_channels: int, *, body: Block) -> Block:
-    """Items one after the other under one name; what `repeat` stands for."""
+    """Items one after the other under one name; what `repeat` stands for.
+
+    In a spec:
+        - chain: {body: [{conv: {out: 32}}, {conv: {out: 64, stride: 2}}]}
+    """
     return body
 
 
@@ -28,7 +32,10 @@ def parallel(
 ) -> Parallel:
     """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.
 
-    params = the sum of the branches'.
+    Its costs are the sum of the branches', and its field is the union of their windows.
+
+    In a spec:
+        - parallel: {merge: concat, branches: [[{conv: {out: 16}}], [{conv: {out: 16, kernel: 1}}], []]}
     """
     if len(branches) < 2:
         raise FieldspecError("parallel needs at least two branches; [] is the identity")
@@ -37,17 +44,37 @@ def parallel(
 
 @register_block
 def add(in_channels: int) -> Merge:
-    """The sum of the items that `from` lists."""
+    """The sum of the items that `from` lists; its field is the union of their windows.
+
+    In a spec:
+        - {conv: {out: 32}, id: one}
+        - {conv: {out: 32}, id: two}
+        - {add: {}, from: [one, two]}
+    """
     return MERGES["add"]
 
 
 @register_block
 def multiply(in_channels: int) -> Merge:
-    """The product of the items that `from` lists."""
+    """The product of the items that `from` lists; its field is the union of their windows.
+
+    In a spec:
+        - {conv: {out: 32}, id: one}
+        - {conv: {out: 32, act: sigmoid}, id: two}
+        - {multiply: {}, from: [one, two]}
+    """
     return MERGES["multiply"]
 
 
 @register_block
 def concat(in_channels: int) -> Merge:
-    """The items that `from` lists, side by side along channels."""
+    """The items that `from` lists, side by side along channels; its field is the union of their windows.
+
+    Its channels are the sum of theirs.
+
+    In a spec:
+        - {conv: {out: 32}, id: one}
+        - {conv: {out: 16}, id: two}
+        - {concat: {}, from: [one, two]}
+    """
     return MERGES["concat"]

@@ -107,8 +107,18 @@ def conv(
     """Convolution, normalization, activation; bare with ``norm="none", act="none"``.
 
     Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given; a bias only without a norm.
-    params = out * in / groups * kernel_h * kernel_w + 2 * out.
 
+    Formulas:
+        channels: out
+        size: (in_size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        field: field + dilation * (kernel - 1) * jump
+        jump: jump * stride
+        params: in * out / groups * kernel_h * kernel_w + 2 * out
+        params {norm: none}: - out
+        params {bias: true}: + out
+        macs: out_h * out_w * in * out / groups * kernel_h * kernel_w
+    In a spec:
+        - conv: {out: 64, kernel: 3, stride: 2}
     Example:
         >>> from fieldspec.blocks import LayerGraph
         >>> sum(node.layer.params for node in LayerGraph.of(conv(3, out_channels=32), (3, 32, 32)))  # 32*3*9 + 64
@@ -150,7 +160,17 @@ def conv_transpose(
 ) -> Chain:
     """Transposed convolution, normalization, activation; doubles the map unless told otherwise.
 
-    params = in * out / groups * kernel_h * kernel_w + 2 * out.
+    Formulas:
+        channels: out
+        size: (in_size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1
+        field: field + (kernel - 1) // (stride // gcd(stride, dilation)) * (dilation // gcd(stride, dilation)) * jump
+        jump: jump / stride
+        params: in * out / groups * kernel_h * kernel_w + 2 * out
+        params {norm: none}: - out
+        params {bias: true}: + out
+        macs: in_h * in_w * in * out / groups * kernel_h * kernel_w
+    In a spec:
+        - conv_transpose: {out: 16}
     """
     convolution = ConvTranspose(
         in_channels,

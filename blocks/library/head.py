@@ -25,7 +25,18 @@ def head(
 ) -> Chain:
     """Global pooling, dropout and a linear layer, as timm's ClassifierHead; `classes` 0 leaves the pooled vector.
 
-    params = in * classes + classes (twice the input's channels after `catavgmax`).
+    Formulas:
+        channels: classes
+        channels {classes: 0}: in
+        field: field + (in_size - 1) * jump
+        jump: jump * in_size
+        params: in * classes + classes
+        params {pool: catavgmax}: + in * classes
+        params {bias: false}: - classes
+        macs: in * classes
+        macs {pool: catavgmax}: + in * classes
+    In a spec:
+        - head: {pool: avg, classes: 10}
     """
     pooling = GlobalPool(pool)
     children: list[tuple[str, Block]] = [("global_pool", pooling), ("flatten", Flatten())]

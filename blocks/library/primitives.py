@@ -51,7 +51,13 @@ def norm(
         Literal["batch", "layer", "group"] | GroupNormSetting, Says("batch, layer, group or {group: 8}")
     ] = "batch",
 ) -> Layer:
-    """Normalization on its own: params = 2 * channels."""
+    """Normalization on its own; `group` is a global operation.
+
+    Formulas:
+        params: 2 * in
+    In a spec:
+        - norm: {type: batch}
+    """
     try:
         layer = norm_layer(type, in_channels)
     except SettingError as error:
@@ -63,7 +69,11 @@ def norm(
 
 @register_block
 def act(in_channels: int, *, type: ActFunction = "relu") -> Activation:
-    """An activation on its own; no parameters."""
+    """An activation on its own.
+
+    In a spec:
+        - act: {type: silu}
+    """
     return Activation(type)
 
 
@@ -83,7 +93,17 @@ def pool(
     padding: PoolPadding = 0,
     ceil_mode: Flag = False,
 ) -> Pool:
-    """Max or average pooling; the stride is the kernel unless given. No parameters."""
+    """Max or average pooling; the stride is the kernel unless given.
+
+    With `ceil_mode` the size is rounded up where the last window starts inside the map or its left padding.
+
+    Formulas:
+        size: (in_size + 2 * padding - kernel) // stride + 1
+        field: field + (kernel - 1) * jump
+        jump: jump * stride
+    In a spec:
+        - pool: {type: max, kernel: 3, stride: 2, padding: 1}
+    """
     return Pool(type, pair(kernel_size), pair(cast("Size", stride)), pair(padding), ceil_mode)
 
 
@@ -93,7 +113,17 @@ register_shorthand("avg_pool", "pool", fixed={"type": "avg"})
 
 @register_block
 def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePool:
-    """Max or average pooling to a map of `size`. No parameters."""
+    """Max or average pooling to a map of `size`.
+
+    Windows differ in width where `size` does not divide the map's.
+
+    Formulas:
+        size: size
+        field: field + (in_size / size - 1) * jump; where size divides in_size
+        jump: jump * in_size / size; where size divides in_size
+    In a spec:
+        - adaptive_pool: {type: avg, size: 4}
+    """
     return AdaptivePool(type, pair(size))
 
 
@@ -101,37 +131,76 @@ def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePo
 def global_pool(
     in_channels: int, *, type: Annotated[GlobalPoolType, Says("avg, max, avgmax or catavgmax")] = "avg"
 ) -> GlobalPool:
-    """The whole map to one unit. No parameters."""
+    """The whole map to one unit.
+
+    Formulas:
+        channels {type: catavgmax}: 2 * in
+        size: 1
+        field: field + (in_size - 1) * jump
+        jump: jump * in_size
+    In a spec:
+        - global_pool: {type: avg}
+    """
     return GlobalPool(type)
 
 
 @register_block
 def linear(in_channels: int, *, out_channels: Channels, bias: Flag = True) -> Linear:
-    """Fully connected layer on a flat vector: params = in * out + out."""
+    """Fully connected layer on a flat vector.
+
+    Formulas:
+        channels: out
+        params: in * out + out
+        params {bias: false}: - out
+        macs: in * out
+    In a spec:
+        - flatten: {}
+        - linear: {out: 10}
+    """
     return Linear(in_channels, out_channels, bias)
 
 
 @register_block
 def dropout(in_channels: int, *, p: Probability = 0.5) -> Dropout:
-    """Dropout of single elements. No parameters."""
+    """Dropout of single elements.
+
+    In a spec:
+        - dropout: {p: 0.1}
+    """
     return Dropout(p)
 
 
 @register_block
 def drop_path(in_channels: int, *, p: Probability = 0.1) -> DropPath:
-    """Stochastic depth. No parameters."""
+    """Stochastic depth: in training, the whole map is dropped with probability `p`.
+
+    In a spec:
+        - drop_path: {p: 0.1}
+    """
     return DropPath(p)
 
 
 @register_block
 def flatten(in_channels: int) -> Flatten:
-    """A map to a vector. No parameters."""
+    """A map to a vector.
+
+    Formulas:
+        channels: in * in_h * in_w
+        field: field + (in_size - 1) * jump
+        jump: jump * in_size
+    In a spec:
+        - flatten: {}
+    """
     return Flatten()
 
 
 @register_block
 def identity(in_channels: int) -> Identity:
-    """The input, untouched."""
+    """The input, untouched.
+
+    In a spec:
+        - identity: {}
+    """
     return Identity()
 
 
@@ -143,17 +212,43 @@ def resize(
     size: Size | None = None,
     mode: Annotated[ResizeMode, Says("nearest or bilinear")] = "nearest",
 ) -> Resize:
-    """Nearest or bilinear resizing by a whole factor `scale`, or to `size`. No parameters."""
+    """Nearest or bilinear resizing by a whole factor `scale`, or to `size`.
+
+    Formulas:
+        size: in_size * scale
+        size {scale: ~, size: 40}: size
+        field {mode: bilinear}: field + jump
+        jump: jump / scale
+    In a spec:
+        - resize: {scale: 2}
+    """
     return Resize(None if scale is None else pair(scale), None if size is None else pair(size), mode)
 
 
 @register_block
 def space_to_depth(in_channels: int, *, block: BlockSize = 2) -> SpaceToDepth:
-    """Patches to channels: channels * block^2 at 1 / block of the size. No parameters."""
+    """Patches to channels, as torch's pixel_unshuffle; each channel reads one place of the patch.
+
+    Formulas:
+        channels: in * block * block
+        size: in_size / block
+        field: field + (block - 1) * jump
+        jump: jump * block
+    In a spec:
+        - space_to_depth: {block: 2}
+    """
     return SpaceToDepth((block, block))
 
 
 @register_block
 def depth_to_space(in_channels: int, *, block: BlockSize = 2) -> DepthToSpace:
-    """Channels to patches: channels / block^2 at block times the size. No parameters."""
+    """Channels to patches, as torch's pixel_shuffle.
+
+    Formulas:
+        channels: in / (block * block)
+        size: in_size * block
+        jump: jump / block
+    In a spec:
+        - depth_to_space: {block: 2}
+    """
     return DepthToSpace((block, block))

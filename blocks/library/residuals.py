@@ -42,16 +42,32 @@ def residual(
     dropout: Probability = 0.0,
     drop_path: Probability = 0.0,
 ) -> Block:
-    """Two convolutions (or a bottleneck of three around `middle` channels, or any `body`) plus a shortcut
-    around them, then the activation (He et al., 2016).
+    """Two convolutions and a shortcut around them, then the activation (He et al., 2016).
+
+    `middle` makes it a bottleneck: a 1x1 convolution to so many channels, the 3x3 one, and a 1x1 to `out`. Any `body`
+    may stand in place of the convolutions.
 
     Where `order` ends in conv (pre-activation), every convolution has its activation before it and none follows
     the sum. `drop_path` drops the body, so it needs a shortcut; where `identity` falls away it does nothing.
 
     `shortcut`: `auto` is the identity where channels and stride agree, else a projection (1x1 convolution and
-    norm). The stride stands in the 3x3 convolution.
-    params, basic = 9 * in * out + 9 * out * out + 4 * out; with a projection in * out + 2 * out more.
+    norm). The stride stands in the first 3x3 convolution. In the formulas, `projection` is 1 where there is one,
+    else 0.
 
+    Formulas:
+        channels: out
+        size: (in_size - 1) // stride + 1; for an odd kernel
+        field: field + dilation * (kernel - 1) * (1 + stride) * jump
+        field {middle: 16}: field + dilation * (kernel - 1) * jump
+        jump: jump * stride
+        params: kernel_h * kernel_w * (in + out) * out + 4 * out + projection * (in + 2) * out
+        params {middle: 16}: (in + kernel_h * kernel_w * middle + out + 4) * middle + 2 * out
+            + projection * (in + 2) * out
+        macs: out_h * out_w * (kernel_h * kernel_w * (in + out) * out + projection * in * out)
+        macs {middle: 16}: in_h * in_w * in * middle
+            + out_h * out_w * ((kernel_h * kernel_w * middle + out) * middle + projection * in * out)
+    In a spec:
+        - residual: {out: 64, stride: 2}
     Raises:
         FieldspecError: Neither or both of `out_channels` and `body`; `stride` or `middle` beside a `body`.
     """
@@ -123,8 +139,18 @@ def dense(
 ) -> Chain:
     """Layers that each concatenate `growth` new channels to all that came before (DenseNet, Huang et al., 2017).
 
-    `middle` puts a 1x1 convolution to as many channels before each (DenseNet-BC: 4 * growth).
-    params of one layer in the default order, without `middle` = 2 * in + 9 * in * growth; out = in + layers * growth.
+    `middle` puts a 1x1 convolution to as many channels before each (DenseNet-BC: 4 * growth). In the formulas,
+    `read` is what all layers read together: layers * in + growth * layers * (layers - 1) / 2.
+
+    Formulas:
+        channels: in + layers * growth
+        field: field + layers * (kernel - 1) * jump
+        params: read * (2 + kernel_h * kernel_w * growth)
+        params {middle: 64}: read * (2 + middle) + layers * middle * (2 + kernel_h * kernel_w * growth)
+        macs: out_h * out_w * read * kernel_h * kernel_w * growth
+        macs {middle: 64}: out_h * out_w * (read * middle + layers * middle * kernel_h * kernel_w * growth)
+    In a spec:
+        - dense: {growth: 16, layers: 2}
     """
     children: list[tuple[str, Block]] = []
     for number in range(1, layers + 1):

@@ -49,8 +49,17 @@ def depthwise_separable(
     """A depthwise convolution, then a 1x1 that mixes channels, each with norm and activation (MobileNet, 2017).
 
     `pointwise_act` is `act` unless given.
-    params = in * kernel_h * kernel_w + 2 * in + in * out + 2 * out.
 
+    Formulas:
+        channels: out
+        size: (in_size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        field: field + dilation * (kernel - 1) * jump
+        jump: jump * stride
+        params: in * kernel_h * kernel_w + 2 * in + in * out + 2 * out
+        params {norm: none}: - in - out
+        macs: out_h * out_w * (in * kernel_h * kernel_w + in * out)
+    In a spec:
+        - depthwise_separable: {out: 64, stride: 2}
     Example:
         >>> from fieldspec.blocks import LayerGraph
         >>> block = depthwise_separable(32, out_channels=64)
@@ -116,9 +125,20 @@ def inverted_residual(
     expansion convolution where they are the same. `squeeze_ratio` puts a squeeze-excite behind the depthwise
     convolution. `dropout` ends the body. `shortcut`: `identity` where the shapes agree, else none;
     `projection` is a 1x1 convolution with norm; `auto` is either. `drop_path` does nothing where no shortcut is left.
-    params = in * expand + expand * kernel_h * kernel_w + expand * out + 2 * (2 * expand + out), with a
-    projection in * out + 2 * out more.
+    In the formulas, `projection` is 1 where there is one, else 0.
 
+    Formulas:
+        channels: out
+        size: (in_size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        field: field + dilation * (kernel - 1) * jump
+        jump: jump * stride
+        params: (in + kernel_h * kernel_w + out + 4) * expand + 2 * out + projection * (in + 2) * out
+        params {norm: none}: - 2 * expand - out - projection * out
+        params {squeeze_ratio: 0.25}: + (2 * expand + 1) * round(squeeze_ratio * expand) + expand
+        macs: in_h * in_w * in * expand + out_h * out_w * ((kernel_h * kernel_w + out) * expand + projection * in * out)
+        macs {squeeze_ratio: 0.25}: + 2 * expand * round(squeeze_ratio * expand)
+    In a spec:
+        - inverted_residual: {out: 32, expand: 160}
     Example:
         >>> from fieldspec.blocks import LayerGraph
         >>> block = inverted_residual(32, expand=160, out_channels=32)

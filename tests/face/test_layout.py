@@ -34,6 +34,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "architectures/spec": {"architectures/document", "architectures/expansion"},
     "architectures/network": {"architectures/document", "architectures/spec"},
     "architectures/readings": {"architectures/document", "architectures/spec", "architectures/network"},
+    "architectures/reference": {"architectures/document", "architectures/spec"},
     "architectures/contract": {"architectures/document", "architectures/spec", "architectures/network"},
     "training/recipe": set(),
     "training/data": {"training/recipe"},
@@ -242,7 +243,8 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     recipes = {f"fieldspec/training/recipes/{path.name}" for path in (ROOT / "training/recipes").glob("*")}
     weights = {f"fieldspec/architectures/weights/{path.name}" for path in (ROOT / "architectures/weights").glob("*")}
     assert recipes | weights <= names
-    assert catalogue | {"fieldspec/py.typed", "fieldspec/blocks/layers/base.py"} <= names
+    files = {"py.typed", "blocks/layers/base.py", "architectures/reference/grammar.md"}
+    assert catalogue | {f"fieldspec/{name}" for name in files} <= names
     assert not any(name.startswith(("blocks/", "analysis/", "architectures/", "training/")) for name in names)
     target = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True, capture_output=True)

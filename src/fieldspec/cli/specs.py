@@ -121,13 +121,21 @@ def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def schema() -> None:
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of the language instead.")] = False,
+) -> None:
     """The JSON Schema of a spec, for completion in an editor.
 
     \b
     fieldspec schema > fieldspec.schema.json
+    fieldspec schema --markdown > spec.md
     and, at the top of a spec:  # yaml-language-server: $schema=fieldspec.schema.json
     """
+    if markdown:
+        from fieldspec.architectures.reference.reference import markdown as reference
+
+        typer.echo(reference(), nl=False)
+        return
     from fieldspec.architectures.spec.schema import json_schema
 
     print_json(json_schema())

@@ -1,0 +1,61 @@
+"""What a block's docstring says of it: prose, formulas, and an example as a spec has it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+
+from fieldspec.blocks.registry import BlockType
+
+KEYS = ("channels", "size", "field", "jump", "params", "macs")
+_SECTION = re.compile(r"^([A-Z][a-z ]+):$", re.MULTILINE)
+_FORMULA = re.compile(r"(\w+)(?: \{(.+)\})?: (.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """One number of a block, in the spec's words; of what there are two, each axis has its own.
+
+    `in` are the input's channels, `in_size` its size, `in_h` and `in_w` both of them, `out_h` and `out_w` the output's;
+    `field` and `jump` are the input's.
+    """
+
+    key: str  # of KEYS
+    where: str  # settings under which it holds, as a flow mapping without its braces; empty for the usual case
+    text: str  # in Python's notation; a sign first: what is added to the usual case
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDoc:
+    """The docstring of a block, taken apart."""
+
+    prose: str
+    formulas: tuple[Formula, ...]
+    example: str  # a list of items in YAML; the last one is the block
+
+
+def block_doc(block: BlockType) -> BlockDoc:
+    """What the docstring of a block's function says.
+
+    Example:
+        >>> from fieldspec.blocks.registry import block_type
+        >>> block_doc(block_type("linear")).formulas[-1]
+        Formula(key='macs', where='', text='in * out', remark='')
+    """
+    prose, *rest = _SECTION.split(inspect.getdoc(block.function) or "")
+    sections = dict(zip(rest[::2], map(inspect.cleandoc, rest[1::2]), strict=True))
+    return BlockDoc(prose.strip(), _formulas(sections.get("Formulas", "")), sections.get("In a spec", ""))
+
+
+def _formulas(text: str) -> tuple[Formula, ...]:
+    """One a line; a line that is indented goes on with the one before."""
+    found = []
+    for line in re.sub(r"\n +", " ", text).splitlines():
+        match = _FORMULA.fullmatch(line)
+        if match is None or match[1] not in KEYS:
+            raise ValueError(f"no formula: {line!r}; needs one of {', '.join(KEYS)}, a colon and an expression")
+        expression, _, remark = match[3].partition("; ")
+        found.append(Formula(match[1], match[2] or "", expression, remark))
+    return tuple(found)

@@ -1,0 +1,91 @@
+"""The reference of the spec language as a Markdown page: its grammar, then every block."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from fieldspec.analysis.report.report import report_of
+from fieldspec.architectures.document.validation import ITEMS, flow, words_of
+from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
+from fieldspec.architectures.reference.pictures import picture
+from fieldspec.architectures.spec.spec import loads
+from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type
+
+INPUT = "[32, 16, 16]"  # of the examples
+
+
+def markdown() -> str:
+    """The grammar, and every registered block with its settings, formulas and structure."""
+    grammar = files("fieldspec.architectures.reference").joinpath("grammar.md").read_text(encoding="utf-8")
+    names = " ".join(f"[{name}](#{name})" for name in block_names())
+    return "\n".join([grammar, names, "", *map(_section, block_names())])
+
+
+def _section(name: str) -> str:
+    """One block; a shorthand refers to what it stands for."""
+    block = block_type(name)
+    assert block is not None
+    if block.stands_for is not None:
+        return "\n".join([f"### {name}", "", _shorthand(block), ""])
+    doc = block_doc(block)
+    parts = [f"### {name}", _in_words(doc.prose), _settings(block), _formulas(doc), _example(doc)]
+    return "\n\n".join([part for part in parts if part]) + "\n"
+
+
+def _shorthand(block: BlockType) -> str:
+    made = ", ".join(
+        f"`{word}: {flow(setting.default)}`" for word, setting in block.settings.items() if word in block.preset
+    )
+    fixed = " fixed" if block.fixed else " unless given"
+    return f"[{block.stands_for}](#{block.stands_for}) with {made}{fixed}."
+
+
+def _in_words(prose: str) -> str:
+    """A docstring in the spec's words; it marks code by one grave accent or by two."""
+    for word, python in WORDS.items():
+        prose = prose.replace(python, word)
+    return prose.replace("``", "`")
+
+
+def _settings(block: BlockType) -> str:
+    """A table of the settings in the spec's words."""
+    if not block.settings:
+        return "No settings."
+    rows = ["| setting | default | takes |", "|---|---|---|"]
+    return "\n".join(
+        [*rows, *[f"| `{word}` | {_default(one)} | {_takes(one)} |" for word, one in block.settings.items()]]
+    )
+
+
+def _default(setting: Setting) -> str:
+    if setting.default is REQUIRED:
+        return "required"
+    return "" if setting.default is None else f"`{flow(setting.default)}`"
+
+
+def _takes(setting: Setting) -> str:
+    return words_of(setting.annotation) if setting.holds == "value" else ITEMS[setting.holds].words
+
+
+def _formulas(doc: BlockDoc) -> str:
+    """A table of the formulas; what is not in it stays as it is or costs nothing."""
+    if not doc.formulas:
+        return ""
+    return "\n".join(["| number | formula |", "|---|---|", *map(_formula, doc.formulas)])
+
+
+def _formula(formula: Formula) -> str:
+    where = f" with `{formula.where}`" if formula.where else ""
+    remark = f", {formula.remark}" if formula.remark else ""
+    return f"| {formula.key}{where} | `{formula.text}`{remark} |"
+
+
+def _example(doc: BlockDoc) -> str:
+    """The items of the docstring, and the structure of the last of them."""
+    if not doc.example:
+        return ""
+    spec = loads(f"input: {INPUT}\nlayers:\n{doc.example}")
+    graph = spec.graph()
+    start = next(n for n, node in enumerate(graph.nodes) if f"{node.id}.".startswith(f"{spec.items[-1].id}."))
+    drawn = picture(spec.items[-1].block, report_of(graph), start)
+    return f"```yaml\n{doc.example}\n```\n\n```text\n{drawn}\n```"
