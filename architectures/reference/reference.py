@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from fieldspec.analysis.inference.engine import SRAM
 from fieldspec.analysis.report.report import report_of
 from fieldspec.architectures.document.validation import ITEMS, flow, words_of
 from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.pictures import picture
+from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL
 from fieldspec.architectures.spec.spec import loads
 from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type
 
@@ -17,6 +19,9 @@ INPUT = "[32, 16, 16]"  # of the examples
 def markdown() -> str:
     """The grammar, and every registered block with its settings, formulas and structure."""
     grammar = files("fieldspec.architectures.reference").joinpath("grammar.md").read_text(encoding="utf-8")
+    lists = {"measures": [name for name in TOP_LEVEL if name != "sram"], "sram": SRAM, "properties": PROPERTIES}
+    for place, words in lists.items():
+        grammar = grammar.replace(f"{{{place}}}", ", ".join(f"`{word}`" for word in words))
     names = " ".join(f"[{name}](#{name})" for name in block_names())
     return "\n".join([grammar, names, "", *map(_section, block_names())])
 
