@@ -6,7 +6,9 @@ from importlib.resources import files
 
 from fieldspec.analysis.inference.engine import SRAM
 from fieldspec.analysis.report.report import report_of
-from fieldspec.architectures.document.validation import ITEMS, flow, words_of
+from fieldspec.architectures.document.validation import words_of
+from fieldspec.architectures.document.values import flow
+from fieldspec.architectures.expansion.models import ITEMS
 from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.pictures import picture
 from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL

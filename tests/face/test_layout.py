@@ -34,7 +34,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "architectures/spec": {"architectures/document", "architectures/expansion"},
     "architectures/network": {"architectures/document", "architectures/spec"},
     "architectures/readings": {"architectures/document", "architectures/spec", "architectures/network"},
-    "architectures/reference": {"architectures/document", "architectures/spec"},
+    "architectures/reference": {"architectures/document", "architectures/expansion", "architectures/spec"},
     "architectures/contract": {"architectures/document", "architectures/spec", "architectures/network"},
     "training/recipe": set(),
     "training/data": {"training/recipe"},
