@@ -92,7 +92,7 @@ def _example(doc: BlockDoc) -> str:
     if not doc.example:
         return ""
     spec = loads(f"input: {INPUT}\nlayers:\n{doc.example}")
-    graph = spec.graph()
+    graph = spec.graph
     start = next(n for n, node in enumerate(graph.nodes) if f"{node.id}.".startswith(f"{spec.items[-1].id}."))
     drawn = picture(spec.items[-1].block, report_of(graph), start)
     return f"```yaml\n{doc.example}\n```\n\n```text\n{drawn}\n```"

@@ -108,7 +108,7 @@ def both(doc: BlockDoc, settings: dict[str, Any], key: str, text: str) -> tuple[
     *before, last = items
     (name,) = last.keys() - set(registry.ITEM_KEYS)
     spec = load({"input": [32, 32, 32], "layers": [*before, {**last, name: {**last[name], **settings}}]})
-    item, report = spec.items[-1], report_of(spec.graph())
+    item, report = spec.items[-1], report_of(spec.graph)
     layers = [layer for layer in report.layers if f"{layer.id}.".startswith(f"{item.id}.")]
     given, made = report.layers[layers[0].inputs[0]], report.output
     names: dict[str, Any] = {**settings, **item.settings, "gcd": gcd, "in_": given.shape[0]}
