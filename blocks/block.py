@@ -85,9 +85,10 @@ class Parallel(Block):
 
 def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
     """Each part is a module under its name, of which there is one."""
-    names = [name for name, _ in parts]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    names = dict(parts)
+    if len(names) < len(parts):
+        given = [name for name, _ in parts]
+        twice = next(name for name in given if given.count(name) > 1)
         raise FieldspecError(f"two parts of a block are called {twice!r}; give another name")
     for name in names:
         if not name or "." in name:

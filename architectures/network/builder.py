@@ -11,6 +11,7 @@ from timm.models import build_model_with_cfg
 from torch import nn
 
 from fieldspec.architectures.network.feature_levels import feature_levels
+from fieldspec.architectures.network.features import SpecFeatures
 from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
 from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
@@ -20,6 +21,12 @@ __all__ = ["build", "create", "default_cfg"]
 
 CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}  # of the training set, in 0..1 units
 
+REFUSED = {  # timm's keywords that would make another network than the spec says
+    "drop_block_rate": "no block of fieldspec has DropBlock; drop it",
+    "drop_path_rate": "a spec says which blocks are dropped how often; set drop_path there",
+    "output_stride": "a spec says where the map is strided and where dilated; put dilation in place of stride there",
+}
+
 
 def build(
     spec: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any],
@@ -28,6 +35,7 @@ def build(
     in_chans: int | None = None,
     global_pool: str | None = None,
     drop_rate: float | None = None,
+    img_size: int | tuple[int, int] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> SpecNet:
@@ -39,7 +47,8 @@ def build(
         190148
     """
     spec = load(spec)
-    settings = {"num_classes": num_classes, "in_chans": in_chans, "global_pool": global_pool, "drop_rate": drop_rate}
+    settings: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_chans, "global_pool": global_pool}
+    settings |= {"drop_rate": drop_rate, "img_size": img_size}
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     net = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec), device=device, dtype=dtype, **given)
     assert isinstance(net, SpecNet)  # only `features_only` gives something else
@@ -55,13 +64,16 @@ def create(
     **kwargs: Any,
 ) -> nn.Module:
     """What stands behind `timm.create_model`: `variant` is the registered name, `kwargs` are timm's and SpecNet's."""
+    for keyword, reason in REFUSED.items():
+        if keyword in kwargs:
+            raise TypeError(f"{keyword}: {reason}")
     spec = load(spec)
     levels = tuple(range(len(feature_levels(spec)))) if kwargs.get("features_only") else ()
     return build_model_with_cfg(
         SpecNet,
         variant,
         pretrained,
-        feature_cfg={"out_indices": levels, "feature_cls": "getter"},
+        feature_cfg={"out_indices": levels, "feature_cls": SpecFeatures},
         pretrained_filter_fn=checkpoint_filter_fn,
         spec=spec,
         **kwargs,

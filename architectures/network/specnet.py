@@ -34,11 +34,12 @@ class SpecNet(nn.Module):
         global_pool: Any pooling of timm's SelectAdaptivePool2d; with `''` the map stays, and a classifier then
             gives a map of logits. The spec's unless given; `''` without a head, `avg` where one is added.
         drop_rate: Dropout before the classifier. The spec's unless given.
+        img_size: Height and width of the input, or one number for both. The spec's unless given.
         device: Where the weights are made; `meta` makes none.
         dtype: Type of the weights.
 
     Raises:
-        FieldspecError: The spec is invalid, also for `in_chans`; an item's name is one of torch's own.
+        FieldspecError: The spec is invalid, also for `in_chans` or `img_size`; an item's name is one of torch's own.
     """
 
     def __init__(
@@ -49,13 +50,16 @@ class SpecNet(nn.Module):
         in_chans: int | None = None,
         global_pool: str | None = None,
         drop_rate: float | None = None,
+        img_size: int | tuple[int, int] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         spec = load(spec)
-        if in_chans is not None and in_chans != spec.input[0]:
-            spec = load({**spec.to_dict(), "input": [in_chans, *spec.input[1:]]})
+        size = (img_size, img_size) if isinstance(img_size, int) else img_size
+        input_shape = (in_chans or spec.input[0], *(size or spec.input[1:]))
+        if input_shape != spec.input:
+            spec = load({**spec.to_dict(), "input": list(input_shape)})
         self.spec: ArchitectureSpec = spec
         self.feature_info = feature_levels(spec)
         modules = {level["module"] for level in self.feature_info}

@@ -18,6 +18,7 @@ from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
 from fieldspec.architectures.spec.trunk import HeadSpec, Item
+from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 
@@ -140,7 +141,8 @@ def _nothing_there(source: str) -> str:
 
 
 def _spec(source: Source) -> ArchitectureSpec:
-    assembled, problems = assemble(source.data)
+    with collector_paused():
+        assembled, problems = assemble(source.data)
     if assembled is None:
         raise SpecError(map(source.place, problems))
     it = assembled

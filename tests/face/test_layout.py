@@ -69,6 +69,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "architectures/contract",
     "architectures/network/builder.py",
     "architectures/network/checkpoint.py",
+    "architectures/network/features.py",
     "architectures/network/head.py",
     "architectures/network/specnet.py",
     "architectures/network/timm_models.py",

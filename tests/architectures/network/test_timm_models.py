@@ -15,10 +15,12 @@ from timm.models import get_pretrained_cfg, is_model_pretrained, load_checkpoint
 
 import fieldspec.timm_models
 from fieldspec.architectures.network import timm_models
+from fieldspec.architectures.network.builder import build
 from fieldspec.architectures.network.pretrained import weights_of
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
+from fieldspec.blocks.errors import FieldspecError
 
 SPEC: dict[str, Any] = {
     "input": [3, 64, 64],
@@ -93,6 +95,41 @@ def test_feature_classes(kind: str) -> None:
     torch.manual_seed(0)
     net: Any = timm.create_model("c1c2c3c40", features_only=True, feature_cls=kind, out_indices=(0, 2)).eval()
     assert [tuple(level.shape[1:]) for level in net(torch.randn(1, 3, 32, 32))] == [(32, 32, 32), (64, 8, 8)]
+
+
+@every_name
+@pytest.mark.parametrize("kind", [None, "hook"])
+def test_features_only_grad_checkpointing_backward(name: str, kind: str | None) -> None:
+    """timm's own assertion of this name: a checkpointed extractor trains, here with the gradients of a plain one."""
+    gradients = []
+    for enable in (False, True):
+        torch.manual_seed(0)
+        settings: Any = {"feature_cls": kind} if kind else {}
+        net: Any = timm.create_model(name, features_only=True, **settings).train()
+        net.set_grad_checkpointing(enable)
+        x = torch.randn(2, *load(name).input, requires_grad=True)
+        torch.manual_seed(1)  # the same dropout
+        sum(level.float().square().mean() for level in net(x)).backward()
+        assert all(parameter.grad is not None for parameter in net.parameters())
+        gradients.append([x.grad, *(parameter.grad for parameter in net.parameters())])
+    torch.testing.assert_close(*gradients)
+
+
+def test_img_size() -> None:
+    """timm's keyword for another input size: the spec, the map and the configuration of the head follow."""
+    net: Any = timm.create_model("c1c2c3c40", img_size=48, in_chans=1)
+    assert net.spec.input == (1, 48, 48)
+    assert build("c1c2c3c40", img_size=(64, 48)).spec.input == (3, 64, 48)
+    with pytest.raises(FieldspecError, match="needs at least"):
+        build("c1c2c3c40", img_size=4)
+
+
+@pytest.mark.parametrize("keyword", ["output_stride", "drop_path_rate", "drop_block_rate"])
+def test_refused_keywords(keyword: str) -> None:
+    """What would make another network than the spec says is refused with the reason, and not only as unknown."""
+    settings: Any = {keyword: 8}
+    with pytest.raises(TypeError, match=f"{keyword}: (a spec says|no block of fieldspec)"):
+        timm.create_model("c1c2c3c40", **settings)
 
 
 def test_keywords() -> None:
