@@ -10,12 +10,13 @@ from fieldspec.analysis.fields.channel_fields import (
     Status,
     at_best_a_bound,
     channels_of,
+    each,
     gathered,
     together,
     unlike,
 )
 from fieldspec.analysis.fields.transfer import read_through, seeing_all
-from fieldspec.analysis.fields.windows import Number, alone, in_step, listed, union
+from fieldspec.analysis.fields.windows import NOTHING, AxisField, Number, alone, in_step, listed, union
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Concat, MatMul, Opaque
@@ -24,28 +25,14 @@ from fieldspec.blocks.layers import Concat, MatMul, Opaque
 def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """The union of the operands' windows; those without a place add only that the whole input is seen."""
     operands = [fields[i] for i in node.inputs]
-    moving = [sum([axis.advance > 0 for axis in field.axes]) for field in operands]
     if type(node.layer) is Opaque or any(field.lost for field in operands):
         return LOST
     if type(node.layer) is MatMul:
         operands = [_operand(node, node.layer, field, at) for at, field in enumerate(operands)]
     size = node.shape[1:]
-    spread = None
-    placed: list[tuple[int, Field]] = []
-    for i, field, axes in zip(node.inputs, operands, moving, strict=True):
-        if not field.has_position:
-            continue
-        if 0 < axes < max(moving):  # one unit of an axis has been spread already
-            spread = spread or graph.nodes[i].id
-            continue
-        units = graph.nodes[i].shape[1:] or (1,) * len(size)  # a vector has one unit
-        if units != size and not isinstance(node.layer, MatMul) and field.status != "unknown":
-            spread = spread or graph.nodes[i].id  # one unit for every place
-            continue
-        placed.append((i, field))
+    operands, spread = _spread(node, graph, operands)
+    placed = [(i, field) for i, field in zip(node.inputs, operands, strict=True) if field.has_position]
     since = next((field.global_since for field in operands if field.global_since), None) or spread
-    if not placed and spread:
-        return Field((), "unknown", since, has_position=False)  # a row and a column: a map of neither's units
     if not placed:
         return _without_positions(operands)._replace(global_since=since)
     first = placed[0][1]
@@ -67,6 +54,60 @@ def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     else:
         field = _on_each_other(node, graph, placed)
     return field if since == field.global_since or since is None else seeing_all(field, since)
+
+
+def _spread(node: Node, graph: LayerGraph, operands: list[Field]) -> tuple[list[Field], str | None]:
+    """The operands as the units of the merge read them, and the first that is spread along some axis.
+
+    What is spread along an axis is the same at every unit of it: it keeps its windows along the others, and has no
+    place at all where it is spread along every one.
+    """
+    if all(_is_plain(node, graph.nodes[i], field) for i, field in zip(node.inputs, operands, strict=True)):
+        return operands, None
+    size = node.shape[1:] or (1,) * max(len(field.axes) for field in operands)  # a vector has one unit
+    held = [
+        _axes_held(node, graph.nodes[i].shape[1:], size, field) for i, field in zip(node.inputs, operands, strict=True)
+    ]
+    models = [
+        next((field.axes[axis] for field, has in zip(operands, held, strict=True) if has[axis] and field.axes), None)
+        for axis in range(len(size))
+    ]
+    made, spread = [], None
+    for i, field, has in zip(node.inputs, operands, held, strict=True):
+        lacks = [model is not None and not own for own, model in zip(has, models, strict=True)]
+        if field.has_position and field.axes and any(lacks):
+            spread = spread or graph.nodes[i].id
+            field = _unplaced(field, lacks, models) if any(has) else field._replace(has_position=False)
+        made.append(field)
+    return made, spread
+
+
+def _is_plain(node: Node, operand: Node, field: Field) -> bool:
+    """Whether an operand has a unit for each of the merge's, told quickly: nearly all have."""
+    return field.has_position and operand.shape[1:] == node.shape[1:] and 0 not in [axis[1] for axis in field.axes]
+
+
+def _axes_held(node: Node, units: tuple[int, ...], size: tuple[int, ...], field: Field) -> list[bool]:
+    """Along which axes an operand has a unit for each of the merge's."""
+    if not field.has_position:
+        return [False] * len(size)
+    if not field.axes:
+        return [True] * len(size)
+    units = size if type(node.layer) is MatMul else units or (1,) * len(size)
+    return [own == of and axis.advance > 0 for own, of, axis in zip(units, size, field.axes, strict=True)]
+
+
+def _unplaced(field: Field, lacks: list[bool], models: list[AxisField | None]) -> Field:
+    """The same windows, but none along some axes, in step with the windows that others have there."""
+
+    def without(kind: Field) -> Field:
+        axes = [
+            AxisField(model.period, model.advance, (NOTHING,) * model.period) if lack and model else axis
+            for axis, lack, model in zip(kind.axes, lacks, models, strict=True)
+        ]
+        return kind._replace(axes=tuple(axes))
+
+    return each(field, without)
 
 
 def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:

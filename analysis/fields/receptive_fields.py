@@ -40,6 +40,7 @@ from fieldspec.blocks.layers import (
     SelectChannels,
     Shape,
     SpaceToDepth,
+    Unflatten,
     Unfold,
 )
 
@@ -98,7 +99,7 @@ def _source(node: Node, image: Shape) -> Field:
 
 PASSED_THROUGH = frozenset((Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise))  # units see what they saw
 APART = frozenset((SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
-SPREADING = frozenset((Resize, AdaptivePool, Expand))  # layers that may make a map of one unit
+SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may make a map of one unit
 ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
 EACH = AxisMap(1, 1, (range(1),))
 
@@ -137,6 +138,8 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
         return LOST
     if layer.is_global:
         return seeing_all(field, node.id)
+    if type(layer) in SPREADING and max(shape[1:], default=1) == 1 < max(node.shape[1:], default=1):
+        return seeing_all(field, node.id)._replace(has_position=False)  # one unit spread over the map
     if not field.has_position:
         return field
     if field.status == "unknown":
@@ -144,17 +147,27 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     if layer.covers((shape,)):
         axes = tuple([over(axis, units) for axis, units in zip(field.axes, shape[1:], strict=True)])
         return seeing_all(field, node.id)._replace(axes=axes, has_position=False)
-    if type(layer) in SPREADING and max(shape[1:], default=1) == 1 < max(node.shape[1:], default=1):
-        return seeing_all(field, node.id)._replace(has_position=False)  # one unit spread over the map
     maps = layer.axes((shape,), node.shape)
     if type(layer) in SPREADING and 1 in shape[1:]:
         maps = _spread(shape, node.shape, maps)
     read = field if maps is None else read_through(field, maps)
     if type(layer) is Mix and layer.reduced and read.axes:
-        units = [shape[1 + axis] if axis in layer.reduced else 1 for axis in range(len(read.axes))]
-        axes = tuple([over(axis, count) if count > 1 else axis for axis, count in zip(read.axes, units, strict=True)])
+        axes = tuple(
+            [
+                _reduced(axis, before, after) if at in layer.reduced else axis
+                for at, (axis, before, after) in enumerate(zip(read.axes, shape[1:], node.shape[1:], strict=True))
+            ]
+        )
         return seeing_all(read, node.id)._replace(axes=axes)
     return read
+
+
+def _reduced(axis: AxisField, units: int, made: int) -> AxisField:
+    """The field of what a whole axis of `units` is made into: one unit, or several that all read it."""
+    if units == 1:
+        return axis
+    whole_axis = over(axis, units)
+    return whole_axis if made == 1 else AxisField(1, 0, whole_axis.windows[:1])
 
 
 def _spread(shape: Shape, made: Shape, maps: tuple[AxisMap, ...] | None) -> tuple[AxisMap, ...]:

@@ -221,6 +221,32 @@ class Recorder:
         shape = tuple([size_of(dim) for dim in value.layout[1:]])
         return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), of_map(shape))
 
+    def placed_like(self, value: Value, like: Layout) -> Value:
+        """The same tensor, features as units of a map where another has places: what token mixing ends with.
+
+        Raises:
+            LayoutError: As `unflattened`, or the other's places are not whole axes in their order.
+        """
+        dims = [at for at, dim in enumerate(like) if places_in([dim]) and channels_in([value.layout[at]])]
+        if not dims or places_in(value.layout):
+            return value
+        places = [factor for at in dims for factor in like[at]]
+        axes = [factor.axis for factor in places]
+        whole_axes = min(axes) > CHANNEL and all(f.step == 1 for f in places) and axes == sorted(set(axes))
+        if not whole_axes or any(size_of(value.layout[at]) != size_of(like[at]) for at in dims):
+            raise LayoutError("features that meet places other than whole axes")
+        if self._is_of_units(value.node):
+            raise LayoutError("features of single units that become a map again")
+        value = self.filled(value, range(len(value.layout)))
+        others = channels_in([dim for at, dim in enumerate(value.layout) if at not in dims])
+        index = ChannelIndex([*others, *channels_in([value.layout[at] for at in dims])])
+        sizes = {factor.axis: factor.size for factor in places}
+        shape = (size_of(others), *[sizes.get(axis, 1) for axis in range(1, 1 + self.axes)])
+        node = self.add("unflatten", Unflatten(shape), [self.ordered(value, index).node], shape)
+        layout = [() if at in dims else dim for at, dim in enumerate(value.layout)]
+        placed = [like[at] if at in dims else dim for at, dim in enumerate(numbered(tuple(layout)))]
+        return Value(node, tuple(placed))
+
     def _is_of_units(self, node: int) -> bool:
         """Whether something flattened gets there without being mixed."""
         found, at = {node}, [node]
@@ -238,11 +264,14 @@ class Recorder:
         """The same tensor with memory for everything that is repeated in it."""
         if not any(factor.axis == FREE for dim in value.layout for factor in dim):
             return value
+        everywhere = range(len(value.layout))
         if len(value.layout) == 2 + self.axes:
             if places_in(value.layout):
                 return self.filled(value, range(2))  # a row repeated along the columns: who reads it spreads it
+            if channels_in(value.layout[2:]):  # features behind what repeats them: the steps of a decoder
+                return self.unflattened(self.filled(value, everywhere))
             value = self.spread(value)
-        return self.filled(value, range(len(value.layout)))
+        return self.filled(value, everywhere)
 
     def spread(self, value: Value) -> Value:
         """One unit repeated along the axes made a map of its own."""

@@ -83,11 +83,17 @@ def _alike(op: Op, values: list[Value]) -> list[Value]:
     return [op.record.settled(value) if is_apart(value) else value for value in values]
 
 
+def _placed(op: Op, values: list[Value]) -> list[Value]:
+    """The same values; features that meet the places of another become units of a map."""
+    like = max(values, key=lambda value: len(places_in(value.layout)))
+    return [op.record.placed_like(value, like.layout) for value in values]
+
+
 def _of_several(op: Op, values: list[Value]) -> Value:
     """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
     count = len(op.sizes)
     values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]
-    values = [op.record.filled(value, _half_repeated(value)) for value in _alike(op, values)]
+    values = [op.record.filled(value, _half_repeated(value)) for value in _placed(op, _alike(op, values))]
     dims: list[Dim] = []
     for at, size in enumerate(op.sizes):
         pieces = [value.layout[at] for value in values if value.layout[at]]

@@ -94,13 +94,31 @@ def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *,
         value = op.record.flattened(value)
         node = op.add(Linear(inputs, features, bias), [value], (features,))
         return Value(node, (*[()] * dim, whole(CHANNEL, features), *[()] * (len(op.sizes) - dim - 1)))
+    reduced = tuple(sorted({f.axis - 1 for f in spatial}))
+    if value.layout[dim] == spatial and (features == inputs or len(reduced) == 1):
+        return _between_places(op, value, dim, features, reduced)
     layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, features)))
-    reduced = tuple(sorted(f.axis - 1 for f in spatial))
     channels = prod([f.size for f in channels_in(layout)])
     made = (channels, *[1 if axis in reduced else size for axis, size in enumerate(shape[1:])])
     products = prod([size_of(pieces) for at, pieces in enumerate(value.layout) if at != dim]) * features * inputs
     layer = Mix("linear", made, reduced=reduced, mixes=True, partly=bool(others), products=products)
     return Value(op.add(layer, [value], made), layout)
+
+
+def _between_places(op: Op, value: Value, dim: int, features: int, axes: tuple[int, ...]) -> Value:
+    """Token mixing: the units of whole axes as units again, each made of all of them.
+
+    As many as before keep their places, as in ``x + linear(x)``; of another number none has a place.
+    """
+    channels, *sizes = op.record.shape(value)
+    products = prod([size_of(pieces) for pieces in value.layout]) * features
+    if features == size_of(value.layout[dim]):
+        layer = Mix("linear", (channels, *sizes), reads="whole", mixes=False, products=products)
+        return op.record.same(op.name, layer, value)
+    (axis,) = axes
+    sizes[axis] = features
+    layer = Mix("linear", (channels, *sizes), reduced=axes, mixes=False, products=products)
+    return Value(op.add(layer, [value], (channels, *sizes)), with_dim(value.layout, dim, whole(1 + axis, features)))
 
 
 def check_whole(op: Op, value: Value, spatial: Dim) -> None:

@@ -25,12 +25,19 @@ def recurrent(op: Op) -> Result:
     count = op.sizes[0] * op.sizes[1]
     value = linear(op, value, 2, first, bias=op.arg("bias"))
     op.record.graph.nodes[value.node].temporary = True  # within torch's operation
-    layout = numbered(with_dim(value.layout, 2, whole(CHANNEL, output)))
-    shape = op.record.made(layout, op.record.shape(value))
     steps = along(value.layout[int(op.arg("batch_first"))], spatial=True)
     rest = products(count, [weight.shape for weight in weights]) - count * inputs * first
     beside = sum(state.numel() for state in op.out[1])
-    layer = Mix(op.name, shape, reads=reads_of(op, value, steps), products=rest, beside=beside)
+    features = along(value.layout[2], spatial=True)  # of an input whose steps are its channels
+    if features:
+        ((axis, *_),) = features
+        layout = with_dim(value.layout, 2, whole(axis, output))
+        shape = tuple([output if at == axis else size for at, size in enumerate(op.record.shape(value))])
+        layer = Mix(op.name, shape, reduced=(axis - 1,), products=rest, beside=beside)
+    else:
+        layout = numbered(with_dim(value.layout, 2, whole(CHANNEL, output)))
+        shape = op.record.made(layout, op.record.shape(value))
+        layer = Mix(op.name, shape, reads=reads_of(op, value, steps), products=rest, beside=beside)
     made = Value(op.add(layer, [value], shape), layout)
     return [made, *[_last(op, made, state) for state in op.out[1]]]
 
@@ -41,6 +48,7 @@ def _last(op: Op, value: Value, state: Tensor) -> Value:
     check_whole(op, value, steps)
     batch = value.layout[1 - op.arg("batch_first")]
     layout = numbered((whole(CHANNEL, state.shape[0]), batch, whole(CHANNEL, state.shape[2])))
+    steps += along(value.layout[2], spatial=True)
     axes = tuple(sorted(factor.axis - 1 for factor in steps))
     sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
     shape = (size_of(channels_in(layout)), *sizes)

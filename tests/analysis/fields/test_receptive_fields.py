@@ -26,6 +26,7 @@ from fieldspec.blocks import (
     squeeze_excite,
 )
 from fieldspec.blocks import layers as L  # noqa: N812  # many of them
+from fieldspec.blocks.graph import Node
 from fieldspec.blocks.settings import pair, sides
 
 
@@ -399,13 +400,30 @@ def test_a_row_spread_over_the_map_adds_only_that_all_is_seen() -> None:
     assert (square(field), field.status, field.global_since) == ((3, 1, -1), "whole_input", "parallel1.strip")
 
 
-def test_a_row_and_a_column_alone_make_no_known_map() -> None:
-    """Added, they are a map whose units read a whole row and a whole column, for which there is no number."""
-    row, column = L.Pool("avg", (64, 1), (64, 1)), L.Pool("avg", (1, 64), (1, 64))
+def test_a_row_and_a_column_make_a_map_of_both() -> None:
+    """Added, they are a map: along each axis a unit keeps the window of the operand that has units there."""
+    row = chain(L.Pool("avg", (64, 1), (64, 1)), conv((1, 5), padding=((0, 0), (2, 2))))
+    column = chain(L.Pool("avg", (1, 64), (1, 64)), conv((7, 1), padding=((3, 3), (0, 0))))
     field = field_of(parallel_add(row=row, column=column))
-    assert (field.axes, field.status, field.global_since) == ((), "unknown", "parallel1.row")
+    assert (field.size, field.jump, field.start) == ((7, 5), (1, 1), (-3, -2))
+    assert (field.status, field.has_position) == ("whole_input", True)
     coordinate_attention = field_of(conv(3), gate(parallel_add(row=row, column=column)))
-    assert (square(coordinate_attention), coordinate_attention.status) == ((3, 1, -1), "whole_input")
+    assert (coordinate_attention.size, coordinate_attention.status) == ((9, 7), "whole_input")
+
+
+def test_a_strip_keeps_its_windows_along_the_other_axis() -> None:
+    """Behind a 3x3, a mean over each column, a 1x5 of it, and the sum with the map: 3 rows, 3 + 4 columns."""
+    strip = chain(L.Pool("avg", (64, 1), (64, 1)), conv((1, 5), padding=((0, 0), (2, 2))))
+    field = field_of(conv(3), parallel_add(local=IDENTITY, strip=strip), conv(3))
+    assert (field.size, field.start, field.status) == ((5, 9), (-2, -4), "whole_input")
+
+
+def test_one_unit_that_is_spread_over_a_map_is_seen_by_all() -> None:
+    """A latent of one pixel as a map of 8x8: no unit has a place of its own."""
+    graph = LayerGraph([Node("input", L.Input((16, 1, 1)), (), (16, 1, 1))])
+    graph.output = graph.place(chain(L.Unflatten((1, 4, 4)), conv(3)), "", 0)
+    *_, field = receptive_field(graph)
+    assert (field.status, field.has_position, field.size) == ("whole_input", False, (1, 1))
 
 
 def test_what_has_no_place_cannot_make_a_field_a_bound() -> None:
