@@ -19,7 +19,7 @@ import torch
 import torchlens
 
 import fieldspec as fs
-from fieldspec.analysis.report.tables import by
+from fieldspec.blocks.formatting import side_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from micro_networks import MICRO, Micro
@@ -31,7 +31,7 @@ def of_torchlens(case: Micro) -> tuple[str, str]:
         warnings.simplefilter("ignore")
         try:
             field = torchlens.trace(case.net.eval(), torch.rand(1, *case.input)).layers[-1].receptive_field
-            return field.status.value, by(field.size)
+            return field.status.value, side_text(field.size)
         except Exception as error:  # its refusal is the finding
             return "refused", f"{type(error).__name__}"
 
@@ -54,7 +54,7 @@ def main() -> None:
         if name == "two_outputs":
             continue  # which of them TorchLens is asked for would be our choice
         seen = fs.analyze(case.net, input_size=case.input)[""]
-        exact = by(seen.receptive_field)
+        exact = side_text(seen.receptive_field)
         ours: Any = "exact" if seen.is_proven and seen.receptive_field[0] == case.size else "WRONG"
         status, size = of_torchlens(case)
         theirs = verdict(case, status, size, exact)

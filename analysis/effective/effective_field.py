@@ -13,9 +13,11 @@ from fieldspec.analysis.effective.path_shares import jointly, product, projectio
 from fieldspec.analysis.fields.receptive_fields import Status
 from fieldspec.analysis.fields.windows import AxisField
 from fieldspec.analysis.report.dependencies import backwards, units_of
+from fieldspec.analysis.report.formatting import markdown_list
+from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.analysis.report.tables import SCHEMA, by, portable
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text
 from fieldspec.blocks.layers import DepthToSpace, SelectChannels
 
 
@@ -89,19 +91,18 @@ class EffectiveField(Masses):
     def to_text(self, *, mass: float = MASS) -> str:
         """A few lines for a terminal."""
         size = [last - first + 1 for first, last in self.window]
-        held = by(self.side(mass))
+        held = side_text(self.side(mass))
         lines = [
             f"{self.name}: effective receptive field at {self.layer.id} ({self.status}), paths counted",
-            f"  window {by(size)} in theory; {held} hold {100 * mass:g} % of the paths along each axis",
-            f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {by(self.unit)}",
+            f"  window {side_text(size)} in theory; {held} hold {100 * mass:g} % of the paths along each axis",
+            f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {side_text(self.unit)}",
             f"  {_count(self.paths)} paths; {'rows and columns are independent' if self.separable else MET}",
         ]
         return "\n".join([*lines, ""])
 
     def to_markdown(self, *, mass: float = MASS) -> str:
         """The same as a list."""
-        title, *lines = self.to_text(mass=mass).splitlines()
-        return "\n".join([f"**{title}**", "", *[f"- {line.strip()}" for line in lines], ""])
+        return markdown_list(self.to_text(mass=mass))
 
 
 MET = "rows and columns are not independent, because branches with other windows meet"
@@ -138,7 +139,7 @@ def effective_receptive_field(
     if len(unit) != len(at.field.axes):
         raise FieldspecError(f"unit: needs {len(at.field.axes)} numbers, one an axis, gets {len(unit)}")
     if any(axis.unit(index).size == 0 for axis, index in zip(at.field.axes, unit, strict=True)):
-        raise FieldspecError(f"{at.id}: unit {by(unit)} reads no pixel")
+        raise FieldspecError(f"{at.id}: unit {side_text(unit)} reads no pixel")
     try:
         spread = count_paths(report, report.index(at), unit)
         axes = [Mass(cells.first[0], tuple(cells.counts)) for cells in spread.parts]

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from fieldspec.analysis.effective.distributions import MASS, Mass, Masses, rounded
 from fieldspec.analysis.modules.undisturbed import undisturbed
-from fieldspec.analysis.report.tables import SCHEMA, by, portable
+from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text, size_text, sizes_text
 from fieldspec.blocks.suggestions import did_you_mean
 
 Inputs = Tensor | Iterable[Any] | str | os.PathLike[str]
@@ -58,11 +59,11 @@ class MeasuredField(Masses):
 
     def to_text(self, *, mass: float = MASS) -> str:
         """A few lines for a terminal."""
-        size = by(tuple(self.values.shape))
+        size = side_text(tuple(self.values.shape))
         lines = [
             f"effective receptive field at {self.layer or 'the output'}, measured on {self.images} images of {size}",
-            f"  {by(self.side(mass))} pixels hold {100 * mass:g} % of the gradient along each axis",
-            f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {by(self.unit)}",
+            f"  {side_text(self.side(mass))} pixels hold {100 * mass:g} % of the gradient along each axis",
+            f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {side_text(self.unit)}",
         ]
         return "\n".join([*lines, ""])
 
@@ -109,14 +110,16 @@ def measured_effective_receptive_field(
     for batch in _batches(islice(_images(module, inputs), images), batch_size):
         gradient, unit = _gradient(module, layer, batch.to(weight), unit)
         if total is not None and total.shape != gradient.shape:
-            sizes = " and ".join(_cross(one.shape) for one in (total, gradient))
+            sizes = sizes_text(one.shape for one in (total, gradient))
             raise FieldspecError(f"images must be of one size, gets {sizes}")
         total = gradient if total is None else total + gradient
         count += len(batch)
     if total is None or unit is None:
         raise FieldspecError("no images")
     if not total.any():
-        raise FieldspecError(f"{layer or 'the output'}: unit {_cross(unit)} has no gradient on any of {count} images")
+        raise FieldspecError(
+            f"{layer or 'the output'}: unit {size_text(unit)} has no gradient on any of {count} images"
+        )
     return MeasuredField(layer, tuple(unit), count, total / count)
 
 
@@ -135,11 +138,11 @@ def _gradient(
         module(x)
         output = found[-1] if found else None
         if not isinstance(output, Tensor) or output.dim() != batch.dim():
-            got = _cross(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            got = size_text(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise FieldspecError(f"{layer or 'the output'}: is no map but {got}; name a submodule whose output is one")
         unit = tuple(size // 2 for size in output.shape[2:]) if unit is None else tuple(unit)
         if len(unit) != output.dim() - 2 or not all(0 <= u < n for u, n in zip(unit, output.shape[2:], strict=False)):
-            raise FieldspecError(f"unit: {_cross(unit)} is not on the map {_cross(output.shape[2:])}")
+            raise FieldspecError(f"unit: {size_text(unit)} is not on the map {size_text(output.shape[2:])}")
         index: tuple[Any, ...] = (..., *unit)
         value = output[index].sum()
         (gradient,) = torch.autograd.grad(value, x, allow_unused=True) if value.requires_grad else (None,)
@@ -167,10 +170,5 @@ def _batches(images: Iterator[Tensor], batch_size: int) -> Iterator[Tensor]:
     while batch := list(islice(images, batch_size)):
         sizes = sorted({tuple(image.shape) for image in batch})
         if len(sizes) > 1:
-            raise FieldspecError(f"images must be of one size, gets {_cross(sizes[0])} and {_cross(sizes[1])}")
+            raise FieldspecError(f"images must be of one size, gets {sizes_text(sizes[:2])}")
         yield torch.stack(batch)
-
-
-def _cross(numbers: Iterable[int]) -> str:
-    """`3x16x16`."""
-    return "x".join(map(str, numbers))

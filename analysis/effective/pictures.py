@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fieldspec.analysis.effective.distributions import MASS, Mass
 from fieldspec.analysis.effective.effective_field import EffectiveField
-from fieldspec.analysis.report.tables import by
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,9 @@ def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, mas
     panels: list[tuple[str, Seen]] = [("paths counted", prior)]
     if measured is not None:
         if measured.unit != prior.unit:
-            raise FieldspecError(f"the prior is of unit {by(prior.unit)}, the measured field of {by(measured.unit)}")
+            raise FieldspecError(
+                f"the prior is of unit {side_text(prior.unit)}, the measured field of {side_text(measured.unit)}"
+            )
         panels.append((f"gradient on {measured.images} images", measured))
     frame = _frame(prior, measured)
     pixels = [last - first + 1 for first, last in frame]

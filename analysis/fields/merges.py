@@ -16,8 +16,9 @@ from fieldspec.analysis.fields.channel_fields import (
     unlike,
 )
 from fieldspec.analysis.fields.transfer import read_through, seeing_all
-from fieldspec.analysis.fields.windows import NOTHING, AxisField, Number, alone, in_step, listed, union
+from fieldspec.analysis.fields.windows import NOTHING, AxisField, alone, in_step, listed, union
 from fieldspec.blocks.errors import MergeError
+from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Concat, MatMul, Opaque
 
@@ -159,8 +160,8 @@ def _enumerated(fields: list[Field], size: tuple[int, ...], since: str | None) -
 def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], other: tuple[int, Field]) -> MergeError:
     (one, one_field), (two, two_field) = first, other
     return MergeError(
-        f"{graph.nodes[one].id} (jump {_words(one_field.jump)}) and {graph.nodes[two].id} (jump "
-        f"{_words(two_field.jump)}) have the same map {'x'.join(map(str, node.shape[1:]))} but different jumps, so "
+        f"{graph.nodes[one].id} (jump {side_text(one_field.jump)}) and {graph.nodes[two].id} (jump "
+        f"{side_text(two_field.jump)}) have the same map {size_text(node.shape[1:])} but different jumps, so "
         "their units do not lie on each other. Give both the same strides.",
         node.id,
     )
@@ -175,7 +176,3 @@ def _without_positions(fields: list[Field]) -> Field:
         for i in range(len(first.axes))
     )
     return Field(axes, max((field.status for field in fields), key=RANK.__getitem__), has_position=False)
-
-
-def _words(numbers: tuple[Number, ...]) -> str:
-    return str(numbers[0]) if len(set(numbers)) == 1 and len(numbers) < 3 else "x".join(map(str, numbers))

@@ -5,7 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from fieldspec.analysis.report.tables import SCHEMA, by, operation, portable
+from fieldspec.analysis.report.formatting import markdown_table, text_table
+from fieldspec.analysis.report.operations import operation
+from fieldspec.analysis.report.plain_data import SCHEMA, portable
+from fieldspec.analysis.report.summary import axis_names
+from fieldspec.blocks.formatting import side_text
 
 if TYPE_CHECKING:
     from fieldspec.analysis.ledger.ledger import Entry, Ledger
@@ -20,17 +24,13 @@ LEGEND = (
 
 def text(ledger: Ledger) -> str:
     """The table in plain columns, and what stands out below it."""
-    lines = _grid(ledger)
-    rule = ["-" * len(cell) for cell in lines[0]]
-    table = ["  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]]]
+    table = text_table(_lines(ledger))
     return "\n".join([*table, "", *LEGEND, "", ledger.report.name, *[f"  {line}" for line in notes(ledger)], ""])
 
 
 def markdown(ledger: Ledger) -> str:
     """A GitHub table, what stands out below it."""
-    lines = _grid(ledger)
-    rule = ["-" * len(cell) if i < 2 else "-" * (len(cell) - 1) + ":" for i, cell in enumerate(lines[0])]
-    table = [f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]]]
+    table = markdown_table(_lines(ledger))
     return "\n".join([*table, "", " ".join(LEGEND), "", *[f"- {line}" for line in notes(ledger)], ""])
 
 
@@ -40,9 +40,8 @@ def notes(ledger: Ledger) -> list[str]:
     params, macs = ledger.rest
     lines = []
     if features.field.axes:
-        lines.append(
-            f"field {by(features.receptive_field)} at {features.id} ({features.status}), image {by(report.input[1:])}"
-        )
+        field, image = side_text(features.receptive_field), side_text(report.input[1:])
+        lines.append(f"field {field} at {features.id} ({features.status}), image {image}")
     lines += [f"{name} adds nothing: all taps of every unit see the same of this image" for name in ledger.idle]
     lines.append(f"{params:,} parameters and {macs:,} multiply-adds are not on the way to {features.id}")
     return lines + _sizes(ledger)
@@ -52,7 +51,7 @@ def _sizes(ledger: Ledger) -> list[str]:
     sizes = ledger.input_sizes
     if sizes is None:
         return ["input sizes that run: not known"]
-    names = ("depth", "height", "width")[4 - len(ledger.report.input) :]
+    names = axis_names(ledger.report)
     alike = all(one == sizes[0] for one in sizes)
     lines = []
     for name, one in zip(names, sizes[:1] if alike else sizes, strict=not alike):
@@ -96,17 +95,8 @@ def _plain(entry: Entry) -> dict[str, Any]:
     return {key: portable(value) for key, value in data.items()}
 
 
-def _grid(ledger: Ledger) -> list[list[str]]:
-    """The column titles and all cells, padded to one width a column."""
-    lines = [COLUMNS, *[_cells(entry) for entry in ledger.entries]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS))]
-    return [
-        [
-            cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ]
-        for line in lines
-    ]
+def _lines(ledger: Ledger) -> list[tuple[str, ...]]:
+    return [COLUMNS, *[_cells(entry) for entry in ledger.entries]]
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
@@ -114,8 +104,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return (
         layer.id,
         operation(layer),
-        by(layer.receptive_field) if layer.field.axes else "?",
-        by(entry.added) if entry.added else "?",
+        side_text(layer.receptive_field) if layer.field.axes else "?",
+        side_text(entry.added) if entry.added else "?",
         _ranges(entry.seen),
         f"{entry.params:,}",
         f"{entry.macs:,}",

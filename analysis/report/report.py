@@ -209,9 +209,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data with a `schema` number; fractions as text."""
-        from fieldspec.analysis.report.tables import plain
+        from fieldspec.analysis.report.plain_data import plain_data
 
-        return plain(self)
+        return plain_data(self)
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """The same as JSON text."""

@@ -9,10 +9,12 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from fieldspec.analysis.report.dependencies import backwards
+from fieldspec.analysis.report.formatting import markdown_list
+from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.analysis.report.tables import SCHEMA, by, portable
 from fieldspec.analysis.sizes.tile_cuts import Cuts
 from fieldspec.blocks.errors import FieldspecError, ShapeError
+from fieldspec.blocks.formatting import side_text
 from fieldspec.blocks.layers import Pad
 
 
@@ -71,18 +73,20 @@ class Tiling:
     def to_text(self) -> str:
         """A few lines for a terminal."""
         halo = [f"{before} before and {after} after" for before, after in self.halo]
+        tile, size, stride, overlap, align = map(
+            side_text, (self.tile, self.size, self.stride, self.overlap, self.align)
+        )
         lines = [
-            f"{self.report.name}: tiles of {by(self.tile)} units of {self.layer.id}",
-            f"  each reads {by(self.size)} pixels, the next begins {by(self.stride)} on; they share {by(self.overlap)}",
+            f"{self.report.name}: tiles of {tile} units of {self.layer.id}",
+            f"  each reads {size} pixels, the next begins {stride} on; they share {overlap}",
             f"  halo: {halo[0] if len(set(halo)) == 1 else '; '.join(halo)}",
-            f"  every tile begins at a multiple of {by(self.align)}, and is cut at the image's border",
+            f"  every tile begins at a multiple of {align}, and is cut at the image's border",
         ]
         return "\n".join([*lines, ""])
 
     def to_markdown(self) -> str:
         """The same as a list."""
-        title, *lines = self.to_text().splitlines()
-        return "\n".join([f"**{title}**", "", *[f"- {line.strip()}" for line in lines], ""])
+        return markdown_list(self.to_text())
 
 
 def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = None) -> Tiling:
@@ -108,7 +112,7 @@ def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = 
     count = len(at.field.axes)
     wanted = (tile,) * count if isinstance(tile, int) else tuple(tile)
     if len(wanted) != count or min(wanted) < 1:
-        raise FieldspecError(f"tile: needs {count} numbers above 0, one an axis, gets {by(wanted)}")
+        raise FieldspecError(f"tile: needs {count} numbers above 0, one an axis, gets {side_text(wanted)}")
     found = [_inner(report, at, axis, units) for axis, units in enumerate(wanted)]
     return Tiling(report, at, *(tuple(numbers) for numbers in zip(*found, strict=True)))
 
@@ -153,5 +157,5 @@ def _refuse(report: Report, at: LayerReport) -> None:
                 except ShapeError:
                     grown = 0
                 if grown != read.period:
-                    why = f"{layer.id} gives {by(layer.shape[1:])} units whatever it reads; name one before"
+                    why = f"{layer.id} gives {side_text(layer.shape[1:])} units whatever it reads; name one before"
                     raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")

@@ -20,6 +20,7 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.analysis.trace.weight_counts import count_products, count_weights
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import sizes_text
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Opaque, Shape
 
@@ -142,9 +143,8 @@ def _main_first(output: Any) -> list[Any]:
 
 def _failure(module: nn.Module, record: Recorder, shapes: list[Shape], error: Exception) -> FieldspecError:
     at = f" in {record.call.path}" if record.call.path else ""
-    size = " and ".join("x".join(map(str, shape)) for shape in shapes)
     lines = str(error).splitlines() or [type(error).__name__]
-    return FieldspecError(f"{_name(module)} does not run without values on {size}: {lines[0]}{at}")
+    return FieldspecError(f"{_name(module)} does not run without values on {sizes_text(shapes)}: {lines[0]}{at}")
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fieldspec.analysis.report.tables import by
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.readings.reports import SpecLike, analyze
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.formatting import side_text
 
 MAX_CELLS = 1_000_000  # of the table by which items are paired: about a second
 
@@ -193,9 +193,9 @@ def _numbers(before: ArchitectureSpec, after: ArchitectureSpec) -> list[Change]:
     pairs = {
         "params": (old.params, new.params),
         "macs": (old.macs, new.macs),
-        "receptive_field": (by(old.features.receptive_field), by(new.features.receptive_field)),
-        "jump": (by(old.features.jump), by(new.features.jump)),
-        "feature map": (by(old.features.shape), by(new.features.shape)),
+        "receptive_field": (side_text(old.features.receptive_field), side_text(new.features.receptive_field)),
+        "jump": (side_text(old.features.jump), side_text(new.features.jump)),
+        "feature map": (side_text(old.features.shape), side_text(new.features.shape)),
         "activation bytes": (old.peak_bytes(), new.peak_bytes()),
     }
     return [Change(name, one, other) for name, (one, other) in pairs.items() if one != other]

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fieldspec.analysis.proof.proof import Check, prove
+from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.tables import SCHEMA, by, portable
 from fieldspec.architectures.readings.reports import Analyzable, InputSize, analyze, is_module, report_of_spec, spec_at
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text
 from fieldspec.blocks.layers import Merge
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -148,7 +149,7 @@ _WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}
 def _pair(check: Check) -> str:
     """What is claimed, and what was measured: `47 (measured 47)`."""
     claimed, measured = (
-        by(value) if isinstance(value, tuple) and value else "unknown" if value is None else str(value)
+        side_text(value) if isinstance(value, tuple) and value else "unknown" if value is None else str(value)
         for value in (check.claimed, check.measured)
     )
     return f"{claimed} (measured {measured})" if check.measured is not None else f"{claimed} ({check.verdict})"

@@ -17,6 +17,7 @@ from fieldspec.architectures.expansion.models import MAX_EXTENT
 from fieldspec.architectures.expansion.user_blocks import used_at
 from fieldspec.blocks.block import Block
 from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Input, Merge, Shape
 from fieldspec.blocks.library import head as head_block
@@ -138,7 +139,7 @@ class Trunk:
             if len(node.shape) == 3 and node.shape[0] > MAX_CHANNELS:
                 raise ShapeError(too_many_channels(node.shape[0]), node.id)
             if len(node.shape) == 3 and max(node.shape[1:]) > MAX_EXTENT:
-                size = "x".join(map(str, node.shape[1:]))
+                size = size_text(node.shape[1:])
                 raise ShapeError(f"gives a map of {size}, and at most {MAX_EXTENT}x{MAX_EXTENT} is built", node.id)
 
     def _complain(self, index: int, error: PlacedError) -> None:
@@ -172,7 +173,7 @@ class Trunk:
 
 
 def _words(shape: Shape) -> str:
-    return "x".join(map(str, shape)) if len(shape) > 1 else f"a vector of {shape[0]}"
+    return size_text(shape) if len(shape) > 1 else f"a vector of {shape[0]}"
 
 
 def _before_changes(shapes: Sequence[Shape]) -> set[int]:

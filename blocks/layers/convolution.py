@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from fieldspec.blocks.axis import AxisMap, sliding, transposed
 from fieldspec.blocks.errors import SettingError, ShapeError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape
 
 Pair = tuple[int, int]
@@ -126,7 +127,7 @@ class ConvTranspose(Layer):
         ]
         if min(outputs) < 1:
             raise ShapeError(
-                f"padding {self.padding} leaves nothing of a {'x'.join(map(str, sizes))} map; take a smaller padding"
+                f"padding {self.padding} leaves nothing of a {size_text(sizes)} map; take a smaller padding"
             )
         return (self.out_channels, *outputs)
 
@@ -197,5 +198,5 @@ def window_too_large(kernel: Sizes, dilation: Sizes, padding: Sides, size: Sizes
     dilated = ""
     if set(dilation) != {1}:
         dilated = f" with dilation {dilation[0] if len(set(dilation)) == 1 else list(dilation)}"
-    span, least, given = ("x".join(map(str, sizes)) for sizes in (kernel, needs, size))
+    span, least, given = map(size_text, (kernel, needs, size))
     return f"{span}{dilated} {'and' if dilated else 'with'} padding {pad} needs at least {least}, gets {given}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fieldspec.blocks.errors import ShapeError
+from fieldspec.blocks.formatting import sizes_text
 from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, numel
 
 
@@ -25,7 +26,7 @@ class Merge(Layer):
             sizes = [{size for size in axis if size != 1} for axis in zip(*inputs, strict=True)]
             if all(len(distinct) <= 1 for distinct in sizes):
                 return tuple(distinct.pop() if distinct else 1 for distinct in sizes)
-        raise ShapeError(f"{self.kind} needs equal shapes, gets {_listed(inputs)}")
+        raise ShapeError(f"{self.kind} needs equal shapes, gets {sizes_text(inputs)}")
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
         return (len(inputs) - 1) * numel(output)
@@ -60,7 +61,7 @@ class Concat(Merge):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if len({shape[1:] for shape in inputs}) != 1:
-            raise ShapeError(f"concat needs equal map sizes, gets {_listed(inputs)}")
+            raise ShapeError(f"concat needs equal map sizes, gets {sizes_text(inputs)}")
         return (sum(shape[0] for shape in inputs), *inputs[0][1:])
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
@@ -68,7 +69,3 @@ class Concat(Merge):
 
     def merged_channels(self, channels: Sequence[int]) -> int:
         return sum(channels)
-
-
-def _listed(shapes: Sequence[Shape]) -> str:
-    return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
 from fieldspec.blocks.errors import FieldspecError, ShapeError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import Layer, Shape, numel
 from fieldspec.blocks.layers.convolution import Sizes, map_of, windows_on
 
@@ -90,8 +91,7 @@ class SpaceToDepth(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = map_of("space_to_depth", inputs[0], None, len(self.block))
         if any(size % block for size, block in zip(sizes, self.block, strict=True)):
-            size = "x".join(map(str, sizes))
-            raise ShapeError(f"space_to_depth: block {self.block[0]} does not divide the map {size}")
+            raise ShapeError(f"space_to_depth: block {self.block[0]} does not divide the map {size_text(sizes)}")
         smaller = [size // block for size, block in zip(sizes, self.block, strict=True)]
         return (channels * prod(self.block), *smaller)
 

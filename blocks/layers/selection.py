@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.errors import ShapeError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import INPUTS_SAVED, NOTHING_SAVED, Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.convolution import Sides, Sizes
 
@@ -64,7 +65,7 @@ class Pad(Layer):
         padded = list(zip(sizes, self.padding, strict=True))
         least = {"reflect": 1, "circular": 0}.get(self.mode)
         if least is not None and any(size < max(sides) + least for size, sides in padded):
-            raise ShapeError(f"{self.mode} padding of {self.padding} is too wide for {'x'.join(map(str, sizes))}")
+            raise ShapeError(f"{self.mode} padding of {self.padding} is too wide for {size_text(sizes)}")
         return (channels, *[size + before + after for size, (before, after) in padded])
 
     @property
@@ -101,7 +102,7 @@ class Unflatten(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         if numel(inputs[0]) != numel(self.shape):
-            raise ShapeError(f"unflatten to {'x'.join(map(str, self.shape))} of {numel(inputs[0])} features")
+            raise ShapeError(f"unflatten to {size_text(self.shape)} of {numel(inputs[0])} features")
         return self.shape
 
 

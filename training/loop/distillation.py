@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.training.data.images import Data
 from fieldspec.training.data.statistics import Statistics
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork, given
@@ -100,7 +101,7 @@ def _taken(source: str, student: SpecNet, data: Data) -> TrainedNetwork:
     if (said := teacher.other_classes(data.train, data.name)) is not None:
         raise FieldspecError(f"--teacher {source}: {said}")
     if teacher.spec.input != student.spec.input:
-        sizes = ["x".join(map(str, spec.input)) for spec in (teacher.spec, student.spec)]
+        sizes = [size_text(spec.input) for spec in (teacher.spec, student.spec)]
         raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
     return teacher
 

@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 from fieldspec.architectures.readings.reports import SpecLike
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.training.data.images import Data
 from fieldspec.training.data.sources.datasets import load_data
 from fieldspec.training.data.splits import training_parts
@@ -100,7 +101,7 @@ def train(
 def _check_size(spec: ArchitectureSpec, data: Data) -> None:
     height, width, channels = data.train.pixels.shape[1:]
     if (channels, height, width) != spec.input:
-        taken = "x".join(map(str, spec.input))
+        taken = size_text(spec.input)
         raise FieldspecError(f"{data.name}: its images are {channels}x{height}x{width}, but {spec.name} takes {taken}")
 
 

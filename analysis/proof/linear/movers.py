@@ -13,6 +13,7 @@ from torch import Tensor
 from fieldspec.analysis.proof.linear.mode import Linearized, tensors_in
 from fieldspec.analysis.proof.linear.registry import Here, Unmeasurable, WrongSizeError, rule, words
 from fieldspec.analysis.proof.linear.thin import broad, dense, each, joined, pieces, reshaped, slim
+from fieldspec.blocks.formatting import sizes_text
 
 VIEWS = words(
     "permute transpose t swapaxes swapdims adjoint movedim moveaxis squeeze unsqueeze expand expand_as broadcast_to "
@@ -133,7 +134,7 @@ def _same_size(run: Linearized, here: Here, tensors: list[Tensor], dim: int) -> 
     spread = []
     for x in tensors:
         if any(x.shape[d] not in (1, size[d]) for d in rest):
-            sizes = " and ".join("x".join(map(str, x.shape[1:])) for x in tensors)
+            sizes = sizes_text(x.shape[1:] for x in tensors)
             raise WrongSizeError(f"maps that agree at the module's own input are {sizes} on a larger one")
         spread.append(x if all(x.shape[d] == size[d] for d in rest) else _spread(x, size))
     return spread

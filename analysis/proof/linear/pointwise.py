@@ -11,6 +11,7 @@ from torch import Tensor
 from fieldspec.analysis.proof.linear.mode import Linearized, tensors_in
 from fieldspec.analysis.proof.linear.registry import ELEMENTWISE, Here, WrongSizeError, rule, words
 from fieldspec.analysis.proof.linear.thin import Piece, aligned, broad, broadcast_shapes, copied, joined, slim
+from fieldspec.blocks.formatting import sizes_text
 
 UNARY = words(
     "relu relu6 hardtanh leaky_relu elu celu selu silu gelu mish softplus softsign hardswish hardsigmoid sigmoid "
@@ -88,7 +89,7 @@ def meeting(run: Linearized, here: Here, operands: list[Tensor]) -> list[Tensor]
     try:
         broadcast_shapes(*[x.shape for x in met])
     except RuntimeError:
-        sizes = " and ".join("x".join(map(str, x.shape[1:])) for x in met)
+        sizes = sizes_text(x.shape[1:] for x in met)
         raise WrongSizeError(f"maps that agree at the module's own input are {sizes} on a larger one") from None
     return met
 

@@ -11,6 +11,7 @@ from torch import nn
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.probe import Probe, SeenPixels, UnitPlace, claims_of, place_of
 from fieldspec.analysis.proof.measurements.submodules import Shapes, shapes_of
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers import Shape
 
 MAX_LENGTH = 16_384  # pixels along the axis that is measured
@@ -94,7 +95,7 @@ class FieldMeter:
         best: tuple[Probe, Probe] | None = None
         for size in self._sizes(at_least, square):
             if max(size) > MAX_LENGTH or prod(size) > MAX_PIXELS:
-                reason = reason or f"an input of {_words(size)} would be needed"
+                reason = reason or f"an input of {size_text(size)} would be needed"
                 continue
             near_size = tuple(self._size[d] if d == self.axis else pixels for d, pixels in enumerate(size))
             near = Probe(self._module, self._inputs(near_size), self._keys, own=self._own.calls, cut=False)
@@ -197,10 +198,6 @@ def _growths(own: int, at_least: int, step: int) -> list[int]:
 def moved(pixels: SeenPixels, by: int) -> SeenPixels:
     """The same window, further on."""
     return tuple(pixel + by for pixel in pixels)
-
-
-def _words(size: Shape) -> str:
-    return "x".join(map(str, size))
 
 
 def measure_fields(

@@ -18,6 +18,7 @@ from fieldspec.analysis.proof.measurements.submodules import (
     one_thread,
     shapes_of,
 )
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers import Shape
 
 SMALLEST = 1e-290  # a gradient below may have neighbours that became 0
@@ -100,7 +101,7 @@ class Probe:
             Unmeasurable: It was not run, or not so far.
         """
         if key not in self.outputs:
-            size = "x".join(map(str, (*self.shapes[0][:1], *self.size)))
+            size = size_text((*self.shapes[0][:1], *self.size))
             failed = f"the network does not run linearized on {size}: {self.failure}" if self.failure else ""
             raise Unmeasurable(self.reasons.get(key) or failed or f"the network runs no module {key!r}")
         return self.outputs[key]
@@ -183,7 +184,7 @@ def place_of(axis: int, claimed: Shape | None, own: Shape, near: Shape, now: Sha
                 others = near[dim] // size[axis]
                 count = now[dim] // others
                 return UnitPlace(axis, dim, count, *((1, others) if axis == 0 else (others, 1)))
-    shape = "x".join(map(str, own[1:]))
+    shape = size_text(own[1:])
     raise Unmeasurable(f"no dimension of its {shape} output alone follows axis {axis} of the input")
 
 

@@ -10,8 +10,8 @@ from typing import Literal
 from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
 from fieldspec.analysis.inference.engine import EngineReport, engine_report
 from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
+from fieldspec.analysis.report.plain_data import SCHEMA
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.tables import SCHEMA
 from fieldspec.analysis.sizes.tiling import Tiling, tile_plan
 
 Extra = Ledger | EffectiveField | Tiling | EngineReport

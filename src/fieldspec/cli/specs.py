@@ -9,6 +9,7 @@ import typer
 
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
+from fieldspec.blocks.formatting import size_text
 from fieldspec.cli.shared import Json, Spec, load_spec, print_json, print_verdicts
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def list_networks(as_json: Json = False) -> None:
     width = max(len(report.name) for report, _ in rows)
     typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}  WEIGHTS")
     for report, shipped in rows:
-        size = "x".join(map(str, report.input))
+        size = size_text(report.input)
         field = min(report.features.receptive_field)
         trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped) or "-"
         typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")

@@ -1,0 +1,71 @@
+"""A report as plain data, for JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report.report import LayerReport, Report
+
+SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`
+
+
+def plain_data(report: Report) -> dict[str, Any]:
+    """Plain data: numbers as they are, fractions as text such as "17/2", `schema` for whoever reads it later."""
+    memory = report.memory()
+    return {
+        "schema": SCHEMA,
+        "name": report.name,
+        "input": list(report.input),
+        "params": report.params,
+        "trainable_params": report.trainable_params,
+        "buffers": report.buffers,
+        "macs": report.macs,
+        "other_ops": report.other_ops,
+        "weight_bytes": report.weight_bytes(),
+        "activation_bytes": {"peak": memory.peak, "peak_layer": memory.peak_layer, "saved_for_backward": memory.saved},
+        "features": _layer(report.features),
+        "pooled": None if report.pooled is None else _layer(report.pooled),
+        "properties": {name: list(ids) for name, ids in report.properties.items()},
+        "misalignments": [portable(asdict(one)) for one in report.misalignments],
+        "unread": list(report.unread),
+        "layers": [_layer(layer) for layer in report.layers],
+    }
+
+
+def _layer(layer: LayerReport) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "id": layer.id,
+        "kind": layer.kind,
+        "inputs": layer.inputs,
+        "shape": layer.shape,
+        "receptive_field": layer.receptive_field,
+        "jump": layer.jump,
+        "start": layer.start,
+        "center": layer.center,
+        "pixels_read": layer.pixels_read,
+        "status": layer.status,
+        "global_since": layer.global_since,
+        "params": layer.params,
+        "trainable_params": layer.trainable_params,
+        "buffers": layer.buffers,
+        "macs": layer.macs,
+        "other_ops": layer.other_ops,
+        "live_elements": layer.live_elements,
+    }
+    if any(len(axis) > 1 for axis in layer.phases):
+        data["phases"] = layer.phases
+    return {key: portable(value) for key, value in data.items()}
+
+
+def portable(value: Any) -> Any:
+    """Lists for tuples and text for fractions ("17/2"), as JSON has them."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [portable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: portable(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,70 @@
+"""What a network comes to, in lines: its totals, and what the numbers alone do not say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldspec.blocks.formatting import side_text
+from fieldspec.blocks.layers import Input, Opaque
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report.report import Report
+
+MOST_OPAQUE = 5  # operations that are not followed, in the notes
+MOST_UNREAD = 3  # names of weights that nothing reads
+
+
+def summary(report: Report) -> list[str]:
+    """The totals, a part each."""
+    features = report.features
+    field = side_text(features.receptive_field) if features.field.axes else "unknown"
+    jump = f" at jump {side_text(features.jump)}" if features.field.axes else ""
+    return [
+        f"input {side_text(report.input)}",
+        f"receptive field {field}{jump} at {features.id} ({features.status})",
+        f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
+        f"{report.weight_bytes():,} bytes of weights",
+        f"{report.macs:,} multiply-adds",
+        f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+    ]
+
+
+def _frozen(report: Report) -> str:
+    """How many of the parameters train, where not all do."""
+    return "" if report.trainable_params == report.params else f" ({report.trainable_params:,} trainable)"
+
+
+def notes(report: Report) -> list[str]:
+    """What the numbers alone do not say: whole-input operations, holes, misaligned branches."""
+    lines = []
+    for layer in report.layers[1:]:
+        if isinstance(layer.layer, Input) and layer.status == "unknown":
+            size = side_text(layer.shape[1:])
+            lines.append(f"{layer.id} is {size}, another size than the image's; what depends on it is unknown.")
+    opaque = [
+        (layer.id, layer.layer)
+        for layer in report.layers  # the first causes: not what only follows from one
+        if isinstance(layer.layer, Opaque) and all(report.layers[i].status != "unknown" for i in layer.inputs)
+    ]
+    for named, it in opaque[:MOST_OPAQUE]:
+        where = f" at {it.place}" if it.place else ""
+        lines.append(f"{named}: {it.operation}{where} is not followed ({it.reason}); what depends on it is unknown.")
+    if len(opaque) > MOST_OPAQUE:
+        lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
+    if report.unread:
+        names = ", ".join(report.unread[:3]) + (", ..." if len(report.unread) > 3 else "")
+        lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
+    since = report.features.global_since
+    if since:
+        lines.append(f"* From {since} on units also see beyond these fields, up to the whole input.")
+    for layer in report.layers:
+        if layer.field.axes and layer.pixels_read != layer.receptive_field:
+            reads, span = side_text(layer.pixels_read), side_text(layer.receptive_field)
+            lines.append(f"{layer.id} is the first with holes: it reads {reads} of its {span} pixels.")
+            break
+    return [*lines, *map(str, report.misalignments)]
+
+
+def axis_names(report: Report) -> tuple[str, ...]:
+    """What the axes of the image are called."""
+    return ("depth", "height", "width")[4 - len(report.input) :]

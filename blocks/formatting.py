@@ -1,0 +1,37 @@
+"""Sizes in words, as every table and message has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+
+def size_text(numbers: Iterable[int | Fraction]) -> str:
+    """A number an axis.
+
+    Example:
+        >>> size_text((3, 32, 32))
+        '3x32x32'
+    """
+    return "x".join(map(str, numbers))
+
+
+def side_text(numbers: Iterable[int | Fraction]) -> str:
+    """The same, but one number for a square; one or three numbers are always written out.
+
+    Example:
+        >>> side_text((47, 47)), side_text((3, 5)), side_text((3, 3, 3))
+        ('47', '3x5', '3x3x3')
+    """
+    values = list(numbers)
+    return str(values[0]) if len(values) == 2 and values[0] == values[1] else size_text(values)
+
+
+def sizes_text(sizes: Iterable[Iterable[int]]) -> str:
+    """Several sizes.
+
+    Example:
+        >>> sizes_text([(3, 32, 32), (1, 16, 16)])
+        '3x32x32 and 1x16x16'
+    """
+    return " and ".join(map(size_text, sizes))
