@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.analysis.report.tables import operation
 from fieldspec.blocks.block import Block, Chain, Parallel
-from fieldspec.blocks.layers import Layer, Shape
+from fieldspec.blocks.formatting import size_text, sizes_text
+from fieldspec.blocks.layers import Layer
 
 
 def picture(block: Block, report: Report, first: int = 1) -> str:
@@ -29,7 +30,7 @@ def picture(block: Block, report: Report, first: int = 1) -> str:
     """
     inputs = [report.layers[index].shape for index in report.layers[first].inputs]
     rows = [f"│ {row}" if row[0] not in "│├" else row for row in _rows(block, iter(report.layers[first:]), "")]
-    ends = " and ".join(map(_size, inputs)), _size(report.output.shape)
+    ends = sizes_text(inputs), size_text(report.output.shape)
     return "\n".join([f"input {ends[0]}", *[row.rstrip() for row in rows], f"output {ends[1]}"])
 
 
@@ -69,7 +70,3 @@ def _bar(widths: list[int], inner: str, outer: str) -> str:
     """`├───┬───┐`, as wide as the columns."""
     lines = ["─" * (width - 1) for width in widths]
     return "├" + inner.join(lines) + outer
-
-
-def _size(shape: Shape) -> str:
-    return "x".join(map(str, shape))
