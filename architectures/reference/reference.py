@@ -24,7 +24,7 @@ def markdown() -> str:
     lists = {"measures": [name for name in TOP_LEVEL if name != "sram"], "sram": SRAM, "properties": PROPERTIES}
     for place, words in lists.items():
         grammar = grammar.replace(f"{{{place}}}", ", ".join(f"`{word}`" for word in words))
-    names = " ".join(f"[{name}](#{name})" for name in block_names())
+    names = " · ".join(f"[{name}](#{name})" for name in block_names())
     return "\n".join([grammar, names, "", *map(_section, block_names())])
 
 
@@ -67,7 +67,8 @@ def _settings(block: BlockType) -> str:
 def _default(setting: Setting) -> str:
     if setting.default is REQUIRED:
         return "required"
-    return "" if setting.default is None else f"`{flow(setting.default)}`"
+    whole = isinstance(setting.default, float) and setting.default.is_integer()
+    return "" if setting.default is None else f"`{flow(int(setting.default) if whole else setting.default)}`"
 
 
 def _takes(setting: Setting) -> str:
