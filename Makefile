@@ -21,10 +21,12 @@ test: .venv/dev
 	$(PYTHON) -m venv .venv
 
 .venv/core: .venv/bin/python pyproject.toml
+	@echo "installing torch and the other dependencies into .venv; this takes some minutes"
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
 .venv/dev: .venv/bin/python pyproject.toml
+	@echo "installing the development tools into .venv; this takes some minutes"
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@ .venv/core
 

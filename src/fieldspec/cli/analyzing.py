@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Spec, input_size_of, load_spec, print_verdicts, spinner
+from fieldspec.cli.shared import Json, Network, input_size_of, load_spec, print_verdicts, spinner
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    spec: Spec,
-    all_layers: Annotated[bool, typer.Option("--all", help="A row a layer, activations and norms too.")] = False,
+    spec: Network,
+    all_layers: Annotated[
+        bool, typer.Option("--all", help="One row per layer, activations and norms included.")
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every layer as CSV.")] = False,
     as_json: Json = False,
@@ -28,19 +30,19 @@ def analyze(
         bool, typer.Option("--ledger", help="Pixels that each layer adds, their price, padding, input sizes.")
     ] = False,
     effective: Annotated[
-        bool, typer.Option("--effective", help="How much of the field is really seen: paths counted.")
+        bool, typer.Option("--effective", help="How much of the field is really seen, by counting paths.")
     ] = False,
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Draw the effective field: a .png, .pdf or .svg file.")
     ] = None,
     tile: Annotated[
-        int | None, typer.Option("--tile", min=1, help="Halo of inference in tiles of so many units.")
+        int | None, typer.Option("--tile", min=1, help="Sizes and halo of tiles of this many units.")
     ] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", help="Operators, flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
     ] = None,
 ) -> None:
-    """What every layer costs and sees. A spec needs no torch; any network of PyTorch is run once without values.
+    """What every layer costs and sees. A spec needs no torch; any other PyTorch network is run once, without values.
 
     Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
     global operation, whose units see the whole input besides.

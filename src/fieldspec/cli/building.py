@@ -9,7 +9,7 @@ import typer
 
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Spec, input_size_of, load_spec, print_json, spinner
+from fieldspec.cli.shared import Json, Network, Spec, input_size_of, load_spec, print_json, spinner
 
 if TYPE_CHECKING:
     from fieldspec.architectures.readings.verification import Verification
@@ -51,7 +51,7 @@ def build(
 
 
 def verify(
-    spec: Spec,
+    spec: Network,
     timm: Annotated[bool, typer.Option("--timm", help="Check timm's contract instead, point by point.")] = False,
     layer: Annotated[
         list[str] | None, typer.Option("--layer", metavar="ID", help="Measure the field of this layer; repeatable.")
@@ -66,9 +66,9 @@ def verify(
     Fields are measured by the gradient of the linearized network, multiply-adds by torch's FlopCounterMode.
 
     \b
-    fieldspec verify c1c2c3c40              parameters, shapes, multiply-adds, fields, memory
-    fieldspec verify my_network.yaml --timm reset_classifier, features_only, script, export, ...
-    fieldspec verify timm:resnet50          any network of PyTorch, stage by stage
+    fieldspec verify c1c2c3c40                parameters, shapes, multiply-adds, fields, memory
+    fieldspec verify my_network.yaml --timm   reset_classifier, features_only, script, export, ...
+    fieldspec verify timm:resnet50            any PyTorch network, stage by stage
     fieldspec verify torchvision:googlenet --layer inception4e --layer inception3b
     """
     if timm and (layer or input_size):

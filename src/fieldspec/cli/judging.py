@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them"
 Weights = Annotated[
-    str, typer.Argument(metavar="WEIGHTS", help="A run's folder, a checkpoint; with --pretrained NAME or NAME.RECIPE.")
+    str,
+    typer.Argument(metavar="WEIGHTS", help="A run's folder or a checkpoint; with --pretrained, NAME or NAME.RECIPE."),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
 
@@ -75,7 +76,7 @@ def evaluate(
 
 def predict(
     weights: Weights,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Files, or folders of them.")],
     pretrained: Pretrained = False,
     top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 3,
     as_json: Json = False,

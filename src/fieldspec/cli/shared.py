@@ -17,7 +17,15 @@ from fieldspec.blocks.errors import FieldspecError
 if TYPE_CHECKING:
     from fieldspec.architectures.spec.constraints import ConstraintResult
 
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file, or - for stdin.")]
+SPEC_HELP = "A catalogue name, a YAML or JSON file, or - for stdin."
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
+Network = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="A catalogue name, a YAML or JSON file, - for stdin, timm:NAME, torchvision:NAME or package.module:FACTORY.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

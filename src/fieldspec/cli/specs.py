@@ -10,11 +10,15 @@ import typer
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.formatting import size_text
-from fieldspec.cli.shared import Json, Spec, load_spec, print_json, print_verdicts
+from fieldspec.cli.shared import SPEC_HELP, Json, Spec, load_spec, print_json, print_verdicts
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
     from fieldspec.architectures.network.pretrained import PretrainedWeights
+
+
+Before = Annotated[str, typer.Argument(metavar="BEFORE", help=SPEC_HELP)]
+After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP)]
 
 
 class SpecFormat(StrEnum):
@@ -104,7 +108,7 @@ def check(spec: Spec, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def diff(before: Spec, after: Spec, as_json: Json = False) -> None:
+def diff(before: Before, after: After, as_json: Json = False) -> None:
     """What two specs differ in: settings and numbers. Exit status 1 if they differ, as diff(1) does.
 
     \b
@@ -128,8 +132,8 @@ def schema(
     """The JSON Schema of a spec, for completion in an editor.
 
     \b
-    fieldspec schema > fieldspec.schema.json
     fieldspec schema --markdown > spec.md
+    fieldspec schema > fieldspec.schema.json
     and, at the top of a spec:  # yaml-language-server: $schema=fieldspec.schema.json
     """
     if markdown:
