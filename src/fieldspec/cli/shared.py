@@ -23,7 +23,7 @@ Network = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="A catalogue name, a YAML or JSON file, - for stdin, timm:NAME, torchvision:NAME or package.module:FACTORY.",
+        help="A catalogue name, a YAML or JSON file, -, timm:NAME, torchvision:NAME or package.module:FACTORY.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
