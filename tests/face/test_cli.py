@@ -21,7 +21,20 @@ from fieldspec.architectures.spec.spec import load, loads
 from fieldspec.architectures.spec.writer import dump
 from fieldspec.cli import main
 
-COMMANDS = ["list", "show", "analyze", "check", "diff", "schema", "build", "verify", "train", "evaluate", "predict"]
+COMMANDS = [
+    "list",
+    "show",
+    "analyze",
+    "check",
+    "diff",
+    "schema",
+    "build",
+    "verify",
+    "train",
+    "export",
+    "evaluate",
+    "predict",
+]
 SMALL = "input: [3, 32, 32]\nlayers: [{conv: {out: 8}}]\nhead: {classes: 2}\n"
 Run = Callable[..., tuple[int, str, str]]
 

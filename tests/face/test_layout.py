@@ -16,7 +16,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FLOORS = ["blocks", "analysis", "architectures", "training", "src/fieldspec"]  # each may import those before it
+FLOORS = [
+    "blocks",
+    "analysis",
+    "architectures",
+    "training",
+    "export",
+    "src/fieldspec",
+]  # each may import those before it
 ROOMS = {  # of a floor: what each room may import of the others there; the floors below are open to all
     "blocks/layers": set(),
     "blocks/library": {"blocks/layers"},
@@ -42,6 +49,9 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "training/evaluation": {"training/recipe", "training/data", "training/folder"},
     "training/loop": {"training/recipe", "training/data", "training/folder", "training/evaluation"},
     "training/run": {"training/recipe", "training/data", "training/folder", "training/evaluation", "training/loop"},
+    "export/engines": set(),
+    "export/litert": {"export/engines"},
+    "export/file": {"export/litert", "export/engines"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library
@@ -57,6 +67,7 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "PIL", "albumentations", "annotated_types", "cv2", "lightning", "matplotlib", "numpy", "pydantic",
         "safetensors", "timm", "torch", "torchmetrics", "torchvision", "typing_extensions",
     },
+    "export": {"ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "tflite_micro", "torch"},
     "src/fieldspec": {"rich", "torch", "typer", "typing_extensions"},
 }  # fmt: skip
 TORCH = {"einops", "lightning", "safetensors", "timm", "torch", "torchinfo", "torchvision"}
@@ -79,6 +90,9 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "blocks/containers.py",
     "blocks/leaves.py",
     "blocks/modules.py",
+    "export/file",
+    "export/litert/tflite.py",
+    "export/litert/weights.py",
     "src/fieldspec/cli/building.py",
     "training",
 }
@@ -246,7 +260,8 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     assert recipes | weights <= names
     files = {"py.typed", "blocks/layers/base.py", "architectures/reference/grammar.md"}
     assert catalogue | {f"fieldspec/{name}" for name in files} <= names
-    assert not any(name.startswith(("blocks/", "analysis/", "architectures/", "training/")) for name in names)
+    floors = tuple(f"{floor}/" for floor in FLOORS[:-1])
+    assert not any(name.startswith(floors) for name in names)
     target = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(target), str(wheel)], check=True, capture_output=True)
     listed = subprocess.run(

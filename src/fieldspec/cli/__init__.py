@@ -11,7 +11,7 @@ import typer
 
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli import analyzing, building, judging, specs, training
+from fieldspec.cli import analyzing, building, exporting, judging, specs, training
 
 __all__ = ["main"]
 
@@ -33,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "build": building.build,
     "verify": building.verify,
     "train": training.train,
+    "export": exporting.export,
     "evaluate": judging.evaluate,
     "predict": judging.predict,
 }

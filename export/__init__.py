@@ -1,0 +1,41 @@
+"""Where a network runs: files for engines, and the engines that check what was claimed of them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldspec.export.engines.litert import LiteRT
+    from fieldspec.export.engines.tflm import Arena, measured_arena
+    from fieldspec.export.file.exporting import Exported, export_network
+    from fieldspec.export.file.formats import FileFormat
+    from fieldspec.export.litert.tflite import float_tflite, int8_tflite
+
+_HOME = {
+    "Arena": "engines.tflm",
+    "Exported": "file.exporting",
+    "FileFormat": "file.formats",
+    "LiteRT": "engines.litert",
+    "export_network": "file.exporting",
+    "float_tflite": "litert.tflite",
+    "int8_tflite": "litert.tflite",
+    "measured_arena": "engines.tflm",
+}
+
+__all__ = [
+    "Arena",
+    "Exported",
+    "FileFormat",
+    "LiteRT",
+    "export_network",
+    "float_tflite",
+    "int8_tflite",
+    "measured_arena",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,61 @@
+"""LiteRT's interpreter: what a .tflite file answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldspec.export.engines.arrays import Pixels
+from fieldspec.export.engines.standard_error import captured_standard_error
+
+
+class LiteRT:
+    """A .tflite file in LiteRT's interpreter.
+
+    Args:
+        model: The file's bytes.
+        exact: By the reference kernels, which compute int8 as LiteRT-Micro does; else by the fast ones.
+    """
+
+    def __init__(self, model: bytes, *, exact: bool = False, threads: int = 1) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        kinds = {"experimental_op_resolver_type": OpResolverType.BUILTIN_REF} if exact else {}
+        with captured_standard_error():  # which kernels it takes
+            self.interpreter = Interpreter(model_content=model, num_threads=threads, **kinds)
+            self.interpreter.allocate_tensors()
+        self.inputs: dict[str, Any] = self.interpreter.get_input_details()[0]
+        self.outputs: Sequence[dict[str, Any]] = self.interpreter.get_output_details()
+
+    def __call__(self, images: Pixels) -> npt.NDArray[np.float32]:
+        """(images, channels, height, width) -> (images, classes), or (images, channels, height, width)."""
+        return np.concatenate([self.all_outputs(image)[0] for image in images])
+
+    def all_outputs(self, image: Pixels) -> list[npt.NDArray[np.float32]]:
+        """(channels, height, width) of one image -> each output, channels first, with a batch of 1."""
+        given = image.transpose(1, 2, 0)[None]
+        self.interpreter.set_tensor(self.inputs["index"], to_integers(given, self.inputs))
+        self.interpreter.invoke()
+        found = [to_floats(self.interpreter.get_tensor(one["index"]), one) for one in self.outputs]
+        return [np.moveaxis(one, -1, 1) for one in found]
+
+
+def to_integers(values: npt.NDArray[np.float32], details: dict[str, Any]) -> npt.NDArray[Any]:
+    """Quantized as a tensor asks for; floats where it does not."""
+    scale, zero = details["quantization"]
+    if details["dtype"] != np.int8:
+        return values.astype(np.float32)
+    rounded: npt.NDArray[np.int8] = np.clip(np.round(values / scale) + zero, -128, 127).astype(np.int8)
+    return rounded
+
+
+def to_floats(values: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArray[np.float32]:
+    """What integers stand for."""
+    scale, zero = details["quantization"]
+    if values.dtype != np.int8:
+        return values.astype(np.float32)
+    stood_for: npt.NDArray[np.float32] = ((values.astype(np.float32) - zero) * scale).astype(np.float32)
+    return stood_for

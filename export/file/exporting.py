@@ -1,0 +1,129 @@
+"""Write a network to a file, check the file, and say in a card what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fieldspec.analysis.inference.engine import EngineReport, engine_report
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.export.engines.litert import LiteRT
+from fieldspec.export.file.checks import accuracy, answers_of, check_bytes, check_floats
+from fieldspec.export.file.formats import FileFormat, need_packages
+from fieldspec.export.file.images import calibration_images, judging_images, random_images
+from fieldspec.export.litert.tflite import float_tflite, int8_tflite
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written and checked, with its card."""
+
+    path: Path
+    card: dict[str, Any]
+
+    @property
+    def card_path(self) -> Path:
+        """The card stands beside the file, under its whole name: a spec may be called `net.json`."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+
+def export_network(
+    network: TrainedNetwork,
+    to: FileFormat,
+    path: str | os.PathLike[str],
+    *,
+    data: str | None = None,
+    planned: bool = False,
+    force: bool = False,
+) -> Exported:
+    """Write a network in one of the forms.
+
+    Args:
+        network: In eval mode.
+        to: The form.
+        path: Of the file; its card goes beside it, NAME.json.
+        data: What `load_data` takes: images that calibrate int8 and judge the file. Without any, ranges are assumed,
+            which is enough for sizes.
+        planned: Write the best order and offsets into an int8 file.
+        force: Overwrite what is there.
+
+    Raises:
+        EngineError: The engine cannot run the network; names every layer that stands in the way.
+        ExportError: The file is not what was claimed of it.
+        FieldspecError: The file exists, or a package is missing.
+    """
+    exported = Exported(Path(path), {})
+    need_packages(to)
+    if planned and to is not FileFormat.tflite_int8:
+        raise FieldspecError(f"a plan stands in a file of {FileFormat.tflite_int8} alone; leave it out")
+    for file in (exported.path, exported.card_path):
+        if file.exists() and not force:
+            raise FieldspecError(f"{file}: exists already; give --force to overwrite it, or another name")
+    report = engine_report(network.spec.graph)
+    said = _said(network)
+    if to is FileFormat.tflite:
+        model = float_tflite(report, network.net, said)
+        checked = _check_float(model, network)
+    else:
+        images = None if data is None else calibration_images(network, data)
+        model = int8_tflite(report, network.net, said, images=images, planned=planned)
+        checked = _check_int8(model, report, planned)
+    exported.card.update(_card(network, to, len(model), checked))
+    if data is not None and network.classes:
+        exported.card.update(_judge(LiteRT(model), network, data))
+    exported.path.write_bytes(model)
+    exported.card_path.write_text(json.dumps(exported.card, indent=2) + "\n", encoding="utf-8")
+    return exported
+
+
+def _said(network: TrainedNetwork) -> dict[str, Any]:
+    """What a file says of itself, so that it can be used alone."""
+    return {
+        "schema": SCHEMA,
+        "name": network.name,
+        "hash": network.spec.hash,
+        "input": list(network.spec.input),
+        "classes": list(network.classes),
+        "mean": list(network.mean),
+        "std": list(network.std),
+    }
+
+
+def _check_float(model: bytes, network: TrainedNetwork) -> dict[str, Any]:
+    return {"apart": check_floats(LiteRT(model), network, random_images(network))}
+
+
+def _check_int8(model: bytes, report: EngineReport, planned: bool) -> dict[str, Any]:
+    found = check_bytes(model, report, planned=planned)
+    sram = {"live": report.sram("live"), "tflm": report.head, "planned": report.plan.size}
+    return {"engine": {"name": report.name, "sram": sram, "plan_in_file": planned, **found}}
+
+
+def _card(network: TrainedNetwork, to: FileFormat, size: int, checked: dict[str, Any]) -> dict[str, Any]:
+    made = {"fieldspec": version("fieldspec"), **_versions(to)}
+    return {**_said(network), "format": to.value, "weights": network.source, "bytes": size, "made_by": made, **checked}
+
+
+def _versions(to: FileFormat) -> dict[str, str]:
+    return {package: version(package.replace("_", "-")) for package in to.packages}
+
+
+def _judge(run: Callable[..., Any], network: TrainedNetwork, data: str) -> dict[str, Any]:
+    """Accuracy on the test images, the file's and PyTorch's, and how often both say the same."""
+    images, labels = judging_images(network, data)
+    own, theirs = run(images).reshape(len(images), -1), answers_of(network, images)
+    return {
+        "data": data,
+        "images": len(images),
+        "test_accuracy": accuracy(own, labels),
+        "float_accuracy": accuracy(theirs, labels),
+        "agreement": float((own.argmax(1) == theirs.argmax(1)).mean()),
+    }

@@ -1,0 +1,1 @@
+"""The .tflite file: operators, weights, ranges of int8, plans."""

@@ -1,0 +1,82 @@
+"""Cross-layer equalization: channels of one tensor brought to one range, as they share one scale in int8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldspec.analysis.inference.lowering.operators import Lowered, OperatorKind
+from fieldspec.export.litert.weights import OperatorWeights
+
+PASSING: tuple[OperatorKind, ...] = ("pad", "max_pool", "average_pool")  # a factor a channel goes through them
+
+
+def equalized(
+    lowered: Lowered, weights: Mapping[int, OperatorWeights], extents: Mapping[int, npt.NDArray[np.float64]]
+) -> dict[int, OperatorWeights]:
+    """Weights whose network computes the same, with each channel divided where it is made and multiplied where read.
+
+    This is exact behind a relu or none, where one operator with weights alone reads the tensor (Nagel et al., 2019). A
+    depthwise operator has a scale a channel, so that it takes all of the factor; a full one takes the root, which
+    leaves both sides with the same spread.
+
+    Args:
+        lowered: The operators.
+        weights: Of each that has some, by its place.
+        extents: The largest magnitude of each channel of a tensor.
+    """
+    found = {index: OperatorWeights(one.weight.copy(), one.bias.copy()) for index, one in weights.items()}
+    for index, reader in _pairs(lowered).items():
+        extent = np.maximum(extents[lowered.operators[index].output], 1e-6)
+        depthwise = lowered.operators[reader].kind == "depthwise_conv"
+        if depthwise:
+            factor = extent / extent.max()
+        else:
+            taken = np.abs(found[reader].weight).max(axis=(0, *range(2, found[reader].weight.ndim)))
+            factor = np.sqrt(extent / np.maximum(taken, 1e-6))
+            factor = factor / factor.max()
+        factor = np.clip(factor, 1e-2, 1.0)  # a channel that never answers is left small
+        _divide(found[index], factor)
+        _multiply(found[reader], factor, depthwise)
+    return found
+
+
+def _pairs(lowered: Lowered) -> dict[int, int]:
+    """Operators with weights, each with the one that alone reads what it makes."""
+    readers: dict[int, list[int]] = {}
+    for index, operator in enumerate(lowered.operators):
+        for tensor in operator.inputs:
+            readers.setdefault(tensor, []).append(index)
+    shared = {operator.node for operator in lowered.operators if operator.shared}
+    pairs: dict[int, int] = {}
+    for index, operator in enumerate(lowered.operators):
+        if operator.kind not in ("conv", "depthwise_conv") or operator.fused == "relu6":
+            continue
+        at, tensor = index, operator.output
+        while len(readers.get(tensor, [])) == 1 and tensor not in lowered.outputs:
+            at = readers[tensor][0]
+            if lowered.operators[at].kind not in PASSING or lowered.operators[at].fused == "relu6":
+                break
+            tensor = lowered.operators[at].output
+        reader = lowered.operators[at]
+        layer = reader.layer
+        whole = reader.kind == "depthwise_conv" or (reader.kind == "conv" and getattr(layer, "groups", 1) == 1)
+        plain = whole or (reader.kind == "fully_connected" and not reader.flattened)
+        if at != index and plain and not {operator.node, reader.node} & shared - {None}:
+            pairs[index] = at
+    return pairs
+
+
+def _divide(made: OperatorWeights, factor: npt.NDArray[np.float64]) -> None:
+    made.weight = made.weight / factor.reshape(-1, *[1] * (made.weight.ndim - 1))
+    made.bias = made.bias / factor
+
+
+def _multiply(read: OperatorWeights, factor: npt.NDArray[np.float64], depthwise: bool) -> None:
+    if depthwise:
+        factor = np.repeat(factor, len(read.weight) // len(factor))
+        read.weight = read.weight * factor.reshape(-1, *[1] * (read.weight.ndim - 1))
+    else:
+        read.weight = read.weight * factor.reshape(1, -1, *[1] * (read.weight.ndim - 2))

@@ -1,0 +1,83 @@
+"""What a .tflite file says beside its operators: what the network is, and where its tensors lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from fieldspec.analysis.inference.lowering.operators import Lowered
+from fieldspec.analysis.inference.offline import Plan
+from fieldspec.export.litert.model_file import pack, tensor_names, unpack
+
+WEIGHTED = {
+    schema.BuiltinOptions.Conv2DOptions,
+    schema.BuiltinOptions.DepthwiseConv2DOptions,
+    schema.BuiltinOptions.FullyConnectedOptions,
+    schema.BuiltinOptions.TransposeConvOptions,
+}
+OWN = "fieldspec"
+OFFLINE = "OfflineMemoryAllocation"
+PLAN_VERSION, SUBGRAPH, ONLINE = 1, 0, -1
+
+
+def with_metadata(model: bytes, said: Mapping[str, Any], lowered: Lowered, plan: Plan | None = None) -> bytes:
+    """The file with a JSON text of what is said of the network, and with a plan that LiteRT-Micro obeys.
+
+    Args:
+        model: Its operators stand in the plan's order.
+        said: Plain data.
+        lowered: The operators.
+        plan: Of its tensors; none leaves their places to the engine.
+    """
+    found = unpack(model)
+    _add(found, OWN, json.dumps(said).encode())
+    if plan is not None:
+        places = dict(zip(tensor_names(lowered), plan.offsets, strict=True))
+        names = [tensor.name.decode() for tensor in found.subgraphs[0].tensors]
+        offsets = [places.get(name, ONLINE) for name in names]
+        table = np.array([PLAN_VERSION, SUBGRAPH, len(offsets), *offsets], np.int32)
+        _add(found, OFFLINE, table.tobytes())
+    return pack(found)
+
+
+def said_in(model: bytes) -> dict[str, Any]:
+    """What fieldspec wrote of the network; empty where it is not fieldspec's file."""
+    found = unpack(model)
+    for entry in found.metadata or []:
+        if entry.name == OWN.encode():
+            said: dict[str, Any] = json.loads(bytes(found.buffers[entry.buffer].data))
+            return said
+    return {}
+
+
+def flash_in(model: bytes) -> int:
+    """Bytes of weights, biases and quantization parameters that stand in an int8 file."""
+    found = unpack(model)
+    graph = found.subgraphs[0]
+    weighted = {
+        tensor
+        for operator in graph.operators
+        if operator.builtinOptionsType in WEIGHTED
+        for tensor in operator.inputs
+        if found.buffers[graph.tensors[tensor].buffer].data is not None
+    }
+    total = 0
+    for index, tensor in enumerate(graph.tensors):
+        if index in weighted:
+            total += len(found.buffers[tensor.buffer].data)
+        if tensor.quantization is not None and tensor.quantization.scale is not None:
+            total += 4 * np.size(tensor.quantization.scale) + 8 * np.size(tensor.quantization.zeroPoint)
+    return total
+
+
+def _add(model: Any, name: str, data: bytes) -> None:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [one for one in model.metadata or [] if one.name != name.encode()] + [entry]

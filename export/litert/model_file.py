@@ -1,0 +1,197 @@
+"""A .tflite file, written operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
+from fieldspec.blocks.layers import Shape
+from fieldspec.export.litert.options import CODES, options
+from fieldspec.export.litert.weights import OperatorWeights
+
+SIGNATURE = "serving_default"
+IDENTIFIER = b"TFL3"
+
+
+def tensor_names(lowered: Lowered) -> list[str]:
+    """A name for each tensor: `input`, then the layer whose operator makes it."""
+    makers = {operator.output: operator for operator in lowered.operators}
+    names: list[str] = []
+    for tensor in range(len(lowered.shapes)):
+        name = makers[tensor].id if tensor in makers else "input"
+        if tensor in makers and name in names:
+            name = f"{name}:{makers[tensor].kind}"
+        while name in names:
+            name += "'"
+        names.append(name)
+    return names
+
+
+def write_model(
+    lowered: Lowered, weights: Mapping[int, OperatorWeights], name: str, order: Sequence[int] | None = None
+) -> bytes:
+    """A float32 model: one input and the network's outputs, channels last, batch 1.
+
+    Args:
+        lowered: The operators.
+        weights: Of each that has some, by its place.
+        name: Of the network.
+        order: In which they run; their own unless given.
+    """
+    writer = _Writer(lowered, weights)
+    for index in order if order is not None else range(len(lowered.operators)):
+        writer.add(index)
+    return pack(writer.model(name))
+
+
+def pack(model: Any) -> bytes:
+    """A model's object as a file."""
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def unpack(data: bytes) -> Any:
+    """The other way; what the quantizer puts behind the model, as it does with large ones, is taken in again."""
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    for buffer in model.buffers:
+        if buffer.data is None and buffer.size:
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
+
+
+def channels_last(shape: Shape) -> list[int]:
+    """The engine's shape of a map or a vector, with the batch.
+
+    Example:
+        >>> channels_last((3, 32, 16)), channels_last((10,))
+        ([1, 32, 16, 3], [1, 10])
+    """
+    return [1, *shape[1:], shape[0]]
+
+
+class _Writer:
+    """Collects tensors, buffers and operators."""
+
+    def __init__(self, lowered: Lowered, weights: Mapping[int, OperatorWeights]) -> None:
+        self.lowered = lowered
+        self.weights = weights
+        self.buffers = [schema.BufferT()]  # the empty one comes first, by convention
+        self.operators: list[Any] = []
+        self.codes: list[int] = []
+        self.shared: dict[tuple[Any, ...], list[int]] = {}
+        names = tensor_names(lowered)
+        self.tensors = [
+            self._tensor(name, channels_last(shape)) for name, shape in zip(names, lowered.shapes, strict=True)
+        ]
+
+    def _tensor(self, name: str, shape: Sequence[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> Any:
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
+        tensor.hasRank = True
+        return tensor
+
+    def constant(self, name: str, values: npt.NDArray[Any]) -> int:
+        """A tensor whose values stand in the file."""
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.buffers.append(buffer)
+        kind = schema.TensorType.INT32 if values.dtype == np.int32 else schema.TensorType.FLOAT32
+        self.tensors.append(self._tensor(name, values.shape, kind, len(self.buffers) - 1))
+        return len(self.tensors) - 1
+
+    def add(self, index: int) -> None:
+        """One operator with its constants."""
+        operator = self.lowered.operators[index]
+        item = schema.OperatorT()
+        code = CODES[operator.kind]
+        if code not in self.codes:
+            self.codes.append(code)
+        item.opcodeIndex = self.codes.index(code)
+        item.inputs = self._inputs(index, operator)
+        item.outputs = [operator.output]
+        item.builtinOptionsType, item.builtinOptions = options(operator, self.lowered)
+        self.operators.append(item)
+
+    def _inputs(self, index: int, operator: Operator) -> list[int]:
+        name = self.tensors[operator.output].name
+        given = list(operator.inputs)
+        if operator.channels:
+            weight, bias = self._weights(index, operator, name)
+            if operator.kind == "transpose_conv":
+                shape = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
+                return [self.constant(f"{name}/shape", shape), weight, *given, bias]
+            return [*given, weight, bias]
+        if operator.kind == "pad":
+            sides = np.array([(0, 0), *operator.sides, (0, 0)], np.int32)
+            return [*given, self.constant(f"{name}/sides", sides)]
+        if operator.kind in ("resize_bilinear", "resize_nearest"):
+            size = np.array(self.lowered.shapes[operator.output][1:], np.int32)
+            return [*given, self.constant(f"{name}/size", size)]
+        return given
+
+    def _weights(self, index: int, operator: Operator, name: str) -> list[int]:
+        """Weight and bias; what is the same weights folded the same way stands in the file once."""
+        found = self.weights[index]
+        weight = in_layout(operator, found.weight).astype(np.float32)
+        bias = found.bias.astype(np.float32)
+        key = (operator.kind, weight.shape, weight.tobytes(), bias.tobytes())
+        owner = self.shared.get(key) if operator.shared else None
+        if owner is None:
+            owner = [self.constant(f"{name}/weight", weight), self.constant(f"{name}/bias", bias)]
+            self.shared[key] = owner
+        return owner
+
+    def model(self, name: str) -> Any:
+        """The whole."""
+        graph = schema.SubGraphT()
+        graph.name, graph.tensors, graph.operators = name, self.tensors, self.operators
+        graph.inputs, graph.outputs = [0], list(self.lowered.outputs)
+        model = schema.ModelT()
+        model.version, model.description = 3, "fieldspec"
+        model.subgraphs, model.buffers = [graph], self.buffers
+        model.operatorCodes = [_code(code) for code in self.codes]
+        model.signatureDefs = [_signature(self.lowered.outputs)]
+        return model
+
+
+def in_layout(operator: Operator, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Torch's layout to LiteRT's: output channels first, input channels last; depthwise has its channels last."""
+    if operator.kind == "transpose_conv":
+        return weight.transpose(1, 2, 3, 0)
+    if operator.kind == "depthwise_conv":
+        return weight.transpose(1, 2, 3, 0)
+    if operator.kind == "conv":
+        return weight.transpose(0, 2, 3, 1)
+    if operator.flattened:
+        channels, height, width = operator.flattened
+        return weight.reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    return weight
+
+
+def _code(code: int) -> Any:
+    found = schema.OperatorCodeT()
+    found.builtinCode, found.deprecatedBuiltinCode = code, min(code, 127)
+    return found
+
+
+def _signature(outputs: Sequence[int]) -> Any:
+    names = ["output", *[f"output_{number}" for number in range(1, len(outputs))]]
+    found = schema.SignatureDefT()
+    found.signatureKey, found.subgraphIndex = SIGNATURE.encode(), 0
+    found.inputs = [_named("input", 0)]
+    found.outputs = [_named(name, tensor) for name, tensor in zip(names, outputs, strict=True)]
+    return found
+
+
+def _named(name: str, tensor: int) -> Any:
+    found = schema.TensorMapT()
+    found.name, found.tensorIndex = name, tensor
+    return found

@@ -1,0 +1,136 @@
+"""The range of each tensor: what images show, and what operators demand that share a scale."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldspec.analysis.inference.lowering.operators import Lowered, OperatorKind
+from fieldspec.export.engines.arrays import Pixels
+from fieldspec.export.litert.model_file import tensor_names
+
+Range = tuple[float, float]
+MOVING: tuple[OperatorKind, ...] = (
+    "average_pool", "concat", "max_pool", "pad", "resize_bilinear", "resize_nearest"
+)  # fmt: skip  # operators that need their inputs and their output in one scale
+
+
+class Observer:
+    """Runs a float model on images and keeps a sample of every tensor's values."""
+
+    def __init__(self, model: bytes, *, kept: int = 2048) -> None:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that all tensors are kept, which is what is wanted
+            self.interpreter = Interpreter(
+                model_content=model,
+                experimental_preserve_all_tensors=True,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                num_threads=1,
+            )
+        self.interpreter.allocate_tensors()
+        self.input = self.interpreter.get_input_details()[0]["index"]
+        self.kept = kept
+        self.chance = np.random.default_rng(0)
+        self.extremes: dict[int, Range] = {}
+        self.samples: dict[int, list[npt.NDArray[np.float32]]] = {}
+        self.extents: dict[int, npt.NDArray[np.float64]] = {}  # of each channel: its largest magnitude
+
+    def see(self, images: Pixels, tensors: Iterable[int]) -> None:
+        """Run on each image."""
+        tensors = list(tensors)
+        for image in images:
+            self.interpreter.set_tensor(self.input, np.ascontiguousarray(image.transpose(1, 2, 0)[None]))
+            self.interpreter.invoke()
+            for tensor in tensors:
+                whole = self.interpreter.get_tensor(tensor)
+                extent = np.abs(whole).max(axis=tuple(range(whole.ndim - 1))).astype(np.float64)
+                self.extents[tensor] = np.maximum(self.extents.get(tensor, extent), extent)
+                values = whole.ravel()
+                low, high = self.extremes.get(tensor, (0.0, 0.0))  # zero is in every range
+                self.extremes[tensor] = (min(low, float(values.min())), max(high, float(values.max())))
+                few = values if values.size <= self.kept else self.chance.choice(values, self.kept)
+                self.samples.setdefault(tensor, []).append(few)
+
+
+def observed_ranges(lowered: Lowered, model: bytes, images: Pixels, *, method: str = "mse") -> dict[str, Range]:
+    """The range of each tensor by its name.
+
+    Args:
+        lowered: The operators of the model.
+        model: In float32.
+        images: That show the ranges.
+        method: `minmax`: all that was seen; `mse`: the part of it that loses least when it is rounded to int8.
+    """
+    observer = Observer(model)
+    observer.see(images, range(len(lowered.shapes)))
+    found = []
+    for tensor in range(len(lowered.shapes)):
+        extremes = observer.extremes[tensor]
+        if method == "mse":
+            found.append(least_squares_range(np.concatenate(observer.samples[tensor]), extremes))
+        else:
+            found.append(extremes)
+    return dict(zip(tensor_names(lowered), united(lowered, found), strict=True))
+
+
+def least_squares_range(values: npt.NDArray[np.float32], extremes: Range) -> Range:
+    """The part of a range by which rounding to 256 steps, and clipping to the ends, loses the least in squares.
+
+    Example:
+        >>> values = np.concatenate([np.linspace(0, 1, 10_000), [8.0]]).astype(np.float32)
+        >>> low, high = least_squares_range(values, (0.0, 8.0))
+        >>> low == 0.0 and 1.0 <= high < 8.0
+        True
+    """
+    best, least = extremes, np.inf
+    for part in np.linspace(0.3, 1.0, 36):
+        low, high = extremes[0] * part, extremes[1] * part
+        step = max(high - low, 1e-9) / 255
+        zero = np.round(-low / step)
+        rounded = (np.clip(np.round(values / step) + zero, 0, 255) - zero) * step
+        loss = float(np.mean((rounded - values) ** 2))
+        if loss < least:
+            best, least = (low, high), loss
+    return best
+
+
+def united(lowered: Lowered, ranges: list[Range]) -> list[Range]:
+    """Ranges with one for all tensors that an operator only moves: poolings, padding, side by side, resizing."""
+    group = list(range(len(ranges)))
+
+    def root(tensor: int) -> int:
+        while group[tensor] != tensor:
+            tensor = group[tensor]
+        return tensor
+
+    for operator in lowered.operators:
+        if operator.kind in MOVING:
+            for tensor in operator.inputs:
+                group[root(tensor)] = root(operator.output)
+    joint: dict[int, Range] = {}
+    for tensor, (low, high) in enumerate(ranges):
+        lowest, highest = joint.get(root(tensor), (low, high))
+        joint[root(tensor)] = (min(low, lowest), max(high, highest))
+    return [joint[root(tensor)] for tensor in range(len(ranges))]
+
+
+def assumed_ranges(lowered: Lowered) -> dict[str, Range]:
+    """A range for each tensor without an image: enough to write an int8 file whose sizes are true."""
+    return dict.fromkeys(tensor_names(lowered), (-4.0, 4.0))
+
+
+def as_statistics(ranges: Mapping[str, Range]) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
+    """In the form of the quantizer's own calibration."""
+    return {
+        name: {
+            "min": np.full((1, 1, 1, 1), low, np.float32),
+            "max": np.full((1, 1, 1, 1), high, np.float32),
+            "num_samples": np.array(1),
+        }
+        for name, (low, high) in ranges.items()
+    }
