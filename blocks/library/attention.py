@@ -32,10 +32,10 @@ def squeeze_excite(
     act: ActFunction = "relu",
     gate_act: ActFunction = "sigmoid",
 ) -> Parallel:
-    """Scales each channel by what a two-layer perceptron makes of the map's mean (Hu et al., 2018).
+    """Scales each channel by a factor that a two-layer perceptron computes from the map's mean (Hu et al., 2018).
 
-    `hidden` channels in between, or `ratio` of the input's (a quarter unless given). A global operation: the
-    local receptive field stays, and every unit sees the whole input besides.
+    Between the layers are `hidden` channels, or `ratio` times the input's (a quarter by default). This is a global
+    operation: the local receptive field stays as it is, and every unit sees the whole input besides.
 
     Formulas:
         params: 2 * in * hidden + hidden + in

@@ -15,7 +15,7 @@ MERGES: dict[str, Add | Multiply | Concat] = {"add": Add(), "multiply": Multiply
 
 @register_block(name="chain")
 def chained(in_channels: int, *, body: Block) -> Block:
-    """Items one after the other under one name; what `repeat` stands for.
+    """Items one after the other under one name; the canonical form writes `repeat` inside a body as one.
 
     In a spec:
         - chain: {body: [{conv: {out: 32}}, {conv: {out: 64, stride: 2}}]}

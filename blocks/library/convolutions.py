@@ -104,9 +104,10 @@ def conv(
     order: Order = CONV_NORM_ACT,
     dropout: Probability = 0.0,
 ) -> Chain:
-    """Convolution, normalization, activation; bare with ``norm="none", act="none"``.
+    """Convolution, normalization, activation; with both set to `none`, a bare convolution.
 
-    Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given; a bias only without a norm.
+    Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given. There is a bias only without a norm,
+    unless given.
 
     Formulas:
         channels: out

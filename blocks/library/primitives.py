@@ -95,7 +95,7 @@ def pool(
 ) -> Pool:
     """Max or average pooling; the stride is the kernel unless given.
 
-    With `ceil_mode` the size is rounded up where the last window starts inside the map or its left padding.
+    With `ceil_mode` the size is rounded up, if the last window starts inside the map or its left padding.
 
     Formulas:
         size: (in_size + 2 * padding - kernel) // stride + 1
@@ -115,12 +115,12 @@ register_shorthand("avg_pool", "pool", fixed={"type": "avg"})
 def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePool:
     """Max or average pooling to a map of `size`.
 
-    Windows differ in width where `size` does not divide the map's.
+    If `size` does not divide the map's size, the windows differ in width.
 
     Formulas:
         size: size
-        field: field + (in_size / size - 1) * jump; where size divides in_size
-        jump: jump * in_size / size; where size divides in_size
+        field: field + (in_size / size - 1) * jump; if size divides in_size
+        jump: jump * in_size / size; if size divides in_size
     In a spec:
         - adaptive_pool: {type: avg, size: 4}
     """

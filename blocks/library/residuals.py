@@ -44,15 +44,14 @@ def residual(
 ) -> Block:
     """Two convolutions and a shortcut around them, then the activation (He et al., 2016).
 
-    `middle` makes it a bottleneck: a 1x1 convolution to so many channels, the 3x3 one, and a 1x1 to `out`. Any `body`
-    may stand in place of the convolutions.
+    `middle` makes it a bottleneck: a 1x1 convolution to that many channels, the 3x3 one, and a 1x1 to `out`. `body`
+    replaces the convolutions by items of your own; give either `out` or `body`. The stride is that of the first 3x3
+    convolution.
 
-    Where `order` ends in conv (pre-activation), every convolution has its activation before it and none follows
-    the sum. `drop_path` drops the body, so it needs a shortcut; where `identity` falls away it does nothing.
-
-    `shortcut`: `auto` is the identity where channels and stride agree, else a projection (1x1 convolution and
-    norm). The stride stands in the first 3x3 convolution. In the formulas, `projection` is 1 where there is one,
-    else 0.
+    `shortcut: auto` is the identity if the shapes agree, and a projection (1x1 convolution and norm) otherwise;
+    `identity` adds the input if the shapes agree, and nothing otherwise. `drop_path` drops the body, so it needs a
+    shortcut. If `order` ends with conv (pre-activation), each convolution has its activation before it, and none
+    follows the sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise.
 
     Formulas:
         channels: out
@@ -139,8 +138,8 @@ def dense(
 ) -> Chain:
     """Layers that each concatenate `growth` new channels to all that came before (DenseNet, Huang et al., 2017).
 
-    `middle` puts a 1x1 convolution to as many channels before each (DenseNet-BC: 4 * growth). In the formulas,
-    `read` is what all layers read together: layers * in + growth * layers * (layers - 1) / 2.
+    `middle` adds a 1x1 convolution to that many channels before each (DenseNet-BC: 4 * growth). In the formulas,
+    `read` is the number of channels that all layers read together: layers * in + growth * layers * (layers - 1) / 2.
 
     Formulas:
         channels: in + layers * growth

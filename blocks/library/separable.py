@@ -121,11 +121,13 @@ def inverted_residual(
 ) -> Block:
     """1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut around them (MobileNetV2, 2018).
 
-    `expand` is the number of middle channels, `expand_ratio` a factor of the input's; one of the two, and no
-    expansion convolution where they are the same. `squeeze_ratio` puts a squeeze-excite behind the depthwise
-    convolution. `dropout` ends the body. `shortcut`: `identity` where the shapes agree, else none;
-    `projection` is a 1x1 convolution with norm; `auto` is either. `drop_path` does nothing where no shortcut is left.
-    In the formulas, `projection` is 1 where there is one, else 0.
+    Give either `expand`, the number of middle channels, or `expand_ratio`, their ratio to the input's channels. If the
+    middle has as many channels as the input, there is no expansion convolution; the formulas are for when there is.
+    `squeeze_ratio` adds a squeeze-excite after the depthwise convolution. `dropout` comes last in the body.
+
+    `shortcut: identity` adds the input if the shapes agree, and nothing otherwise; `projection` adds a 1x1 convolution
+    with norm; `auto` is the identity if the shapes agree, and a projection otherwise. `drop_path` has no effect without
+    a shortcut. In the formulas, `projection` is 1 if there is one, and 0 otherwise.
 
     Formulas:
         channels: out
