@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,17 @@ def test_every_page_is_linked() -> None:
     assert pages == {Path(link).name.partition("#")[0] for link in links(README) if link.startswith("docs/")} - {
         "README.md", ""
     }  # fmt: skip
+
+
+def test_the_house_is_as_it_stands() -> None:
+    """The README names every folder of source code and every room in it, and the order of imports."""
+    (house,) = [text for text in blocks(README, "") if "src/fieldspec/" in text]
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-dir"]
+    rooms = {name.rpartition("/")[2] for name in packages.values() if name.count("/") <= 1}
+    assert [room for room in rooms if f"{room}/" not in house] == []
+    arrow = " ← ".join(re.findall(r"^(\S+)/ ", house, re.MULTILINE))
+    for page in (README, ROOT / "CONTRIBUTING.md"):
+        assert f"`{arrow}`" in page.read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short() -> None:
