@@ -11,7 +11,7 @@ from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
 from fieldspec.analysis.report.layer_properties import properties
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.effective.distributions import Mass
+    from fieldspec.analysis.effective.distributions import AxisDistribution
     from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
     from fieldspec.analysis.effective.measured_field import MeasuredField, measured_effective_receptive_field
     from fieldspec.analysis.effective.pictures import plot_effective_field
@@ -35,7 +35,7 @@ _HOME = {
     "InputSizes": "sizes.input_sizes",
     "LayerReport": "report.report",
     "Ledger": "ledger.ledger",
-    "Mass": "effective.distributions",
+    "AxisDistribution": "effective.distributions",
     "MeasuredField": "effective.measured_field",
     "Memory": "report.report",
     "Misalignment": "fields.alignment",
@@ -64,6 +64,7 @@ _HOME = {
 
 __all__ = [
     "Activations",
+    "AxisDistribution",
     "AxisField",
     "Check",
     "EffectiveField",
@@ -72,7 +73,6 @@ __all__ = [
     "InputSizes",
     "LayerReport",
     "Ledger",
-    "Mass",
     "MeasuredField",
     "Memory",
     "Misalignment",

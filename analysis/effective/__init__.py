@@ -1,1 +1,1 @@
-"""What a unit really looks at: path counts without torch, gradients with it, pictures of both."""
+"""Effective receptive fields: path counts without torch, gradients with torch, and pictures of both."""

@@ -1,4 +1,4 @@
-"""The effective receptive field of a trained network on real images: how far each pixel moves one unit."""
+"""The effective receptive field of a trained network on real images: how strongly each pixel moves one unit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fieldspec.analysis.effective.distributions import MASS, Mass, Masses, rounded
+from fieldspec.analysis.effective.distributions import SHARE, AxisDistribution, PixelDistribution, rounded
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.blocks.errors import FieldspecError
@@ -23,46 +23,46 @@ Inputs = Tensor | Iterable[Any] | str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
-class MeasuredField(Masses):
-    """The mean over images of ``|d y / d x|``, y being a unit's sum over channels, and x's channels summed up.
+class MeasuredField(PixelDistribution):
+    """The mean over images of ``|d y / d x|``: y is a unit summed over its channels; x's channels are summed.
 
     Source:
         Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field", NeurIPS 2016.
     """
 
-    layer: str  # path of the submodule; "" is the module itself
+    layer: str  # path of the submodule; "" for the module itself
     unit: tuple[int, ...]
     images: int
-    values: Tensor = field(repr=False)  # float64, a pixel each, axes as the image's
+    values: Tensor = field(repr=False)  # float64, one a pixel, with the image's axes
 
     @property
-    def axes(self) -> tuple[Mass, ...]:
-        """The projection on each axis: the sum over all pixels of a row, of a column."""
+    def axes(self) -> tuple[AxisDistribution, ...]:
+        """The projection on each axis: the sum over the pixels of each row, and of each column."""
         dims = range(self.values.dim())
         rows = [
             self.values.sum([other for other in dims if other != axis]) if len(dims) > 1 else self.values
             for axis in dims
         ]
-        return tuple(Mass(0, tuple(row.tolist())) for row in rows)
+        return tuple(AxisDistribution(0, tuple(row.tolist())) for row in rows)
 
     def array(self) -> list[Any]:
-        """The share of each pixel, nested lists such as ``array[row][column]``; they sum to 1."""
+        """The share of each pixel as nested lists, ``array[row][column]``; the shares sum to 1."""
         shares: list[Any] = (self.values / self.values.sum()).tolist()
         return shares
 
-    def to_dict(self, *, mass: float = MASS) -> dict[str, Any]:
-        """Plain data; `weights` are the shares of the rows and of the columns."""
-        data = {"schema": SCHEMA, "layer": self.layer, "unit": self.unit, "images": self.images, "mass": mass}
-        data |= {"side": self.side(mass), "std": self.std, "center": self.center}
-        data |= {"start": [axis.start for axis in self.axes], "weights": [axis.weights for axis in self.axes]}
+    def to_dict(self, *, share: float = SHARE) -> dict[str, Any]:
+        """Plain data; `shares` are those of the rows and of the columns."""
+        data = {"schema": SCHEMA, "layer": self.layer, "unit": self.unit, "images": self.images, "share": share}
+        data |= {"side": self.side(share), "std": self.std, "center": self.center}
+        data |= {"start": [axis.start for axis in self.axes], "shares": [axis.shares for axis in self.axes]}
         return {key: portable(value) for key, value in data.items()}
 
-    def to_text(self, *, mass: float = MASS) -> str:
+    def to_text(self, *, share: float = SHARE) -> str:
         """A few lines for a terminal."""
         size = side_text(tuple(self.values.shape))
         lines = [
             f"effective receptive field at {self.layer or 'the output'}, measured on {self.images} images of {size}",
-            f"  {side_text(self.side(mass))} pixels hold {100 * mass:g} % of the gradient along each axis",
+            f"  {side_text(self.side(share))} pixels hold {100 * share:g} % of the gradient along each axis",
             f"  standard deviation {rounded(self.std)}, center {rounded(self.center)}, of unit {side_text(self.unit)}",
         ]
         return "\n".join([*lines, ""])
@@ -77,24 +77,24 @@ def measured_effective_receptive_field(
     batch_size: int = 16,
     images: int | None = None,
 ) -> MeasuredField:
-    """How much each pixel moves one unit of a submodule's output: the mean over images of the absolute gradient.
+    """How strongly each pixel moves one unit of a submodule's output: the mean absolute gradient over images.
 
-    The module is read in eval mode and left exactly as it was: its mode, gradients, hooks and the state of the
-    random numbers. The gradient is that of the sum over the unit's channels; its absolute values are summed over
-    the channels of the image and averaged over images.
+    The module is read in eval mode and left exactly as it was: its mode, gradients, hooks and random state. The
+    gradient is that of the sum over the unit's channels; its absolute values are summed over the channels of the
+    image and averaged over images.
 
     Args:
         inputs: A batch (n, channels, height, width); or an iterable of such batches or of images (channels, height,
-            width), alone or as first of a tuple (a loader's); or a folder of image files, which are cut and
-            normalized as the module's `pretrained_cfg` says.
+            width), alone or first in a tuple (as a loader gives them); or a folder of image files, which are cropped
+            and normalized as the module's `pretrained_cfg` says.
         layer: Path of the submodule, as in `named_modules()`; its output must be a map. The module itself by default.
-        unit: One index an axis; the middle of the map by default.
+        unit: One index per axis; the middle of the map by default.
         batch_size: Images in one pass.
-        images: At most so many; all by default.
+        images: At most this many; all by default.
 
     Raises:
-        FieldspecError: There is no such submodule, its output is no map or does not depend on the image, or there
-            are no images, or of different sizes.
+        FieldspecError: The submodule does not exist, its output is not a map or does not depend on the image, or
+            there are no images, or they differ in size.
     Example:
         >>> _ = torch.manual_seed(0)
         >>> seen = measured_effective_receptive_field(nn.Conv2d(3, 8, 3, padding=1), torch.randn(4, 3, 9, 9))
@@ -111,7 +111,7 @@ def measured_effective_receptive_field(
         gradient, unit = _gradient(module, layer, batch.to(weight), unit)
         if total is not None and total.shape != gradient.shape:
             sizes = sizes_text(one.shape for one in (total, gradient))
-            raise FieldspecError(f"images must be of one size, gets {sizes}")
+            raise FieldspecError(f"images must have one size, gets {sizes}")
         total = gradient if total is None else total + gradient
         count += len(batch)
     if total is None or unit is None:
@@ -139,20 +139,22 @@ def _gradient(
         output = found[-1] if found else None
         if not isinstance(output, Tensor) or output.dim() != batch.dim():
             got = size_text(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise FieldspecError(f"{layer or 'the output'}: is no map but {got}; name a submodule whose output is one")
+            raise FieldspecError(
+                f"{layer or 'the output'}: its output is {got}, not a map; name a submodule whose output is one"
+            )
         unit = tuple(size // 2 for size in output.shape[2:]) if unit is None else tuple(unit)
         if len(unit) != output.dim() - 2 or not all(0 <= u < n for u, n in zip(unit, output.shape[2:], strict=False)):
-            raise FieldspecError(f"unit: {size_text(unit)} is not on the map {size_text(output.shape[2:])}")
+            raise FieldspecError(f"unit: {size_text(unit)} is not on the {size_text(output.shape[2:])} map")
         index: tuple[Any, ...] = (..., *unit)
         value = output[index].sum()
         (gradient,) = torch.autograd.grad(value, x, allow_unused=True) if value.requires_grad else (None,)
     if gradient is None:
-        raise FieldspecError(f"{layer or 'the output'}: no gradient leads from it to the image")
+        raise FieldspecError(f"{layer or 'the output'}: its output does not depend on the image")
     return gradient.detach().abs().double().sum((0, 1)).cpu(), unit
 
 
 def _images(module: nn.Module, inputs: Inputs) -> Iterator[Tensor]:
-    """The images one by one."""
+    """The images, one at a time."""
     if isinstance(inputs, str | os.PathLike):
         from fieldspec.analysis.effective.image_folder import image_folder
 
@@ -170,5 +172,5 @@ def _batches(images: Iterator[Tensor], batch_size: int) -> Iterator[Tensor]:
     while batch := list(islice(images, batch_size)):
         sizes = sorted({tuple(image.shape) for image in batch})
         if len(sizes) > 1:
-            raise FieldspecError(f"images must be of one size, gets {sizes_text(sizes[:2])}")
+            raise FieldspecError(f"images must have one size, gets {sizes_text(sizes[:2])}")
         yield torch.stack(batch)

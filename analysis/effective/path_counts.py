@@ -15,48 +15,47 @@ Counts = list[Any]  # nested as deep as there are axes: counts[row][column]
 
 
 class JointError(Exception):
-    """Rows and columns do not part: the number of taps along one axis differs from unit to unit behind a branching."""
+    """Rows and columns cannot be counted apart: behind a merge, units differ in their number of taps along an axis."""
 
 
-class Cells(NamedTuple):
-    """Path counts over some units of a map, along some of its axes, from the unit `first` on."""
+class UnitCounts(NamedTuple):
+    """Path counts over some units of a map, along some of its axes, starting at the unit `first`."""
 
     axes: tuple[int, ...]
     first: tuple[int, ...]
     counts: Counts
 
 
-class Spread(NamedTuple):
-    """Paths from a map's units to the one unit that was asked: per axis the projection, or all axes at once.
+class PathCounts(NamedTuple):
+    """Paths from a map's units to the unit in question: the projection on each axis, or all axes at once.
 
-    The projection on an axis counts all paths from a row, whichever column they start in. `separable`: the
-    counts are the product of the projections (divided by the total, an axis less than there are axes).
+    The projection on an axis counts all paths from a row, whatever column they start in. `separable`: the counts
+    are the product of the projections, divided by the total once for each axis but one.
     """
 
-    parts: tuple[Cells, ...]
+    parts: tuple[UnitCounts, ...]
     separable: bool
 
 
-def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool = False) -> Spread:
+def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool = False) -> PathCounts:
     """Paths from each pixel of an unbounded input to unit `unit` of layer `target`.
 
-    A path takes one tap of each layer; operands of a merge add up (a product's paths are those of its factors,
-    as its gradient has them). Channels are not counted: a convolution of 3x3 has nine taps whatever its width.
-    Each axis by itself, or with `joint` all at once, which is exact where branches with other windows meet too.
+    A path takes one tap of each layer; operands of a merge add up (a product has the paths of its factors, as in its
+    gradient). Channels are not counted: a 3x3 convolution has nine taps whatever its width. Each axis is counted by
+    itself, or with `joint` all at once, which is also exact where branches with different windows meet.
 
     Raises:
         JointError: Only `joint` can count these.
         KeyError: The unit reads nothing.
-        KeyError: The unit reads nothing.
     """
     axes = tuple(range(len(unit)))
     groups = (axes,) if joint else tuple((axis,) for axis in axes)
-    one = tuple(Cells(group, tuple(unit[axis] for axis in group), _one(len(group))) for group in groups)
-    found: dict[int, Spread] = {target: Spread(one, True)}
+    one = tuple(UnitCounts(group, tuple(unit[axis] for axis in group), _one(len(group))) for group in groups)
+    found: dict[int, PathCounts] = {target: PathCounts(one, True)}
     for index, taken in backwards(report, target):
         spread = found.pop(index, None)
         if spread is None:
-            continue  # read by layers whose units read nothing
+            continue  # only read by layers whose units read nothing
         for source, maps in taken:
             back = spread if maps is None else _through(spread, maps)
             if back is not None:
@@ -64,8 +63,8 @@ def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool
     return found[0]
 
 
-def _through(spread: Spread, maps: tuple[AxisMap, ...]) -> Spread | None:
-    """One layer back: every unit's paths go on to each of its taps."""
+def _through(spread: PathCounts, maps: tuple[AxisMap, ...]) -> PathCounts | None:
+    """One layer back: the paths of every unit continue to each of its taps."""
     parts = []
     for cells in spread.parts:
         moved = cells
@@ -74,30 +73,30 @@ def _through(spread: Spread, maps: tuple[AxisMap, ...]) -> Spread | None:
                 return None
         parts.append(moved)
     if len(parts) == 1:
-        return Spread(tuple(parts), spread.separable)
+        return PathCounts(tuple(parts), spread.separable)
     taps = [_taps(cells, maps[number]) for number, cells in enumerate(spread.parts)]
     if not spread.separable and any(len({n for n, c in zip(*both, strict=True) if c}) > 1 for both in taps):
         raise JointError
-    # Each path of the projection on one axis goes on to as many taps of the others as these have on the average:
-    # all have the same number, or they are spread alike over the units of the other axes.
+    # Each path of one axis's projection continues to as many taps of the other axes as these have on average: all
+    # units have the same number, or the paths are distributed alike over the units of the other axes.
     reads = [sum(width * count for width, count in zip(*both, strict=True)) for both in taps]
     total = sum(spread.parts[0].counts) ** (len(parts) - 1)
     scaled = []
     for number, cells in enumerate(parts):
         by = prod(reads[:number] + reads[number + 1 :])
-        scaled.append(cells._replace(counts=[count * by // total for count in cells.counts]))  # leaves no rest
-    return Spread(tuple(scaled), spread.separable)
+        scaled.append(cells._replace(counts=[count * by // total for count in cells.counts]))  # divides evenly
+    return PathCounts(tuple(scaled), spread.separable)
 
 
-def _taps(cells: Cells, axis: AxisMap) -> tuple[list[int], Counts]:
-    """How many taps each unit along a part's one axis has, and how many paths reach it."""
+def _taps(cells: UnitCounts, axis: AxisMap) -> tuple[list[int], Counts]:
+    """How many taps each unit along the one axis has, and how many paths reach it."""
     (first,) = cells.first
     units = range(first, first + len(cells.counts))
     return [len(axis.taps[unit % axis.period]) for unit in units], cells.counts
 
 
-def _spread(cells: Cells, depth: int, axis: AxisMap) -> Cells:
-    """The counts moved to all taps along one axis; empty if there are none."""
+def _spread(cells: UnitCounts, depth: int, axis: AxisMap) -> UnitCounts:
+    """The counts moved to all taps along one axis; empty without taps."""
     begin, length = cells.first[depth], _length(cells.counts, depth)
     runs = []  # (offset of the first unit of a phase, its turn, its taps)
     for phase, taps in enumerate(axis.taps):
@@ -123,16 +122,16 @@ def _spread(cells: Cells, depth: int, axis: AxisMap) -> Cells:
         return out
 
     first = (*cells.first[:depth], low, *cells.first[depth + 1 :])
-    return Cells(cells.axes, first, _at_depth(cells.counts, depth, along))
+    return UnitCounts(cells.axes, first, _at_depth(cells.counts, depth, along))
 
 
-def _sum(one: Spread, other: Spread) -> Spread:
-    """Paths of two readers of the same map: still a product of axes if they differ along one axis at most."""
+def _sum(one: PathCounts, other: PathCounts) -> PathCounts:
+    """The paths of two layers that read the same map; still separable if they differ along one axis at most."""
     unlike = sum(not _alike(a, b) for a, b in zip(one.parts, other.parts, strict=True))
-    return Spread(tuple(map(_added, one.parts, other.parts)), one.separable and other.separable and unlike <= 1)
+    return PathCounts(tuple(map(_added, one.parts, other.parts)), one.separable and other.separable and unlike <= 1)
 
 
-def _alike(one: Cells, other: Cells) -> bool:
+def _alike(one: UnitCounts, other: UnitCounts) -> bool:
     """Whether one is a multiple of the other."""
     if one.first != other.first or len(one.counts) != len(other.counts) or len(one.axes) > 1:
         return False
@@ -140,14 +139,14 @@ def _alike(one: Cells, other: Cells) -> bool:
     return all(a * second == b * first for a, b in zip(one.counts, other.counts, strict=True))
 
 
-def _added(one: Cells, other: Cells) -> Cells:
+def _added(one: UnitCounts, other: UnitCounts) -> UnitCounts:
     first = tuple(map(min, one.first, other.first))
     last = tuple(
         max(one.first[d] + _length(one.counts, d), other.first[d] + _length(other.counts, d)) for d in range(len(first))
     )
     size = tuple(end - begin for begin, end in zip(first, last, strict=True))
     grown = [_grown(cells.counts, tuple(map(int.__sub__, cells.first, first)), size) for cells in (one, other)]
-    return Cells(one.axes, first, added(*grown))
+    return UnitCounts(one.axes, first, added(*grown))
 
 
 def _grown(counts: Counts, offset: tuple[int, ...], size: tuple[int, ...]) -> Counts:
@@ -171,8 +170,7 @@ def _zeros(like: Any) -> Any:
 
 
 def added(one: Any, other: Any) -> Any:
-    """The sum of nested counts of one frame."""
-    """The sum of nested counts of one frame."""
+    """The sum of nested counts of the same frame."""
     return list(map(added, one, other)) if isinstance(one, list) else one + other
 
 

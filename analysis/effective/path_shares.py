@@ -1,4 +1,4 @@
-"""Path counts as projections on the axes, and as shares of single pixels."""
+"""Path counts as projections on the axes, and as the shares of single pixels."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from functools import reduce
 from math import prod
 from typing import Any
 
-from fieldspec.analysis.effective.distributions import Mass
-from fieldspec.analysis.effective.path_counts import Cells, added, count_paths, total
+from fieldspec.analysis.effective.distributions import AxisDistribution
+from fieldspec.analysis.effective.path_counts import UnitCounts, added, count_paths, total
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.errors import FieldspecError
 
 MAX_CELLS = 2**21  # pixels of a window whose rows and columns are counted together: a few seconds
 
 
-def jointly(report: Report, target: int, unit: Sequence[int]) -> Cells:
-    """The counts of all pixels of the window of a layer's unit, rows and columns together.
+def joint_counts(report: Report, target: int, unit: Sequence[int]) -> UnitCounts:
+    """Path counts for all pixels of a unit's window, rows and columns together.
 
     Raises:
         FieldspecError: There are more than two million pixels.
@@ -30,35 +30,35 @@ def jointly(report: Report, target: int, unit: Sequence[int]) -> Cells:
     return count_paths(report, target, unit, joint=True).parts[0]
 
 
-def projections(cells: Cells) -> list[Mass]:
-    """All paths of each row, of each column.
+def projections(cells: UnitCounts) -> list[AxisDistribution]:
+    """All paths from each row, and from each column.
 
     Example:
-        >>> projections(Cells((0, 1), (4, 7), [[1, 2], [3, 4]]))
-        [Mass(start=4, counts=(3, 7)), Mass(start=7, counts=(4, 6))]
+        >>> projections(UnitCounts((0, 1), (4, 7), [[1, 2], [3, 4]]))
+        [AxisDistribution(start=4, counts=(3, 7)), AxisDistribution(start=7, counts=(4, 6))]
     """
     found, counts = [], cells.counts
     for first in cells.first:
-        found.append(Mass(first, tuple(map(total, counts))))
+        found.append(AxisDistribution(first, tuple(map(total, counts))))
         counts = reduce(added, counts) if isinstance(counts[0], list) else counts
     return found
 
 
-def trimmed(mass: Mass) -> Mass:
-    """Without the pixels before the first path and behind the last."""
-    reached = [pixel for pixel, count in enumerate(mass.counts) if count]
-    return Mass(mass.start + reached[0], mass.counts[reached[0] : reached[-1] + 1])
+def trimmed(paths: AxisDistribution) -> AxisDistribution:
+    """Without the pixels before the first path and after the last."""
+    reached = [pixel for pixel, count in enumerate(paths.counts) if count]
+    return AxisDistribution(paths.start + reached[0], paths.counts[reached[0] : reached[-1] + 1])
 
 
-def product(weights: Sequence[list[float]]) -> list[Any]:
-    """The outer product of the axes, nested.
+def outer_product(weights: Sequence[list[float]]) -> list[Any]:
+    """The outer product of the axes as nested lists.
 
     Example:
-        >>> product([[0.5, 0.5], [0.25, 0.75]])
+        >>> outer_product([[0.5, 0.5], [0.25, 0.75]])
         [[0.125, 0.375], [0.125, 0.375]]
     """
     first, *rest = weights
-    return [_scaled(product(rest), share) for share in first] if rest else list(first)
+    return [_scaled(outer_product(rest), share) for share in first] if rest else list(first)
 
 
 def _scaled(shares: list[Any], by: float) -> list[Any]:
@@ -66,6 +66,6 @@ def _scaled(shares: list[Any], by: float) -> list[Any]:
 
 
 def shares(counts: list[Any], frame: Sequence[range], paths: int) -> list[Any]:
-    """Whole numbers within a frame as shares of all."""
+    """Counts inside a frame as shares of all paths."""
     rows = counts[frame[0].start : frame[0].stop]
     return [shares(row, frame[1:], paths) if isinstance(row, list) else row / paths for row in rows]

@@ -1,11 +1,11 @@
-"""Pictures of effective receptive fields beside the window that they lie in, for a paper."""
+"""Pictures of effective receptive fields and the windows around them, for a paper."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any
 
-from fieldspec.analysis.effective.distributions import MASS, Mass
+from fieldspec.analysis.effective.distributions import SHARE, AxisDistribution
 from fieldspec.analysis.effective.effective_field import EffectiveField
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text
@@ -16,40 +16,44 @@ if TYPE_CHECKING:
 
     from fieldspec.analysis.effective.measured_field import MeasuredField
 
-    Seen = EffectiveField | MeasuredField
+    EitherField = EffectiveField | MeasuredField
 
-WINDOW, SIDE, IMAGE = "#009e73", "#d55e00", "#b0b0b0"  # Okabe and Ito's green and vermilion, which all eyes tell apart
+WINDOW, SIDE, IMAGE = (
+    "#009e73",
+    "#d55e00",
+    "#b0b0b0",
+)  # Okabe and Ito's green and vermilion, safe for color-blind readers
 LEFT, GAP, WIDTH, RIGHT = 0.7, 0.75, 2.9, 0.75  # inches: margins and panels
 BOTTOM, LINES, BETWEEN, TOP = 0.85, 1.1, 0.3, 0.5
 NAMES = ("depth", "row", "column")
 
 
 def plot_effective_field(
-    path: str | os.PathLike[str], prior: EffectiveField, *, measured: MeasuredField | None = None, mass: float = MASS
+    path: str | os.PathLike[str], prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE
 ) -> None:
-    """Draw an effective field and write it, as PNG, PDF or SVG by the name of the file.
+    """Write a picture of an effective field; the file name decides between PNG, PDF, SVG and other formats.
 
     Raises:
-        FieldspecError: matplotlib is missing, or it knows no such format.
+        FieldspecError: matplotlib is missing or does not know the format.
     """
-    figure = picture(prior, measured=measured, mass=mass)
+    figure = picture(prior, measured=measured, share=share)
     try:
         figure.savefig(path, dpi=200)
-    except ValueError as error:  # matplotlib's own words for a format that it does not know
+    except ValueError as error:  # in matplotlib's words: it does not know the format
         raise FieldspecError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
-def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, mass: float = MASS) -> Figure:
-    """The two-dimensional fields with window and side, and below them their projections on both axes.
+def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE) -> Figure:
+    """The two-dimensional fields with window and side, and their projections on both axes below.
 
-    Green: the theoretical window. Vermilion, dashed: the side that holds `mass` of each projection. Pixels outside
-    the image are padding. Of three axes the first is summed up; of one there are only projections.
+    Green: the theoretical window. Dashed vermilion: the side that holds `share` of each projection. Pixels outside
+    the image are padding. With three axes the first is summed; with one there are only projections.
 
     Args:
-        measured: The field of a trained network for the same unit (`unit=measured.unit`), to stand beside it.
+        measured: The field of a trained network for the same unit (`unit=measured.unit`), drawn beside it.
     """
     figure_type = _matplotlib()
-    panels: list[tuple[str, Seen]] = [("paths counted", prior)]
+    panels: list[tuple[str, EitherField]] = [("paths counted", prior)]
     if measured is not None:
         if measured.unit != prior.unit:
             raise FieldspecError(
@@ -68,10 +72,10 @@ def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, mas
     for number, (title, seen) in enumerate(panels):
         left = LEFT + number * (WIDTH + GAP)
         at = below = axes(left, BOTTOM, WIDTH, LINES)
-        _profiles(below, seen, prior, frame, mass)
+        _profiles(below, seen, prior, frame, share)
         if len(pixels) > 1:
             at = axes(left, BOTTOM + LINES + BETWEEN, WIDTH, side)
-            image = _map(at, seen, prior, frame, mass)
+            image = _map(at, seen, prior, frame, share)
             if number == len(panels) - 1:
                 bar = figure.colorbar(image, cax=axes(left + WIDTH + 0.1, BOTTOM + LINES + BETWEEN, 0.1, side))
                 bar.set_ticks([0, 0.05, 0.25, 0.5, 1])
@@ -85,8 +89,8 @@ def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, mas
     return figure
 
 
-def _map(axes: Axes, seen: Seen, prior: EffectiveField, frame: list[tuple[int, int]], mass: float) -> Any:
-    """The field of the last two axes, its colour by the square root of the share, which shows the flanks too."""
+def _map(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[tuple[int, int]], share: float) -> Any:
+    """The field over the last two axes, colored by the square root of the share so that the flanks show."""
     import numpy
     from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
@@ -104,7 +108,7 @@ def _map(axes: Axes, seen: Seen, prior: EffectiveField, frame: list[tuple[int, i
         interpolation="nearest",
     )
     axes.set_facecolor(colormaps["cividis"](0))
-    sides = [axis.within(mass) for axis in seen.axes[-2:]]
+    sides = [axis.within(share) for axis in seen.axes[-2:]]
     boxes = [(_image(prior)[-2:], IMAGE, "-"), (prior.window[-2:], WINDOW, "-"), (sides, SIDE, "--")]
     for ((first_row, last_row), (first, last)), color, style in boxes:
         size = (last - first + 1, last_row - first_row + 1)
@@ -117,35 +121,35 @@ def _map(axes: Axes, seen: Seen, prior: EffectiveField, frame: list[tuple[int, i
     return image
 
 
-def _profiles(axes: Axes, seen: Seen, prior: EffectiveField, frame: list[tuple[int, int]], mass: float) -> None:
-    """The projections on the last two axes, that of the rows moved onto that of the columns."""
+def _profiles(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[tuple[int, int]], share: float) -> None:
+    """The projections on the last two axes, the rows' moved onto the columns'."""
     middle = sum(prior.window[-1]) / 2
     for axis, style in zip(range(len(seen.axes))[-2:][::-1], ("-", ":"), strict=False):
-        one: Mass = seen.axes[axis]
-        moved = middle - sum(prior.window[axis]) / 2  # rows over columns, the middles of the window on each other
-        peak = max(one.weights)
+        one: AxisDistribution = seen.axes[axis]
+        moved = middle - sum(prior.window[axis]) / 2  # rows over columns, with the windows' middles aligned
+        peak = max(one.shares)
         places = [pixel + moved for pixel in range(one.start, one.stop)]
         name = "per sample" if len(seen.axes) == 1 else f"per {NAMES[3 - len(seen.axes) + axis]}"
-        axes.plot(places, [weight / peak for weight in one.weights], style, color="black", lw=1.2, label=name)
+        axes.plot(places, [weight / peak for weight in one.shares], style, color="black", lw=1.2, label=name)
     first, last = prior.window[-1]
     axes.axvspan(first - 0.5, last + 0.5, color=WINDOW, alpha=0.15, lw=0, label=f"window, {last - first + 1} pixels")
     begin, end = _image(prior)[-1]
     for number, edge in enumerate((begin - 0.5, end + 0.5)):
         axes.axvline(edge, color=IMAGE, lw=1.4, label="image border" if number == 0 else None)
-    first, last = seen.axes[-1].within(mass)
+    first, last = seen.axes[-1].within(share)
     for number, edge in enumerate((first - 0.5, last + 0.5)):
-        label = f"{100 * mass:g} % per axis" if number == 0 else None
+        label = f"{100 * share:g} % per axis" if number == 0 else None
         axes.axvline(edge, color=SIDE, ls="--", lw=1.4, label=label)
     axes.set_xlim(frame[-1][0] - 0.5, frame[-1][1] + 0.5)
     axes.set_ylim(0, 1.05)
     what = "column (pixels)" if len(seen.axes) > 1 else "sample"
-    axes.set_xlabel(f"{what}; {100 * mass:g} % within {last - first + 1}", fontsize=8)
+    axes.set_xlabel(f"{what}; {100 * share:g} % within {last - first + 1}", fontsize=8)
     axes.set_ylabel("share of peak", fontsize=8)
     axes.tick_params(labelsize=7)
 
 
 def _frame(prior: EffectiveField, measured: MeasuredField | None) -> list[tuple[int, int]]:
-    """First and last pixel to show along each axis: the window and a margin, and the image where it was measured."""
+    """First and last pixel to show per axis: the window and a margin, and the image where it was measured."""
     found = []
     for (first, last), (begin, end) in zip(prior.window, _image(prior), strict=True):
         margin = max(2, (last - first + 1) // 16)
@@ -162,5 +166,5 @@ def _matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise FieldspecError("fieldspec's pictures need matplotlib: pip install 'fieldspec[report]'") from None
+        raise FieldspecError("pictures need matplotlib: pip install 'fieldspec[report]'") from None
     return Figure

@@ -1,4 +1,4 @@
-"""What each layer adds to the field, at what price, and how much of it is padding at the image's corner."""
+"""What each layer adds to the field, what that costs, and how much of it is padding at the image's corner."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from fieldspec.blocks.layers import Resize
 
 
 class Entry(NamedTuple):
-    """One layer on the way to the features; pixels are of the input, costs with norm and activation folded in."""
+    """One layer on the way to the features; pixels are input pixels, and costs include its norm and activation."""
 
     layer: LayerReport
     params: int
     macs: int
-    added: tuple[int, ...]  # pixels wider than the widest map it reads, an axis each; () where unknown
-    seen: tuple[tuple[int, int], ...]  # fewest and most pixels of this image that a unit really sees, an axis each
+    added: tuple[int, ...]  # pixels by which its field exceeds the widest it reads, per axis; () where unknown
+    seen: tuple[tuple[int, int], ...]  # fewest and most pixels of this image that a unit really sees, per axis
     idle: tuple[bool, ...]  # per axis: all taps of every unit see the same pixels of this image
     padding: Fraction  # share of the corner unit's window that lies outside the image
     own_padding: Fraction  # share of the corner unit's taps that lie in this layer's own padding
 
     @property
     def adds_nothing(self) -> bool:
-        """Whether it widens the field in theory, and shows no unit more of an image of this size."""
+        """Whether it widens the field in theory but shows no unit more of an image of this size."""
         return any(self.added) and all(self.idle)
 
     @property
     def params_per_pixel(self) -> Number | None:
-        """Parameters for each pixel added along the axis that it widens most; None if it adds none."""
+        """Parameters per pixel added along the axis it widens most; None if it adds none."""
         return self._price(self.params)
 
     @property
     def macs_per_pixel(self) -> Number | None:
-        """Multiply-adds for each pixel added along the axis that it widens most; None if it adds none."""
+        """Multiply-adds per pixel added along the axis it widens most; None if it adds none."""
         return self._price(self.macs)
 
     def _price(self, cost: int) -> Number | None:
@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 class Ledger:
     """Where the pixels of a network's field come from, and what they cost.
 
-    `entries` are the layers on the way to `report.features`; the head and what else lies beside it is `rest`.
+    `entries` are the layers on the way to `report.features`; `rest` is the head and everything else.
     """
 
     report: Report = field(repr=False)
@@ -62,12 +62,12 @@ class Ledger:
 
     @property
     def idle(self) -> list[str]:
-        """The layers that widen the field past the image and add nothing for this input."""
+        """The layers that only widen the field beyond the image and so add nothing at this input size."""
         return [entry.layer.id for entry in self.entries if entry.adds_nothing]
 
     @cached_property
     def input_sizes(self) -> tuple[InputSizes, ...] | None:
-        """The input sizes that run, and that leave nothing unread, per axis."""
+        """The input sizes that run, and those of which every pixel is read, per axis."""
         return valid_input_sizes(self.report)
 
     def __getitem__(self, id: str) -> Entry:
@@ -75,7 +75,7 @@ class Ledger:
         return next(entry for entry in self.entries if entry.layer.id == id)
 
     def to_text(self) -> str:
-        """A table for a terminal, what stands out below it."""
+        """A table for a terminal, with remarks below it."""
         from fieldspec.analysis.ledger.tables import text
 
         return text(self)
@@ -94,11 +94,11 @@ class Ledger:
 
 
 def ledger_of(report: Report) -> Ledger:
-    """For each layer on the way to the features: pixels added, their price, and padding at the corner.
+    """For each layer on the way to the features: pixels added, their cost, and padding at the corner.
 
-    A layer adds what its field is wider than the widest that it reads (so along the widest branches the sum is the
-    field less one pixel); parameters and multiply-adds are those of its row in the report's table. The corner unit
-    is the first or the last of each axis, whichever sees less of the image.
+    A layer adds the pixels by which its field exceeds the widest field it reads, so along the widest branches they
+    add up to the field less one pixel. Parameters and multiply-adds are those of its row in the report's table. The
+    corner unit is the first or last along each axis, whichever sees less of the image.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -142,9 +142,9 @@ def _entry(report: Report, index: int, params: int, macs: int, masks: Sequence[l
 
 
 def padding_share(layer: LayerReport, input: Sequence[int]) -> Fraction:
-    """Share of the pixels that a layer's corner unit reads, which lie outside the image.
+    """Share of the pixels in the window of a layer's corner unit that lie outside the image.
 
-    The unit's window is that of an endless input, so this says how much of it the border takes away.
+    The window is that of an unbounded input, so this is the part that the border takes away.
     """
     inside = Fraction(1)
     for axis, units, size in zip(layer.field.axes, layer.shape[1:], input[1:], strict=False):
@@ -157,7 +157,7 @@ def padding_share(layer: LayerReport, input: Sequence[int]) -> Fraction:
 
 
 def _own_padding(report: Report, index: int) -> Fraction:
-    """Share of the corner unit's taps that are not on the map that the layer reads; resizing repeats the border."""
+    """Share of the corner unit's taps outside the map that it reads; none for resizing, which repeats the border."""
     layer = report.layers[index]
     taken = steps(report, index)
     if len(taken) != 1 or taken[0][1] is None or isinstance(layer.layer, Resize):

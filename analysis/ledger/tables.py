@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Layer", "Operation", "Field", "Adds", "Sees", "Params", "MACs", "Params/px", "MACs/px", "Padding", "Own")
 LEGEND = (
-    "Adds: pixels wider than what it reads; /px: price of one of them. Sees: fewest to most pixels of this image that",
-    "a unit really sees. Padding: share of the corner unit's window outside the image; Own: of its taps in the layer's",
-    "own padding.",
+    "Adds: pixels by which its field is wider than what it reads; /px: cost of one of them. Sees: fewest to most",
+    "pixels of this image that a unit really sees. Padding: share of the corner unit's window outside the image;",
+    "Own: share of its taps in the layer's own padding.",
 )
 
 
 def text(ledger: Ledger) -> str:
-    """The table in plain columns, and what stands out below it."""
+    """The table in plain columns, with remarks below it."""
     table = text_table(_lines(ledger))
     return "\n".join([*table, "", *LEGEND, "", ledger.report.name, *[f"  {line}" for line in notes(ledger)], ""])
 
 
 def markdown(ledger: Ledger) -> str:
-    """A GitHub table, what stands out below it."""
+    """A GitHub table, with remarks below it."""
     table = markdown_table(_lines(ledger))
     return "\n".join([*table, "", " ".join(LEGEND), "", *[f"- {line}" for line in notes(ledger)], ""])
 
 
 def notes(ledger: Ledger) -> list[str]:
-    """What the whole comes to, a line each."""
+    """The remarks: field, layers that add nothing, the rest, input sizes; a line each."""
     report, features = ledger.report, ledger.report.features
     params, macs = ledger.rest
     lines = []
     if features.field.axes:
         field, image = side_text(features.receptive_field), side_text(report.input[1:])
         lines.append(f"field {field} at {features.id} ({features.status}), image {image}")
-    lines += [f"{name} adds nothing: all taps of every unit see the same of this image" for name in ledger.idle]
+    lines += [f"{name} adds nothing: all taps of a unit see the same part of this image" for name in ledger.idle]
     lines.append(f"{params:,} parameters and {macs:,} multiply-adds are not on the way to {features.id}")
     return lines + _sizes(ledger)
 
@@ -50,19 +50,19 @@ def notes(ledger: Ledger) -> list[str]:
 def _sizes(ledger: Ledger) -> list[str]:
     sizes = ledger.input_sizes
     if sizes is None:
-        return ["input sizes that run: not known"]
+        return ["input sizes that run: unknown"]
     names = axis_names(ledger.report)
     alike = all(one == sizes[0] for one in sizes)
     lines = []
     for name, one in zip(names, sizes[:1] if alike else sizes, strict=not alike):
-        what = "input size" if alike else name
-        lines.append(f"{what} that runs: {one.runs}")
-        lines.append(f"{what} of which nothing stays unread: {one.whole}")
+        what = "input sizes" if alike else f"{name}s"
+        lines.append(f"{what} that run: {one.runs}")
+        lines.append(f"{what} of which every pixel is read: {one.whole}")
     return lines
 
 
 def plain(ledger: Ledger) -> dict[str, Any]:
-    """Plain data; shares and prices are whole numbers or text such as "5/9"."""
+    """Plain data; shares and costs are whole numbers or text such as "5/9"."""
     report, sizes = ledger.report, ledger.input_sizes
     return {
         "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""The pixels of the image that each unit really sees, on maps as large as they are: borders clip, padding is empty."""
+"""The pixels of the image that each unit really sees, on maps of their real size: borders clip, padding is empty."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from fieldspec.analysis.report.dependencies import steps, units_of
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 
-Masks = list[int]  # one a unit: bit n is set where it sees pixel n of the image
+Masks = list[int]  # one a unit; bit n is set if it sees pixel n of the image
 
 
 def seen(report: Report, axis: int) -> list[Masks | None]:
-    """What the units of every layer see along one axis; None for layers whose units have no place.
+    """What the units of every layer see along one axis; None for layers whose units have no position.
 
-    Taps in the padding see nothing, so this can be less than the window of an endless input clipped to the image.
+    Taps in the padding see nothing, so this can be less than the window of an unbounded input clipped to the image.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -39,7 +39,7 @@ def seen(report: Report, axis: int) -> list[Masks | None]:
 
 
 def through(before: Masks, axis: AxisMap, units: int) -> Masks:
-    """What the units of a map see that read another along one axis."""
+    """What the units of a map see that read another map along one axis."""
     masks = []
     for unit in range(units):
         mask = 0
@@ -50,7 +50,7 @@ def through(before: Masks, axis: AxisMap, units: int) -> Masks:
 
 
 def taps_inside(axis: AxisMap, unit: int, size: int) -> range:
-    """The units of a map of `size` that output unit `unit` reads; taps beyond its border left out.
+    """The units of a map of `size` that output unit `unit` reads, without taps beyond its border.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding
@@ -66,10 +66,10 @@ def taps_inside(axis: AxisMap, unit: int, size: int) -> range:
 
 
 def adds_nothing(report: Report, index: int, axis: int, masks: Sequence[Masks | None]) -> bool:
-    """Whether all taps on the map, of every unit of a layer, see the same pixels of the image along this axis.
+    """Whether, for every unit of a layer, all taps on the map see the same pixels of the image along this axis.
 
-    Then a single tap would show each unit as much: the others are padding, or every unit that they read sees the
-    whole image already. For layers of one input; pointwise ones, of one tap, never add anything.
+    Then a single tap would show the unit just as much: the others are padding, or the units they read already see
+    the whole image. For layers of one input; pointwise layers, with one tap, never add anything.
     """
     layer = report.layers[index]
     if masks[index] is None or len(layer.inputs) != 1:

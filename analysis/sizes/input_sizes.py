@@ -1,4 +1,4 @@
-"""The input sizes that a network takes: those that run, and those that leave no row or column unread."""
+"""The input sizes that a network takes: those that run, and those of which every row and column is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import lcm
 
 from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.sizes.periodic_sizes import PeriodicSizes
-from fieldspec.analysis.sizes.resized_shapes import FixedShapeError, Replaced
+from fieldspec.analysis.sizes.resized_shapes import FixedShapeError, ResizedGraph
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import ShapeError
 from fieldspec.blocks.graph import LayerGraph
@@ -19,11 +19,11 @@ MAX_PERIOD = 4_096  # pixels; repeated resizing by odd ratios could make it endl
 
 @dataclass(frozen=True, slots=True)
 class InputSizes:
-    """PeriodicSizes along one axis of the input, the others as they are.
+    """Sizes along one axis of the input, the other axes unchanged.
 
-    `runs`: every layer finds the shapes that it needs, and merges agree. `whole`: besides, no layer leaves units
-    at the end of its map unread, which strides do that do not divide (holes that a stride leaves between its
-    windows all over the map are none of these).
+    `runs`: every layer gets the shapes it needs, and merges agree. `whole`: in addition, no layer leaves units at the
+    end of its map unread, as strides do that do not divide it (the holes that a stride leaves between windows all
+    over the map do not count).
     """
 
     runs: PeriodicSizes
@@ -31,13 +31,14 @@ class InputSizes:
 
 
 def valid_input_sizes(report: Report) -> tuple[InputSizes, ...] | None:
-    """The input sizes of a network, per axis; None where they are not known.
+    """The input sizes of a network, per axis; None where they are unknown.
 
-    That is where they do not repeat within a few thousand pixels, or a traced layer has the shape of its one input.
+    They are unknown where they do not repeat within a few thousand pixels, and where the shape of a traced layer is
+    known for one input only.
 
-    Found by stepping sizes through the layers' own formulas, one by one up to the network's own size. Beyond it
-    one period is tried, and the two after it: every layer's size grows by the same number from each to the next,
-    and as each formula is linear from a period to the next, so it goes on.
+    Every size up to the network's own is tried with the layers' own formulas. Beyond it, one period is tried and the
+    two after it: every layer's size must grow by the same number from each to the next. Each formula is linear
+    from one period to the next, so it continues like that.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -72,10 +73,10 @@ def _along(report: Report, axis: int) -> InputSizes | None:
 
 
 class _Trial:
-    """A network tried at one size after the other along an axis."""
+    """A network tried at one size after another along an axis."""
 
     def __init__(self, report: Report, axis: int) -> None:
-        self.graph, self.axis, self.replaced = report.graph, axis, Replaced(report.graph)
+        self.graph, self.axis, self.resized = report.graph, axis, ResizedGraph(report.graph)
         self.known: dict[int, tuple[tuple[int, ...], bool] | None] = {}
         nodes = self.graph.nodes
         self.strided: list[int] = []
@@ -86,7 +87,7 @@ class _Trial:
                     self.strided.append(index)
 
     def at(self, size: int) -> tuple[tuple[int, ...], bool] | None:
-        """Every map's size and whether all of them are read to the end; None where the network does not run."""
+        """The size of every map and whether all of them are read to the end; None where the network does not run."""
         if size not in self.known:
             self.known[size] = self._run(size)
         return self.known[size]
@@ -95,7 +96,7 @@ class _Trial:
         shape = list(self.graph.nodes[0].shape)
         shape[1 + self.axis] = size
         try:
-            shapes = self.replaced.shapes(tuple(shape))
+            shapes = self.resized.shapes(tuple(shape))
         except ShapeError:
             return None
         whole = not any(self._unread(index, shapes) for index in self.strided)
@@ -108,7 +109,7 @@ class _Trial:
         return maps is not None and unread(maps[self.axis], before[1 + self.axis], after[1 + self.axis]) > 0
 
     def repeats(self, size: int, period: int) -> bool:
-        """Whether this size and the same one and two periods on all fail, or all run with sizes in a row."""
+        """Whether this size and those one and two periods further all fail, or all run and grow evenly."""
         one, two, three = (self.at(size + n * period) for n in range(3))
         if one is None or two is None or three is None:
             return one is two is three
@@ -116,7 +117,7 @@ class _Trial:
         return one[1] == two[1] == three[1] and all(b - a == c - b for a, b, c in steps)
 
     def sizes(self, base: int, period: int, *, whole: bool) -> PeriodicSizes:
-        """What runs, as a pattern that holds from `base` on and, it may be, from further down."""
+        """What runs, as a pattern that holds from `base` on, and below it as far as it reaches."""
 
         def good(size: int) -> bool:
             ran = self.at(size)
@@ -135,7 +136,7 @@ class _Trial:
 
 
 def unread(axis: AxisMap, size: int, units: int) -> int:
-    """Units at the end of a map of `size` that no window reads, beyond the holes between windows all over the map.
+    """Units at the end of a map of `size` that no window reads, apart from holes between windows all over the map.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding
@@ -162,7 +163,7 @@ def period_of(graph: LayerGraph, axis: int) -> int:
         6
     """
     nodes = graph.nodes
-    rates = [Fraction(1)]  # units that a map grows by for each pixel that the input does
+    rates = [Fraction(1)]  # units that a map grows by for each pixel of the input
     for node in nodes[1:]:
         rate = max((rates[i] for i in node.inputs), default=Fraction(0))
         inputs = graph.inputs(node)

@@ -1,4 +1,4 @@
-"""PeriodicSizes that repeat: a few small ones, then a pattern without end."""
+"""Sizes that repeat: a few small ones, then an endless pattern."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class PeriodicSizes:
-    """PeriodicSizes along one axis: some small ones, then from `start` on those whose rest by `step` is one of `rests`.
+    """Sizes along one axis: a few small ones, then from `start` on those whose remainder by `step` is in `rests`.
 
-    `rests` is empty where there is an end to them, as before a flattening and a linear layer: `few` are all.
+    `rests` is empty where no larger size runs, as with a flattening and a linear layer: `few` are all there are.
 
     Example:
         >>> sizes = PeriodicSizes((), 140, 16, (12,))                  # the first U-Net's
@@ -27,7 +27,7 @@ class PeriodicSizes:
         return size in self.few or (size >= self.start and size % self.step in self.rests)
 
     def near(self, size: int) -> tuple[int | None, int | None]:
-        """The next size that is no larger, and the next that is no smaller; None where there is none."""
+        """The nearest sizes from below and from above, both including `size`; None where there is none."""
         below = next((n for n in range(size, 0, -1) if n in self), None)
         end = max(size, self.start, *self.few, 1) + self.step
         return below, next((n for n in range(size, end + 1) if n in self), None)

@@ -1,4 +1,4 @@
-"""The shapes of a network's maps at other inputs than its own."""
+"""The shapes of a network's maps at other input sizes than its own."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from fieldspec.blocks.layers import (
     Slice,
 )
 
-PASSING = (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, SelectChannels)  # whatever the map's size
-SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that carry the shape they gave
-SIZED = (Expand, Resize, Slice)  # that were given a size, which may have been the image's own
+PASSING = (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, SelectChannels)  # at any map size
+SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that hold the shape they returned
+SIZED = (Expand, Resize, Slice)  # layers that were given a size, which may have been the image's own
 
 
 class FixedShapeError(PlacedError):
-    """A layer of a traced module whose shape was seen at one input only."""
+    """A layer of a traced module whose shape is known for one input size only."""
 
 
-class Replaced:
-    """A graph whose layers are asked for their shapes at one input after the other."""
+class ResizedGraph:
+    """A graph whose layers compute their shapes at one input size after another."""
 
     def __init__(self, graph: LayerGraph) -> None:
         self.graph = graph
@@ -46,7 +46,7 @@ class Replaced:
             FixedShapeError: What a layer makes of another input is not known; names the layer.
         Example:
             >>> from fieldspec.blocks import conv
-            >>> Replaced(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))).shapes((3, 32, 65))[-1]
+            >>> ResizedGraph(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))).shapes((3, 32, 65))[-1]
             (8, 16, 33)
         """
         shapes = [input]
@@ -57,7 +57,7 @@ class Replaced:
             if passes:
                 shapes.append((node.shape[0], *now[0][1:]))
             elif passes is None and (isinstance(node.layer, SIZED) or not (now == before or node.layer.covers(before))):
-                raise FixedShapeError("what it gives was only seen at the input that was traced", node.id)
+                raise FixedShapeError("its shape is only known for the input it was traced with", node.id)
             elif passes is None or now == before:
                 shapes.append(node.shape)
             else:
@@ -68,10 +68,10 @@ class Replaced:
         return shapes
 
     def _passes(self, node: Node, before: list[Shape]) -> bool | None:
-        """Whether a layer hands on a map of any size, channels aside; None if its shape was seen only once.
+        """Whether a layer keeps the size of any map; None if its shape is known for one input size only.
 
-        A traced layer whose formula does not say what it gave (a linear layer over the channels of a map) reads
-        unit by unit if it reads no axis: its map is as large as the one it reads.
+        A traced layer whose formula does not give the shape it had (a linear layer over the channels of a map) reads
+        unit by unit if it reads along no axis: its map is as large as the one it reads.
         """
         layer = node.layer
         alike = len(before) == 1 and len(node.shape) == len(before[0]) > 1 and node.shape[1:] == before[0][1:]

@@ -1,4 +1,4 @@
-"""Where an image may be cut along one axis, so that the units of a map come out as on the whole image."""
+"""Where an image may be cut along one axis so that the units of a map come out as on the whole image."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 from fieldspec.analysis.report.dependencies import backwards, units_of
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.analysis.sizes.resized_shapes import Replaced
+from fieldspec.analysis.sizes.resized_shapes import ResizedGraph
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 
-Cut = tuple[slice, slice, slice]  # pixels to cut out, units to keep of what they give, where these belong
+Cut = tuple[slice, slice, slice]  # pixels to cut out, units of their map to keep, and where in the whole map these go
 
 
-class Needed(NamedTuple):
-    """Units of a map that a tile is made from; the sides on which it reads the map's padding too."""
+class NeededUnits(NamedTuple):
+    """Units of a map that a tile is computed from, and the sides on which it also reads the map's padding."""
 
     first: int
     last: int
@@ -29,7 +29,7 @@ class Cuts:
 
     def __init__(self, report: Report, layer: LayerReport, axis: int, size: tuple[int, ...]) -> None:
         self.report, self.axis, self.size = report, axis, size
-        self.replaced = Replaced(report.graph)
+        self.resized = ResizedGraph(report.graph)
         self.target = report.index(layer)
         self.way = list(backwards(report, self.target))
         self.maps = [0, *sorted(index for index, _ in self.way)]
@@ -39,14 +39,14 @@ class Cuts:
         self.units = self._units(size[axis])
 
     def all(self, units: int) -> list[Cut]:
-        """The cuts that together give the whole map, so many units each."""
+        """The cuts that together give the whole map, `units` units each."""
         return [self.at(begin, units) for begin in range(0, self.units[self.target], units)]
 
     def at(self, begin: int, units: int) -> Cut:
-        """The smallest cut, aligned, that gives these units as the whole image does."""
+        """The smallest aligned cut that gives these units as the whole image does."""
         end = min(begin + units, self.units[self.target])
         needed = self._needed(begin, end - 1)
-        first, last, _, _ = needed.get(0, Needed(0, 0, False, False))
+        first, last, _, _ = needed.get(0, NeededUnits(0, 0, False, False))
         for start in range(first // self.align * self.align, -1, -self.align):
             stops = [*range(last + 1, min(self.size[self.axis], last + 1 + 2 * self.align)), self.size[self.axis]]
             for stop in stops:
@@ -55,18 +55,18 @@ class Cuts:
                     return slice(start, stop), slice(begin - offset, end - offset), slice(begin, end)
         raise FieldspecError(f"no part of {self.size} gives the units {begin} to {end - 1}")
 
-    def _needed(self, first: int, last: int) -> dict[int, Needed]:
-        """What the units `first` to `last` are made from, in every map before."""
+    def _needed(self, first: int, last: int) -> dict[int, NeededUnits]:
+        """What the units `first` to `last` are computed from, in every map before."""
         found = {self.target: (first, last)}
-        needed: dict[int, Needed] = {}
+        needed: dict[int, NeededUnits] = {}
         for index, taken in [*self.way, (0, [])]:
             if index not in found:
-                continue  # only read by units that are padding themselves
+                continue  # only read by units that lie in the padding
             low, high = found[index]
             end = self.units[index] - 1
-            one = Needed(max(low, 0), min(high, end), low < 0, high > end)
+            one = NeededUnits(max(low, 0), min(high, end), low < 0, high > end)
             if one.first > one.last:
-                one = Needed(min(one.first, end), max(one.last, 0), one.before, one.after)
+                one = NeededUnits(min(one.first, end), max(one.last, 0), one.before, one.after)
             needed[index] = one
             for source, maps in taken:
                 low, high = (one.first, one.last) if maps is None else reach(maps[self.axis], one.first, one.last)
@@ -75,8 +75,8 @@ class Cuts:
                     found[source] = (min(before[0], low), max(before[1], high))
         return needed
 
-    def _fits(self, start: int, stop: int, needed: dict[int, Needed]) -> bool:
-        """Whether the cut has all these units in their place, and ends where the image does if its padding is read."""
+    def _fits(self, start: int, stop: int, needed: dict[int, NeededUnits]) -> bool:
+        """Whether the cut has all these units in place, and ends where the image does if padding is read."""
         try:
             units = self._units(stop - start)
         except ShapeError:
@@ -89,15 +89,15 @@ class Cuts:
         return True
 
     def _units(self, size: int) -> dict[int, int]:
-        """Every map's size along the axis for an image that long."""
+        """The size of every map along the axis for an image of this size."""
         shape = [self.report.input[0], *self.size]
         shape[1 + self.axis] = size
-        shapes = self.replaced.shapes(tuple(shape))
+        shapes = self.resized.shapes(tuple(shape))
         return {index: units_of(shapes[index], self.report.layers[index])[self.axis] for index in self.maps}
 
 
 def reach(axis: AxisMap, first: int, last: int) -> tuple[int, int]:
-    """First and last input unit that the units `first` to `last` read; last before first if none.
+    """First and last input unit that the units `first` to `last` read; (0, -1) if none.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding

@@ -1,4 +1,4 @@
-"""Tiled inference: which part of an image gives which part of a map, so that tiles agree with the whole."""
+"""Tiled inference: which part of an image gives which part of a map, so that tiles agree with the whole image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fieldspec.blocks.layers import Pad
 
 
 class Tile(NamedTuple):
-    """One tile: ``whole[..., *units] = network(image[..., *pixels])[..., *kept]``; a slice an axis."""
+    """One tile: ``whole[..., *units] = network(image[..., *pixels])[..., *kept]``; one slice per axis."""
 
     pixels: tuple[slice, ...]
     kept: tuple[slice, ...]
@@ -28,17 +28,17 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class Tiling:
-    """How to run a network over an image in tiles; a number an axis each.
+    """How to run a network over an image in tiles; all numbers are per axis.
 
-    An inner tile reads `size` pixels, the next one begins `stride` pixels on, so that neighbours share `overlap`
-    of them: a halo of `halo[axis]` pixels before and after those that its units lie over. Every tile begins at a
-    multiple of `align`, the least common multiple of what all layers advance by, or a stride would sample other
+    An inner tile reads `size` pixels and the next one begins `stride` pixels further, so neighbors share `overlap`
+    pixels: a halo of `halo[axis]` pixels before and after those that its units cover. Every tile begins at a
+    multiple of `align`, the least common multiple of the jumps of all layers; otherwise a stride would sample other
     units than on the whole image.
     """
 
     report: Report = field(repr=False)
     layer: LayerReport = field(repr=False)
-    tile: tuple[int, ...]  # units of the layer's map that one tile gives
+    tile: tuple[int, ...]  # units of the layer's map, per tile
     align: tuple[int, ...]
     size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -46,17 +46,17 @@ class Tiling:
 
     @property
     def overlap(self) -> tuple[int, ...]:
-        """Pixels that neighbouring tiles share."""
+        """Pixels that neighboring tiles share."""
         return tuple(size - stride for size, stride in zip(self.size, self.stride, strict=True))
 
     def tiles(self, size: Sequence[int]) -> Iterator[Tile]:
-        """The tiles that together give the whole map of an image of this size, its borders too.
+        """The tiles that together give the whole map of an image of this size, including its borders.
 
         Args:
-            size: Pixels of the image, an axis each.
+            size: Pixels of the image, per axis.
 
         Raises:
-            ShapeError: The network does not take this size.
+            ShapeError: The network does not run on this size.
         """
         cuts = [Cuts(self.report, self.layer, axis, tuple(size)) for axis in range(len(self.tile))]
         spans = [one.all(units) for one, units in zip(cuts, self.tile, strict=True)]
@@ -78,9 +78,9 @@ class Tiling:
         )
         lines = [
             f"{self.report.name}: tiles of {tile} units of {self.layer.id}",
-            f"  each reads {size} pixels, the next begins {stride} on; they share {overlap}",
+            f"  each reads {size} pixels, {stride} further than the one before; they share {overlap}",
             f"  halo: {halo[0] if len(set(halo)) == 1 else '; '.join(halo)}",
-            f"  every tile begins at a multiple of {align}, and is cut at the image's border",
+            f"  every tile begins at a multiple of {align} and is clipped at the image's border",
         ]
         return "\n".join([*lines, ""])
 
@@ -90,14 +90,14 @@ class Tiling:
 
 
 def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = None) -> Tiling:
-    """PeriodicSizes of tiles that give at least `tile` units of a layer's map each, and agree with the whole image.
+    """Sizes of tiles that each give at least `tile` units of a layer's map, exactly as the whole image does.
 
     Args:
-        tile: Units, for all axes or an axis each; rounded up to whole periods of `align`.
-        layer: An id; the last map whose units have a place (`report.features`) by default.
+        tile: Units, for all axes or per axis; rounded up to whole periods of `align`.
+        layer: An id; by default the last map whose units have a position (`report.features`).
 
     Raises:
-        FieldspecError: Some layer before sees the whole image or wraps around it, has a size of its own, or has an
+        FieldspecError: A layer on the way sees the whole image or wraps around it, has a fixed size, or has an
             unknown field.
     Example:
         >>> from fieldspec.analysis import report_of
@@ -112,13 +112,13 @@ def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = 
     count = len(at.field.axes)
     wanted = (tile,) * count if isinstance(tile, int) else tuple(tile)
     if len(wanted) != count or min(wanted) < 1:
-        raise FieldspecError(f"tile: needs {count} numbers above 0, one an axis, gets {side_text(wanted)}")
+        raise FieldspecError(f"tile: needs {count} numbers above 0, one per axis, gets {side_text(wanted)}")
     found = [_inner(report, at, axis, units) for axis, units in enumerate(wanted)]
     return Tiling(report, at, *(tuple(numbers) for numbers in zip(*found, strict=True)))
 
 
 def _inner(report: Report, at: LayerReport, axis: int, units: int) -> tuple[int, int, int, int, tuple[int, int]]:
-    """Units, align, size, stride and halo of a tile that no border cuts: one in the middle of a large image."""
+    """Units, align, size, stride and halo of a tile that no border clips: one in the middle of a large image."""
     own, field = list(report.input[1:]), at.field.axes[axis]
     align = Cuts(report, at, axis, tuple(own)).align
     turn = align // field.advance * field.period  # units of the layer on `align` pixels
@@ -135,10 +135,10 @@ def _inner(report: Report, at: LayerReport, axis: int, units: int) -> tuple[int,
 
 
 def _refuse(report: Report, at: LayerReport) -> None:
-    """Raise unless every layer on the way to this one is local, known, and grows with its input."""
+    """Raise unless every layer on the way to this one is local and known, and grows with its input."""
     if not at.field.has_position or at.field.global_since is not None:
         why = f"{at.field.global_since} sees the whole image, which a tile does not hold"
-        why = why if at.field.global_since else "its units have no place of their own"
+        why = why if at.field.global_since else "its units have no position"
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
     if not at.field.axes:
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because its field is unknown")
@@ -157,5 +157,5 @@ def _refuse(report: Report, at: LayerReport) -> None:
                 except ShapeError:
                     grown = 0
                 if grown != read.period:
-                    why = f"{layer.id} gives {side_text(layer.shape[1:])} units whatever it reads; name one before"
+                    why = f"{layer.id} returns {side_text(layer.shape[1:])} units for any input; name an earlier layer"
                     raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")

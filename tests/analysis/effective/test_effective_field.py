@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strategies import specs
 from torch import Tensor, nn
 
-from fieldspec.analysis.effective.distributions import Mass
+from fieldspec.analysis.effective.distributions import AxisDistribution
 from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures import analyze, build
@@ -68,7 +68,10 @@ def test_units_that_differ() -> None:
     """The unit may be named: adaptive 32 to 12 has windows of 3, 4 and 3 pixels."""
     layers, _ = TABLES["adaptive"]
     field = prior(*layers, unit=(0, 1))
-    assert field.axes == (Mass(0, (4, 4, 4)), Mass(2, (3, 3, 3, 3)))  # a row of four columns, a column of three rows
+    assert field.axes == (
+        AxisDistribution(0, (4, 4, 4)),
+        AxisDistribution(2, (3, 3, 3, 3)),
+    )  # a row of four columns, a column of three rows
     assert prior(*layers).unit == (7, 7)  # the widest nearest to the middle
     assert prior(*layers, unit=(3, 3)).axes[0].start == 8
 
@@ -211,7 +214,7 @@ def test_counts_are_the_gradient_of_a_network_of_ones(layers: Items) -> None:
     inside = gradient[0, 0, top:bottom, left:right]
     assert inside.sum() == gradient.sum()
     torch.testing.assert_close(torch.tensor(field.array()), (inside / inside.sum()).float())
-    torch.testing.assert_close(torch.tensor(field.axes[1].weights), (inside.sum(0) / inside.sum()).float())
+    torch.testing.assert_close(torch.tensor(field.axes[1].shares), (inside.sum(0) / inside.sum()).float())
 
 
 # ------------------------------------------------------------------------------------------ what is made of it
@@ -245,17 +248,17 @@ def test_text_and_data() -> None:
         "  81 paths; rows and columns are independent",
     ]
     assert field.to_markdown().startswith("**network: effective receptive field at conv2.conv (exact), paths counted**")
-    data = field.to_dict(mass=0.5)
+    data = field.to_dict(share=0.5)
     assert (data["side"], data["paths"], data["window"]) == ([3, 3], "81", [[14, 18], [14, 18]])
-    assert data["weights"][0] == [pytest.approx(n / 9) for n in (1, 2, 3, 2, 1)]
+    assert data["shares"][0] == [pytest.approx(n / 9) for n in (1, 2, 3, 2, 1)]
 
 
 @pytest.mark.parametrize(
     ("how", "error"),
     [
         ({"layer": "conv1.cnv"}, r"no layer 'conv1.cnv'. Did you mean 'conv1.conv'\?"),
-        ({"layer": "global_pool1"}, "global_pool1: no effective receptive field, because its units have no place"),
-        ({"unit": (1,)}, "unit: needs 2 numbers, one an axis, gets 1"),
+        ({"layer": "global_pool1"}, "global_pool1: no effective receptive field, because its units have no position"),
+        ({"unit": (1,)}, "unit: needs 2 numbers, one per axis, gets 1"),
     ],
 )
 def test_refusals(how: dict[str, Any], error: str) -> None:
@@ -272,16 +275,16 @@ def test_a_unit_that_reads_nothing() -> None:
         prior(up, unit=(1, 1))
 
 
-# ------------------------------------------------------------------------------------------ mass
+# ------------------------------------------------------------------------------------------ distributions
 
 
 @draws(100)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=12).filter(any), st.sampled_from([0.05, 0.5, 0.9, 0.95, 1.0]))
 def test_the_side_is_the_smallest(counts: list[int], share: float) -> None:
     """Of all distances from the centre the smallest whose pixels hold the share."""
-    mass = Mass(-3, tuple(counts))
-    first, last = mass.within(share)
-    center = mass.center
+    spread = AxisDistribution(-3, tuple(counts))
+    first, last = spread.within(share)
+    center = spread.center
     pixels = list(range(-40, 40))
     held = {
         distance: [pixel for pixel in pixels if abs(pixel - center) <= distance]
@@ -293,12 +296,12 @@ def test_the_side_is_the_smallest(counts: list[int], share: float) -> None:
         if sum(counts[p + 3] for p in inside if 0 <= p + 3 < len(counts)) >= Fraction(str(share)) * sum(counts)
     ]
     assert list(range(first, last + 1)) == held[min(enough)]
-    floats = Mass(-3, tuple(float(count) for count in counts))
+    floats = AxisDistribution(-3, tuple(float(count) for count in counts))
     assert floats.center == pytest.approx(float(center))
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5, -1.0])
 def test_no_such_share(share: float) -> None:
     """A share is above 0 and at most 1."""
-    with pytest.raises(FieldspecError, match="mass: needs a share above 0 and at most 1"):
-        Mass(0, (1,)).within(share)
+    with pytest.raises(FieldspecError, match="share: needs a number above 0 and at most 1"):
+        AxisDistribution(0, (1,)).within(share)

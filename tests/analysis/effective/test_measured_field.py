@@ -169,9 +169,9 @@ def test_signals_and_volumes() -> None:
     ("how", "error"),
     [
         ({"layer": "bdy"}, r"no submodule 'bdy'. Did you mean 'body'\?"),
-        ({"layer": "head"}, "head: is no map but 2x2; name a submodule whose output is one"),
-        ({}, "the output: is no map but 2x2; name a submodule"),
-        ({"layer": "body", "unit": (8, 0)}, "unit: 8x0 is not on the map 8x8"),
+        ({"layer": "head"}, "head: its output is 2x2, not a map; name a submodule whose output is one"),
+        ({}, "the output: its output is 2x2, not a map; name a submodule"),
+        ({"layer": "body", "unit": (8, 0)}, "unit: 8x0 is not on the 8x8 map"),
     ],
 )
 def test_refusals(how: dict[str, Any], error: str, net: Net) -> None:
@@ -184,12 +184,12 @@ def test_images_that_do_not_fit(net: Net, tmp_path: Path) -> None:
     """None at all, of different sizes, a folder without images, a module that does not say its size."""
     with pytest.raises(FieldspecError, match="no images"):
         measured_effective_receptive_field(net, [], layer="body")
-    with pytest.raises(FieldspecError, match="images must be of one size, gets 3x16x16 and 3x16x20"):
+    with pytest.raises(FieldspecError, match="images must have one size, gets 3x16x16 and 3x16x20"):
         measured_effective_receptive_field(net, [torch.zeros(3, 16, 16), torch.zeros(3, 16, 20)], layer="body")
     mixed = [torch.zeros(3, 16, 16), torch.zeros(3, 16, 20)]
-    with pytest.raises(FieldspecError, match="images must be of one size, gets 16x16 and 16x20"):
+    with pytest.raises(FieldspecError, match="images must have one size, gets 16x16 and 16x20"):
         measured_effective_receptive_field(net, mixed, layer="body", batch_size=1, unit=(4, 4))
-    with pytest.raises(FieldspecError, match="needs a module with a pretrained_cfg that says its input_size"):
+    with pytest.raises(FieldspecError, match="needs a module whose pretrained_cfg has an input_size"):
         measured_effective_receptive_field(net, tmp_path, layer="body")
     net.pretrained_cfg = {"input_size": (3, 16, 16)}  # type: ignore[assignment]  # as timm's networks have it
     with pytest.raises(FieldspecError, match="has no image files"):
@@ -200,7 +200,7 @@ def test_no_gradient(net: Net) -> None:
     """A unit that depends on no pixel, or whose gradient is 0 everywhere, has no field."""
     still = copy.deepcopy(net)
     still.stem.register_forward_hook(lambda module, inputs, output: output.detach())
-    with pytest.raises(FieldspecError, match="body: no gradient leads from it to the image"):
+    with pytest.raises(FieldspecError, match="body: its output does not depend on the image"):
         measured_effective_receptive_field(still, torch.zeros(1, 3, 16, 16), layer="body")
     nn.init.zeros_(net.body.weight)
     with pytest.raises(FieldspecError, match="body: unit 4x4 has no gradient on any of 1 images"):
@@ -215,7 +215,7 @@ def test_text_and_data(net: Net) -> None:
     assert second == "  5 pixels hold 95 % of the gradient along each axis"
     data = field.to_dict()
     assert (data["unit"], data["images"], data["side"]) == ([4, 4], 2, [5, 5])
-    assert sum(data["weights"][0]) == pytest.approx(1)
+    assert sum(data["shares"][0]) == pytest.approx(1)
     assert sum(map(sum, field.array())) == pytest.approx(1)
 
 

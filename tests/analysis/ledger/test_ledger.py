@@ -143,7 +143,7 @@ def test_layers_past_the_image_add_nothing() -> None:
     assert [entry.seen[0] for entry in found.entries[5:8]] == [(7, 8), (8, 8), (8, 8)]
     assert found.idle == [f"conv{n}.conv" for n in (8, 9, 10)]
     assert ledger(*[CONV] * 10, size=11).idle == []
-    assert "conv8.conv adds nothing: all taps of every unit see the same of this image" in found.to_text()
+    assert "conv8.conv adds nothing: all taps of a unit see the same part of this image" in found.to_text()
 
 
 def test_taps_in_the_padding_add_nothing() -> None:

@@ -16,7 +16,7 @@ from torch import nn
 from fieldspec.analysis.ledger.ledger import ledger_of
 from fieldspec.analysis.sizes.input_sizes import valid_input_sizes
 from fieldspec.analysis.sizes.periodic_sizes import PeriodicSizes
-from fieldspec.analysis.sizes.resized_shapes import FixedShapeError, Replaced
+from fieldspec.analysis.sizes.resized_shapes import FixedShapeError, ResizedGraph
 from fieldspec.analysis.sizes.tiling import tile_plan
 from fieldspec.analysis.trace import report_of_module
 from fieldspec.architectures import analyze, build, load
@@ -167,11 +167,13 @@ def test_a_size_seen_once_is_not_known() -> None:
     """Tracing sees a number where the code takes the image's size: nothing is claimed of other images."""
     report = report_of_module(Back(), (3, 32, 32))
     assert valid_input_sizes(report) is None
-    assert "input sizes that run: not known" in ledger_of(report).to_text()
-    with pytest.raises(FieldspecError, match="upsample_bilinear2d gives 32 units whatever it reads; name one before"):
+    assert "input sizes that run: unknown" in ledger_of(report).to_text()
+    with pytest.raises(
+        FieldspecError, match="upsample_bilinear2d returns 32 units for any input; name an earlier layer"
+    ):
         tile_plan(report, 8)
-    with pytest.raises(FixedShapeError, match="upsample_bilinear2d: what it gives was only seen at the input"):
-        Replaced(report.graph).shapes((3, 48, 48))
+    with pytest.raises(FixedShapeError, match="upsample_bilinear2d: its shape is only known for the input"):
+        ResizedGraph(report.graph).shapes((3, 48, 48))
 
 
 def test_sizes() -> None:

@@ -223,8 +223,8 @@ def test_tiles_of_any_spec_make_the_whole(spec: dict[str, Any], tile: int, data:
     [
         ([CONV, {"squeeze_excite": {}}, CONV], "squeeze_excite1.* sees the whole image, which a tile does not hold"),
         ([CONV, {"norm": {"type": {"group": 1}}}], "norm1 sees the whole image"),
-        ([CONV, {"adaptive_pool": {"type": "avg", "size": 7}}], "adaptive_pool1 gives 7 units whatever it reads"),
-        ([CONV, {"resize": {"size": [9, 9]}}, CONV], "resize1 gives 9 units whatever it reads"),
+        ([CONV, {"adaptive_pool": {"type": "avg", "size": 7}}], "adaptive_pool1 returns 7 units for any input"),
+        ([CONV, {"resize": {"size": [9, 9]}}, CONV], "resize1 returns 9 units for any input"),
     ],
 )
 def test_refusals(layers: list[dict[str, Any]], error: str) -> None:
@@ -249,9 +249,9 @@ def test_what_wraps_around_is_refused(shift: bool) -> None:
 
 def test_no_tile_of_nothing() -> None:
     """A tile has at least one unit, along every axis."""
-    with pytest.raises(FieldspecError, match="tile: needs 2 numbers above 0, one an axis, gets 0"):
+    with pytest.raises(FieldspecError, match="tile: needs 2 numbers above 0, one per axis, gets 0"):
         plan([CONV], 0)
-    with pytest.raises(FieldspecError, match="tile: needs 2 numbers above 0, one an axis, gets 8"):
+    with pytest.raises(FieldspecError, match="tile: needs 2 numbers above 0, one per axis, gets 8"):
         tile_plan(analyze(document([CONV])), (8,))
 
 
@@ -260,9 +260,11 @@ def test_text_and_data() -> None:
     tiling = plan([CONV, DOWN], 8)
     assert tiling.to_text().splitlines() == [
         "network: tiles of 8 units of conv2.act",
-        "  each reads 19 pixels, the next begins 16 on; they share 3",
+        "  each reads 19 pixels, 16 further than the one before; they share 3",
         "  halo: 2 before and 1 after",
-        "  every tile begins at a multiple of 2, and is cut at the image's border",
+        "  every tile begins at a multiple of 2 and is clipped at the image's border",
     ]
-    assert tiling.to_markdown().splitlines()[2] == "- each reads 19 pixels, the next begins 16 on; they share 3"
+    assert (
+        tiling.to_markdown().splitlines()[2] == "- each reads 19 pixels, 16 further than the one before; they share 3"
+    )
     assert tiling.to_dict()["halo"] == [[2, 1], [2, 1]]
