@@ -169,6 +169,8 @@ def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], ot
 
 def _without_positions(fields: list[Field]) -> Field:
     first = fields[0]
+    if all(not field.axes and field.status != "unknown" for field in fields):
+        return first._replace(channels=None)  # of a network on vectors
     if any(not field.axes for field in fields):
         return Field((), "unknown", has_position=False)
     axes = tuple(

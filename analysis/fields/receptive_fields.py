@@ -66,6 +66,7 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
         ((5, 5), (2, 2))
     """
     nodes = graph.nodes
+    image = max([node.shape for node in nodes if type(node.layer) is Input], key=len)
     fields: list[Field] = []
     for node in nodes:
         try:
@@ -82,7 +83,7 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
             elif node.inputs:
                 fields.append(merged(node, graph, fields))
             else:
-                fields.append(_source(node, nodes[0].shape))
+                fields.append(_source(node, image))
         except TooWideError:
             fields.append(Field((), "unknown", fields[node.inputs[0]].global_since))
     return fields

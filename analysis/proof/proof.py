@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from fieldspec.analysis.modules.inputs import taking_maps
 from fieldspec.analysis.proof.checks import Check, compared, unproved
 from fieldspec.analysis.proof.field_checks import prove_fields, targets
 from fieldspec.analysis.proof.linear import Unmeasurable
@@ -47,14 +48,14 @@ def prove(
         {'proved'}
     """
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    inputs = [layer.shape for layer in report.layers if isinstance(layer.layer, Input)]
+    taken = [layer.layer for layer in report.layers if isinstance(layer.layer, Input)]
     if path_of is None:
         path_of = _traced_path(report) if report.module_outputs else str
     keys = {layer.id: path_of(layer.id) for layer in report.layers}
     own = report.module_outputs.get("")
     if own is not None and keys[report.layers[own].id] is None:
         keys[report.layers[own].id] = ""  # what the network returns
-    with one_thread():
+    with one_thread(), taking_maps(module, taken) as inputs:
         return [
             *_totals(module, report, inputs),
             *_layers(module, report, inputs, keys),

@@ -19,9 +19,10 @@ def summary(report: Report) -> list[str]:
     features = report.features
     field = side_text(features.receptive_field) if features.field.axes else "unknown"
     jump = f" at jump {side_text(features.jump)}" if features.field.axes else ""
+    seen = f"receptive field {field}{jump} at {features.id} ({features.status})"
     return [
         f"input {side_text(report.input)}",
-        f"receptive field {field}{jump} at {features.id} ({features.status})",
+        seen if len(report.input) > 1 else "no receptive field: its input has no axes",
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
         f"{report.macs:,} multiply-adds",

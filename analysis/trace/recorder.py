@@ -62,6 +62,7 @@ class ModuleCall:
 class Recorder:
     """Nodes as they come, each with the call that it was made in and the name of its operation."""
 
+    axes: int  # spatial axes of the network's maps
     graph: LayerGraph = field(default_factory=lambda: LayerGraph(traced=True))
     calls: list[ModuleCall] = field(default_factory=list)  # parallel to the nodes
     names: list[str] = field(default_factory=list)
@@ -69,11 +70,7 @@ class Recorder:
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
     weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # multiply-adds without a map: where, when
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
-
-    @property
-    def axes(self) -> int:
-        """Spatial axes of the network's input."""
-        return len(self.graph.nodes[0].shape) - 1
+    unfollowed_windows: int = 0  # axes of the windows, the most, of an operation that could not be followed
 
     def shape(self, value: Value) -> Shape:
         """(channels, *axes) of a value's map."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from operator import index
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.report import Report, report_of
 from fieldspec.analysis.trace.composites import Values
+from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
 from fieldspec.analysis.trace.node_names import name_nodes
 from fieldspec.analysis.trace.recorder import Recorder
@@ -22,7 +24,7 @@ from fieldspec.analysis.trace.weight_counts import count_products, count_weights
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import sizes_text
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import Opaque, Shape
+from fieldspec.blocks.layers import Opaque
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Traced:
     fixed_width: tuple[int, int]  # elements of state that are not real floats, and their bytes
 
 
-def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]]) -> Traced:
+def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     """Records the operations of one forward pass in eval mode as a layer graph.
 
     The module runs on tensors without memory; its own weights are never touched, and it is left as it is: mode,
@@ -44,7 +46,9 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     Args:
         module: Any module, on any device.
         input_size: (channels, *axes) of one example, without the batch; a list of them for several inputs, where () is
-            one number for each example. Fields are in pixels of the first.
+            one number for each example, or a mapping by name. `((50,), "int64")` says the type, which is otherwise the
+            network's own, or int64 where that does not run. Dimensions that windows run along are axes, whatever
+            their order: (electrodes, time), (steps, features). Fields are in pixels of the first input of most axes.
 
     Raises:
         FieldspecError: The module does not run on such an input, or needs values to decide what to do.
@@ -53,9 +57,27 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
         >>> [(node.id, node.layer.kind, node.shape) for node in traced.graph]
         [('input', 'input', (3, 32, 32)), ('0', 'conv', (8, 15, 15)), ('1', 'act', (8, 15, 15))]
     """
-    shapes = _shapes(input_size)
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
-    record = Recorder()
+    plan = inputs_of(input_size)
+    try:
+        made, windows = _trace(module, plan)
+    except FieldspecError as error:
+        if plan.is_typed:
+            raise
+        try:
+            made, windows = _trace(module, plan.of_integers())
+        except FieldspecError:
+            raise error from None
+    for other in plan.others(windows) if windows else ():  # windows along what was taken for channels
+        with suppress(FieldspecError):
+            found, _ = _trace(module, other)
+            made = min(made, found, key=lambda one: len(opaque_layers(one.graph)))
+    return made
+
+
+def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
+    """One reading of the inputs; with it over how many axes windows run that it leaves unknown, the most."""
+    record = Recorder(plan.axes)
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
     with (
@@ -68,13 +90,13 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     ):
         for tensor in [*module.parameters(), *module.buffers()]:
             tracer.weight(tensor)
-        inputs = [tracer.feed(shape, dtype, "input") for shape in shapes]
+        args, kwargs = arguments(module, plan.inputs, [tracer.feed(layer, dtype) for layer in plan.inputs])
         try:
-            output = module(*inputs)
+            output = module(*args, **kwargs)
         except FieldspecError:
             raise
         except Exception as error:  # arbitrary code on tensors without values; a rule that fails makes an Opaque
-            raise _failure(module, record, shapes, error) from error
+            raise _failure(module, record, plan, error) from error
     found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
     outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]
     if not outputs:
@@ -85,10 +107,10 @@ def trace_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequenc
     name_nodes(record, module_outputs)
     count_products(record)
     unread, fixed_width = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
-    return Traced(record.graph, module_outputs, unread, fixed_width)
+    return Traced(record.graph, module_outputs, unread, fixed_width), record.unfollowed_windows
 
 
-def report_of_module(module: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]], name: str = "") -> Report:
+def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:
     """The report of any module: what it costs and sees, as of a spec.
 
     Raises:
@@ -112,20 +134,6 @@ def _name(module: nn.Module) -> str:
     return type(module).__name__
 
 
-def _shapes(input_size: Any) -> list[Shape]:
-    try:
-        given = list(input_size)
-        many = given if all(isinstance(one, Iterable) for one in given) else [given]
-        shapes = [tuple(index(size) for size in shape) for shape in many]
-    except TypeError:  # no numbers, or no whole ones
-        shapes = []
-    if not shapes or not shapes[0] or any(len(shape) > 4 or min(shape, default=1) < 1 for shape in shapes):
-        raise FieldspecError(
-            f"input_size: needs (channels, height, width) such as (3, 224, 224), without the batch, gets {input_size!r}"
-        )
-    return shapes
-
-
 def _main_first(output: Any) -> list[Any]:
     """The tensors of an output: of a mapping or a tuple the first is the main one, of a list the last."""
     if isinstance(output, Tensor):
@@ -141,10 +149,11 @@ def _main_first(output: Any) -> list[Any]:
     return [tensor for part in parts for tensor in _main_first(part)]
 
 
-def _failure(module: nn.Module, record: Recorder, shapes: list[Shape], error: Exception) -> FieldspecError:
+def _failure(module: nn.Module, record: Recorder, plan: InputPlan, error: Exception) -> FieldspecError:
     at = f" in {record.call.path}" if record.call.path else ""
     lines = str(error).splitlines() or [type(error).__name__]
-    return FieldspecError(f"{_name(module)} does not run without values on {sizes_text(shapes)}: {lines[0]}{at}")
+    sizes = sizes_text([layer.tensor_shape for layer in plan.inputs])
+    return FieldspecError(f"{_name(module)} does not run without values on {sizes}: {lines[0]}{at}")
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views
+from fieldspec.analysis.trace.inputs import layout_of
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
@@ -22,6 +24,7 @@ from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Resul
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
+WINDOWS = re.compile("conv|pool|upsample")  # in the names of operations with windows
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
 ENTRY = os.path.join(HERE, "traced_module.py")  # which calls the network
@@ -67,12 +70,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """Say what a tensor holds."""
         self._values[id(tensor)] = (tensor, value)
 
-    def feed(self, shape: tuple[int, ...], dtype: torch.dtype, name: str) -> Tensor:
-        """An input (channels, *axes) of the network, as a batch of one."""
+    def feed(self, layer: Input, dtype: torch.dtype) -> Tensor:
+        """An input of the network as it takes it, as a batch of one."""
+        own = dtype if layer.dtype is None else getattr(torch, layer.dtype)
         with _disable_current_modes():  # or it would be a constant
-            tensor = torch.empty(1, *shape, dtype=dtype, device=META)
-        node = self.record.add(name, Input(shape), (), shape)
-        self.hold(tensor, Value(node, of_map(shape)))
+            tensor = torch.empty(1, *layer.tensor_shape, dtype=own, device=META)
+        node = self.record.add("input", layer, (), layer.shape)
+        self.hold(tensor, Value(node, layout_of(layer)))
         return tensor
 
     def weight(self, tensor: Tensor) -> None:
@@ -268,6 +272,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
         values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
         beside = sum(tensor.numel() for tensor in made[1:])
+        if WINDOWS.search(op.name) and made:
+            self.record.unfollowed_windows = max(self.record.unfollowed_windows, made[0].dim() - 2)
         for tensor in made[:1]:
             self._keep(func, op, tensor, self._lost(tensor, op.name, values, reason, products, beside))
         for tensor in made[1:]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SpecLike = ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]
 MODULE_NAME = re.compile(r"(?P<home>[\w./\\-]+):(?P<name>[\w.]+)(?P<settings>(,\w+=[^,]*)*)")
 Analyzable: TypeAlias = "SpecLike | nn.Module"
-InputSize = Sequence[int] | Sequence[Sequence[int]]
+InputSize = Sequence[int] | Sequence[Any] | Mapping[str, Any]
 
 
 def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Report:
@@ -30,7 +30,9 @@ def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Repor
         source: A loaded spec, a catalogue name, the path of a file, plain data, or any PyTorch module, which is
             run once without values and left as it is.
         input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
-            A list of them for a module of several inputs.
+            A list of them for a module of several inputs, a mapping where it takes them by name; `((50,), "int64")`
+            says a type that is not the network's own. The dimensions need no order: those that windows run along are
+            axes, so (electrodes, time), (time,) and (steps, features) do.
 
     Raises:
         SpecError: The spec cannot be used.

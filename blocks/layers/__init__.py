@@ -4,20 +4,21 @@ from fieldspec.blocks.layers.activation import FUNCTIONS, Activation, Function
 from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Pair, Sides, Sizes
 from fieldspec.blocks.layers.dropout import Dropout, DropPath
-from fieldspec.blocks.layers.linear import Linear
+from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth, Unfold
 from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice, Unflatten
-from fieldspec.blocks.layers.source import Identity, Input
+from fieldspec.blocks.layers.source import Arrangement, Identity, Input
 
 __all__ = [
     "FUNCTIONS",
     "Activation",
     "AdaptivePool",
     "Add",
+    "Arrangement",
     "BatchNorm",
     "Concat",
     "Constant",
@@ -28,6 +29,7 @@ __all__ = [
     "DropPath",
     "Dropout",
     "Elementwise",
+    "Embedding",
     "Expand",
     "Flatten",
     "Function",

@@ -41,3 +41,27 @@ class Linear(Layer):
 
     def out_channels_of(self, in_channels: int) -> int:
         return self.out_features
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding(Layer):
+    """A row of a table for each index: of every channel of indices `features`, one index's side by side."""
+
+    kind: ClassVar[str] = "embedding"
+    mixes_channels: ClassVar[bool] = True
+    rows: int
+    features: int
+    index_bytes: int = 8
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0] * self.features, *inputs[0][1:])
+
+    @property
+    def params(self) -> int:
+        return self.rows * self.features
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(bytes=self.index_bytes * numel(inputs[0]))
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return in_channels * self.features

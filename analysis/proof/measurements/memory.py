@@ -134,6 +134,8 @@ def measure_live_bytes(
         >>> measure_live_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU()), (3, 4, 4))[""]    # 2 * 8 * 16 * 4
         1024
     """
+    if module._forward_pre_hooks:
+        raise Unmeasurable("torch.fx runs no hook of the network, which arranges its inputs")
     quiet = copy.deepcopy(module).eval() if values else on_meta(module)
     for part in quiet.modules():
         if getattr(part, "inplace", False) is True:

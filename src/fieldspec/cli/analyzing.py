@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, input_size_of, load_spec, print_verdicts, spinner
+from fieldspec.cli.shared import Json, Network, input_size_of, load_spec, module_input_of, print_verdicts, spinner
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -88,8 +88,8 @@ def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
     from fieldspec.architectures.spec.constraints import Constraints
 
     is_module = is_module_name(spec)
-    size = None if input_size is None else input_size_of(input_size, range(2, 5) if is_module else range(3, 4))
     if not is_module:
+        size = None if input_size is None else input_size_of(input_size, range(3, 4))
         loaded = load_spec(spec)
         return report_of(loaded, input_size=size), loaded.constraints
     with spinner(f"running {spec} without values"):
@@ -97,4 +97,4 @@ def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
         from fieldspec.architectures.readings.named_modules import named_module
 
         net, own = named_module(spec, weights=False)
-        return report_of_module(net, size or own, spec), Constraints()
+        return report_of_module(net, module_input_of(input_size) if input_size else own, spec), Constraints()

@@ -9,7 +9,7 @@ import typer
 
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, Spec, input_size_of, load_spec, print_json, spinner
+from fieldspec.cli.shared import Json, Network, Spec, input_size_of, load_spec, module_input_of, print_json, spinner
 
 if TYPE_CHECKING:
     from fieldspec.architectures.readings.verification import Verification
@@ -98,7 +98,7 @@ def _verification(spec: str, input_size: str | None, layers: list[str] | None) -
     from fieldspec.architectures.readings.named_modules import named_module
 
     net, own = named_module(spec)
-    size = None if input_size is None else input_size_of(input_size, range(2, 5))
+    size = None if input_size is None else module_input_of(input_size)
     return measure(net, input_size=size or own, layers=layers, name=spec)
 
 

@@ -42,6 +42,27 @@ def input_size_of(text: str, lengths: range) -> list[int]:
     return [int(part) for part in parts]
 
 
+def module_input_of(text: str) -> Any:
+    """What --input says of a module: [NAME=]CxHxW[:TYPE], several with commas between them.
+
+    Example:
+        >>> module_input_of("3x224x224"), module_input_of("50:int64"), module_input_of("image=3x64x64,label=1:int64")
+        ((3, 224, 224), ((50,), 'int64'), {'image': (3, 64, 64), 'label': ((1,), 'int64')})
+    """
+    found: list[tuple[str, Any]] = []
+    for part in text.split(","):
+        name, _, rest = part.rpartition("=")
+        sizes, _, dtype = rest.partition(":")
+        numbers = sizes.lower().split("x")
+        if not all(number.isascii() and number.isdecimal() for number in numbers):
+            raise FieldspecError(f"--input: needs [NAME=]CxHxW[:TYPE] such as 3x64x64 or words=50:int64, gets {part!r}")
+        shape = tuple(map(int, numbers))
+        found.append((name, (shape, dtype) if dtype else shape))
+    if all(name for name, _ in found):
+        return dict(found)
+    return found[0][1] if len(found) == 1 else [size for _, size in found]
+
+
 def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:
     """A line each."""
     for verdict in verdicts:

@@ -1,0 +1,62 @@
+"""Maps (batch, channels, *axes) as the tensors that a module takes: arranged otherwise, integers, by name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fieldspec.blocks.layers import Input
+
+
+def arguments(
+    module: nn.Module, inputs: Sequence[Input], tensors: Sequence[Tensor]
+) -> tuple[list[Any], dict[str, Any]]:
+    """What the module is called with: tensors in a row, by the names of its arguments, or as one dict of its own."""
+    names = [layer.name for layer in inputs]
+    if None in names:
+        return list(tensors), {}
+    named = {str(name): tensor for name, tensor in zip(names, tensors, strict=True)}
+    known = inspect.signature(module.forward).parameters
+    return ([], named) if named.keys() <= known.keys() else ([named], {})
+
+
+def rearranged(layer: Input, x: Tensor) -> Tensor:
+    """A map as the tensor that the module takes."""
+    if layer.arrangement == "no_channels":
+        x = x.squeeze(1)
+    elif layer.arrangement == "channels_last":
+        x = x.movedim(1, -1)
+    return x if layer.dtype is None else x.to(getattr(torch, layer.dtype))
+
+
+def is_plain(inputs: Sequence[Input]) -> bool:
+    """Whether maps are taken as they are, the largest first."""
+    as_they_are = all(layer == Input(layer.shape) for layer in inputs)
+    return as_they_are and all(len(layer.shape) <= len(inputs[0].shape) for layer in inputs)
+
+
+def largest_first(inputs: Sequence[Input]) -> list[int]:
+    """The order in which the first input of the most axes, whose pixels fields are in, stands before the others."""
+    return sorted(range(len(inputs)), key=lambda at: -len(inputs[at].shape))
+
+
+@contextmanager
+def taking_maps(module: nn.Module, inputs: Sequence[Input]) -> Iterator[list[tuple[int, ...]]]:
+    """Inside, the module takes maps, the largest first, whatever it takes outside; gives their shapes."""
+    order = largest_first(inputs)
+
+    def take(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        maps = [rearranged(inputs[at], x) for at, x in zip(order, args, strict=True)]
+        return arguments(module, inputs, [maps[order.index(at)] for at in range(len(inputs))])
+
+    handle = None if is_plain(inputs) else module.register_forward_pre_hook(take, prepend=True, with_kwargs=True)
+    try:
+        yield [inputs[at].shape for at in order]
+    finally:
+        if handle is not None:
+            handle.remove()

@@ -1,0 +1,26 @@
+"""The rule for tables that are looked up by indices."""
+
+from __future__ import annotations
+
+from fieldspec.analysis.trace.layout import CHANNEL, Dim, LayoutError, channels_in, numbered, size_of, whole
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.layers import Embedding
+
+
+@rule("embedding")
+def embedding(op: Op) -> Value:
+    """A row of the table for each index: its features come last."""
+    value = op.values(op.arg("indices"))
+    if value is None or op.values(op.arg("weight")) is not None:
+        raise LayoutError("a table that is made of the map")
+    value = op.record.filled(value, range(len(value.layout)))
+    channels, features = size_of(channels_in(value.layout)), op.sizes[-1]
+    layout = numbered((*[_slower(dim, features) for dim in value.layout], whole(CHANNEL, features)))
+    shape = (channels * features, *op.record.shape(value)[1:])
+    layer = Embedding(op.arg("weight").shape[0], features, op.arg("indices").element_size())
+    return Value(op.add(layer, [value], shape), layout)
+
+
+def _slower(dim: Dim, count: int) -> Dim:
+    return tuple([f._replace(step=f.step * count) if f.axis == CHANNEL else f for f in dim])
