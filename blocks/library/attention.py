@@ -35,7 +35,7 @@ def squeeze_excite(
     """Scales each channel by a factor that a two-layer perceptron computes from the map's mean (Hu et al., 2018).
 
     Between the layers are `hidden` channels, or `ratio` times the input's (a quarter by default). This is a global
-    operation: the local receptive field stays as it is, and every unit sees the whole input besides.
+    operation: the local receptive field stays as it is, and every unit also sees the whole input.
 
     Formulas:
         params: 2 * in * hidden + hidden + in
