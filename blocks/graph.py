@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape
 from fieldspec.blocks.layers.source import Input
+
+
+class Uncounted(NamedTuple):
+    """An operation that may multiply and add, and no formula says how often."""
+
+    operation: str
+    place: str  # file:line that calls it; nothing where it is one of torch's own modules
 
 
 @dataclass(slots=True)
@@ -25,6 +33,7 @@ class Node:
     buffers: int | None = None
     trains: bool = False  # trained weights are read, though another node may count them
     weight_macs: int = 0  # multiply-adds of weights among themselves, in the same module
+    uncounted: tuple[Uncounted, ...] = ()  # what the multiply-adds of this node leave out
     temporary: bool = False  # inside a layer of torch, whose memory is counted as inputs and output only
 
 

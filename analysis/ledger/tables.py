@@ -38,12 +38,13 @@ def notes(ledger: Ledger) -> list[str]:
     """The remarks: field, layers that add nothing, the rest, input sizes; a line each."""
     report, features = ledger.report, ledger.report.features
     params, macs = ledger.rest
+    least = "at least " if report.macs_status == "at_least" else ""
     lines = []
     if features.field.axes:
         field, image = side_text(features.receptive_field), side_text(report.input[1:])
         lines.append(f"field {field} at {features.id} ({features.status}), image {image}")
     lines += [f"{name} adds nothing: all taps of a unit see the same part of this image" for name in ledger.idle]
-    lines.append(f"{params:,} parameters and {macs:,} multiply-adds are not on the way to {features.id}")
+    lines.append(f"{params:,} parameters and {least}{macs:,} multiply-adds are not on the way to {features.id}")
     return lines + _sizes(ledger)
 
 

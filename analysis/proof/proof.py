@@ -78,7 +78,8 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
         ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
         ("buffers", report.buffers, lambda: counts.measure_buffers(module, unread)),
         ("weight bytes", report.weight_bytes(dtype), lambda: counts.measure_weight_bytes(module, unread)),
-        ("macs", report.macs, lambda: counts.measure_macs(module, shape)[""]),
+        ("macs", report.macs, lambda: _complete(report, counts.measure_macs(module, shape)[""])),
+        ("macs status", report.macs_status, lambda: counts.measure_macs_status(module, shape)),
         ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
         ("saved bytes", report.memory(dtype).saved, lambda: memory.measure_saved_bytes(module, shape, values=values)),
     ]
@@ -89,6 +90,18 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
             yield compared(what, "", claimed, measure())
         except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
             yield unproved(what, "", claimed, error)
+
+
+def _complete(report: Report, measured: int) -> int:
+    """Multiply-adds that were counted.
+
+    Raises:
+        Unmeasurable: They are as many as is claimed, and the claim is that there are more; names what is not counted.
+    """
+    if report.uncounted and report.macs == measured:
+        operations = ", ".join(sorted({one.operation for _, one in report.uncounted}))
+        raise Unmeasurable(f"it is at least that, as nobody knows those of {operations}")
+    return measured
 
 
 def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
@@ -144,7 +157,8 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
         part, below = submodules[key], {name.removeprefix(f"{key}.") for name in unread}
         yield compared("params", layer.id, claimed["params"][key], counts.measure_parameters(part, below))
         yield compared("buffers", layer.id, claimed["buffers"][key], counts.measure_buffers(part, below))
-        yield _looked_up("macs", layer.id, claimed["macs"][key], macs, key)
+        if not any(module_of(keys[place] or place).startswith(key) for place, _ in report.uncounted):
+            yield _looked_up("macs", layer.id, claimed["macs"][key], macs, key)
 
 
 def _inside(report: Report, keys: Mapping[str, str | None]) -> dict[str, Counter[str]]:

@@ -23,6 +23,8 @@ def plain_data(report: Report) -> dict[str, Any]:
         "trainable_params": report.trainable_params,
         "buffers": report.buffers,
         "macs": report.macs,
+        "macs_status": report.macs_status,
+        "uncounted": [{"layer": layer, **one._asdict()} for layer, one in report.uncounted],
         "other_ops": report.other_ops,
         "weight_bytes": report.weight_bytes(),
         "activation_bytes": {"peak": memory.peak, "peak_layer": memory.peak_layer, "saved_for_backward": memory.saved},
@@ -52,6 +54,7 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
         "trainable_params": layer.trainable_params,
         "buffers": layer.buffers,
         "macs": layer.macs,
+        "macs_status": layer.macs_status,
         "other_ops": layer.other_ops,
         "live_elements": layer.live_elements,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from fieldspec.analysis.fields.alignment import Misalignment, misalignments
 from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_field
@@ -14,7 +14,7 @@ from fieldspec.analysis.report.layer_properties import properties
 from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_bytes
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.graph import LayerGraph, Uncounted
 from fieldspec.blocks.layers import BatchNorm, Input, Layer, Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+CountStatus = Literal["exact", "at_least"]
 Totals = tuple[int, int, int, int, int]  # parameters, those that train, buffers, multiply-adds, other operations
 
 
@@ -39,6 +40,12 @@ class LayerReport(NamedTuple):
     other_ops: int  # elementary operations of one example
     live_elements: int  # elements of activations alive while it runs
     field: Field
+    uncounted: tuple[Uncounted, ...] = ()  # operations that `macs` leaves out, as no formula is known for them
+
+    @property
+    def macs_status(self) -> CountStatus:
+        """`exact`, or `at_least` where the multiply-adds of an operation are not known."""
+        return "at_least" if self.uncounted else "exact"
 
     @property
     def kind(self) -> str:
@@ -178,6 +185,16 @@ class Report:
         """Merges whose operands look at different places, with the padding that would align them."""
         return misalignments(self.graph, [layer.field for layer in self.layers])
 
+    @cached_property
+    def uncounted(self) -> tuple[tuple[str, Uncounted], ...]:
+        """The operations that `macs` leaves out, as no formula is known for them, each with the id of its layer."""
+        return tuple((layer.id, operation) for layer in self.layers for operation in layer.uncounted)
+
+    @property
+    def macs_status(self) -> CountStatus:
+        """`exact`, or `at_least` where the multiply-adds of an operation are not known: see `uncounted`."""
+        return "at_least" if self.uncounted else "exact"
+
     def weight_bytes(self, dtype: str = "float32") -> int:
         """Bytes of parameters and buffers; integers, such as counters, and complex numbers keep their own width.
 
@@ -294,7 +311,8 @@ def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[li
         total_ops += other_ops
         layers.append(
             LayerReport(
-                node.id, layer, node.inputs, shape, params, trainable, buffers, macs, other_ops, alive, node_field
+                *(node.id, layer, node.inputs, shape, params, trainable, buffers, macs, other_ops, alive, node_field),
+                node.uncounted,
             )
         )
     return layers, (total_params, total_trainable, total_buffers, total_macs, total_ops)

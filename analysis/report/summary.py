@@ -9,6 +9,7 @@ from fieldspec.blocks.layers import Input, Opaque
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
+    from fieldspec.analysis.report.tables import Row
 
 MOST_OPAQUE = 5  # operations that are not followed, in the notes
 MOST_UNREAD = 3  # names of weights that nothing reads
@@ -25,9 +26,14 @@ def summary(report: Report) -> list[str]:
         seen if len(report.input) > 1 else "no receptive field: its input has no axes",
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
-        f"{report.macs:,} multiply-adds",
+        f"{macs_text(report)} multiply-adds",
         f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
     ]
+
+
+def macs_text(of: Report | Row) -> str:
+    """Multiply-adds: `1,234`, or `at least 1,234`."""
+    return f"at least {of.macs:,}" if of.macs_status == "at_least" else f"{of.macs:,}"
 
 
 def _frozen(report: Report) -> str:
@@ -52,6 +58,11 @@ def notes(report: Report) -> list[str]:
         lines.append(f"{named}: {it.operation}{where} is not followed ({it.reason}); what depends on it is unknown.")
     if len(opaque) > MOST_OPAQUE:
         lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
+    for place, one in report.uncounted[:MOST_OPAQUE]:
+        where = f" at {one.place}" if one.place else ""
+        lines.append(f"{place}: the multiply-adds of {one.operation}{where} are not known and not counted.")
+    if len(report.uncounted) > MOST_OPAQUE:
+        lines.append(f"... and those of {len(report.uncounted) - MOST_OPAQUE} more operations.")
     if report.unread:
         names = ", ".join(report.unread[:3]) + (", ..." if len(report.unread) > 3 else "")
         lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fieldspec.analysis.report.formatting import LEFT_COLUMNS, markdown_table, text_table
 from fieldspec.analysis.report.operations import operation
-from fieldspec.analysis.report.summary import axis_names, notes, summary
+from fieldspec.analysis.report.summary import axis_names, macs_text, notes, summary
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.layers import (
     Activation,
@@ -33,7 +33,7 @@ from fieldspec.blocks.layers import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fieldspec.analysis.report.report import LayerReport, Report
+    from fieldspec.analysis.report.report import CountStatus, LayerReport, Report
 
 FOLDED = (  # shown with the layer before them
     *(Activation, Normalization, Dropout, DropPath, Flatten, Identity),
@@ -41,7 +41,7 @@ FOLDED = (  # shown with the layer before them
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
 CSV_MEASURES = ("receptive_field", "jump", "start", "center", "pixels_read")
-CSV_COSTS = ("params", "trainable_params", "buffers", "macs", "other_ops", "live_elements")
+CSV_COSTS = ("params", "trainable_params", "buffers", "macs", "macs_status", "other_ops", "live_elements")
 MARKS = {"exact": "", "whole_input": " *", "bound": " (bound)", "unknown": ""}
 
 
@@ -52,6 +52,13 @@ class Row:
     layer: LayerReport
     params: int
     macs: int
+    macs_status: CountStatus
+
+    def fold(self, layer: LayerReport) -> None:
+        """Add the costs of a layer that has no row of its own."""
+        self.params += layer.params
+        self.macs += layer.macs
+        self.macs_status = "at_least" if layer.uncounted else self.macs_status
 
 
 def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
@@ -60,17 +67,19 @@ def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
     What stands before the first of them is folded into it.
     """
     found: list[Row] = []
-    before = 0
+    before: list[LayerReport] = []
     for layer in report.layers:
         if isinstance(layer.layer, Input):
             continue
         if all_layers or not isinstance(layer.layer, FOLDED):
-            found.append(Row(layer, layer.params + before, layer.macs))
-            before = 0
+            found.append(Row(layer, layer.params, layer.macs, layer.macs_status))
+            for one in before:
+                found[-1].fold(one)
+            before = []
         elif found:
-            found[-1].params += layer.params
+            found[-1].fold(layer)
         else:
-            before += layer.params
+            before.append(layer)
     return found
 
 
@@ -117,7 +126,7 @@ def _cells(row: Row) -> list[str]:
         side_text(layer.jump) if known else "",
         side_text(layer.center) if known else "",
         f"{row.params:,}",
-        f"{row.macs:,}",
+        macs_text(row),
     ]
 
 

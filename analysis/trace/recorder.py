@@ -21,7 +21,7 @@ from fieldspec.analysis.trace.layout import (
     size_of,
     whole,
 )
-from fieldspec.blocks.graph import LayerGraph, Node
+from fieldspec.blocks.graph import LayerGraph, Node, Uncounted
 from fieldspec.blocks.layers import (
     DepthToSpace,
     Expand,
@@ -69,6 +69,7 @@ class Recorder:
     call: ModuleCall = field(default_factory=lambda: ModuleCall("", 1))
     flat: dict[int, Value] = field(default_factory=dict)  # what a flattening is of: a later view may undo it
     weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # multiply-adds without a map: where, when
+    uncounted: list[tuple[str, int, Uncounted]] = field(default_factory=list)  # operations without a formula: likewise
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
     unfollowed_windows: int = 0  # axes of the windows, the most, of an operation that could not be followed
 

@@ -13,14 +13,15 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.flop_counter import flop_registry
 
+from fieldspec.analysis.modules.products import is_counted, multiply_adds
 from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views
 from fieldspec.analysis.trace.inputs import layout_of
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
+from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input, Opaque
 
 META = torch.device("meta")
@@ -124,13 +125,21 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return out
         before = len(self.record.graph)
         self._record(func, args, kwargs, out, made)
+        self._note_uncounted(func, before)
         self._own(tensors, made, before)
         return out
 
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
         """Note products of weights and constants among themselves: they count in the module that computes them."""
-        if products := _products(func, args, kwargs, out):
+        if products := multiply_adds(func, args, kwargs, out):
             self.record.weight_macs.append((self.record.call.path, len(self.record.graph), products))
+        self._note_uncounted(func, len(self.record.graph))
+
+    def _note_uncounted(self, func: OpOverload, index: int) -> None:
+        """The total of multiply-adds leaves out an operation of which nobody says how many it has."""
+        if not is_counted(func) and func._schema.name not in USER_RULES:
+            operation = func._schema.name.removeprefix("aten::")
+            self.record.uncounted.append((self.record.call.path, index, Uncounted(operation, place_in_source())))
 
     def _run(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """The operation on the meta device; a rule of the user's can stand for one that has no shapes there."""
@@ -180,7 +189,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             reason = (
                 str(error) if isinstance(error, LayoutError) else f"{type(error).__name__}: {error}".splitlines()[0]
             )
-            self._opaque(func, op, made, reason, _products(func, args, kwargs, out))
+            self._opaque(func, op, made, reason, multiply_adds(func, args, kwargs, out))
             return
         if isinstance(results, list):
             for tensor, value in zip(made, results, strict=True):
@@ -330,12 +339,6 @@ def _constants(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
     out = func(*args, **kwargs)
     small = all(leaf.numel() <= MAX_CONSTANT for leaf in tree_leaves(out) if isinstance(leaf, Tensor))
     return func(*args, **{**kwargs, "device": "cpu"}) if small else out
-
-
-def _products(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> int:
-    """Multiply-adds as torch's FlopCounterMode counts them, of operations that it knows."""
-    count = flop_registry.get(func._overloadpacket)
-    return 0 if count is None else int(count(*args, **kwargs, out_val=out)) // 2
 
 
 def _shapes(tracer: Tracer, args: Any) -> list[Any]:

@@ -64,9 +64,12 @@ def _count(node: Node, tensor: Tensor, is_buffer: bool) -> None:
 
 
 def count_products(record: Recorder) -> None:
-    """Gives products of weights among themselves to the module in which they are computed."""
+    """Gives products of weights among themselves, and what nothing counts, to the module in which they are computed."""
+    nodes = record.graph.nodes
     for path, index, products in record.weight_macs:
-        record.graph.nodes[_nearest(record, path, index)].weight_macs += products
+        nodes[_nearest(record, path, index)].weight_macs += products
+    for path, index, operation in record.uncounted:
+        nodes[_nearest(record, path, index)].uncounted += (operation,)
 
 
 def _nearest(record: Recorder, path: str, index: int) -> int:

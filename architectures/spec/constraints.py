@@ -32,7 +32,7 @@ COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([
 MEASURES: dict[str, Callable[[Report], Any]] = {
     "receptive_field": lambda report: min(report.features.receptive_field) if report.features.is_proven else None,
     "params": lambda report: report.params,
-    "macs": lambda report: report.macs,
+    "macs": lambda report: report.macs if report.macs_status == "exact" else None,
     "memory": lambda report: report.peak_bytes(),
     "weight_bytes": lambda report: report.weight_bytes(),
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
@@ -134,6 +134,8 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
 
 def _reason(name: str, report: Report) -> str:
     """Why a number is not proven."""
+    if name == "macs":
+        return f"{report.macs_status.replace('_', ' ')} {report.macs:,}"
     return obstacle(report) if name in ENGINE_MEASURES else report.features.status
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from fieldspec.analysis.modules.products import flop_formulas, is_counted
 from fieldspec.analysis.proof.measurements.submodules import (
     Shapes,
     dtype_of,
@@ -79,13 +83,38 @@ def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:
     return shapes
 
 
+def measure_macs_status(module: nn.Module, shape: Shapes) -> str:
+    """`at_least` if an operation runs on the meta device that no formula is known for, else `exact`."""
+    ghost, found = on_meta(module), Seen()
+    with found, FlopCounterMode(display=False, custom_mapping=flop_formulas()), torch.no_grad(), torch.device("meta"):
+        ghost(*inputs_for(ghost, shape, device="meta"))
+    return "exact" if all(map(is_counted, found.functions)) else "at_least"
+
+
+class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
+    """The operations that run."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch
+        self.functions: set[OpOverload] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.functions.add(func)
+        return func(*args, **(kwargs or {}))
+
+
 def measure_macs(module: nn.Module, shape: Shapes) -> dict[str, int]:
     """Multiply-adds of every submodule by its path, those inside it and all its calls counted; '' is the whole.
 
-    Half of what torch's FlopCounterMode counts of the operations under a forward pass on the meta device.
+    Half of what torch's FlopCounterMode counts of the operations under a forward pass on the meta device, with formulas
+    for the few that it leaves out.
     """
     ghost = on_meta(module)
-    with FlopCounterMode(display=False) as counter, torch.no_grad(), torch.device("meta"):
+    with (
+        FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter,
+        torch.no_grad(),
+        torch.device("meta"),
+    ):
         ghost(*inputs_for(ghost, shape, device="meta"))
     root = type(ghost).__name__
     macs = dict.fromkeys((path for path, _ in ghost.named_modules()), 0)

@@ -1,6 +1,7 @@
 """The rules of every operation of torch that is followed; importing this room enters them in the table."""
 
 from fieldspec.analysis.trace.rules import convolution as convolution
+from fieldspec.analysis.trace.rules import learned_products as learned_products
 from fieldspec.analysis.trace.rules import lookups as lookups
 from fieldspec.analysis.trace.rules import mixing as mixing
 from fieldspec.analysis.trace.rules import pooling as pooling

@@ -145,7 +145,7 @@ def product_of_maps(op: Op, left: Value, right: Value) -> Value:
     reads = (reads_of(op, left, along(inner, spatial=True)), reads_of(op, right, tuple(asked)))
     free = (*columns,)
     layout = (*left.layout[:-1], whole(CHANNEL, size_of(free)))
-    return _product(op, [left, right], reads, layout, left, products)
+    return joined(op, [left, right], reads, layout, left, products)
 
 
 def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
@@ -156,12 +156,13 @@ def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
     if places_in(left.layout):
         reads = ("whole", "own")
     layout = (*right.layout[:-2], whole(CHANNEL, op.sizes[-2]), right.layout[-1])
-    return _product(op, [left, right], reads, layout, right, products)
+    return joined(op, [left, right], reads, layout, right, products)
 
 
-def _product(
+def joined(
     op: Op, values: list[Value], reads: tuple[Reads, ...], layout: Layout, placed: Value, products: int
 ) -> Value:
+    """A product of maps with this layout, its places those of `placed`."""
     layout = numbered(tuple(tuple(f for f in dim if f.axis != FREE) for dim in layout))
     if tuple(size_of(dim) for dim in layout) != op.sizes:
         raise LayoutError("a product of maps that are repeated")
@@ -219,4 +220,4 @@ def attention(op: Op) -> Value:
     products = tensors[0].numel() * tensors[1].shape[-2] + op.result.numel() * tensors[1].shape[-2]
     reads = ("own", *[reads_of(op, value, value.layout[-2]) for value in (key, values)])
     layout = (*query.layout[:-1], values.layout[-1])
-    return _product(op, [query, key, values], reads, layout, query, products)
+    return joined(op, [query, key, values], reads, layout, query, products)

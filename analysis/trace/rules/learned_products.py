@@ -1,0 +1,56 @@
+"""Rules for products of other kinds: with a vector, of two maps through a weight, and at places that a map says."""
+
+from __future__ import annotations
+
+from fieldspec.analysis.modules.products import FORMULAS
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, of_map, whole
+from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.products import joined, linear
+from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.blocks.layers import MatMul
+
+
+@rule("mv", "addmv", "dot", "vdot")
+def with_vector(op: Op) -> Value:
+    """A linear layer of one output, or of as many as a matrix of weights has rows."""
+    first, second = op.schema[:2] if op.name != "addmv" else ("mat", "vec")
+    if op.name == "addmv" and op.values(op.arg("self")) is not None:
+        raise LayoutError("a map added to a product within the product")
+    left, right = op.values(op.arg(first)), op.values(op.arg(second))
+    if left is not None and right is not None:
+        raise LayoutError("a product of two maps, one of them a vector")
+    bias = op.name == "addmv"
+    if left is not None:
+        made = linear(op, left, len(left.layout) - 1, 1, bias=bias)
+        return Value(made.node, made.layout[:-1])
+    if right is None:
+        raise LayoutError("a product of weights")
+    rows = op.sizes[0] if op.sizes else 1
+    made = linear(op, right, 0, rows, bias=bias)
+    return made if op.sizes else Value(made.node, ())
+
+
+@rule("_trilinear")
+def bilinear(op: Op) -> Value:
+    """`nn.Bilinear` of (units, i) and (units, j): each unit multiplies the channels that both maps have there."""
+    left, right = op.values(op.arg("i1")), op.values(op.arg("i3"))
+    if left is None or right is None:
+        raise LayoutError("a bilinear layer of weights")
+    if left.layout[:-1] != right.layout[:-1] or any(along(value.layout[-1], spatial=True) for value in (left, right)):
+        raise LayoutError("a bilinear layer of maps that are laid out otherwise")
+    layout = (*left.layout[:-1], whole(CHANNEL, op.sizes[-1]))
+    products = FORMULAS["aten::_trilinear"](op.arg("i1"), op.arg("i2"), op.arg("i3"), out_val=op.result)
+    return joined(op, [left, right], ("own", "own"), layout, left, products)
+
+
+@rule("torchvision::deform_conv2d")
+def deformable_convolution(op: Op) -> Value:
+    """Each unit reads the map where its offsets say, which may be anywhere: what it surely sees is what they are of."""
+    image, offset, mask = (op.values(op.arg(name)) for name in ("input", "offset", "mask"))
+    if image is None or offset is None:
+        raise LayoutError("a deformable convolution at places that no map says")
+    values = [op.record.settled(value) for value in (image, offset, mask) if value is not None]
+    products = FORMULAS[op.name](None, op.arg("weight"), out_val=op.result)
+    reads = ("whole", *["own"] * (len(values) - 1))
+    layer = MatMul(reads, op.sizes[1:], products)  # type: ignore[arg-type]  # words of Reads
+    return Value(op.add(layer, values, op.sizes[1:]), of_map(op.sizes[1:]))
