@@ -12,7 +12,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils.flop_counter import flop_registry
 
-Formula = Callable[..., int]
+CountOf = Callable[..., int]
 
 
 def _vector(a: Tensor, *_: Any, **__: Any) -> int:
@@ -58,7 +58,7 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) ->
     return pairs * (query.shape[-1] + value.shape[-1])
 
 
-FORMULAS: dict[str, Formula] = {
+FORMULAS: dict[str, CountOf] = {
     "aten::mv": _vector,
     "aten::dot": _vector,
     "aten::vdot": _vector,
@@ -145,11 +145,11 @@ def flop_formulas() -> dict[Any, Any]:
     return {packet: formulas[name] for name, packet in packets.items() if packet is not None}
 
 
-def _as_flops(formula: Formula) -> Formula:
+def _as_flops(formula: CountOf) -> CountOf:
     return _raw(lambda *args, **kwargs: 2 * formula(*args, **kwargs))
 
 
-def _raw(count: Formula) -> Formula:
+def _raw(count: CountOf) -> CountOf:
     """A formula that is given tensors and not their shapes."""
 
     def flops(*args: Any, **kwargs: Any) -> int:
