@@ -6,6 +6,7 @@ import inspect
 import re
 from dataclasses import dataclass
 
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import BlockType
 
 KEYS = ("channels", "size", "field", "jump", "params", "macs")
@@ -15,10 +16,10 @@ _FORMULA = re.compile(r"(\w+)(?: \{(.+)\})?: (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """One number of a block, in the spec's words; of what there are two, each axis has its own.
+    """One number of a block, in the spec's words.
 
-    `in` are the input's channels, `in_size` its size, `in_h` and `in_w` both of them, `out_h` and `out_w` the output's;
-    `field` and `jump` are the input's.
+    `in` is the number of input channels; `in_size`, `field` and `jump` are the input's along one axis; `in_h`, `in_w`,
+    `out_h` and `out_w` are the sizes of both maps.
     """
 
     key: str  # of KEYS
@@ -39,6 +40,8 @@ class BlockDoc:
 def block_doc(block: BlockType) -> BlockDoc:
     """What the docstring of a block's function says.
 
+    Raises:
+        FieldspecError: A line under `Formulas:` is not a formula.
     Example:
         >>> from fieldspec.blocks.registry import block_type
         >>> block_doc(block_type("linear")).formulas[-1]
@@ -46,16 +49,18 @@ def block_doc(block: BlockType) -> BlockDoc:
     """
     prose, *rest = _SECTION.split(inspect.getdoc(block.function) or "")
     sections = dict(zip(rest[::2], map(inspect.cleandoc, rest[1::2]), strict=True))
-    return BlockDoc(prose.strip(), _formulas(sections.get("Formulas", "")), sections.get("In a spec", ""))
+    formulas = _formulas(block.name, sections.get("Formulas", ""))
+    return BlockDoc(prose.strip(), formulas, sections.get("In a spec", ""))
 
 
-def _formulas(text: str) -> tuple[Formula, ...]:
-    """One a line; a line that is indented goes on with the one before."""
+def _formulas(name: str, text: str) -> tuple[Formula, ...]:
+    """One per line; an indented line continues the one before."""
     found = []
     for line in re.sub(r"\n +", " ", text).splitlines():
         match = _FORMULA.fullmatch(line)
         if match is None or match[1] not in KEYS:
-            raise ValueError(f"no formula: {line!r}; needs one of {', '.join(KEYS)}, a colon and an expression")
+            needs = f"one of {', '.join(KEYS)}, a colon and an expression"
+            raise FieldspecError(f"block {name!r}: {line!r} in its docstring is not a formula; needs {needs}")
         expression, _, remark = match[3].partition("; ")
         found.append(Formula(match[1], match[2] or "", expression, remark))
     return tuple(found)

@@ -16,14 +16,22 @@ from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.reference.docstrings import KEYS, BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.reference import markdown
 from fieldspec.architectures.spec.spec import load
-from fieldspec.blocks import registry
+from fieldspec.blocks import IDENTITY, Block, registry
+from fieldspec.blocks.errors import FieldspecError
 
 LIBRARY = {
     name: block for name, block in registry._BLOCKS.items() if block.function.__module__.startswith("fieldspec.")
 }
 DOCS: dict[str, BlockDoc] = {name: block_doc(block) for name, block in LIBRARY.items() if block.stands_for is None}
 STEM = {"conv": {"out": 32, "stride": 2}}  # so that field and jump are not 1
-UNCHANGED = {"channels": "in", "size": "in_size", "field": "field", "jump": "jump", "params": "0", "macs": "0"}
+UNCHANGED: dict[str, str] = {
+    "channels": "in",
+    "size": "in_size",
+    "field": "field",
+    "jump": "jump",
+    "params": "0",
+    "macs": "0",
+}
 AS_ITS_PARTS = {"chain", "add", "multiply", "concat"}  # and what has branches: costs and fields are those of its parts
 TO_VECTORS = {"flatten", "head", "linear"}  # which have no size
 CHANGES: list[dict[str, Any]] = [
@@ -57,6 +65,31 @@ def test_golden(golden: Callable[[str, str], None], monkeypatch: pytest.MonkeyPa
     """The page is what the registry and the docstrings say now."""
     monkeypatch.setattr(registry, "_BLOCKS", LIBRARY)
     golden("../../docs/spec.md", markdown())
+
+
+@pytest.mark.parametrize("line", ["parameters: in", "params = in", "params {norm: none}"])
+def test_a_line_that_is_no_formula(line: str) -> None:
+    """It is named with its block, and with what a formula needs."""
+
+    def block(in_channels: int) -> Block:
+        return IDENTITY
+
+    block.__doc__ = f"A block.\n\nFormulas:\n    {line}\n"
+    with pytest.raises(FieldspecError, match=f"block 'mine': '{line}' in its docstring is not a formula; needs one of"):
+        block_doc(registry.BlockType("mine", block))
+
+
+def test_a_block_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of the user's without a docstring is listed with its settings."""
+
+    def silent(in_channels: int, *, out: int = 8) -> Block:
+        return IDENTITY
+
+    monkeypatch.setattr(registry, "_BLOCKS", {"silent": registry.BlockType("silent", silent)})
+    page = markdown()
+    assert page.endswith(
+        "### silent\n\n| setting | default | takes |\n|---|---|---|\n| `out` | `8` | a whole number |\n"
+    )
 
 
 @pytest.mark.parametrize("name", DOCS)
