@@ -22,6 +22,7 @@ from fieldspec.architectures.expansion.bounds import (
 from fieldspec.architectures.expansion.canonical import Canonical, canonical
 from fieldspec.architectures.expansion.items import ItemParser, Parsed
 from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
+from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
 from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import SettingError
@@ -43,8 +44,11 @@ class Expanded:
 class Expander:
     """Turns items into blocks; what is wrong on the way goes to `problems`."""
 
-    def __init__(self, defaults: Defaults, blocks: Mapping[str, UserBlock], problems: Problems) -> None:
+    def __init__(
+        self, defaults: Defaults, blocks: Mapping[str, UserBlock], parameters: Substitution, problems: Problems
+    ) -> None:
         self.problems = problems
+        self._parameters = parameters  # the spec's, which bodies of its blocks may use as well
         self.parser = ItemParser(blocks, self.complain)
         self._defaults = {name: value for name, value in defaults if value is not None}
         self._blocks = blocks
@@ -266,7 +270,10 @@ class Expander:
         values = given(own, item.here, settings, paths, self.complain)
         outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
         self._uses.append(use)
-        body = None if values is None else use.written_out(own, values, MAX_WRITTEN_OUT, self.complain)
+        body = None
+        if values is not None:
+            body, used = use.written_out(own, values, self._parameters.values, MAX_WRITTEN_OUT, self.complain)
+            self._parameters.used |= used - own.params.keys()
         chain = None
         if body is not None and self._may_work(10 * use.size):
             chain = self.chain(body, use.body, in_channels)

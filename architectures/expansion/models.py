@@ -54,6 +54,7 @@ class SpecDocument(BaseModel):
         tuple[Channels, Extent, Extent],
         Says(f"[channels, height, width], each from 1 to {MAX_CHANNELS}"),
     ]
+    params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ where one has to be given")] = {}
     defaults: Defaults = Defaults()
     blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
     layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]

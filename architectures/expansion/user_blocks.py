@@ -1,4 +1,4 @@
-"""The blocks of a spec's own in use: `$name` replaced, and what is wrong inside traced back to where it was written."""
+"""The blocks of a spec's own in use: written out, and what is wrong inside traced back to where it was written."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.architectures.document.problems import Complain, Path, mend, path_text
-from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.expressions import names_whole
 from fieldspec.architectures.expansion.models import UserBlock
+from fieldspec.architectures.expansion.parameters import Substitution
 
 
 @dataclass(slots=True)
@@ -34,48 +35,33 @@ class Use:
         return path
 
     def written_out(
-        self, block: UserBlock, values: Mapping[str, Any], limit: int, complain: Complain
-    ) -> list[Any] | None:
-        """The block's body with every `$name` replaced by what it stands for, as a whole; None behind a problem.
+        self,
+        block: UserBlock,
+        values: Mapping[str, Any],
+        spec: Mapping[str, Any],
+        limit: int,
+        complain: Complain,
+    ) -> tuple[list[Any] | None, set[str]]:
+        """The block's body with every parameter replaced, None behind a problem; and the names of those it uses.
 
-        Values are shared, not copied, but counted as if they were: `limit` bounds `size`.
+        `values` are the block's own parameters, which hide those of the `spec`; `limit` bounds `size`.
         """
-        sizes = {name: _size(value) for name, value in values.items()}
-        unknown = False
-        used = set()
-
-        def replaced(value: Any, path: Path) -> Any:
-            nonlocal unknown
-            self.size += 1
-            if self.size > limit:
-                return None
-            if isinstance(value, dict):
-                return {key: replaced(one, (*path, key)) for key, one in value.items()}
-            if isinstance(value, list | tuple):
-                return [replaced(one, (*path, index)) for index, one in enumerate(value)]
-            if not isinstance(value, str) or not value.startswith("$"):
-                return value
-            name = value[1:]
-            if name not in values:
-                unknown = True
-                complain(path, f"unknown parameter {written(value)}.{mend(name, values)}")
-                return None
-            self.size += sizes[name]
-            used.add(name)
-            self.origins[path] = self.settings.get(name, ("blocks", self.kind, "params", name))
-            return values[name]
-
-        body: list[Any] = replaced(block.body, self.body)
+        out = Substitution({**spec, **values}, limit, complain)
+        body: list[Any] = out.replaced(block.body, self.body)
+        self.size = out.size
+        for path, text in out.texts.items():
+            if (name := names_whole(text)) in values:
+                self.origins[path] = self.settings.get(str(name), ("blocks", self.kind, "params", str(name)))
         if self.size > limit:
             complain(self.path, f"block {self.kind!r} writes out to more than {limit} keys and values. Make it smaller")
-            return None
-        if unknown:
-            return None
-        unused = [name for name in values if name not in used]
+            return None, out.used
+        if out.failed:
+            return None, out.used
+        unused = [name for name in values if name not in out.used]
         for name in unused:
             place = ("blocks", self.kind, "params", name)
             complain(place, f"stands nowhere in the body as ${name}. Write it there, or leave it out", at_key=True)
-        return None if unused else body
+        return None if unused else body, out.used
 
 
 def given(
@@ -89,13 +75,6 @@ def given(
     for name in missing:
         complain(path, f"missing key {name!r}: block {path[-1]!r} has no default for it")
     return None if missing else {**block.params, **{key: settings[key] for key in settings if key in block.params}}
-
-
-def _size(value: Any) -> int:
-    """Keys and values in plain data."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_size, value.values()))
-    return 1 + sum(map(_size, value)) if isinstance(value, list | tuple) else 1
 
 
 def used_at(path: Path, use: Path, message: str) -> str:

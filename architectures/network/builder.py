@@ -63,11 +63,19 @@ def create(
     pretrained: bool = False,
     **kwargs: Any,
 ) -> nn.Module:
-    """What stands behind `timm.create_model`: `variant` is the registered name, `kwargs` are timm's and SpecNet's."""
+    """What stands behind `timm.create_model`.
+
+    Args:
+        spec: A loaded spec, or what `load` takes.
+        variant: The name that is registered with timm.
+        pretrained: Whether to load the weights of its configuration.
+        kwargs: timm's keywords, SpecNet's, and values for the spec's parameters.
+    """
     for keyword, reason in REFUSED.items():
         if keyword in kwargs:
             raise TypeError(f"{keyword}: {reason}")
     spec = load(spec)
+    spec = load(spec, **{name: kwargs.pop(name) for name in spec.params if name in kwargs})
     levels = tuple(range(len(feature_levels(spec)))) if kwargs.get("features_only") else ()
     return build_model_with_cfg(
         SpecNet,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldspec.analysis.fields.receptive_fields import Field
@@ -12,11 +13,16 @@ from fieldspec.architectures.document.validation import validate
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.models import SpecDocument, settings_model
+from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
 from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
 from fieldspec.architectures.spec.trunk import HeadSpec, Item, Trunk
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.registry import block_type, is_block_name
+
+MAX_SUBSTITUTED = 1_000_000  # keys and values of a document, its parameters written out
+PARAMETRIC = ("input", "defaults", "layers", "head", "constraints")  # the sections in which parameters are replaced
+PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +42,55 @@ class Assembled:
 def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
     """The network that a document describes, or all that is wrong with it."""
     problems = Problems()
+    parameters = Substitution(_values(data.get("params"), problems), MAX_SUBSTITUTED, problems.add)
+    data = {key: parameters.replaced(value, (key,)) if key in PARAMETRIC else value for key, value in data.items()}
+    if parameters.size > parameters.limit:
+        problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, parameters written out")
+    if problems:
+        return None, problems.all()
+    assembled = _assembled(data, parameters, problems)
+    return assembled, [replace(one, message=one.message + parameters.of(one.path)) for one in problems.all()]
+
+
+def _values(params: Any, problems: Problems) -> dict[str, Any]:
+    """The values of a spec's parameters; what is wrong with them goes to `problems`."""
+    values = params if isinstance(params, dict) else {}
+    for name, value in values.items():
+        if not PARAMETER_NAME.fullmatch(name):
+            why = "is not a valid parameter name. Use lower-case letters, digits and '_', starting with a letter"
+            problems.add(("params", name), why, at_key=True)
+        elif value is None:
+            problems.add(("params", name), f"has to be given: --set {name}=VALUE, or load(..., {name}=VALUE)")
+    return dict(values)
+
+
+def _assembled(data: Mapping[str, Any], parameters: Substitution, problems: Problems) -> Assembled | None:
     document = _sections(data, problems)
     if document is None:
-        return None, problems.all()
+        return None
     _check_block_names(document, problems)
     constraints = parse_constraints(document.constraints, ("constraints",), problems)
     head = _head(document.head, problems)
-    expander = Expander(document.defaults, document.blocks, problems)
+    expander = Expander(document.defaults, document.blocks, parameters, problems)
     parsed = expander.parser.parse(document.layers, ("layers",), top=True)
     heavy = _heavy(document, problems)
     if problems:
         for item in parsed:
             if item is not None and item.path not in heavy:
                 expander.check(item)
-        return None, problems.all()
+        return None
     trunk = Trunk(document.input, expander)
     trunk.place([item for item in parsed if item is not None])
+    for name in [] if problems else [name for name in document.params if name not in parameters.used]:
+        why = f"stands nowhere in the spec as ${name}. Write it there, or leave it out"
+        problems.add(("params", name), why, at_key=True)
     if not problems:
         trunk.finish(head)
     if problems:
-        return None, problems.all()
+        return None
     outputs = tuple(node for node in trunk.outputs[1:] if node is not None)
     items = tuple(trunk.items)
-    return Assembled(document.name, document.input, items, head, constraints, trunk.graph, outputs, trunk.fields), []
+    return Assembled(document.name, document.input, items, head, constraints, trunk.graph, outputs, trunk.fields)
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:

@@ -13,7 +13,7 @@ from fieldspec.architectures.expansion.models import SpecDocument, settings_mode
 from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
-_PARAMETER = {"type": "string", "pattern": "^\\$"}
+_PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
 _BESIDE: dict[str, Any] = {
     "id": {"type": "string", "description": "Name of the item: its module's path, and what `from` refers to."},
     "from": {
@@ -49,17 +49,21 @@ def json_schema() -> dict[str, Any]:
                 items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
                 lists = items if setting.holds == "body" else {"type": "array", "items": items}
                 definition["properties"][word] = _or_null(lists) if setting.default is None else lists
-        definitions[name] = {**definition, "description": block.summary}
+        values = {word: _or_parameter(one) for word, one in definition["properties"].items()}
+        definitions[name] = {**definition, "properties": values, "description": block.summary}
     blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
     definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
     definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
     definitions["first_copy"] = _first_copy({name: definitions[name]["properties"] for name in blocks})
-    definitions["template_item"] = _template_item()
     properties = document["properties"]
     properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
     properties["head"] = _or_null({"$ref": "#/$defs/head"})
     properties["constraints"] = _constraints()
-    definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/template_item"}}
+    definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+    properties["input"] = {
+        **properties["input"],
+        "prefixItems": list(map(_or_parameter, properties["input"]["prefixItems"])),
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",
@@ -78,14 +82,18 @@ def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any])
     """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
     keys = {key: _BESIDE[key] for key in beside}
     keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$"}
-    return {
+    keys = {key: _or_parameter(schema) for key, schema in keys.items()}
+    item = {
         "type": "object",
         "minProperties": 1,
-        "properties": {**keys, **{name: _or_null(schema) for name, schema in blocks.items()}},
-        "additionalProperties": {"type": ["object", "null"], "description": "A block of the spec's own."},
+        "properties": {**keys, **{name: _or_parameter(_or_null(schema)) for name, schema in blocks.items()}},
+        "additionalProperties": _or_parameter(
+            {"type": ["object", "null"], "description": "A block of the spec's own."}
+        ),
         "dependentRequired": {"first": ["repeat"]},
         "$ref": "#/$defs/first_copy",
     }
+    return {"anyOf": [item, _PARAMETER]}
 
 
 def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
@@ -96,12 +104,10 @@ def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     }
 
 
-def _template_item() -> dict[str, Any]:
-    """An item of a body under `blocks`, in which any value may be a parameter."""
-    settings = {"anyOf": [{"type": ["object", "null"]}, _PARAMETER]}
-    properties: dict[str, Any] = {key: {} for key in BODY_KEYS} | dict.fromkeys(block_names(), settings)
-    item = {"type": "object", "minProperties": 1, "properties": properties, "additionalProperties": settings}
-    return {"anyOf": [item, _PARAMETER]}
+def _or_parameter(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value, in whose place a parameter or an expression may stand."""
+    told = {key: one for key, one in schema.items() if key in ("default", "description", "title")}
+    return {"anyOf": [{key: one for key, one in schema.items() if key not in told}, _PARAMETER], **told}
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:

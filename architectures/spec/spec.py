@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
@@ -40,6 +40,11 @@ class ArchitectureSpec:
     graph: LayerGraph = field(repr=False)  # node ids are the items' ids, `head`, and the paths inside their blocks
     outputs: tuple[int, ...] = field(repr=False)  # of each item, the index of its output's node
     fields: list[Field] = field(repr=False)  # of each node
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The values of its parameters, by which it is one of a family."""
+        return dict(self.document.get("params") or {})
 
     def to_dict(self) -> dict[str, Any]:
         """The authoring form, as plain data that `load` takes."""
@@ -87,8 +92,12 @@ class ArchitectureSpec:
         return hash(self.hash)
 
 
-def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) -> ArchitectureSpec:
+def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], **params: Any) -> ArchitectureSpec:
     """A spec from the catalogue (a name), a YAML or JSON file (a path), or plain data.
+
+    Args:
+        source: Where it stands; a loaded spec is given back as it is.
+        params: Values for the parameters of a spec that is a family, in place of those that it names.
 
     Raises:
         SpecError: The spec cannot be used; every problem in it, one a line.
@@ -96,13 +105,37 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) 
     Example:
         >>> load("c1c2c3c40").input
         (3, 32, 32)
+        >>> wide = {"input": [3, 8, 8], "params": {"width": 8}, "layers": [{"conv": {"out": "2*$width"}}]}
+        >>> load(wide, width=12).graph.nodes[-1].shape
+        (24, 8, 8)
     """
     if isinstance(source, ArchitectureSpec):
-        return source
+        return _spec(with_params(read_data(source.document), params, source.name)) if params else source
+    found = _found(source)
+    return _spec(with_params(found, params, str(source)[:60]) if params else found)
+
+
+def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
+    """The same document with other values for its parameters.
+
+    Raises:
+        FieldspecError: It has no such parameter.
+    """
+    known = source.data.get("params")
+    known = known if isinstance(known, dict) else {}
+    for given in params:
+        if given not in known:
+            has = mend(given, known) if known else " It has none."
+            raise FieldspecError(f"{name}: unknown parameter {given!r}.{has}")
+    values = {**known, **read_data({"params": dict(params)}).data["params"]}
+    return replace(source, data={**source.data, "params": values})
+
+
+def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if isinstance(source, Mapping):
-        return _spec(read_data(source))
+        return read_data(source)
     if isinstance(source, str) and source in catalogue.list_models():
-        return _spec(read_file(catalogue.path(source), f"{source}.yaml"))
+        return read_file(catalogue.path(source), f"{source}.yaml")
     if not isinstance(source, str | os.PathLike):
         raise FieldspecError(
             f"a spec is a catalogue name, a path, a dict or a loaded spec, not a {type(source).__name__}"
@@ -115,11 +148,11 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]) 
             raise FieldspecError(_nothing_there(os.fspath(source)))
     except OSError as error:  # a name too long, say
         raise FieldspecError(f"{shorten(os.fspath(source))}: {error.strerror}") from None
-    return _spec(read_file(path, os.fspath(source)))
+    return read_file(path, os.fspath(source))
 
 
-def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
-    """A spec from YAML or JSON text; `name` stands for the file in messages.
+def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> ArchitectureSpec:
+    """A spec from YAML or JSON text; `name` stands for the file in messages, `params` are as for `load`.
 
     Raises:
         SpecError: The spec cannot be used; every problem in it, with line and column.
@@ -129,7 +162,8 @@ def loads(text: str | bytes, *, name: str | None = None) -> ArchitectureSpec:
     """
     if not isinstance(text, str | bytes):
         raise FieldspecError(f"loads reads text, not a {type(text).__name__}; load takes a dict or a path")
-    return _spec(read(text, name))
+    source = read(text, name)
+    return _spec(with_params(source, params, name or "the spec") if params else source)
 
 
 def _nothing_there(source: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, input_size_of, load_spec, module_input_of, print_verdicts, spinner
+from fieldspec.cli.shared import Json, Network, Set, input_size_of, load_spec, module_input_of, print_verdicts, spinner
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -41,6 +41,7 @@ def analyze(
     engine: Annotated[
         str | None, typer.Option("--engine", help="Operators, flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
     ] = None,
+    given: Set = None,
 ) -> None:
     """What every layer costs and sees. A spec needs no torch; any other PyTorch network is run once, without values.
 
@@ -62,7 +63,7 @@ def analyze(
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
-    report, constraints = _report(spec, input_size)
+    report, constraints = _report(spec, input_size, given)
     if csv and (ledger or effective or picture or tile or engine):
         raise FieldspecError("--csv is of the layers; give --json or --markdown for other readings")
     if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine):
@@ -81,7 +82,7 @@ def analyze(
             print_verdicts(verdicts)
 
 
-def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
+def _report(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:
     """The report of a spec with its constraints, or of a network of PyTorch without any."""
     from fieldspec.architectures.readings.reports import analyze as report_of
     from fieldspec.architectures.readings.reports import is_module_name
@@ -90,8 +91,10 @@ def _report(spec: str, input_size: str | None) -> tuple[Report, Constraints]:
     is_module = is_module_name(spec)
     if not is_module:
         size = None if input_size is None else input_size_of(input_size, range(3, 4))
-        loaded = load_spec(spec)
+        loaded = load_spec(spec, given)
         return report_of(loaded, input_size=size), loaded.constraints
+    if given:
+        raise FieldspecError(f"--set is of a spec; {spec} takes its settings behind a comma, such as in_chans=1")
     with spinner(f"running {spec} without values"):
         from fieldspec.analysis.trace import report_of_module
         from fieldspec.architectures.readings.named_modules import named_module

@@ -9,7 +9,7 @@ import typer
 
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, Spec, input_size_of, load_spec, module_input_of, print_json, spinner
+from fieldspec.cli.shared import Json, Network, Set, Spec, input_size_of, load_spec, module_input_of, print_json, spinner
 
 if TYPE_CHECKING:
     from fieldspec.architectures.readings.verification import Verification
@@ -23,6 +23,7 @@ def build(
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
+    given: Set = None,
 ) -> None:
     """Build the network and write a checkpoint. It is a safetensors file that carries its spec.
 
@@ -30,7 +31,7 @@ def build(
     fieldspec build c1c2c3c40
     fieldspec build my_network.yaml -o net.safetensors --seed 1
     """
-    loaded = load_spec(spec)
+    loaded = load_spec(spec, given)
     path = output or Path(f"{loaded.name}.safetensors")
     if path.exists() and not force:
         raise FieldspecError(f"{path}: exists already; give --force to overwrite it, or another --output")
@@ -60,6 +61,7 @@ def verify(
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
     as_json: Json = False,
+    given: Set = None,
 ) -> None:
     """Build the network, measure it, compare every number. Exit status 1 if one differs from what was claimed.
 
@@ -74,10 +76,10 @@ def verify(
     if timm and (layer or input_size):
         raise FieldspecError("--timm checks the whole network at its own input; leave --layer and --input out")
     if timm:
-        ok = _check_contract(load_spec(spec), as_json)
+        ok = _check_contract(load_spec(spec, given), as_json)
     else:
         with spinner(f"building and measuring {spec}"):
-            verification = _verification(spec, input_size, layer)
+            verification = _verification(spec, input_size, layer, given)
         ok = verification.ok
         if as_json:
             print_json(verification.to_dict())
@@ -87,14 +89,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def _verification(spec: str, input_size: str | None, layers: list[str] | None) -> Verification:
+def _verification(spec: str, input_size: str | None, layers: list[str] | None, given: list[str] | None) -> Verification:
     """The measurements of a spec's network, or of one of PyTorch."""
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.readings.verification import verify as measure
 
     if not is_module_name(spec):
         size = None if input_size is None else input_size_of(input_size, range(3, 4))
-        return measure(load_spec(spec), input_size=size, layers=layers)
+        return measure(load_spec(spec, given), input_size=size, layers=layers)
     from fieldspec.architectures.readings.named_modules import named_module
 
     net, own = named_module(spec)

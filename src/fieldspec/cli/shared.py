@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fieldspec.architectures.document.reader import read
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
 from fieldspec.blocks.errors import FieldspecError
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 SPEC_HELP = "A catalogue name, a YAML or JSON file, or - for stdin."
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter of the spec; repeatable."),
+]
 Network = Annotated[
     str,
     typer.Argument(
@@ -29,9 +34,18 @@ Network = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def load_spec(spec: str) -> ArchitectureSpec:
-    """By a catalogue's name, from a file, or from stdin."""
-    return loads(sys.stdin.buffer.read(), name="<stdin>") if spec == "-" else load(spec)
+def load_spec(spec: str, given: Iterable[str] | None = None) -> ArchitectureSpec:
+    """By a catalogue's name, from a file, or from stdin; `given` are values for its parameters, as `--set` has them."""
+    params = dict(map(_parameter, given or ()))
+    return loads(sys.stdin.buffer.read(), name="<stdin>", **params) if spec == "-" else load(spec, **params)
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    """`width=0.5` as a name and a value, which is read as a spec's is."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise FieldspecError(f"--set: needs NAME=VALUE such as width=0.5, gets {text!r}")
+    return name, read(f"value: {value}", f"--set {name}").data["value"]
 
 
 def input_size_of(text: str, lengths: range) -> list[int]:

@@ -10,7 +10,7 @@ import typer
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.formatting import size_text
-from fieldspec.cli.shared import SPEC_HELP, Json, Spec, load_spec, print_json, print_verdicts
+from fieldspec.cli.shared import SPEC_HELP, Json, Set, Spec, load_spec, print_json, print_verdicts
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -68,6 +68,7 @@ def show(
     spec: Spec,
     canonical: Annotated[bool, typer.Option("--canonical", help="With every default and id filled in.")] = False,
     format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
+    given: Set = None,
 ) -> None:
     """A spec, as its author wrote it or in its canonical form.
 
@@ -77,14 +78,14 @@ def show(
     """
     from fieldspec.architectures.spec.writer import dump
 
-    loaded = load_spec(spec)
-    if spec in catalogue.list_models() and format is SpecFormat.yaml and not canonical:
+    loaded = load_spec(spec, given)
+    if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # with its comments
         return
     typer.echo(dump(loaded, format=format.value, canonical=canonical), nl=False)
 
 
-def check(spec: Spec, as_json: Json = False) -> None:
+def check(spec: Spec, as_json: Json = False, given: Set = None) -> None:
     """The constraints of a spec, each with its verdict. Exit status 1 if one is broken.
 
     \b
@@ -94,7 +95,7 @@ def check(spec: Spec, as_json: Json = False) -> None:
     from fieldspec.architectures.readings.reports import report_of_spec
     from fieldspec.architectures.spec.constraints import evaluate_constraints
 
-    loaded = load_spec(spec)
+    loaded = load_spec(spec, given)
     verdicts = evaluate_constraints(loaded.constraints, report_of_spec(loaded))
     broken = [verdict for verdict in verdicts if not verdict.holds]
     if as_json:
@@ -108,7 +109,19 @@ def check(spec: Spec, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def diff(before: Before, after: After, as_json: Json = False) -> None:
+def diff(
+    before: Before,
+    after: After,
+    as_json: Json = False,
+    given_before: Annotated[
+        list[str] | None,
+        typer.Option("--set-before", metavar="NAME=VALUE", help="A value for a parameter of the first; repeatable."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter of the second; repeatable."),
+    ] = None,
+) -> None:
     """What two specs differ in: settings and numbers. Exit status 1 if they differ, as diff(1) does.
 
     \b
@@ -117,7 +130,7 @@ def diff(before: Before, after: After, as_json: Json = False) -> None:
     """
     from fieldspec.architectures.readings.comparison import diff as compare
 
-    difference = compare(load_spec(before), load_spec(after))
+    difference = compare(load_spec(before, given_before), load_spec(after, given))
     if as_json:
         print_json(difference.to_dict())
     else:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.expansion.expressions import EXAMPLE
 from fieldspec.architectures.spec.spec import load, loads
 from fieldspec.cli import main
 
@@ -32,7 +33,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "unknown key, none near": (
         HEAD + "layers: [{conv: {out: 8}}]\nzzz: 1",
         [
-            "3:1: zzz: unknown key. Known: schema, name, description, input, defaults, blocks, layers, head, constraints.",
+            "3:1: zzz: unknown key. Known: schema, name, description, input, params, defaults, blocks, layers, head, constraints.",
         ],
     ),
     "another schema": (
@@ -768,10 +769,71 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "2:56: blocks.own.body[0].conv.out: unknown parameter '$wdth'. Did you mean 'width'?",
         ],
     ),
-    "parameter outside a block": (
+    "parameter that is not there": (
         HEAD + "layers:\n  - conv: {out: $width}",
         [
-            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, gets '$width'",
+            "3:17: layers[0].conv.out: unknown parameter '$width'. Known: none.",
+        ],
+    ),
+    "parameter with another name": (
+        HEAD + "params: {width: 8}\nlayers:\n  - conv: {out: $widht}",
+        [
+            "4:17: layers[0].conv.out: unknown parameter '$widht'. Did you mean 'width'?",
+        ],
+    ),
+    "parameter that has to be given": (
+        HEAD + "params: {width: ~}\nlayers:\n  - conv: {out: $width}",
+        [
+            "2:17: params.width: has to be given: --set width=VALUE, or load(..., width=VALUE)",
+        ],
+    ),
+    "parameter that is not used": (
+        HEAD + "params: {width: 8}\nlayers:\n  - conv: {out: 8}",
+        [
+            "2:10: params.width: stands nowhere in the spec as $width. Write it there, or leave it out",
+        ],
+    ),
+    "parameter's name": (
+        HEAD + "params: {Width: 8}\nlayers:\n  - conv: {out: 8}",
+        [
+            "2:10: params.Width: is not a valid parameter name. Use lower-case letters, digits and '_', starting with a letter",
+        ],
+    ),
+    "parameters of a list": (
+        HEAD + "params: [8]\nlayers:\n  - conv: {out: 8}",
+        [
+            "2:9: params: needs a mapping of names to values, ~ where one has to be given, gets [8]",
+        ],
+    ),
+    "expression that is not whole": (
+        HEAD + "params: {depth: 21}\nlayers:\n  - {conv: {out: 8}, repeat: ($depth - 2) / 6}",
+        [
+            "4:30: layers[0].repeat: needs a whole number from 1 to 1000000, gets 3.1666666666666665 (of ($depth - 2) / 6)",
+        ],
+    ),
+    "expressions that cannot be read": (
+        HEAD
+        + (
+            "params: {w: 8, kind: relu}\n"
+            "layers:\n"
+            "  - conv: {out: 2*$w +}\n"
+            "  - conv: {out: 2$w}\n"
+            "  - conv: {out: $w / 0}\n"
+            "  - conv: {out: 2*$kind}\n"
+            "  - conv: {out: (2*$w}\n"
+            "  - conv: {out: 2 ** $w}\n"
+            "  - conv: {out: costs $w}\n"
+            "  - conv: {out: 'round_to($w)'}\n"
+        ),
+        [
+            "4:17: layers[0].conv.out: '2*$w +' lacks a value at its end",
+            f"5:17: layers[1].conv.out: '2$w' does not end at 'w'. {EXAMPLE}",
+            "6:17: layers[2].conv.out: '$w / 0' divides by zero",
+            "7:17: layers[3].conv.out: $kind is 'relu', and '2*$kind' needs a number",
+            "8:17: layers[4].conv.out: '(2*$w' lacks a ')'",
+            "9:17: layers[5].conv.out: '2 ** $w' lacks a value at '*'",
+            f"10:17: layers[6].conv.out: 'costs $w' is not an expression: 'c'. {EXAMPLE}",
+            "11:17: layers[7].conv.out: 'round_to($w)': round_to takes a value and a step over 0",
         ],
     ),
     "inside an own block": (

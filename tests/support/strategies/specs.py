@@ -46,6 +46,7 @@ def specs(draw: Draw, max_items: int = 5) -> dict[str, Any]:
     if draw(st.integers(0, 3)) == 0:
         draw(st.sampled_from(items))["tap"] = True
     _finish(draw, document, items, at)
+    _parametrize(draw, document, items)
     document["layers"] = items
     return document
 
@@ -66,6 +67,22 @@ def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], 
     source = draw(st.sampled_from(numbers or [0]))
     item, after = conv(draw, ends[source])
     return [{**item, "from": _name(items, source)}], after
+
+
+def _parametrize(draw: Draw, document: dict[str, Any], items: list[Item]) -> None:
+    """A width or two as parameters of the spec, alone or in an expression."""
+    widths = [
+        settings for item in items for settings in item.values() if isinstance(settings, dict) and "out" in settings
+    ]
+    if not widths or draw(st.integers(0, 3)):
+        return
+    document["params"] = {}
+    for number, settings in enumerate(draw(st.lists(st.sampled_from(widths), min_size=1, max_size=2, unique_by=id))):
+        name, out = f"w{number}", settings["out"]
+        forms = [("${0}", out), ("2*${0}", out / 2), ("(${0} + 3) / 2", 2 * out - 3), ("max(1, ${0})", out)]
+        forms += [("round_to(${0}, 4)", out)] if out % 4 == 0 else []
+        form, value = draw(st.sampled_from(forms))
+        settings["out"], document["params"][name] = form.format(name), value
 
 
 def _name(items: list[Item], number: int) -> str:

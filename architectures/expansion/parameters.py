@@ -1,0 +1,66 @@
+"""Parameters of a spec and of its own blocks: `$name` and expressions replaced by what they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fieldspec.architectures.document.problems import Complain, Path, mend
+from fieldspec.architectures.document.values import written
+from fieldspec.architectures.expansion.expressions import compute, names_whole
+from fieldspec.blocks.errors import FieldspecError
+
+
+class Substitution:
+    """Replaces parameters in plain data. Values are shared, not copied, but counted as if they were."""
+
+    def __init__(self, values: Mapping[str, Any], limit: int, complain: Complain) -> None:
+        self.values, self.limit, self.complain = values, limit, complain
+        self.size = 0  # keys and values, written out; no more than `limit` are
+        self.used: set[str] = set()
+        self.texts: dict[Path, str] = {}  # what stood in each place that was replaced
+        self.failed = False
+        self._sizes: dict[str, int] = {}
+
+    def replaced(self, value: Any, path: Path) -> Any:
+        """Plain data without parameters; None in place of what cannot be computed, which is complained of."""
+        self.size += 1
+        if self.size > self.limit:
+            return None
+        if isinstance(value, dict):
+            return {key: self.replaced(one, (*path, key)) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.replaced(one, (*path, index)) for index, one in enumerate(value)]
+        return self._value(value, path) if isinstance(value, str) and "$" in value else value
+
+    def _value(self, text: str, path: Path) -> Any:
+        self.texts[path] = text
+        name = names_whole(text)
+        try:
+            if name is None:
+                return compute(text, self.values, self.used)
+            if name not in self.values:
+                raise FieldspecError(f"unknown parameter {written(text)}.{mend(name, self.values)}")
+        except FieldspecError as error:
+            self.failed = True
+            self.complain(path, str(error))
+            return None
+        if name not in self._sizes:
+            self._sizes[name] = size_of(self.values[name])
+        self.size += self._sizes[name]
+        self.used.add(name)
+        return self.values[name]
+
+    def of(self, path: Path) -> str:
+        """What stood where the value at `path` was put, as the end of a message; empty where it was written so."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.texts:
+                return f" (of {self.texts[path[:end]]})"
+        return ""
+
+
+def size_of(value: Any) -> int:
+    """Keys and values in plain data."""
+    if isinstance(value, dict):
+        return 1 + sum(map(size_of, value.values()))
+    return 1 + sum(map(size_of, value)) if isinstance(value, list | tuple) else 1
