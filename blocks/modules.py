@@ -33,6 +33,11 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "hardswish": nn.Hardswish,
     "hardsigmoid": nn.Hardsigmoid,
     "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "leaky_relu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "mish": nn.Mish,
+    "hardtanh": nn.Hardtanh,
 }
 
 
@@ -128,22 +133,24 @@ def _(block: layers.Linear, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.BatchNorm, **factory: Any) -> nn.Module:
-    return nn.BatchNorm2d(block.channels, **factory)
+    return nn.BatchNorm2d(block.channels, block.eps, block.momentum, **factory)
 
 
 @to_module.register
 def _(block: layers.LayerNorm, **factory: Any) -> nn.Module:
-    return LayerNorm2d(block.channels, **factory)
+    return LayerNorm2d(block.channels, eps=block.eps, **factory)
 
 
 @to_module.register
 def _(block: layers.GroupNorm, **factory: Any) -> nn.Module:
-    return nn.GroupNorm(block.groups, block.channels, **factory)
+    return nn.GroupNorm(block.groups, block.channels, block.eps, **factory)
 
 
 @to_module.register
 def _(block: layers.Activation, **factory: Any) -> nn.Module:
-    return ACTIVATIONS[block.function]()
+    if block.function == "prelu":
+        return nn.PReLU(**factory)
+    return nn.Softmax(1) if block.function == "softmax" else ACTIVATIONS[block.function]()
 
 
 @to_module.register

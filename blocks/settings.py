@@ -5,13 +5,13 @@ A setting's annotation gives its validation, its error message and its JSON Sche
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, Predicate
 from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps what pydantic reads
 
 from fieldspec.blocks.errors import SettingError
-from fieldspec.blocks.layers import Function, Pair, Sides
+from fieldspec.blocks.layers import FUNCTIONS, Function, Pair, Sides
 
 MAX_CHANNELS = 65_536
 MAX_WINDOW = 4_096
@@ -43,20 +43,73 @@ Padding = Annotated[
 ]
 
 
+Eps = Annotated[float, Gt(0), Lt(1), Says("a number over 0, under 1")]
+Momentum = Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")]
+_CLOSED = {"extra": "forbid", "strict": True}
+
+
+class BatchNormOptions(TypedDict, total=False):
+    """What batch norm adds to the variance, and the share of a batch in the running statistics."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # pydantic's way
+
+    eps: Eps
+    momentum: Momentum
+
+
+class LayerNormOptions(TypedDict, total=False):
+    """What layer norm adds to the variance."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    eps: Eps
+
+
+class GroupNormOptions(TypedDict, total=False):
+    """The number of groups, and what group norm adds to the variance."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    groups: Channels
+    eps: Eps
+
+
+class BatchNormSetting(TypedDict):
+    """Batch norm with options of one's own."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    batch: BatchNormOptions
+
+
+class LayerNormSetting(TypedDict):
+    """Layer norm with options of one's own."""
+
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+
+    layer: LayerNormOptions
+
+
 class GroupNormSetting(TypedDict):
-    """Group norm with a number of groups of one's own."""
+    """Group norm with a number of groups of one's own, or with more options."""
 
-    __pydantic_config__ = {"extra": "forbid", "strict": True}  # type: ignore[misc]  # noqa: RUF012  # pydantic's way
+    __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
-    group: Channels
+    group: Channels | GroupNormOptions
 
 
+NormOptions = BatchNormSetting | LayerNormSetting | GroupNormSetting
 Norm = Annotated[
-    Literal["batch", "layer", "group", "none"] | GroupNormSetting,
-    Says("batch, layer, group, {group: 8} or none"),
+    Literal["batch", "layer", "group", "none"] | NormOptions,
+    Says("batch, layer, group, {group: 8}, {batch: {eps: 0.001}} or none"),
 ]
-Act = Annotated[Function | Literal["none"], Says("relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none")]
-ActFunction = Annotated[Function, Says("relu, relu6, silu, gelu, hardswish, hardsigmoid or sigmoid")]
+NormKind = Annotated[
+    Literal["batch", "layer", "group"] | NormOptions,
+    Says("batch, layer, group, {group: 8} or {batch: {eps: 0.001}}"),
+]
+_FUNCTIONS = ", ".join(FUNCTIONS)
+Act = Annotated[Function | Literal["none"], Says(f"{_FUNCTIONS} or none")]
+ActFunction = Annotated[Function, Says(" or ".join(_FUNCTIONS.rsplit(", ", 1)))]
 OrderStep = Literal["conv", "norm", "act"]
 Order = Annotated[
     tuple[OrderStep, OrderStep, OrderStep],
@@ -98,3 +151,43 @@ def check_order(order: tuple[str, ...]) -> None:
     """Raise unless conv, norm and act stand there once each."""
     if sorted(order) != ["act", "conv", "norm"]:
         raise SettingError("order", f"{list(order)} must name conv, norm and act once each")
+
+
+def norm_parts(norm: Norm) -> tuple[str, dict[str, Any]]:
+    """The kind of a normalization, and its options.
+
+    Example:
+        >>> norm_parts("batch"), norm_parts({"group": 8}), norm_parts({"batch": {"eps": 0.001}})
+        (('batch', {}), ('group', {'groups': 8}), ('batch', {'eps': 0.001}))
+    """
+    if isinstance(norm, str):
+        return norm, {}
+    ((kind, options),) = norm.items()
+    return kind, {"groups": options} if isinstance(options, int) else dict(options)  # type: ignore[call-overload]
+
+
+NORM_DEFAULTS: dict[str, dict[str, Any]] = {
+    "batch": {"eps": 1e-5, "momentum": 0.1},
+    "layer": {"eps": 1e-6},
+    "group": {"groups": 32, "eps": 1e-5},
+}
+
+
+def plain_norm(norm: Norm) -> Norm:
+    """A normalization as briefly as it can be said, but with all of its options where one is said.
+
+    Example:
+        >>> plain_norm({"batch": {"eps": 1e-5}}), plain_norm({"group": {"groups": 4}})
+        ('batch', {'group': 4})
+        >>> plain_norm({"batch": {"eps": 0.001}})
+        {'batch': {'eps': 0.001, 'momentum': 0.1}}
+    """
+    kind, options = norm_parts(norm)
+    if not options or isinstance(norm, str) or norm == {"group": options.get("groups")}:
+        return norm if options or isinstance(norm, str) else kind  # type: ignore[return-value]  # one of the words
+    defaults = NORM_DEFAULTS[kind]
+    full = {**defaults, **options}
+    if full == defaults:
+        return kind  # type: ignore[return-value]
+    groups = full.get("groups")
+    return {kind: groups if full == {**defaults, "groups": groups} else full}  # type: ignore[return-value]

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from fieldspec.architectures.document.values import listed
 from fieldspec.blocks.registry import REQUIRED, BlockType
-from fieldspec.blocks.settings import Padding, PoolPadding, Size, pair
+from fieldspec.blocks.settings import Norm, NormKind, Padding, PoolPadding, Size, pair, plain_norm
 
 Canonical = dict[str, Any]
 
@@ -20,6 +20,8 @@ def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) ->
         value = values[setting.name]
         if word in nested:
             data[word] = nested[word]
+        elif word in _norms(block) and value is not None:
+            data[word] = listed(plain_norm(value))
         elif value is not None or setting.default not in (None, REQUIRED):
             data[word] = listed(pair(value) if type(value) is int and word in _pairs(block) else value)
     return data
@@ -30,3 +32,9 @@ def _pairs(block: BlockType) -> frozenset[str]:
     """The settings that take one number for both axes."""
     kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
     return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding})
+
+
+@lru_cache(maxsize=256)
+def _norms(block: BlockType) -> frozenset[str]:
+    """The settings that name a normalization, with its options."""
+    return frozenset(word for word, one in block.settings.items() if one.annotation in (Norm, NormKind))

@@ -1,4 +1,4 @@
-"""Pointwise nonlinearities."""
+"""Pointwise nonlinearities, and softmax over channels."""
 
 from __future__ import annotations
 
@@ -8,16 +8,42 @@ from typing import ClassVar, Literal, get_args
 
 from fieldspec.blocks.layers.base import INPUTS_SAVED, OUTPUT_SAVED, Layer, Saved, Shape, numel
 
-Function = Literal["relu", "relu6", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"]
+Function = Literal[
+    "relu",
+    "relu6",
+    "silu",
+    "gelu",
+    "hardswish",
+    "hardsigmoid",
+    "sigmoid",
+    "tanh",
+    "leaky_relu",
+    "elu",
+    "prelu",
+    "mish",
+    "hardtanh",
+    "softmax",
+]
 FUNCTIONS: tuple[Function, ...] = get_args(Function)
 
 
 @dataclass(frozen=True, slots=True)
 class Activation(Layer):
-    """A nonlinearity, never in place. Other operations: one per element."""
+    """A nonlinearity, never in place, with torch's defaults. Other operations: one per element.
+
+    `prelu` has one trained slope for all channels; `softmax` runs over the channels of each unit.
+    """
 
     kind: ClassVar[str] = "act"
     function: Function = "relu"
+
+    @property
+    def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
+        return self.function == "softmax"
+
+    @property
+    def params(self) -> int:
+        return 1 if self.function == "prelu" else 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
@@ -26,4 +52,4 @@ class Activation(Layer):
         return numel(output)
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        return OUTPUT_SAVED if self.function in ("relu", "sigmoid") else INPUTS_SAVED
+        return OUTPUT_SAVED if self.function in ("relu", "sigmoid", "tanh", "softmax") else INPUTS_SAVED

@@ -37,6 +37,9 @@ class Normalization(Layer):
 class BatchNorm(Normalization):
     """Batch norm; buffers = running mean and variance per channel, and `num_batches_tracked`."""
 
+    eps: float = 1e-5
+    momentum: float = 0.1
+
     @property
     def buffers(self) -> int:
         return 2 * self.channels + 1
@@ -53,6 +56,7 @@ class LayerNorm(Normalization):
     """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
 
     mixes_channels: ClassVar[bool] = True
+    eps: float = 1e-6
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels
@@ -65,6 +69,7 @@ class GroupNorm(Normalization):
 
     is_global: ClassVar[bool] = True
     groups: int = 32
+    eps: float = 1e-5
 
     def __post_init__(self) -> None:
         if self.channels % self.groups:

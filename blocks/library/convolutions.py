@@ -30,6 +30,7 @@ from fieldspec.blocks.settings import (
     Probability,
     Size,
     check_order,
+    norm_parts,
     pair,
     sides,
 )
@@ -37,13 +38,12 @@ from fieldspec.blocks.settings import (
 
 def norm_layer(norm: Norm, channels: int) -> Layer | None:
     """The normalization layer that a setting names, None for `none`."""
-    if norm == "batch":
-        return BatchNorm(channels)
-    if norm == "layer":
-        return LayerNorm(channels)
-    if norm == "none":
-        return None
-    return GroupNorm(channels, 32 if norm == "group" else norm["group"])
+    kind, options = norm_parts(norm)
+    if kind == "batch":
+        return BatchNorm(channels, **options)
+    if kind == "layer":
+        return LayerNorm(channels, **options)
+    return GroupNorm(channels, **options) if kind == "group" else None
 
 
 def conv_norm_act(

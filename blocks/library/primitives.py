@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast
 
 from annotated_types import Ge, Le
 
@@ -31,7 +31,7 @@ from fieldspec.blocks.settings import (
     ActFunction,
     Channels,
     Flag,
-    GroupNormSetting,
+    NormKind,
     PoolPadding,
     Probability,
     Says,
@@ -47,9 +47,7 @@ MaxOrAvg = Annotated[PoolType, Says("max or avg")]
 def norm(
     in_channels: int,
     *,
-    type: Annotated[
-        Literal["batch", "layer", "group"] | GroupNormSetting, Says("batch, layer, group or {group: 8}")
-    ] = "batch",
+    type: NormKind = "batch",
 ) -> Layer:
     """Normalization on its own; `group` is a global operation.
 

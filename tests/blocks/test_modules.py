@@ -317,3 +317,30 @@ def test_no_block() -> None:
     """What is no block is refused with its repr."""
     with pytest.raises(FieldspecError, match="'conv' has no torch module"):
         to_module("conv")  # type: ignore[arg-type]  # on purpose
+
+
+@pytest.mark.parametrize(
+    ("norm", "eps", "momentum"),
+    [
+        ("batch", 1e-5, 0.1),
+        ({"batch": {"eps": 1e-3}}, 1e-3, 0.1),
+        ({"batch": {"momentum": 0.01}}, 1e-5, 0.01),
+        ({"layer": {"eps": 1e-5}}, 1e-5, None),
+        ("layer", 1e-6, None),
+        ({"group": {"groups": 4, "eps": 0.1}}, 0.1, None),
+        ({"group": 2}, 1e-5, None),
+    ],
+)
+def test_norm_options(norm: Any, eps: float, momentum: float | None) -> None:
+    """What a spec says of eps and momentum reaches the module, and the defaults are torch's (timm's for layer norm)."""
+    module: Any = conv(3, out_channels=8, norm=norm).module()
+    assert module.norm.eps == eps
+    assert getattr(module.norm, "momentum", None) == momentum
+
+
+def test_every_activation_has_a_module() -> None:
+    """And its parameters are those that it claims."""
+    for function in L.FUNCTIONS:
+        module = L.Activation(function).module()
+        assert module(torch.randn(2, 3, 4, 4)).shape == (2, 3, 4, 4)
+        assert sum(parameter.numel() for parameter in module.parameters()) == L.Activation(function).params

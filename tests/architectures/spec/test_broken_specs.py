@@ -19,6 +19,7 @@ KNOWN_BLOCKS = (
     "depthwise_separable, dilated, drop_path, dropout, flatten, global_pool, head, identity, inverted_residual, "
     "linear, max_pool, multiply, norm, parallel, pool, residual, resize, space_to_depth, squeeze_excite, strided"
 )
+ACTS = "tanh, leaky_relu, elu, prelu, mish, hardtanh, softmax"
 COMPARISON = 'needs a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
 
 # What is broken, the text, and the lines; the file's name before each is left out.
@@ -281,8 +282,8 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "3:72: layers[0].conv.dilation: needs a whole number from 1 to 4096, or [height, width], gets 1.5",
             "3:85: layers[0].conv.groups: needs a whole number, or depthwise, gets 'depth'",
             "3:98: layers[0].conv.bias: needs true or false, gets 1",
-            "3:107: layers[0].conv.norm: needs batch, layer, group, {group: 8} or none, gets 'bach'",
-            "3:118: layers[0].conv.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none, gets 'rel'",
+            "3:107: layers[0].conv.norm: needs batch, layer, group, {group: 8}, {batch: {eps: 0.001}} or none, gets 'bach'",
+            f"3:118: layers[0].conv.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid, {ACTS} or none, gets 'rel'",
             "3:130: layers[0].conv.order: needs [conv, norm, act], each once, in the order that they run, gets [conv, act]",
             "3:152: layers[0].conv.dropout: needs a number from 0 to 1, 1 excluded, gets 1",
         ],
@@ -296,7 +297,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "group norm of no groups": (
         HEAD + "layers:\n  - conv: {out: 8, norm: {groups: 4}}",
         [
-            "3:26: layers[0].conv.norm: needs batch, layer, group, {group: 8} or none, gets {groups: 4}",
+            "3:26: layers[0].conv.norm: needs batch, layer, group, {group: 8}, {batch: {eps: 0.001}} or none, gets {groups: 4}",
         ],
     ),
     "nothing for a setting": (
@@ -494,7 +495,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "projection around a resize": (
         HEAD + "layers:\n  - residual: {body: [{resize: {scale: 2}}]}",
         [
-            "3:15: layers[0].residual: no projection goes around a body that enlarges the map; give shortcut: none",
+            "3:15: layers[0].residual: no projection goes around a body that enlarges the map; use shortcut: none",
         ],
     ),
     "add of channels": (
@@ -1063,7 +1064,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         [
             "1:1: nam: unknown key. Did you mean 'name'?",
             "2:8: input: needs [channels, height, width], each from 1 to 65536, gets [3, 32]",
-            "3:17: defaults.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid or none, gets 'rel'",
+            f"3:17: defaults.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid, {ACTS} or none, gets 'rel'",
             "5:20: layers[0].conv.strid: unknown key. Did you mean 'stride'?",
             "6:5: layers[1].resnet: unknown block 'resnet'. Did you mean 'residual'?",
             "7:18: layers[2].conv.out: needs a whole number from 1 to 65536, gets 'x'",

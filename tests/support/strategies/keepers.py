@@ -102,7 +102,7 @@ def pointwise(draw: Draw, at: At) -> tuple[Item, At]:
     """Layers that pass a map on as it is."""
     items: list[Item] = [
         {"act": {"type": draw(st.sampled_from(FUNCTIONS))}},
-        {"norm": {"type": draw(st.sampled_from(["batch", "layer", {"group": 1}]))}},
+        {"norm": {"type": draw(st.sampled_from(["batch", "layer", {"group": 1}, {"batch": {"momentum": 0.01}}]))}},
         {"norm": {"type": {"group": at.channels}}},
         {"dropout": {"p": draw(st.sampled_from([0.0, 0.3]))}},
         {"drop_path": {"p": draw(st.sampled_from([0.0, 0.3]))}},

@@ -54,7 +54,8 @@ def acts() -> st.SearchStrategy[str]:
 
 
 def _norms() -> st.SearchStrategy[Any]:
-    return st.sampled_from(["batch", "batch", "layer", "none", {"group": 1}])
+    options = [{"batch": {"eps": 1e-3}}, {"layer": {"eps": 1e-5}}, {"group": {"groups": 1, "eps": 0.1}}]
+    return st.sampled_from(["batch", "batch", "layer", "none", {"group": 1}, *options])
 
 
 def _orders() -> st.SearchStrategy[list[str]]:
