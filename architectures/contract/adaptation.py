@@ -23,6 +23,8 @@ def _no_classes(subject: Subject) -> str:
 def _global_pool(subject: Subject) -> str:
     if subject.net.flat:
         return "skipped: the layers end in a vector"
+    if subject.spec.head and (subject.spec.head.forms or subject.spec.head.pool == "none"):
+        return "skipped: the head has a body, or pools behind its classifier"
     kinds = ("avg", "max", "avgmax", "catavgmax", "fast", "fastmax", "fastavgmax", "fastcatavgmax", "")
     for pool in kinds:
         net = subject.fresh(num_classes=0, global_pool=pool)
@@ -51,7 +53,8 @@ def _reset_classifier(subject: Subject) -> str:
     on_meta = build(subject.spec, device="meta")
     on_meta.reset_classifier(7)
     need(bool(on_meta.get_classifier().weight.is_meta), "the device is lost")
-    if not net.flat:
+    own = subject.spec.head
+    if not net.flat and not (own and own.pool == "none"):
         net.reset_classifier(0, "")
         with torch.no_grad():
             need(net(subject.images.bfloat16()).ndim == 4, "reset_classifier(0, '') gives no map")

@@ -14,7 +14,8 @@ from fieldspec.architectures.contract.subject import PointCheck, Subject, need, 
 
 def _features_only(subject: Subject) -> str:
     net: Any = create_model("fieldspec", spec=subject.spec.to_dict(), features_only=True).eval()
-    net.model.load_state_dict({k: v for k, v in subject.net.state_dict().items() if not k.startswith("head.")})
+    state = net.model.state_dict().keys()  # without the head, or with its body, which no level needs
+    net.model.load_state_dict({k: v for k, v in subject.net.state_dict().items() if k in state})
     info = net.feature_info
     with torch.no_grad():
         levels = net(subject.images)

@@ -202,7 +202,7 @@ class Expander:
         forms: list[Canonical] = []
         layers, channels = 0, in_channels
         for item in self.parser.parse(items, path, top=False):
-            made = self._copies(item, channels) if item else None
+            made = self.copies(item, channels) if item else None
             layers += made.layers if made else 0
             if item is None or made is None or channels is None or not self.fits(layers, item.path):
                 channels = None
@@ -214,7 +214,7 @@ class Expander:
         alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
         return None if channels is None or alike else (Chain(tuple(children)), forms)
 
-    def _copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
+    def copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
         """All copies of an item of a body as one block."""
         depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
         self._depth += depth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +106,16 @@ def spec_of(net: SpecNet) -> ArchitectureSpec:
         raise FieldspecError("the net is pruned, so its spec no longer describes it; save it before pruning")
     pool: Any = net.head.global_pool.pool_type  # a word of the spec's, but for timm's `fast` before it
     pool = "avg" if pool == "fast" else pool.removeprefix("fast")
+    own = net.spec.head
+    if own and own.pool == "none" and not pool:
+        pool = "none"
     if net.num_classes and not pool:
         raise FieldspecError("a classifier without pooling has no spec; reset_classifier(n, 'avg') first")
-    bias = net.spec.head.bias if net.spec.head else True
-    head = HeadSpec(pool, net.num_classes, net.drop_rate, bias) if pool else None
-    if head == net.spec.head:
+    head = replace(own or HeadSpec(), pool=pool, classes=net.num_classes, dropout=net.drop_rate) if pool else None
+    if head == own:
         return net.spec
     document = {key: value for key, value in net.spec.to_dict().items() if key != "head"}
-    return load({**document, "head": asdict(head)} if head else document)
+    return load({**document, "head": head.to_dict()} if head else document)
 
 
 def _check_fit(path: Path, spec: ArchitectureSpec, state: dict[str, Tensor]) -> None:

@@ -1,16 +1,31 @@
-"""The head of a built network: pooling and classifier."""
+"""The head of a built network: pooling, a body, the classifier."""
 # Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
 
 import torch
 from torch import Tensor, nn
 
+from fieldspec.blocks.layers import Activation
 from fieldspec.blocks.leaves import GlobalPool
+from fieldspec.blocks.settings import Act
 
 
 class ClassifierHead(nn.Module):
     """Global pooling, dropout, classifier, under the names of timm's ClassifierHead.
 
-    Beside timm's: a classifier without bias, and without pooling a map of logits.
+    Beside timm's: a body before the classifier, a classifier without bias, and without pooling a map of logits.
+
+    Args:
+        in_features: Channels of the map, or features of the vector, that it reads.
+        num_classes: Of the classifier; 0 for none.
+        pool_type: Any of timm's SelectAdaptivePool2d, `''` for none.
+        body: What stands behind the pooling.
+        features: Channels behind the body.
+        on_map: Whether the body ends in a map, on which the classifier is a convolution and its map is pooled.
+        classifier_act: What follows a classifier on a map.
+        drop_rate: Before the classifier.
+        bias: Of the classifier.
+        device: Where the weights are made.
+        dtype: Of the weights.
     """
 
     def __init__(
@@ -19,6 +34,10 @@ class ClassifierHead(nn.Module):
         num_classes: int,
         pool_type: str = "avg",
         *,
+        body: nn.Module | None = None,
+        features: int | None = None,
+        on_map: bool = False,
+        classifier_act: Act = "none",
         drop_rate: float = 0.0,
         bias: bool = True,
         device: torch.device | str | None = None,
@@ -26,18 +45,29 @@ class ClassifierHead(nn.Module):
     ) -> None:
         super().__init__()
         self.global_pool = GlobalPool(pool_type)
-        self.num_features: int = in_features * self.global_pool.feat_mult()  # type: ignore[no-untyped-call]  # timm
+        pooled: int = in_features * self.global_pool.feat_mult()  # type: ignore[no-untyped-call]  # timm
+        self.num_features = pooled if features is None else features
         self.flatten = nn.Flatten() if pool_type else nn.Identity()
+        self.body = body if body is not None else nn.Identity()
         self.drop = nn.Dropout(drop_rate)
-        classified = num_classes > 0
-        self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype) if classified else nn.Identity()
-        self.unpooled = classified and not pool_type
+        self.on_map = on_map and num_classes > 0
+        self.unpooled = num_classes > 0 and not pool_type and not on_map
+        self.fc: nn.Module = nn.Identity()
+        self.act: nn.Module = nn.Identity()
+        self.mean, self.squeeze = GlobalPool("avg"), nn.Flatten()
+        if self.on_map:
+            self.fc = nn.Conv2d(self.num_features, num_classes, 1, bias=bias, device=device, dtype=dtype)
+            self.act = nn.Identity() if classifier_act == "none" else Activation(classifier_act).module()
+        elif num_classes:
+            self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype)
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """(batch, in_features, height, width) -> (batch, num_classes), or (batch, num_features) before the last."""
-        x = self.drop(self.flatten(self.global_pool(x)))
+        x = self.drop(self.body(self.flatten(self.global_pool(x))))
         if pre_logits:
             return x
+        if self.on_map:
+            return self.squeeze(self.mean(self.act(self.fc(x))))  # type: ignore[no-any-return]
         if self.unpooled:
             return self.fc(x.movedim(1, -1)).movedim(-1, 1)  # type: ignore[no-any-return]
         return self.fc(x)  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.head import ClassifierHead
+from fieldspec.architectures.spec.head_spec import HeadSpec
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
 from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError
@@ -76,7 +77,7 @@ class SpecNet(nn.Module):
         if num_classes is None:
             num_classes = spec.head.classes if spec.head else 0
         if global_pool is None:
-            global_pool = spec.head.pool if spec.head else self._pool_of_added_head(num_classes)
+            global_pool = _pool_type(spec.head) if spec.head else self._pool_of_added_head(num_classes)
         self.head = self._new_head(num_classes, global_pool, device=device, dtype=dtype)
         self.num_classes = num_classes
         self.head_hidden_size = self.head.num_features
@@ -182,8 +183,36 @@ class SpecNet(nn.Module):
             raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
         if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
             raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
-        bias = self.spec.head.bias if self.spec.head else True
-        return ClassifierHead(self.num_features, num_classes, pool, drop_rate=self.drop_rate, bias=bias, **factory)
+        own = self.spec.head
+        bias = own.bias if own else True
+        settings = {"drop_rate": self.drop_rate, "bias": bias, **factory}
+        if own is None or not self._keeps(own, pool):
+            return ClassifierHead(self.num_features, num_classes, pool, **settings)
+        body = getattr(self, "head", None) and self.head.body  # a reset keeps its weights
+        return ClassifierHead(
+            self.num_features,
+            num_classes,
+            pool,
+            body=body or (to_module(own.body, **factory) if own.forms else None),
+            features=own.features if own.forms else None,
+            on_map=own.on_map,
+            classifier_act=own.classifier_act,
+            **settings,
+        )
+
+    def _keeps(self, own: HeadSpec, pool: str) -> bool:
+        """Whether the head is still the spec's: behind its last item, and pooled, or not, as it says.
+
+        Raises:
+            FieldspecError: The body takes another number of features than this pooling gives.
+        """
+        if self.items[-1].id != self.spec.items[-1].id or (pool == "") != (own.pool == "none"):
+            if own.forms and pool and own.pool == "none":
+                raise FieldspecError(f"global_pool={pool!r}: the head's body reads an unpooled map; give ''")
+            return False
+        if own.forms and (own.pool == "catavgmax") != pool.endswith("catavgmax"):
+            raise FieldspecError(f"global_pool={pool!r}: the head's body takes what {own.pool} pooling gives")
+        return True
 
     # ---------------------------------------------------------------------------------------- training
 
@@ -239,6 +268,11 @@ def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[s
         if state_dict and all(name.startswith(prefix) for name in state_dict):
             state_dict = {name.removeprefix(prefix): value for name, value in state_dict.items()}
     return state_dict
+
+
+def _pool_type(head: HeadSpec) -> str:
+    """timm's word for the pooling of a spec's head."""
+    return "" if head.pool == "none" else head.pool
 
 
 class Layers(fx.GraphModule):

@@ -10,13 +10,16 @@ from typing import Any
 from fieldspec.analysis.fields.receptive_fields import Field
 from fieldspec.architectures.document.problems import Path, Problem, Problems
 from fieldspec.architectures.document.validation import validate
+from fieldspec.architectures.document.values import written
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
 from fieldspec.architectures.expansion.expansion import Expander
-from fieldspec.architectures.expansion.models import SpecDocument, settings_model
+from fieldspec.architectures.expansion.items import Parsed
+from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
 from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
 from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
-from fieldspec.architectures.spec.trunk import HeadSpec, Item, Trunk
+from fieldspec.architectures.spec.head_spec import HeadSpec, parse_head
+from fieldspec.architectures.spec.trunk import Item, Trunk
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.registry import block_type, is_block_name
 
@@ -70,12 +73,13 @@ def _assembled(data: Mapping[str, Any], parameters: Substitution, problems: Prob
         return None
     _check_block_names(document, problems)
     constraints = parse_constraints(document.constraints, ("constraints",), problems)
-    head = _head(document.head, problems)
+    head, body = parse_head(document.head, problems)
     expander = Expander(document.defaults, document.blocks, parameters, problems)
     parsed = expander.parser.parse(document.layers, ("layers",), top=True)
+    in_head = _head_items(expander, body, problems)
     heavy = _heavy(document, problems)
     if problems:
-        for item in parsed:
+        for item in [*parsed, *in_head]:
             if item is not None and item.path not in heavy:
                 expander.check(item)
         return None
@@ -85,12 +89,12 @@ def _assembled(data: Mapping[str, Any], parameters: Substitution, problems: Prob
         why = f"stands nowhere in the spec as ${name}. Write it there, or leave it out"
         problems.add(("params", name), why, at_key=True)
     if not problems:
-        trunk.finish(head)
+        trunk.finish(head, [item for item in in_head if item is not None])
     if problems:
         return None
     outputs = tuple(node for node in trunk.outputs[1:] if node is not None)
     items = tuple(trunk.items)
-    return Assembled(document.name, document.input, items, head, constraints, trunk.graph, outputs, trunk.fields)
+    return Assembled(document.name, document.input, items, trunk.head, constraints, trunk.graph, outputs, trunk.fields)
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:
@@ -127,11 +131,8 @@ def _heavy(document: SpecDocument, problems: Problems) -> set[Path]:
     return heavy
 
 
-def _head(data: Mapping[str, Any] | None, problems: Problems) -> HeadSpec | None:
-    if data is None:
-        return None
-    block = block_type("head")
-    assert block is not None
-    settings, found = validate(settings_model(block), data, ("head",))
-    problems.extend(found)
-    return None if settings is None else HeadSpec(settings.pool, settings.classes, settings.dropout, settings.bias)
+def _head_items(expander: Expander, body: Any, problems: Problems) -> list[Parsed | None]:
+    if isinstance(body, list | tuple):
+        return expander.parser.parse(body, ("head", "body"), top=False)
+    problems.add(("head", "body"), f"needs {ITEMS['body'].words}, gets {written(body)}")
+    return []

@@ -17,7 +17,8 @@ from fieldspec.architectures.document.values import listed
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
-from fieldspec.architectures.spec.trunk import HeadSpec, Item
+from fieldspec.architectures.spec.head_spec import HeadSpec
+from fieldspec.architectures.spec.trunk import Item
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
@@ -71,8 +72,7 @@ class ArchitectureSpec:
         head = self.head
         if head is None:
             return {"layers": layers}
-        settings = {"pool": head.pool, "classes": head.classes, "dropout": head.dropout, "bias": head.bias}
-        return {"layers": layers, "head": settings}
+        return {"layers": layers, "head": head.to_dict()}
 
     @property
     def hash(self) -> str:

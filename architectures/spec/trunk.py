@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
 from fieldspec.architectures.document.problems import about, mend
@@ -15,12 +14,12 @@ from fieldspec.architectures.expansion.expansion import Expanded, Expander
 from fieldspec.architectures.expansion.items import Parsed
 from fieldspec.architectures.expansion.models import MAX_EXTENT
 from fieldspec.architectures.expansion.user_blocks import used_at
-from fieldspec.blocks.block import Block
+from fieldspec.architectures.spec.head_spec import HeadSpec
+from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Input, Merge, Shape
-from fieldspec.blocks.library import head as head_block
 from fieldspec.blocks.settings import MAX_CHANNELS
 
 
@@ -36,20 +35,6 @@ class Item:
     settings: Canonical = field(repr=False, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class HeadSpec:
-    """Global pooling and the classifier."""
-
-    pool: Literal["avg", "max", "avgmax", "catavgmax"] = "avg"
-    classes: int = 0
-    dropout: float = 0.0
-    bias: bool = True
-
-    def block(self, in_channels: int) -> Block:
-        """The head's block for a trunk of so many channels."""
-        return head_block(in_channels, pool=self.pool, classes=self.classes, dropout=self.dropout, bias=self.bias)
-
-
 class Trunk:
     """Places items in a layer graph, and says what only the whole of them can show."""
 
@@ -60,6 +45,7 @@ class Trunk:
         self.items: list[Item] = []
         self.written: list[Parsed] = []  # of each item, what it was made from
         self.fields: list[Field] = []  # of every node, once finished
+        self.head: HeadSpec | None = None  # once finished
         self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
         self.ids: set[str] = set()
         self.known: dict[str, int] = {"input": 0}  # an id to its place in `outputs`
@@ -150,26 +136,67 @@ class Trunk:
         at = "" if list(rest) in ([], ["conv"]) else f" (at {error.node})"
         self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
 
-    def finish(self, head: HeadSpec | None) -> None:
+    def finish(self, head: HeadSpec | None, body: Sequence[Parsed]) -> None:
         """What only the whole network can show: the head's fit, the merges' jumps, the feature levels."""
         ends = [node for node in self.outputs[1:] if node is not None]
         shapes = [self.graph.nodes[node].shape for node in ends]
         self.graph.output = ends[-1]
         if head is not None:
-            self._place_head(head, shapes[-1])
-        try:
-            self.fields = receptive_field(self.graph)
-        except MergeError as error:
-            index = next(n for n, item in enumerate(self.items) if f"{error.node}.".startswith(f"{item.id}."))
-            self._complain(index, error)
+            self.head = self._place_head(head, body, shapes[-1])
+        if not self.problems:
+            self._read_fields()
         taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
         self.items = [replace(item, tap=n in taps or n == len(shapes) - 1) for n, item in enumerate(self.items)]
 
-    def _place_head(self, head: HeadSpec, shape: Shape) -> None:
-        if len(shape) != 3:
-            self.problems.add(("head",), f"needs a map to pool, gets {_words(shape)}. Leave out the flattening")
-        else:
-            self.graph.output = self.graph.place(head.block(shape[0]), "head", self.graph.output)
+    def _read_fields(self) -> None:
+        try:
+            self.fields = receptive_field(self.graph)
+        except MergeError as error:
+            found = [n for n, item in enumerate(self.items) if f"{error.node}.".startswith(f"{item.id}.")]
+            if found:
+                self._complain(found[0], error)
+            else:
+                self.problems.add(("head", "body"), f"{error.reason} (at {error.node})")
+
+    # -- the head --------------------------------------------------------------------------------------------
+
+    def _place_head(self, head: HeadSpec, body: Sequence[Parsed], shape: Shape) -> HeadSpec | None:
+        """The head behind the last item, with what it finds there; None behind a problem."""
+        graph = self.graph
+        if head.pool != "none" and len(shape) != 3:
+            why = f"needs a map to pool, gets {_words(shape)}. Leave out the flattening, or give pool: none"
+            self.problems.add(("head",), why)
+            return None
+        graph.output = graph.place(head.pooling, "head", graph.output)
+        parts = [self._place_in_head(item) for item in body]
+        made = [part for part in parts if part is not None]
+        if len(made) < len(parts):
+            return None
+        shape = graph.nodes[graph.output].shape
+        children = tuple((item.id, part.block) for item, part in zip(body, made, strict=True))
+        forms = tuple([{"id": item.id, part.kind: part.settings} for item, part in zip(body, made, strict=True)])
+        head = replace(head, body=Chain(children), forms=forms, features=shape[0], on_map=len(shape) > 1)
+        if head.classifier_act != "none" and not (head.classes and head.on_map):
+            why = "follows a classifier on a map, and there is none. Leave it out, or put act into the body"
+            self.problems.add(("head", "classifier_act"), why)
+        graph.output = graph.place(head.classifier, "head", graph.output)
+        return head
+
+    def _place_in_head(self, item: Parsed) -> Expanded | None:
+        """One item of the head's body, all its copies as one block."""
+        graph, first = self.graph, len(self.graph.nodes)
+        made = self.expander.copies(item, graph.nodes[graph.output].shape[0])
+        if made is None or not self.expander.fits(first + made.layers, item.path):
+            return None
+        try:
+            graph.output = graph.place(made.block, f"head.body.{item.id}", graph.output)
+            self._bound(first)
+        except ShapeError as error:
+            names = [name for name in error.node.removeprefix(f"head.body.{item.id}").split(".") if name]
+            path, _ = self.expander.place(made.block, names, item.here)
+            self.problems.add(path, about(str(path[-1]), error.reason))
+            return None
+        return made
 
 
 def _words(shape: Shape) -> str:

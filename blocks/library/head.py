@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
 from fieldspec.blocks.block import Block, Chain
-from fieldspec.blocks.layers import Dropout, Flatten, GlobalPool, GlobalPoolType, Linear
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.layers import Activation, Conv, Dropout, Flatten, GlobalPool, GlobalPoolType, Linear
 from fieldspec.blocks.registry import register_block
-from fieldspec.blocks.settings import MAX_CHANNELS, Flag, Probability, Says
+from fieldspec.blocks.settings import MAX_CHANNELS, Act, Flag, Probability, Says
 
+HeadPool = Annotated[GlobalPoolType | Literal["none"], Says("avg, max, avgmax, catavgmax or none")]
 Classes = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 (no classifier) to {MAX_CHANNELS}")]
 
 
@@ -18,12 +20,18 @@ Classes = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 (
 def head(
     in_channels: int,
     *,
-    pool: Annotated[GlobalPoolType, Says("avg, max, avgmax or catavgmax")] = "avg",
+    pool: HeadPool = "avg",
+    body: Block | None = None,
     classes: Classes,
+    classifier_act: Act = "none",
     dropout: Probability = 0.0,
     bias: Flag = True,
 ) -> Chain:
     """Global pooling, dropout and a linear layer, as timm's ClassifierHead; `classes` 0 leaves the pooled vector.
+
+    `body` is what stands between the pooled vector and the classifier. In the section `head` of a spec, `pool` may be
+    none: `body` then reads the layers' output as it is. A classifier on a map is a 1x1 convolution, whose map
+    `classifier_act` follows and a mean pools.
 
     Formulas:
         channels: classes
@@ -38,10 +46,40 @@ def head(
     In a spec:
         - head: {pool: avg, classes: 10}
     """
-    pooling = GlobalPool(pool)
-    children: list[tuple[str, Block]] = [("global_pool", pooling), ("flatten", Flatten())]
+    if pool == "none" or classifier_act != "none":
+        raise FieldspecError("head: pool none and classifier_act are for the section head, behind the layers")
+    pooling = pooled(pool)
+    children = list(pooling.children)
+    channels = pooling.out_channels_of(in_channels)
+    if body is not None:
+        children.append(("body", body))
+        channels = body.out_channels_of(channels)
+    return Chain((*children, *classifier(channels, classes, dropout=dropout, bias=bias).children))
+
+
+def pooled(pool: HeadPool) -> Chain:
+    """What makes a vector of a map; nothing for `none`."""
+    return Chain() if pool == "none" else Chain((("global_pool", GlobalPool(pool)), ("flatten", Flatten())))
+
+
+def classifier(
+    features: int,
+    classes: int,
+    *,
+    dropout: float = 0.0,
+    bias: bool = True,
+    on_map: bool = False,
+    classifier_act: Act = "none",
+) -> Chain:
+    """Dropout, and a linear layer on a vector; on a map a 1x1 convolution, an activation and the mean."""
+    children: list[tuple[str, Block]] = []
     if dropout:
         children.append(("drop", Dropout(dropout)))
-    if classes:
-        children.append(("fc", Linear(pooling.out_channels_of(in_channels), classes, bias)))
+    if classes and not on_map:
+        children.append(("fc", Linear(features, classes, bias)))
+    elif classes:
+        children.append(("fc", Conv(features, classes, (1, 1), bias=bias)))
+        if classifier_act != "none":
+            children.append(("act", Activation(classifier_act)))
+        children += [("mean", GlobalPool("avg")), ("squeeze", Flatten())]
     return Chain(tuple(children))

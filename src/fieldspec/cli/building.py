@@ -9,7 +9,17 @@ import typer
 
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, Set, Spec, input_size_of, load_spec, module_input_of, print_json, spinner
+from fieldspec.cli.shared import (
+    Json,
+    Network,
+    Set,
+    Spec,
+    input_size_of,
+    load_spec,
+    module_input_of,
+    print_json,
+    spinner,
+)
 
 if TYPE_CHECKING:
     from fieldspec.architectures.readings.verification import Verification

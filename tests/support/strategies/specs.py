@@ -93,12 +93,29 @@ def _name(items: list[Item], number: int) -> str:
     return name
 
 
+def _body(draw: Draw, at: At) -> Item:
+    """A head's body behind the pooling, or in its place."""
+    act = {"act": {"type": draw(st.sampled_from(["tanh", "hardswish"]))}}
+    if draw(st.booleans()):
+        return {"pool": draw(st.sampled_from(POOLS)), "body": [{"linear": {"out": 6}}, act, {"dropout": {}}]}
+    if draw(st.booleans()):
+        flat = [
+            {"adaptive_pool": {"type": "avg", "size": [2, 1]}},
+            {"flatten": {}},
+            {"linear": {"out": 5}, "repeat": 2},
+        ]
+        return {"pool": "none", "body": [*flat, act]}
+    return {"pool": "none", "body": [{"conv": {"out": 4, "kernel": 1}}]}
+
+
 def _finish(draw: Draw, document: dict[str, Any], items: list[Item], at: At) -> None:
     """A head, or flat layers at the end, or neither."""
-    ending = draw(st.sampled_from(["head", "head", "map", "flat", "pooled"]))
+    ending = draw(st.sampled_from(["head", "head", "head with a body", "map", "flat", "pooled"]))
     if ending == "head":
         head = {"classes": draw(st.integers(0, 5)), "pool": draw(st.sampled_from(POOLS))}
         document["head"] = {**head, **style(draw, "dropout", "bias")}
+    elif ending == "head with a body":
+        document["head"] = {"classes": draw(st.integers(0, 5)), **_body(draw, at), **style(draw, "dropout", "bias")}
     elif ending == "flat":
         items += [{"flatten": {}}, {"linear": {"out": 3}}]
     elif ending == "pooled":
