@@ -91,7 +91,7 @@ def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             card: dict[str, Any] = json.loads((file.metadata() or {}).get("card", "{}"))
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise FieldspecError(f"{path}: its card cannot be read: {_reason(error)}") from None
     return card
 

@@ -30,6 +30,7 @@ COMMANDS = [
     "schema",
     "build",
     "verify",
+    "recipes",
     "train",
     "export",
     "evaluate",

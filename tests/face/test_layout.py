@@ -64,7 +64,7 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "yaml",
     },
     "training": {
-        "PIL", "albumentations", "annotated_types", "cv2", "lightning", "matplotlib", "numpy", "pydantic",
+        "PIL", "albumentations", "annotated_types", "cv2", "filelock", "lightning", "matplotlib", "numpy", "pydantic",
         "safetensors", "timm", "torch", "torchmetrics", "torchvision", "typing_extensions",
     },
     "export": {"ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "tflite_micro", "torch"},

@@ -91,7 +91,8 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
     assert card["classes"] == ["apple", "banana", "cherry"]
     assert card["hash"] != tiny().hash  # three classes are another network than ten
     assert "fruit: 33 images to train on, 3 held out, 36 to test with; 3x32x32, 3 classes of 12" in err
-    assert run("evaluate", "runs/fruit", "--data", "fruit")[1].startswith("accuracy ")
+    assert run("evaluate", "runs/fruit")[1].startswith("test accuracy ")  # where the images are is known
+    assert run("evaluate", "runs/fruit/best.safetensors", "--split", "train")[1].startswith("train accuracy ")
     status, _, err = run("evaluate", "runs/fruit", "--data", "fake")
     assert status == 2
     assert "the network has 3 classes, and fake has 10" in err
@@ -116,7 +117,8 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
 def test_bad_input(arguments: list[str], message: str, run: Run) -> None:
     """Exit status 2, one line, and nothing is begun."""
     status, out, err = run(*arguments)
-    assert (status, out) == (2, "")
+    begun = [line for line in out.splitlines() if not line.startswith("tiny by fast25: loading ")]
+    assert (status, begun) == (2, [])
     assert err.startswith(message)
     assert err.count("\n") == 1
     assert not Path("runs").exists()
@@ -153,7 +155,8 @@ def test_divergence_is_a_failure(run: Run) -> None:
     """The input was fine and the run was not: exit status 1, one line."""
     wild = {**PLAIN, "name": "wild", "optimizer": {"sgd": {"lr": 1e30}}, "schedule": {"constant": {}}}
     Path("wild.yaml").write_text(yaml.safe_dump(wild))
-    status, _, err = run("train", "tiny.yaml", "--recipe", "wild.yaml", "--data", "fake")
+    status, out, err = run("train", "tiny.yaml", "--recipe", "wild.yaml", "--data", "fake")
+    assert out.startswith("tiny by wild: loading fake\n")
     assert status == 1
     assert err.startswith("error: the loss is ")
     assert err.count("\n") == 1
@@ -172,6 +175,48 @@ def test_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGINT, handler)
     assert status == 130
     assert err.startswith("stopped; rerun with --resume to continue (runs/tiny-plain)")
+
+
+def test_several_seeds(run: Run) -> None:
+    """A folder each, and one table with mean and deviation."""
+    status, out, err = run(
+        "train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "fake", "--epochs", "1", "--seeds", "0,1",
+        "--batch-size", "64", "--lr", "0.05", "--weight-decay", "0.001", "--threads", "1", "-o", "two",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert "held-out accuracy  test accuracy  flip-averaged test accuracy" in out
+    assert out.endswith("two/seeds.json\n")
+    cards = [read_json(Path("two") / f"seed-{seed}" / "card.json") for seed in (0, 1)]
+    assert [card["seed"] for card in cards] == [0, 1]
+    assert cards[0]["recipe"]["optimizer"]["sgd"]["lr"] == 0.05
+    assert cards[0]["recipe"]["weight_decay"]["rate"] == 0.001
+    assert cards[0]["recipe"]["batch_size"] == 64
+    assert read_json(Path("two/seeds.json"))["test_accuracy"]["each"] == [card["test_accuracy"] for card in cards]
+
+
+def test_stopped_in_the_evaluation_at_the_end(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C then has the same status and word, and what is missing is made by the same command with --resume."""
+    from fieldspec.training.run import final_evaluation
+
+    def stop(*arguments: Any, **settings: Any) -> None:
+        raise KeyboardInterrupt
+
+    command = ("train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "fake", "--epochs", "1")
+    with monkeypatch.context() as patched:
+        patched.setattr(final_evaluation, "evaluate", stop)
+        status, _, err = run(*command)
+    assert (status, err) == (130, "stopped; rerun with --resume to continue (runs/tiny-plain)\n")
+    assert run(*command, "--resume")[0] == 0
+    assert Path("runs/tiny-plain/card.json").exists()
+
+
+def test_recipes(run: Run) -> None:
+    """All that ship, one of them as it is written, and their schema."""
+    names = ["distilled", "fast25", "long", "seed"]
+    assert [line.split()[0] for line in run("recipes")[1].splitlines()] == ["NAME", *names]
+    assert run("show", "fast25")[1].count("muon: {lr: 0.01}") == 1
+    assert json.loads(run("schema", "--recipe")[1])["title"] == "fieldspec recipe"
+    assert [one["name"] for one in json.loads(run("recipes", "--json")[1])] == names
 
 
 def test_recipes_load_no_torch() -> None:

@@ -25,9 +25,21 @@ class Shuffled(Sampler[Key]):
     A batch is what all processes take together: of `world_size`, the process `rank` takes every world_size-th image
     of it. The last batch is short. Left out is what cannot be shared evenly among the processes, and a last batch of
     one image for each, which batch norm cannot normalize.
+
+    With `chances`, each image is drawn with its own, some of them several times in an epoch and others not at all.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        chances: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.chances = chances
         self.count, self.batch_size, self.seed = count, batch_size, seed
         self.rank, self.world_size = rank, world_size
         shared = count - count % world_size
@@ -42,7 +54,10 @@ class Shuffled(Sampler[Key]):
         return -(-self.taken // self.batch_size)
 
     def __iter__(self) -> Iterator[Key]:
-        order = generator(self.seed, "shuffle", self.epoch).permutation(self.count)
+        random = generator(self.seed, "shuffle", self.epoch)
+        order = random.permutation(self.count)
+        if self.chances is not None:
+            order = random.choice(self.count, self.count, p=self.chances)
         for start in range(0, self.taken, self.batch_size):
             yield self.epoch, order[start : min(start + self.batch_size, self.taken)][self.rank :: self.world_size]
 

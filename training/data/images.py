@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
@@ -18,6 +18,7 @@ class Images:
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    files: tuple[str, ...] = ()  # of each image, where they come from files
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -30,9 +31,22 @@ class Images:
             seen.update(np.ascontiguousarray(array).data)
         return seen.hexdigest()
 
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Images of each class: (classes,)."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    @property
+    def balanced_weights(self) -> NDArray[np.float64]:
+        """For each class the factor that makes all count alike, its mean over the images 1: (classes,)."""
+        counts = self.class_counts
+        present = np.maximum(1, counts)
+        return np.where(counts > 0, len(self) / (np.count_nonzero(counts) * present), 0.0)
+
     def select(self, indices: NDArray[np.int64]) -> Images:
         """A part of them."""
-        return Images(self.pixels[indices], self.labels[indices], self.classes)
+        files = tuple(self.files[index] for index in indices) if self.files else ()
+        return Images(self.pixels[indices], self.labels[indices], self.classes, files)
 
 
 @dataclass(frozen=True)
@@ -43,4 +57,6 @@ class Data:
     train: Images
     held_out: Images | None  # None: a part of the training images is taken
     test: Images | None
-    left_out: int = 0  # files whose extension is not one that torchvision reads
+    source: str | None = None  # where it is found again: what load_data takes, an absolute path in it
+    left_out: dict[str, int] = field(default_factory=dict)  # files that are not read, by extension
+    remarks: tuple[str, ...] = ()  # what a person should be told of the data

@@ -105,6 +105,11 @@ class Evaluation:
         }
 
     def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, split: str = "") -> str:
+        """In words; `split` says whose accuracy it is: test, held-out or train."""
+        of = f"{split} " if split else ""
         width = max(map(len, self.classes))
         rows = [
             f"  {name:<{width}}  {f'{100 * value:6.2f} %' if value is not None else 'no images'}"
@@ -112,8 +117,8 @@ class Evaluation:
         ]
         return "\n".join(
             [
-                f"accuracy {100 * self.accuracy:.2f} %, loss {self.loss:.4f} on {len(self.labels):,} images",
-                f"flip-averaged accuracy {100 * self.flip_accuracy:.2f} %",
+                f"{of}accuracy {100 * self.accuracy:.2f} %, loss {self.loss:.4f} on {len(self.labels):,} images",
+                f"flip-averaged {of}accuracy {100 * self.flip_accuracy:.2f} %",
                 f"calibration error (15 bins) {100 * self.calibration_error:.2f} %",
                 *rows,
             ]

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.augmentation import Augmentation
 from fieldspec.training.data.device_augmentation import DeviceAugmentation
 from fieldspec.training.data.images import Images
-from fieldspec.training.data.randomness import generator
+from fieldspec.training.data.randomness import derive, generator
 from fieldspec.training.evaluation.evaluation import Evaluation
-from fieldspec.training.folder.files import write_json
+from fieldspec.training.evaluation.mistakes import MISTAKE_COLUMNS, mistakes
+from fieldspec.training.folder.files import write_csv, write_json
 from fieldspec.training.recipe.recipe import Recipe
 
 COLUMNS, EPOCHS = 8, 4  # of the grid of samples
@@ -29,7 +31,7 @@ def has_plots() -> bool:
 def report(
     folder: Path, evaluation: Evaluation, images: Images, *, about: Mapping[str, Any], pictures: bool = True
 ) -> list[Path]:
-    """Write evaluation.json and, with `pictures`, confusion.png, calibration.png, misclassified.png.
+    """Write evaluation.json, mistakes.csv and .json; with `pictures` confusion.png, calibration.png, misclassified.png.
 
     Args:
         folder: Created if it does not exist.
@@ -47,14 +49,22 @@ def report(
         raise FieldspecError(f"{folder}: {error.strerror or error}") from None
     written = [folder / "evaluation.json"]
     write_json(written[0], {**about, **evaluation.to_dict()})
+    wrong = mistakes(evaluation, images)
+    write_json(folder / "mistakes.json", {"schema": 1, **about, "mistakes": wrong})
+    write_csv(folder / "mistakes.csv", wrong, () if wrong else MISTAKE_COLUMNS)
+    written += [folder / "mistakes.json", folder / "mistakes.csv"]
     if pictures:
         from fieldspec.training.evaluation import plots
 
+        split = str(about.get("split", ""))
         figures = {
-            "confusion.png": plots.confusion(evaluation),
-            "calibration.png": plots.calibration(evaluation),
-            "misclassified.png": plots.misclassified(evaluation, images),
+            "confusion.png": plots.confusion(evaluation, split),
+            "calibration.png": plots.calibration(evaluation, split),
         }
+        if wrong:
+            figures["misclassified.png"] = plots.misclassified(evaluation, images, split)
+        else:  # nothing to draw, and no picture of an earlier evaluation either
+            (folder / "misclassified.png").unlink(missing_ok=True)
         for name, figure in figures.items():
             written.append(folder / name)
             plots.save(figure, written[-1])
@@ -80,6 +90,16 @@ def draw_samples(
     numbers = np.sort(generator(seed, "samples").choice(len(images), count, replace=False))
     settings = (recipe.augment, mean_color, seed)
     augment = Augmentation(*settings) if place == "host" else DeviceAugmentation(*settings).of_bytes
+    mixup = recipe.settings.mixup
     augmented = [augment(images.pixels[numbers], numbers, epoch) for epoch in range(EPOCHS)]
-    plots.save(plots.samples(images, augmented, numbers), folder / "samples.png")
+    if mixup:
+        augmented = [_mixed(pixels, mixup, derive(seed, "samples", epoch)) for epoch, pixels in enumerate(augmented)]
+    plots.save(plots.samples(images, augmented, numbers, mixup), folder / "samples.png")
     return folder / "samples.png"
+
+
+def _mixed(pixels: NDArray[np.uint8], alpha: float, seed: int) -> NDArray[np.uint8]:
+    """Each image mixed with the one before it, by one share for all, as torchvision's MixUp does in training."""
+    share = generator(seed).beta(alpha, alpha)
+    mixed: NDArray[np.uint8] = (share * pixels + (1 - share) * np.roll(pixels, 1, 0)).round().astype(np.uint8)
+    return mixed

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.data.sources.class_folders import is_image, walk
 from fieldspec.training.data.sources.image_files import open_image
-from fieldspec.training.evaluation.evaluation import BATCH, logits
+from fieldspec.training.evaluation.evaluation import logits
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+AT_ONCE = 32  # images; few, because the answers are printed as they come
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,9 @@ def predict(
         FieldspecError: A path does not exist, a folder holds no image, a file is not an image.
     """
     files = [file for path in paths for file in _files(Path(path))]
-    for start in range(0, len(files), BATCH):
+    for start in range(0, len(files), AT_ONCE):
         opened: list[tuple[Path, NDArray[np.uint8]]] = []
-        for file in files[start : start + BATCH]:
+        for file in files[start : start + AT_ONCE]:
             try:
                 opened.append((file, open_image(file, network.spec.input)))
             except FieldspecError as error:
@@ -66,7 +69,9 @@ def _files(path: Path) -> list[Path]:
         raise FieldspecError(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMG_EXTENSIONS)
+    if not path.is_dir():
+        raise FieldspecError(f"{path}: is neither a file nor a folder")
+    found = sorted(file for file in walk(path) if is_image(file))
     if not found:
         raise FieldspecError(f"{path}: holds no image ({', '.join(IMG_EXTENSIONS)})")
     return found

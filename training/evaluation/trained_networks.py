@@ -15,7 +15,8 @@ from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.training.folder.files import LAST
+from fieldspec.training.folder.documents import RunDocument, WeightsCard, checked
+from fieldspec.training.folder.files import LAST, RUN, read_json
 
 if TYPE_CHECKING:
     from fieldspec.training.data.images import Data, Images
@@ -42,7 +43,7 @@ class TrainedNetwork:
         """In what the classes of these images differ from the network's, of which a card says names and order."""
         if len(images.classes) != len(self.classes):
             return f"the network has {len(self.classes)} classes, and {named} has {len(images.classes)}"
-        if "classes" not in self.card or self.classes == images.classes:
+        if not self.card.get("classes") or self.classes == images.classes:
             return None
         odd = next((name for name in self.classes if name not in images.classes), None)
         said = f"{named} has them in another order" if odd is None else f"{odd!r} is not one of {named}'s classes"
@@ -57,7 +58,7 @@ class TrainedNetwork:
         """By the digest of a folder's images, which only tells those of one size apart; else by the name."""
         channels, height, width = self.spec.input
         alike = data.train.pixels.shape[1:] == (height, width, channels)
-        if "digest" in self.card and alike:
+        if self.card.get("digest") and alike:
             return bool(self.card["digest"] == data.train.digest)
         return bool(self.card.get("data") == data.name)
 
@@ -82,10 +83,37 @@ def load_trained(source: str, *, pretrained: bool = False) -> TrainedNetwork:
     if path.suffix in (".yaml", ".yml", ".json"):
         raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
     spec, state = load_checkpoint(path)
-    card = load_card(path)
+    card = checked(WeightsCard, load_card(path), path)
     net = build(spec)
+    own = net.state_dict()
+    for name, tensor in state.items():
+        if tensor.is_floating_point() != own[name].is_floating_point() or tensor.is_complex():
+            raise FieldspecError(f"{path}: {name} is of {tensor.dtype}, where the network has {own[name].dtype}")
+        if not bool(tensor.isfinite().all()):
+            raise FieldspecError(f"{path}: {name} holds values that are not finite (nan or infinity)")
     net.load_state_dict(state)
     return _ready(net, card, str(path))
+
+
+def data_of(source: str, network: TrainedNetwork) -> str:
+    """Where the data of a network's training is found again: what `load_data` takes.
+
+    Args:
+        source: As given to `load_trained`.
+        network: That was loaded from there.
+
+    Raises:
+        FieldspecError: Nobody has written it down.
+    """
+    path = Path(source)
+    record = (path if path.is_dir() else path.parent) / RUN
+    said = checked(RunDocument, read_json(record), record) if path.exists() and record.is_file() else {}
+    name = network.card.get("data")
+    if said.get("data_source") and said["digest"] == network.card.get("digest"):
+        return str(said["data_source"])
+    if name in (None, "cifar10", "cifar100", "fake"):
+        return name or "cifar10"
+    raise FieldspecError(f"{source}: was trained on {name!r}; give its location with --data")
 
 
 def given(source: str) -> TrainedNetwork:
@@ -122,8 +150,12 @@ def _ready(net: SpecNet, card: dict[str, Any], source: str) -> TrainedNetwork:
         raise FieldspecError(f"{source}: the network has no classes; give its spec a head, and train it")
     channels = net.in_chans
     known = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
-    mean, std = (tuple(card.get(key, known[key])) for key in ("mean", "std"))
-    classes = tuple(card.get("classes", [f"class {number}" for number in range(net.num_classes)]))
+    for key, count, needed in (("mean", channels, "channels"), ("std", channels, "channels"),
+                               ("classes", net.num_classes, "classes")):  # fmt: skip
+        if card.get(key) is not None and len(card[key]) != count:
+            raise FieldspecError(f"{source}: its card has {len(card[key])} {key}, but the network {count} {needed}")
+    mean, std = (tuple(card.get(key) or known[key]) for key in ("mean", "std"))
+    classes = tuple(card.get("classes") or [f"class {number}" for number in range(net.num_classes)])
     return TrainedNetwork(net.spec.name, describe(net.eval(), mean, std, classes), mean, std, classes, source, card)
 
 

@@ -24,7 +24,7 @@ def write(path: Path, content: bytes | str) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content if isinstance(content, bytes) else content.encode())
+        part.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "replace"))
         part.replace(path)
     except OSError as error:
         raise FieldspecError(f"{path}: cannot be written: {error.strerror or error}") from None
@@ -37,27 +37,27 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
     write(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as CSV with a header of all their keys; what a row lacks is left empty."""
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Write rows as CSV with a header of these columns and all their keys; what a row lacks is left empty."""
     text = io.StringIO()
-    keys = dict.fromkeys(key for row in rows for key in row)
+    keys = dict.fromkeys([*columns, *(key for row in rows for key in row)])
     writer = csv.DictWriter(text, list(keys), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write(path, text.getvalue())
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read plain data.
+def read_json(path: Path) -> Any:
+    """Read plain data, of whatever type it is.
 
     Raises:
         FieldspecError: No such file, or not JSON.
     """
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FieldspecError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FieldspecError(f"{path}: is not valid JSON: {error}") from None
     return data
 

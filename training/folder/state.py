@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,27 @@ from fieldspec.training.folder.files import write
 _PLAIN = (bool, int, float, str, type(None))
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """What is known of a state before it is resumed from."""
+
+    epochs: int  # that are finished
+    run: str  # the fingerprint of the run that it belongs to
+
+
+def read_state(path: Path) -> SavedState:
+    """The state of a run, read and checked whole.
+
+    Raises:
+        FieldspecError: It is damaged, or not one of fieldspec's states.
+    """
+    state = SafeState().load_checkpoint(path)
+    try:
+        return SavedState(int(state["epoch"]) + 1, str(state["callbacks"]["EpochFiles"]["run"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise FieldspecError(f"{path}: is not a complete state of a run: it does not say which") from None
+
+
 class SafeState(CheckpointIO):
     """Lightning's checkpoints (weights, optimizers, schedulers, loops, callbacks) as safetensors."""
 
@@ -28,8 +52,9 @@ class SafeState(CheckpointIO):
             FieldspecError: It cannot be written.
         """
         tensors: dict[str, Tensor] = {}
-        tree = _pack(checkpoint, "", tensors)
-        write(Path(path), save(tensors, metadata={"format": "pt", "state": json.dumps(tree)}))
+        tree = json.dumps(_pack(checkpoint, "", tensors))
+        metadata = {"format": "pt", "state": tree, "digest": _digest(tree, tensors)}
+        write(Path(path), save(tensors, metadata=metadata))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """Read it.
@@ -40,12 +65,14 @@ class SafeState(CheckpointIO):
         path = Path(path)
         try:
             with safe_open(path, framework="pt") as file:
-                text = (file.metadata() or {}).get("state")
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-            if text is None:
+            if "state" not in metadata:
                 raise FieldspecError(f"{path}: holds no state of a run")
-            state: dict[str, Any] = _unpack(json.loads(text), tensors)
-        except (OSError, SafetensorError, ValueError, KeyError) as error:
+            if metadata.get("digest") != _digest(metadata["state"], tensors):
+                raise FieldspecError(f"{path}: is damaged: its content does not match its digest")
+            state: dict[str, Any] = _unpack(json.loads(metadata["state"]), tensors)
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
             reason = str(error).splitlines()[0]
             raise FieldspecError(f"{path}: is not a complete state of a run: {reason}") from None
         return state
@@ -53,6 +80,15 @@ class SafeState(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete it."""
         Path(path).unlink(missing_ok=True)
+
+
+def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
+    """Of every byte, by BLAKE2b."""
+    seen = blake2b(tree.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        seen.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        seen.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return seen.hexdigest()
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

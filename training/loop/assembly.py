@@ -17,6 +17,7 @@ from fieldspec.training.data.randomness import derive
 from fieldspec.training.data.statistics import Statistics
 from fieldspec.training.evaluation.trained_networks import describe
 from fieldspec.training.loop.averaging import EpochMean
+from fieldspec.training.loop.batch_norm import FreshStatistics
 from fieldspec.training.loop.distillation import Teacher
 from fieldspec.training.loop.initial_weights import begin_from
 from fieldspec.training.loop.options import RunOptions
@@ -51,6 +52,7 @@ def make_task(
         net = net.to(memory_format=torch.channels_last)
     if options.compile:
         net.compile()
+    steps = len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size))
     on_device = options.augment == "device" and recipe.augment
     return Task(
         net,
@@ -58,9 +60,11 @@ def make_task(
         mean=stats.mean,
         std=stats.std,
         classes=classes,
-        steps=settings.epochs * len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size)),
+        steps=settings.epochs * steps,
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
+        class_weights=torch.from_numpy(training.balanced_weights).float() if settings.class_weights else None,
+        fresh=FreshStatistics(training, settings.seed, steps),
         swa=EpochMean(net, recipe, training) if settings.swa is not None else None,
         teacher=_teacher(recipe, data, stats, options, net),
         graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),

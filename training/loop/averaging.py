@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, update_bn
+from torch.optim.swa_utils import AveragedModel
 
 from fieldspec.training.data.images import Images
-from fieldspec.training.data.randomness import generator
+from fieldspec.training.loop.batch_norm import TrainingSample, measure_statistics
 from fieldspec.training.recipe.recipe import Recipe
-
-MEASURED, AT_ONCE = 5_000, 500  # images by which batch norm learns its statistics
 
 
 class EpochMean(AveragedModel):
@@ -37,8 +33,7 @@ class EpochMean(AveragedModel):
         assert settings.swa is not None
         self.epochs = settings.epochs
         self.start = min(settings.swa.start, (self.epochs - 1) / self.epochs)  # the last one always counts
-        self.pixels = images.pixels
-        self.numbers = np.sort(generator(settings.seed, "swa").permutation(len(images))[:MEASURED])
+        self.sample = TrainingSample(images, settings.seed, "swa")
 
     def take(self, net: nn.Module, epoch: int, prepare: Callable[[Tensor], Tensor]) -> None:
         """Join the weights of a network to the mean, if this epoch, from 0, is one that counts.
@@ -50,9 +45,4 @@ class EpochMean(AveragedModel):
         """
         if epoch / self.epochs >= self.start:
             self.update_parameters(net)
-            update_bn(map(prepare, self._batches()), self.module)
-
-    def _batches(self) -> Iterator[Tensor]:
-        """Of nearly the same size: batch norm cannot normalize a last one of one image."""
-        for numbers in np.array_split(self.numbers, -(-len(self.numbers) // AT_ONCE)):
-            yield torch.from_numpy(self.pixels[numbers])
+            measure_statistics(self.module, map(prepare, self.sample.batches()))

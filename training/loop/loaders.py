@@ -45,7 +45,8 @@ def make_loaders(
     augment = Augmentation(recipe.augment, stats.mean_color, settings.seed) if on_host else None
     place = {"rank": trainer.global_rank, "world_size": trainer.world_size}
     pin_memory = trainer.strategy.root_device.type == "cuda"
-    order = Shuffled(len(training), settings.batch_size, settings.seed, **place)
+    chances = training.balanced_weights[training.labels] / len(training) if settings.sampling else None
+    order = Shuffled(len(training), settings.batch_size, settings.seed, **place, chances=chances)
     order.set_epoch(epoch)  # worker processes get their first batches before Lightning sets it
     if settings.batch_size % trainer.world_size:
         given = f"batch_size {settings.batch_size} is not a multiple of {trainer.world_size}"

@@ -23,6 +23,7 @@ class RunOptions:
     devices: str | int = "1"  # processes on each node, or the numbers of GPUs
     nodes: int = 1
     strategy: str = "auto"
+    threads: int | None = None  # of torch on the CPU; None for its own choice
     workers: int = 0  # processes that fetch and augment, for each training process
     compile: bool = False  # torch.compile
     progress: bool = False  # a moving bar

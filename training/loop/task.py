@@ -19,6 +19,7 @@ from fieldspec.training.data.device_augmentation import DeviceAugmentation
 from fieldspec.training.data.normalization import Normalize
 from fieldspec.training.data.randomness import derive
 from fieldspec.training.loop.averaging import EpochMean
+from fieldspec.training.loop.batch_norm import FreshStatistics
 from fieldspec.training.loop.cuda_graphs import Graphed
 from fieldspec.training.loop.distillation import Teacher
 from fieldspec.training.loop.tally import Tally
@@ -45,6 +46,8 @@ class Task(LightningModule):
         steps: Optimizer steps of the whole run.
         augment: For `--augment device`; otherwise the batches come augmented.
         validated: Names of the sets that are looked at after each epoch: held_out, test.
+        class_weights: Of each class in the loss; None where all count alike.
+        fresh: Measures batch norm's statistics after a short epoch; None to judge by the moving ones.
         swa: The mean of the weights that epochs end with; None where it is not kept.
         teacher: Whose answers are learned; None where the labels say all.
         graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
@@ -61,6 +64,8 @@ class Task(LightningModule):
         steps: int,
         augment: DeviceAugmentation | None = None,
         validated: Sequence[str] = (),
+        class_weights: Tensor | None = None,
+        fresh: FreshStatistics | None = None,
         swa: EpochMean | None = None,
         teacher: Teacher | None = None,
         graph_shape: tuple[int, ...] | None = None,
@@ -68,8 +73,10 @@ class Task(LightningModule):
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
-        self.swa, self.teacher, self.graph_shape = swa, teacher, graph_shape
+        self.fresh, self.swa, self.teacher, self.graph_shape = fresh, swa, teacher, graph_shape
         self.graphed: Graphed | None = None
+        self.class_weights: Tensor | None
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
         if self.average is not None:
             self.average.requires_grad_(False)
@@ -125,7 +132,7 @@ class Task(LightningModule):
         if self.mixup is not None:
             x, target = self.mixup(x, labels)
         logits = self.net(x) if self.graphed is None else self.graphed(x)
-        loss = F.cross_entropy(logits, target, label_smoothing=settings.label_smoothing)
+        loss = F.cross_entropy(logits, target, self.class_weights, label_smoothing=settings.label_smoothing)
         if self.teacher is not None:
             loss = torch.lerp(loss, self.teacher.loss(logits, self.teacher(x)), self.teacher.settings.weight)
         if settings.l1:
@@ -140,9 +147,11 @@ class Task(LightningModule):
             raise DivergedError(f"the loss is {value} at {at}; {MEND}")
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """The moving average follows the weights; the mean takes in what the epoch's last step leaves."""
+        """The moving average follows the weights; statistics and mean take in what the epoch's last step leaves."""
         if self.average is not None:
             self.average.update(self.net, step=self.global_step)
+        if self.fresh is not None and self.trainer.is_last_batch:
+            self.fresh.take(self.latest, self.normalize.of_bytes)
         if self.swa is not None and self.trainer.is_last_batch:
             self.swa.take(self.latest, self.current_epoch, self.normalize.of_bytes)
 

@@ -34,6 +34,13 @@ class Swa(BaseModel):
     start: Share = 0.75  # of the run
 
 
+class EarlyStopping(BaseModel):
+    """When a run ends before its last epoch."""
+
+    model_config = STRICT
+    patience: Whole = 10  # epochs without a better accuracy on the held-out images
+
+
 class RecipeDocument(BaseModel):
     """The top level of a recipe."""
 
@@ -47,6 +54,9 @@ class RecipeDocument(BaseModel):
     schedule: Annotated[dict[str, Any], Says(f"{ONE_NAME} {{one_cycle: {{warmup: 0.2}}}}")]
     weight_decay: WeightDecay = WeightDecay()
     augment: Annotated[tuple[Any, ...], Says("a list of items such as {horizontal_flip: {p: 0.5}}")] = ()
+    sampling: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # every class equally often
+    class_weights: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # in the loss: rare, heavy
+    early_stopping: EarlyStopping | None = None
     label_smoothing: Probability = 0.0
     distillation: Distillation | None = None  # from the network that --teacher names
     mixup: Positive = 0.0  # alpha of the Beta distribution that mixes two images; 0 for none

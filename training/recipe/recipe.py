@@ -48,14 +48,25 @@ class Recipe:
         plain: dict[str, Any] = listed(data)
         return plain
 
-    def override(self, **settings: Any) -> Recipe:
-        """The same recipe with other top-level settings; None leaves one as it is.
+    def override(self, *, lr: float | None = None, weight_decay: float | None = None, **settings: Any) -> Recipe:
+        """The same recipe with other settings; None leaves one as it is.
+
+        Args:
+            lr: The optimizer's.
+            weight_decay: Its rate.
+            settings: Those of the top level.
 
         Raises:
             SpecError: A setting does not take this value.
         """
+        before = self.to_dict()
         given = {key: value for key, value in settings.items() if value is not None}
-        return load_recipe({**self.to_dict(), **given}) if given else self
+        if lr is not None:
+            ((name, own),) = before["optimizer"].items()
+            given["optimizer"] = {name: {**own, "lr": lr}}
+        if weight_decay is not None:
+            given["weight_decay"] = {**before["weight_decay"], "rate": weight_decay}
+        return load_recipe({**before, **given}) if given else self
 
 
 def _named(one: BaseModel, kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
@@ -66,6 +77,11 @@ def _named(one: BaseModel, kinds: Mapping[str, type[BaseModel]]) -> dict[str, An
 def recipe_names() -> tuple[str, ...]:
     """The recipes that ship with fieldspec, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+
+
+def recipe_path(name: str) -> FilePath:
+    """The file of a recipe that ships."""
+    return _FOLDER / f"{name}.yaml"
 
 
 def load_recipe(source: Recipe | str | os.PathLike[str] | Mapping[str, Any]) -> Recipe:
@@ -83,7 +99,7 @@ def load_recipe(source: Recipe | str | os.PathLike[str] | Mapping[str, Any]) -> 
     if isinstance(source, Mapping):
         return _recipe(read_data(source, kind=_RECIPE))
     if isinstance(source, str) and source in recipe_names():
-        return _recipe(read_file(_FOLDER / f"{source}.yaml", f"{source}.yaml", kind=_RECIPE))
+        return _recipe(read_file(recipe_path(source), f"{source}.yaml", kind=_RECIPE))
     path = FilePath(source)
     if path.is_dir():
         raise FieldspecError(f"{path}: is a folder. Give a recipe's file in it")

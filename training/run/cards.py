@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _FROM_RUN = (
     *("name", "recipe", "command", "seed", "data", "images", "full", "classes", "mean", "std", "augment"),
-    *("initial_checkpoint", "teacher", "teacher_digest"),
+    *("initial_checkpoint", "teacher", "teacher_digest", "extended_after"),
 )
 _MACHINE = ("precision", "processes", "hardware", "versions", "date")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from fieldspec.architectures.network.checkpoint import save_checkpoint
 from fieldspec.training.folder.files import BEST, LAST, LOG, STATE, write_csv
+from fieldspec.training.folder.run_record import fingerprint
 from fieldspec.training.loop.task import MEND, DivergedError, Task
 
 CARRIED = ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")  # of run.json, in the weights' files
@@ -25,23 +26,36 @@ class EpochFiles(Checkpoint):
 
     Args:
         folder: The run's.
-        card: What the weights' files say of them.
         tell: Is given a line after each epoch.
     """
 
-    def __init__(self, folder: Path, card: Mapping[str, Any], tell: Callable[[str], None]) -> None:
-        self.folder, self.card, self.tell = folder, card, tell
+    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
+        self.folder, self.tell = folder, tell
+        self.card: dict[str, Any] = {}
+        self.run = ""
+        self.patience: int | None = None
         self.history: list[dict[str, float]] = []
         self.best = -1.0
         self.started = 0.0
 
+    def begin(self, record: Mapping[str, Any]) -> None:
+        """Take from run.json what the weights' files and the state are to say."""
+        self.card = {key: record[key] for key in CARRIED}
+        self.run = fingerprint(dict(record))
+        early = record["recipe"]["early_stopping"]
+        self.patience = early["patience"] if early else None
+
     def state_dict(self) -> dict[str, Any]:
         """What it takes to resume."""
-        return {"history": self.history, "best": self.best}
+        return {"run": self.run, "history": self.history, "best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self.history, self.best = list(state_dict["history"]), state_dict["best"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run that was stopped early is not continued."""
+        trainer.should_stop = self.patience is not None and stops_early(self.history, self.patience)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The clock starts."""
@@ -66,11 +80,35 @@ class EpochFiles(Checkpoint):
             if better:
                 save_checkpoint(self.folder / BEST, result, card=self.card)
             write_csv(self.folder / LOG, self.history)
-            for logger in trainer.loggers:
-                logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=int(row["epoch"]))
+            self._log(trainer, row)
             bar: Any = trainer.progress_bar_callback  # a line of its own, above the bar
             (bar.print if bar is not None else self.tell)(epoch_line(self.history, trainer.max_epochs or 0))
         trainer.save_checkpoint(self.folder / STATE)
+        if self.patience is not None and stops_early(self.history, self.patience):
+            trainer.should_stop = True
+            if trainer.is_global_zero:
+                self.tell(f"stopped early: no better accuracy on the held-out images in {self.patience} epochs")
+
+    def _log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
+        """TensorBoard's events, which a run can do without: a full disk ends them, and the state says so if need be."""
+        for logger in trainer.loggers:
+            try:
+                logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=int(row["epoch"]))
+            except OSError as error:
+                self.tell(f"tensorboard: cannot be written: {error.strerror or error}; going on without")
+                trainer.loggers = [one for one in trainer.loggers if one is not logger]
+
+
+def stops_early(history: Sequence[Mapping[str, float]], patience: int) -> bool:
+    """Whether the best held-out accuracy lies `patience` epochs back.
+
+    Example:
+        >>> rows = [{"held_out_accuracy": value} for value in (0.3, 0.5, 0.4, 0.5)]
+        >>> stops_early(rows, 2), stops_early(rows, 3)
+        (True, False)
+    """
+    judged = [row.get("held_out_accuracy", -1.0) for row in history]
+    return bool(judged) and len(judged) - 1 - judged.index(max(judged)) >= patience
 
 
 def epoch_line(history: list[dict[str, float]], epochs: int) -> str:

@@ -11,6 +11,7 @@ from fieldspec.training.data.statistics import statistics
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
 from fieldspec.training.evaluation.evaluation_files import draw_curves, draw_samples, has_plots, report
 from fieldspec.training.folder.files import CARD, write_json
+from fieldspec.training.folder.lock import RunLock
 from fieldspec.training.recipe.recipe import load_recipe
 from fieldspec.training.run.cards import card_of
 
@@ -27,6 +28,12 @@ def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | Non
     Raises:
         FieldspecError: A file cannot be written.
     """
+    with RunLock(run.folder) as lock:
+        lock.take()
+        return _evaluated(run, data)
+
+
+def _evaluated(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
     mean, std = tuple(run.info["mean"]), tuple(run.info["std"])
     images, split = (data.test, "test") if data.test is not None else (data.held_out, "held-out")
     evaluation = evaluate(run.net, images, mean=mean, std=std) if images is not None else None
@@ -38,7 +45,7 @@ def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | Non
     if has_plots():
         recipe = load_recipe(run.info["recipe"])
         draw_curves(run.folder, run.history, f"{run.info['name']} by {recipe.settings.name}")
-        if recipe.augment:
+        if recipe.augment or recipe.settings.mixup:
             trained_on = data.train if run.info["full"] else part(data, "train")
             color = statistics(data.train).mean_color
             draw_samples(run.folder, trained_on, recipe, color, place=run.info["augment"])

@@ -39,6 +39,7 @@ def information(
         "recipe": recipe.to_dict(),
         "seed": recipe.settings.seed,
         "data": data.name,
+        "data_source": data.source,
         "images": trained_on,
         "digest": data.train.digest,
         "classes": list(data.train.classes),
@@ -49,6 +50,7 @@ def information(
         "initial_checkpoint": options.initial_checkpoint,
         "teacher": list(options.teachers) or None,
         "teacher_digest": teacher.digest if teacher is not None else None,
+        "extended_after": [],  # epochs at which the run had ended before it was given more
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,
@@ -92,5 +94,6 @@ def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str,
         f"mean {numbers[0]}, standard deviation {numbers[1]}",
     ]
     if data.left_out:
-        lines.append(f"left out: files with another extension than {', '.join(IMG_EXTENSIONS)}: {data.left_out:,}")
-    return "\n".join(lines)
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(data.left_out.items()))
+        lines.append(f"left out: {kinds}; read are {', '.join(IMG_EXTENSIONS)}")
+    return "\n".join([*lines, *data.remarks])

@@ -13,8 +13,9 @@ from typing import Any
 from fieldspec.architectures.network import pretrained
 from fieldspec.architectures.network.checkpoint import load_checkpoint
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.training.folder.documents import RunCard, checked
 from fieldspec.training.folder.files import CARD, LAST, LOG, read_json
-from fieldspec.training.recipe.recipe import load_recipe, recipe_names
+from fieldspec.training.recipe.recipe import Recipe, load_recipe, recipe_names
 
 
 def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
@@ -26,14 +27,15 @@ def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
     """
     if not (run / CARD).is_file():
         raise FieldspecError(f"{run}: has no {CARD}; only a finished run can be published")
-    card = read_json(run / CARD)
+    card = checked(RunCard, read_json(run / CARD), run / CARD)
     spec, _ = load_checkpoint(run / LAST)
     if spec.hash != card["hash"]:
         raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
     if card["test_accuracy"] is None:
         raise FieldspecError(f"{run}: was not evaluated on test images; a card without an accuracy is not published")
-    named = card["recipe"]["name"]
-    if named in recipe_names() and _but_for_length(card["recipe"]) != _but_for_length(named):
+    recipe = load_recipe(card["recipe"])
+    named = recipe.settings.name
+    if named in recipe_names() and _but_for_length(recipe) != _but_for_length(named):
         raise FieldspecError(f"{run}: its recipe is not the {named} that ships; give the recipe another name")
     written = [folder / f"{card['name']}.{named}.{ending}" for ending in ("safetensors", "csv", "json")]
     if there := [path for path in written if path.exists()]:
@@ -44,7 +46,7 @@ def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
     return written
 
 
-def _but_for_length(recipe: str | dict[str, Any]) -> dict[str, Any]:
+def _but_for_length(recipe: str | Recipe) -> dict[str, Any]:
     """A recipe whose epochs and seed are the usual ones."""
     return load_recipe(recipe).override(epochs=1, seed=0).to_dict()
 

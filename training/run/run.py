@@ -9,9 +9,20 @@ from typing import Any
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 
+INTERRUPTED, TERMINATED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as shells have it
+
 
 class StoppedError(FieldspecError):
-    """Someone stopped the run; what was saved is still there."""
+    """Someone stopped the run; what was saved is still there.
+
+    Args:
+        folder: Of the run.
+        status: The exit status of a command that ends so.
+    """
+
+    def __init__(self, folder: Path, status: int = INTERRUPTED) -> None:
+        super().__init__(f"stopped; rerun with --resume to continue ({folder})")
+        self.status = status
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric.utilities.warnings import PossibleUserWarning
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from fieldspec.architectures.readings.reports import SpecLike
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
@@ -22,8 +24,9 @@ from fieldspec.training.data.sources.datasets import load_data
 from fieldspec.training.data.splits import training_parts
 from fieldspec.training.data.statistics import statistics
 from fieldspec.training.folder.files import STATE
-from fieldspec.training.folder.run_record import prepare
-from fieldspec.training.folder.state import SafeState
+from fieldspec.training.folder.lock import RunLock
+from fieldspec.training.folder.run_record import may_resume, prepare
+from fieldspec.training.folder.state import read_state
 from fieldspec.training.loop.assembly import make_task
 from fieldspec.training.loop.cuda_graphs import quiet
 from fieldspec.training.loop.loaders import make_loaders
@@ -32,9 +35,9 @@ from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import Task
 from fieldspec.training.loop.trainer import make_trainer
 from fieldspec.training.recipe.recipe import Recipe, load_recipe
-from fieldspec.training.run.epoch_files import CARRIED, EpochFiles
+from fieldspec.training.run.epoch_files import EpochFiles
 from fieldspec.training.run.information import first_lines, information
-from fieldspec.training.run.run import Run, StoppedError
+from fieldspec.training.run.run import INTERRUPTED, TERMINATED, Run, StoppedError
 
 __all__ = ["train"]
 
@@ -69,31 +72,38 @@ def train(
         StoppedError: Someone pressed Ctrl-C.
     """
     options = options or RunOptions()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     spec, folder = load(spec), Path(folder)
     data = load_data(data, input_size=spec.input) if isinstance(data, str) else data
     _check_size(spec, data)
     recipe = _with_teacher(load_recipe(recipe), options)
     stats = statistics(data.train)
     training, validated = training_parts(data, full=options.full, test_each_epoch=options.test_each_epoch)
-    files = EpochFiles(folder, {}, tell)
+    if recipe.settings.early_stopping is not None and "held_out" not in validated:
+        raise FieldspecError("early_stopping: needs held-out images, of which there are none here; leave it out")
+    files = EpochFiles(folder, tell)
     trainer = make_trainer(recipe, folder, options, files)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()
-    state = folder / STATE
-    resumed = str(state) if options.resume and state.is_file() else None
-    done = SafeState().load_checkpoint(state)["epoch"] + 1 if resumed else 0
-    wanted = replace(options, initial_checkpoint=None) if resumed else options  # it need not be there any more
-    task = make_task(spec, recipe, data, stats, training, validated, wanted, trainer)
-    loaders = make_loaders(recipe, stats, training, validated, options, trainer, done)
-    info = information(spec, recipe, data, stats, len(training), options, trainer, task.teacher, command)
     first: bool = trainer.is_global_zero
-    finished = done >= recipe.settings.epochs
-    info = prepare(folder, info, resume=options.resume, finished=finished, writes=first)
-    files.card = {key: info[key] for key in CARRIED}
-    if first:
-        for line in first_lines(info, data, stats, validated, folder, task.teacher):
-            tell(line)
-    _fit(trainer, task, loaders, resumed, folder)
+    with RunLock(folder) as lock:
+        if first:
+            lock.take()
+        state = read_state(folder / STATE) if options.resume and may_resume(folder) else None
+        done = state.epochs if state is not None else 0
+        wanted = options if state is None else replace(options, initial_checkpoint=None)  # it may be gone by now
+        task = make_task(spec, recipe, data, stats, training, validated, wanted, trainer)
+        loaders = make_loaders(recipe, stats, training, validated, options, trainer, done)
+        info = information(spec, recipe, data, stats, len(training), options, trainer, task.teacher, command)
+        info = prepare(folder, info, state=state, resume=options.resume, lock=lock if first else None)
+        files.begin(info)
+        if first:
+            for line in first_lines(info, data, stats, validated, folder, task.teacher):
+                tell(line)
+            if options.resume:
+                tell(f"resumed after epoch {done}" if done else f"nothing to resume in {folder}: starting at epoch 1")
+        _fit(trainer, task, loaders, str(folder / STATE) if state is not None else None, folder)
     net: Any = deepcopy(task.result)  # as it was built: what torch.compile made stays behind
     return Run(folder, net.cpu().eval(), info, files.history, first)
 
@@ -126,5 +136,8 @@ def _fit(trainer: Trainer, task: Task, loaders: tuple[Any, list[Any]], resumed: 
                 raise
             single = "a batch norm on a 1x1 map needs more than one image per process"
             raise FieldspecError(f"batch_size {task.recipe.settings.batch_size}: {single}") from None
-        except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
-            raise StoppedError(f"stopped; rerun with --resume to continue ({folder})") from None
+        except OSError as error:  # TensorBoard's last events
+            raise FieldspecError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        except SystemExit as ended:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
+            status = TERMINATED if isinstance(ended, SIGTERMException) else INTERRUPTED
+            raise StoppedError(folder, status) from None

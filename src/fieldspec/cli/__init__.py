@@ -11,7 +11,7 @@ import typer
 
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli import analyzing, building, exporting, judging, specs, training
+from fieldspec.cli import analyzing, building, exporting, judging, recipes, specs, training
 
 __all__ = ["main"]
 
@@ -32,6 +32,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "schema": specs.schema,
     "build": building.build,
     "verify": building.verify,
+    "recipes": recipes.list_recipes,
     "train": training.train,
     "export": exporting.export,
     "evaluate": judging.evaluate,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import Json, need, print_json, tell_error
 
 if TYPE_CHECKING:
@@ -20,6 +19,18 @@ Weights = Annotated[
     typer.Argument(metavar="WEIGHTS", help="A run's folder or a checkpoint; with --pretrained, NAME or NAME.RECIPE."),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
+
+
+class OnBad(StrEnum):
+    """What to do with image files that cannot be read."""
+
+    stop = "stop"
+    skip = "skip"
+
+
+OnBadOption = Annotated[
+    OnBad, typer.Option("--on-bad", help="Image files that cannot be read: stop, or skip and count them.")
+]
 
 
 class Split(StrEnum):
@@ -42,6 +53,7 @@ def evaluate(
         Path | None, typer.Option("--output", "-o", help="A folder for evaluation.json and the pictures.")
     ] = None,
     device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+    on_bad: OnBadOption = OnBad.stop,
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained network on the test images, or on others.
@@ -56,22 +68,24 @@ def evaluate(
     """
     if output is not None:
         need("evaluate --output", "report", "matplotlib")
-    from fieldspec.training.data.sources.datasets import NAMES, load_data
+    from fieldspec.training.data.sources.datasets import load_data
     from fieldspec.training.evaluation.split_evaluation import evaluate_split
-    from fieldspec.training.evaluation.trained_networks import load_trained
+    from fieldspec.training.evaluation.trained_networks import data_of, load_trained
     from fieldspec.training.loop.machine import keep_freed_memory
 
     keep_freed_memory()
     network = load_trained(weights, pretrained=pretrained)
-    source = data or network.card.get("data", "cifar10")
-    if data is None and source not in NAMES:
-        raise FieldspecError(f"{weights}: was trained on {source!r}; give its location with --data")
+    source = data or data_of(weights, network)
     evaluation, about = evaluate_split(
-        network, load_data(source, input_size=network.spec.input), split.value, folder=output, device=device
+        network,
+        load_data(source, input_size=network.spec.input, skip_bad=on_bad is OnBad.skip),
+        split.value,
+        folder=output,
+        device=device,
     )
     last = ["these images were trained on"] if about["trained_on"] else []
     last += [f"pictures in {output}"] if output else []
-    print_result({**about, **evaluation.to_dict()}, evaluation, as_json, "\n".join(last))
+    print_result({**about, **evaluation.to_dict()}, evaluation, as_json, "\n".join(last), split=split.value)
 
 
 def predict(
@@ -93,9 +107,12 @@ def predict(
 
     keep_freed_memory()
     unread: list[str] = []
-    predictions = list(name_images(load_trained(weights, pretrained=pretrained), images, top=top, skip=unread.append))
-    for line in unread:
+
+    def skip(line: str) -> None:
+        unread.append(line)
         tell_error(f"error: {line}")
+
+    predictions = name_images(load_trained(weights, pretrained=pretrained), images, top=top, skip=skip)
     if as_json:
         rows = [
             {"path": str(one.path), "answers": [{"class": name, "probability": p} for name, p in one.answers]}
@@ -103,18 +120,18 @@ def predict(
         ]
         print_json({"schema": 1, "predictions": rows})
     else:
-        for one in predictions:
+        for one in predictions:  # printed as they come
             typer.echo(f"{one.path}: " + ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in one.answers))
     if unread:
         raise typer.Exit(2)
 
 
-def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str) -> None:
-    """As JSON, or in words with a last line of where the files are."""
+def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str, *, split: str) -> None:
+    """As JSON, or in words, which say whose accuracy it is, with a last line of where the files are."""
     if as_json:
         print_json(data)
         return
     if evaluation is not None:
-        typer.echo(str(evaluation))
+        typer.echo(evaluation.to_text(split))
     if last:
         typer.echo(last)

@@ -70,14 +70,19 @@ def show(
     format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
     given: Set = None,
 ) -> None:
-    """A spec, as its author wrote it or in its canonical form.
+    """A spec or a recipe, as its author wrote it; a spec also in its canonical form.
 
     \b
     fieldspec show c1c2c3c40
+    fieldspec show fast25
     fieldspec show c1c2c3c40 --canonical --format json
     """
     from fieldspec.architectures.spec.writer import dump
+    from fieldspec.training.recipe.recipe import recipe_names, recipe_path
 
+    if spec not in catalogue.list_models() and spec in recipe_names():
+        typer.echo(recipe_path(spec).read_text(encoding="utf-8"), nl=False)
+        return
     loaded = load_spec(spec, given)
     if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # with its comments
@@ -141,18 +146,25 @@ def diff(
 
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of the language instead.")] = False,
+    recipe: Annotated[bool, typer.Option("--recipe", help="Of a recipe instead.")] = False,
 ) -> None:
-    """The JSON Schema of a spec, for completion in an editor.
+    """The JSON Schema of a spec or a recipe, for completion in an editor.
 
     \b
     fieldspec schema --markdown > spec.md
     fieldspec schema > fieldspec.schema.json
+    fieldspec schema --recipe > recipe.schema.json
     and, at the top of a spec:  # yaml-language-server: $schema=fieldspec.schema.json
     """
     if markdown:
         from fieldspec.architectures.reference.reference import markdown as reference
 
         typer.echo(reference(), nl=False)
+        return
+    if recipe:
+        from fieldspec.training.recipe.schema import recipe_schema
+
+        print_json(recipe_schema())
         return
     from fieldspec.architectures.spec.schema import json_schema
 

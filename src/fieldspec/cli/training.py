@@ -6,13 +6,19 @@ import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fieldspec.architectures.spec.spec import load
-from fieldspec.cli.judging import SOURCES, print_result
-from fieldspec.cli.shared import Json, need, tell_error
+from fieldspec.cli.judging import SOURCES, OnBad, OnBadOption, print_result
+from fieldspec.cli.shared import Json, need, print_json, tell_error
+
+if TYPE_CHECKING:
+    from fieldspec.architectures.spec.spec import ArchitectureSpec
+    from fieldspec.training.data.images import Data
+    from fieldspec.training.loop.options import RunOptions
+    from fieldspec.training.recipe.recipe import Recipe
 
 
 class AugmentPlace(StrEnum):
@@ -62,15 +68,23 @@ def train(
     ] = AugmentPlace.host,
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="0,1,2", help="Train once with each of these, and print mean and deviation.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option("--lr", help="The optimizer's rate instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Its rate instead of the recipe's.")] = None,
     precision: Annotated[PrecisionOption | None, typer.Option(help="Instead of the recipe's.")] = None,
     accelerator: Annotated[str, typer.Option(help="Lightning's: auto, cpu, cuda, ...")] = "auto",
     devices: Annotated[str, typer.Option(help="Processes on each node, or the GPUs' numbers.")] = "1",
     nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
     strategy: Annotated[str, typer.Option(help="Lightning's: auto, ddp, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU; by default its own choice.")] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes that fetch and augment.")] = 0,
     compile: Annotated[
         bool, typer.Option("--compile", help="torch.compile; otherwise a GPU replays CUDA graphs.")
     ] = False,
+    on_bad: OnBadOption = OnBad.stop,
     as_json: Json = False,
 ) -> None:
     """Train a network, and test it once at the end.
@@ -81,18 +95,27 @@ def train(
     \b
     fieldspec train c1c2c3c40 --recipe fast25
     fieldspec train c1c2c3c40 --recipe fast25 --resume
+    fieldspec train c1c2c3c40 --seeds 0,1,2 -o runs/three
     fieldspec train my_network.yaml --recipe my_recipe.yaml --data imagefolder:photos -o runs/photos
     """
     need("train", "train", "lightning", "albumentations", "tensorboard")
-    from fieldspec.training.data.sources.datasets import load_data
-    from fieldspec.training.loop.options import RunOptions
-    from fieldspec.training.loop.task import DivergedError
     from fieldspec.training.recipe.recipe import load_recipe
-    from fieldspec.training.run.run import StoppedError
-    from fieldspec.training.run.training import train as run_training
 
     loaded = load(spec)
-    chosen = load_recipe(recipe).override(epochs=epochs, seed=seed, precision=precision and precision.value)
+    chosen = load_recipe(recipe).override(
+        epochs=epochs,
+        seed=seed,
+        lr=lr,
+        batch_size=batch_size,
+        weight_decay=weight_decay,
+        precision=precision and precision.value,
+    )
+    tell = tell_error if as_json else typer.echo
+    tell(f"{loaded.name} by {chosen.settings.name}: loading {data}")  # torch and the images take seconds
+    from fieldspec.training.data.sources.datasets import load_data
+    from fieldspec.training.loop.options import RunOptions
+    from fieldspec.training.run.seeds import parse_seeds, seeds_table, train_seeds
+
     folder = output or Path("runs") / f"{loaded.name}-{chosen.settings.name}"
     options = RunOptions(
         full=full,
@@ -105,23 +128,53 @@ def train(
         devices=devices,
         nodes=nodes,
         strategy=strategy,
+        threads=threads,
         workers=workers,
         compile=compile,
         progress=sys.stdout.isatty() and not as_json,
     )
-    images = load_data(data, input_size=loaded.input)
+    several = parse_seeds(seeds) if seeds is not None else ()
+    images = load_data(data, input_size=loaded.input, skip_bad=on_bad is OnBad.skip)
+
+    def once(number: int, place: Path) -> dict[str, Any]:
+        return train_once(loaded, chosen.override(seed=number), images, place, options, as_json=as_json)
+
+    if not several:
+        once(chosen.settings.seed, folder)
+        return
+    together = train_seeds(folder, several, once)
+    if as_json:
+        print_json(together)
+    else:
+        typer.echo(f"{seeds_table(together)}\n{folder / 'seeds.json'}")
+
+
+def train_once(
+    spec: ArchitectureSpec, recipe: Recipe, images: Data, folder: Path, options: RunOptions, *, as_json: bool
+) -> dict[str, Any]:
+    """One run from its first line to its card, which is returned; in processes that write none, an empty one."""
+    from fieldspec.training.loop.task import DivergedError
+    from fieldspec.training.run.final_evaluation import evaluate_run
+    from fieldspec.training.run.run import StoppedError
+    from fieldspec.training.run.training import train as run_training
+
     command = shlex.join(["fieldspec", *sys.argv[1:]])
     tell = tell_error if as_json else typer.echo
     try:
-        run = run_training(loaded, chosen, images, folder, options, tell=tell, command=command)
+        run = run_training(spec, recipe, images, folder, options, tell=tell, command=command)
+        if not run.is_main_process:
+            return {}
+        card, evaluation = evaluate_run(run, images)
     except DivergedError as error:
         tell_error(f"error: {error}")
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:  # in the evaluation at the end
+        tell_error(str(StoppedError(folder)))
+        raise typer.Exit(StoppedError(folder).status) from None
     except StoppedError as error:
         tell_error(str(error))
-        raise typer.Exit(130) from None
-    if run.is_main_process:
-        from fieldspec.training.run.final_evaluation import evaluate_run
-
-        card, test = evaluate_run(run, images)
-        print_result({"folder": str(folder), **card}, test, as_json, f"card, log and pictures in {folder}")
+        raise typer.Exit(error.status) from None
+    split = "test" if images.test is not None else "held-out"
+    last = f"card, log and pictures in {folder}"
+    print_result({"folder": str(folder), **card}, evaluation, as_json, last, split=split)
+    return card

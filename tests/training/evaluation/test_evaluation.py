@@ -26,7 +26,8 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation import plots
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
-from fieldspec.training.evaluation.evaluation_files import report
+from fieldspec.training.evaluation.evaluation_files import draw_samples, report
+from fieldspec.training.evaluation.mistakes import mistakes
 from fieldspec.training.evaluation.prediction import predict
 from fieldspec.training.evaluation.trained_networks import load_trained
 from fieldspec.training.folder.files import read_json, write_json
@@ -60,6 +61,19 @@ def test_by_hand() -> None:
     assert result.calibration_error == pytest.approx((0.1 + 0.6 + 0.2) / 3)  # each alone in its bin
     assert "accuracy 66.67 %, loss 0.5000 on 3 images\nflip-averaged accuracy 100.00 %" in str(result)
     assert result.to_dict()["calibration_error_15_bins"] == pytest.approx(0.3)
+
+
+def test_mistakes_by_hand() -> None:
+    """The most confident first, by number and by file."""
+    chances = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.7, 0.3]], np.float32)
+    result = Evaluation(("cat", "dog"), np.array([0, 1, 1, 1]), chances, chances, 0.5)
+    images = Images(np.zeros((4, 1, 1, 1), np.uint8), result.labels, result.classes)
+    wrong = mistakes(result, images)
+    assert [(row["number"], row["actual"], row["predicted"]) for row in wrong] == [(3, "dog", "cat"), (1, "dog", "cat")]
+    assert "file" not in wrong[0]
+    named = mistakes(result, replace(images, files=("a.png", "b.png", "c.png", "d.png")))
+    assert [row["file"] for row in named] == ["d.png", "b.png"]
+    assert result.to_text("held-out").startswith("held-out accuracy 50.00 %, loss 0.5000")
 
 
 def test_a_class_without_images() -> None:
@@ -113,17 +127,69 @@ def test_pictures(classes: int, tmp_path: Path) -> None:
     written = report(tmp_path / "new", result, images, about={"weights": "w"})
     assert [path.name for path in written] == [
         "evaluation.json",
+        "mistakes.json",
+        "mistakes.csv",
         "confusion.png",
         "calibration.png",
         "misclassified.png",
     ]
-    for path in written[1:]:
+    for path in written[3:]:
         with Image.open(path) as picture:
             shades = np.unique(np.asarray(picture.convert("L")))
             assert min(picture.size) > 200
             assert len(shades) > 20
     data = read_json(tmp_path / "new" / "evaluation.json")
     assert (data["weights"], data["images"], data["schema"]) == ("w", 300, 1)
+
+
+def test_titles_say_which_images() -> None:
+    """And the file, where the images come from files."""
+    result, images = judged(40)
+    images = replace(images, files=tuple(f"test/class/image_of_a_long_name_{number}.png" for number in range(40)))
+    assert plots.confusion(result, "test").axes[0].get_title().startswith("test images: accuracy ")
+    assert plots.calibration(result, "held-out").axes[0].get_title().startswith("held-out images: calibration error ")
+    figure = plots.misclassified(result, images, "train")
+    assert figure.get_suptitle().startswith("train images: ")
+    assert figure.axes[0].get_title().split("\n")[0].startswith("…")
+    assert figure.axes[0].get_title().split("\n")[0].endswith(".png")
+
+
+def test_a_hundred_classes_have_their_names() -> None:
+    """Along both axes of the confusion matrix."""
+    result, _ = judged(300, 100)
+    axes = plots.confusion(result).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(result.classes)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == list(result.classes)
+
+
+def test_nothing_is_drawn_where_there_is_nothing(tmp_path: Path) -> None:
+    """No mistakes, no picture of them; that of an earlier evaluation goes."""
+    result, images = judged(40)
+    assert "misclassified.png" in {path.name for path in report(tmp_path, result, images, about={})}
+    right = replace(result, labels=result.predictions)
+    assert "misclassified.png" not in {path.name for path in report(tmp_path, right, images, about={})}
+    assert not (tmp_path / "misclassified.png").exists()
+    assert (tmp_path / "mistakes.csv").read_text() == "number,actual,predicted,confidence\n"
+
+
+def test_curves_of_one_epoch() -> None:
+    """A point in the middle of an axis that has one tick."""
+    row = {"epoch": 1, "lr": 0.1, "train_loss": 2.0, "train_accuracy": 0.1}
+    for axes in plots.curves([row]).axes:
+        assert axes.get_xticks().tolist() == [1]
+        assert axes.get_xlim() == (0.5, 1.5)
+        assert axes.lines[0].get_marker() == "o"
+
+
+def test_mixed_samples(tmp_path: Path) -> None:
+    """What is trained on is shown as it is trained on."""
+    _, images = judged(20)
+    recipes = [load_recipe({**PLAIN, "mixup": mixup}) for mixup in (0.0, 1.0)]
+    shown = []
+    for recipe in recipes:
+        draw_samples(tmp_path, images, recipe, (1, 2, 3), place="host")
+        shown.append((tmp_path / "samples.png").read_bytes())
+    assert shown[0] != shown[1]
 
 
 def test_names_that_are_no_plain_text(tmp_path: Path) -> None:

@@ -63,6 +63,17 @@ def test_what_it_does_not_hold(tmp_path: Path) -> None:
         SafeState().save_checkpoint({"callbacks": {"mine": PosixPath()}}, tmp_path / "s")
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 0.999])
+def test_a_flipped_bit(place: float, tmp_path: Path) -> None:
+    """Anywhere in the file: it is not resumed from."""
+    SafeState().save_checkpoint({**STATE, "large": torch.randn(500)}, tmp_path / "s")
+    content = bytearray((tmp_path / "s").read_bytes())
+    content[int(place * len(content))] ^= 1
+    (tmp_path / "s").write_bytes(content)
+    with pytest.raises(FieldspecError, match=r"s: is (damaged|not a complete state of a run)"):
+        SafeState().load_checkpoint(tmp_path / "s")
+
+
 @pytest.mark.parametrize("length", [0, 7, 100, -1])
 def test_cut_off(length: int, tmp_path: Path) -> None:
     """A file that ends early anywhere."""
@@ -81,7 +92,7 @@ def test_foreign(tmp_path: Path) -> None:
     with pytest.raises(FieldspecError, match="is not a complete state of a run"):
         SafeState().load_checkpoint(tmp_path / "p")
     save_file({}, tmp_path / "k", metadata={"state": '{"dict": [["a", {"tensor": "0.a", "channels_last": false}]]}'})
-    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
+    with pytest.raises(FieldspecError, match="is damaged: its content does not match its digest"):
         SafeState().load_checkpoint(tmp_path / "k")
 
 
@@ -111,5 +122,8 @@ def test_files(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["a.csv"]
     with pytest.raises(FieldspecError, match=r"a\.csv: is not valid JSON"):
         read_json(tmp_path / "a.csv")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(FieldspecError, match=r"deep\.json: is not valid JSON"):
+        read_json(tmp_path / "deep.json")
     with pytest.raises(FieldspecError, match="nowhere: No such file or directory"):
         read_json(tmp_path / "nowhere")

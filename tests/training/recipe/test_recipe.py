@@ -147,11 +147,12 @@ def test_what_the_seed_project_did() -> None:
     assert (hole.holes, hole.height, hole.width, hole.fill) == (1, 16, 16, "mean")
 
 
-def test_the_readme_s_recipe() -> None:
-    """What the README shows can be used."""
-    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
-    (text,) = (block for block in re.findall(r"^```yaml\n(.*?)^```$", readme, re.M | re.S) if "optimizer:" in block)
-    assert loads_recipe(text).settings.name == "mine"
+@pytest.mark.parametrize(("page", "name"), [("training", "mine"), ("training-small-data", "few")])
+def test_the_recipes_of_the_pages(page: str, name: str) -> None:
+    """What the documentation shows can be used."""
+    shown = (Path(__file__).parents[3] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    texts = [block for block in re.findall(r"^```yaml\n(.*?)^```$", shown, re.M | re.S) if "optimizer:" in block]
+    assert name in [loads_recipe(text).settings.name for text in texts]
 
 
 def test_override() -> None:
@@ -161,6 +162,11 @@ def test_override() -> None:
     assert recipe.override(epochs=7, seed=3).settings.epochs == 7
     with pytest.raises(SpecError, match="epochs: needs a whole number from 1 to 100000, gets 0"):
         recipe.override(epochs=0)
+    changed = recipe.override(lr=0.5, weight_decay=0.25, batch_size=7)
+    assert (changed.optimizer.lr, changed.settings.weight_decay.rate, changed.settings.batch_size) == (0.5, 0.25, 7)
+    assert changed.override(lr=recipe.optimizer.lr, weight_decay=0.0, batch_size=32) == recipe
+    with pytest.raises(SpecError, match=r"optimizer\.sgd\.lr: needs a number over 0, gets -1"):
+        recipe.override(lr=-1.0)
 
 
 SHARES = st.floats(0, 1, allow_nan=False)

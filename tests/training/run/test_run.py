@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.loggers import TensorBoardLogger
 from training_data import (
     PLAIN,
     assert_same_tensors,
@@ -51,7 +52,7 @@ def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert test is not None
     assert card["test_accuracy"] == test.accuracy == pytest.approx(run.history[-1]["test_accuracy"])
     assert {path.name for path in folder.iterdir()} == {
-        "best.safetensors", "calibration.png", "card.json", "confusion.png", "curves.png", "evaluation.json",
+        ".lock", "best.safetensors", "calibration.png", "card.json", "confusion.png", "curves.png", "evaluation.json",
         "last.safetensors", "log.csv", "misclassified.png", "run.json", "samples.png", "state.safetensors",
         "tensorboard",
     }  # fmt: skip
@@ -159,8 +160,8 @@ def test_resume_after_the_end(tmp_path: Path) -> None:
 def test_resume_another_run(tmp_path: Path) -> None:
     """What a run cannot go on with is named, and a run is not overwritten."""
     train(tiny(), load_recipe({**PLAIN, "epochs": 1}), fake(), tmp_path, tell=silent)
-    other = load_recipe({**PLAIN, "epochs": 2})
-    with pytest.raises(FieldspecError, match="was begun with epochs 1, not 2, so it cannot be resumed"):
+    other = load_recipe({**PLAIN, "epochs": 1, "batch_size": 16})
+    with pytest.raises(FieldspecError, match="was begun with batch_size 32, not 16, so it cannot be resumed"):
         train(tiny(), other, fake(), tmp_path, RunOptions(resume=True), tell=silent)
     wider = tiny(layers=[{"conv": {"out": 4, "stride": 4}}])
     with pytest.raises(FieldspecError, match=r"was begun with the spec '[0-9a-f]{12}', not"):
@@ -209,6 +210,20 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tiny(), recipe, fake(), tmp_path / "full", RunOptions(resume=True), tell=silent)
     train(tiny(), recipe, fake(), tmp_path / "whole", tell=silent)
     assert_same_tensors(tmp_path / "full" / "state.safetensors", tmp_path / "whole" / "state.safetensors")
+
+
+def test_full_disk_while_tensorboard_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events are no loss: the run goes on without them, and says so once."""
+    lines: list[str] = []
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TensorBoardLogger, "log_metrics", full)
+    run = train(tiny(), load_recipe(PLAIN), fake(), tmp_path, tell=lines.append)
+    assert len(run.history) == 2
+    said = "tensorboard: cannot be written: No space left on device; going on without"
+    assert [line for line in lines if line.startswith("tensorboard")] == [said]
 
 
 def test_stopped_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,19 +11,20 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Data
 from fieldspec.training.data.sources.cifar import CACHE, CIFAR_FOLDERS, load_cifar
 from fieldspec.training.data.sources.image_files import fit
-from fieldspec.training.data.sources.image_folders import load_image_folder
+from fieldspec.training.data.sources.image_folders import is_image_folder, load_image_folder
 from fieldspec.training.data.sources.made_up import load_fake
 
 NAMES = ("cifar10", "cifar100", "fake", "imagefolder:FOLDER")
 
 
-def load_data(source: str, *, input_size: tuple[int, int, int]) -> Data:
+def load_data(source: str, *, input_size: tuple[int, int, int], skip_bad: bool = False) -> Data:
     """A data set in memory, every image in the size and channels of a network's input.
 
     Args:
         source: cifar10, cifar100 (downloaded to the cache), cifar10:FOLDER (downloaded there), a folder that holds
-            CIFAR's official files or train/ and val/ or test/, imagefolder:FOLDER, or fake.
+            CIFAR's official files, train/ and val/ or test/, or a folder for each class; imagefolder:FOLDER; or fake.
         input_size: Channels (1 or 3), height, width.
+        skip_bad: Whether image files that cannot be read are left out, and counted.
 
     Raises:
         FieldspecError: No such data, damaged files, or a download that did not come through.
@@ -36,7 +37,7 @@ def load_data(source: str, *, input_size: tuple[int, int, int]) -> Data:
         case "cifar10" | "cifar100":
             data = load_cifar(name, Path(folder).expanduser() if folder else CACHE)
         case "imagefolder" if folder:
-            return load_image_folder(Path(folder).expanduser(), input_size)
+            data = load_image_folder(Path(folder).expanduser(), input_size, skip_bad=skip_bad)
         case "fake" if not folder:
             data = load_fake()
         case _:
@@ -44,7 +45,9 @@ def load_data(source: str, *, input_size: tuple[int, int, int]) -> Data:
             if os.sep in source or source.startswith("."):
                 raise FieldspecError(f"{given}: no such folder")
             raise FieldspecError(f"{given}: unknown data set.{mend(source, NAMES)}")
-    return replace(data, train=fit(data.train, input_size), test=fit(data.test, input_size) if data.test else None)
+    place = f"{name}:{Path(folder).expanduser().resolve()}" if folder else name
+    test = fit(data.test, input_size) if data.test is not None else None
+    return replace(data, train=fit(data.train, input_size), test=test, source=place)
 
 
 def _recognized(folder: Path) -> tuple[str, str, str]:
@@ -54,7 +57,9 @@ def _recognized(folder: Path) -> tuple[str, str, str]:
             return name, ":", str(folder)
         if folder.name == inside:
             return name, ":", str(folder.parent)
-    if (folder / "train").is_dir():
+    if not folder.is_dir():
+        raise FieldspecError(f"{folder}: is a file; give a folder that holds a data set")
+    if is_image_folder(folder):
         return "imagefolder", ":", str(folder)
-    looked = ", ".join([*CIFAR_FOLDERS.values(), "train"])
-    raise FieldspecError(f"{folder}: holds no data set; looked for the folders {looked}")
+    looked = ", ".join(CIFAR_FOLDERS.values())
+    raise FieldspecError(f"{folder}: holds no data set; looked for {looked}, train, and a folder for each class")

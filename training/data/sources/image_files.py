@@ -11,6 +11,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
 
+BEHIND = "white"  # what transparent pixels are laid on
+
 
 def open_image(path: Path, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
     """A file's image in a network's size and channels, (height, width, channels), upright as its EXIF data says.
@@ -41,8 +43,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 def resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
     """An image in a network's size and channels: (height, width, channels)."""
     channels, height, width = input_size
-    if image.mode == "P" and "transparency" in image.info:
+    if image.has_transparency_data:
         image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, BEHIND), image)
     image = image.convert("RGB" if channels == 3 else "L")
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)

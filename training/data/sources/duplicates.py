@@ -1,0 +1,33 @@
+"""The same image in two classes, or in two parts of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import numpy as np
+
+from fieldspec.training.data.images import Images
+
+
+def duplicates(parts: Mapping[str, Images]) -> list[str]:
+    """A line for each kind of pair: how many there are, and the first of them by file name.
+
+    Two files are the same image if they have the same pixels in the network's input size.
+    """
+    first: dict[bytes, tuple[str, int, str]] = {}
+    classes: list[tuple[str, str]] = []
+    shared: list[tuple[str, str]] = []
+    for part, images in parts.items():
+        for pixels, label, file in zip(images.pixels, images.labels.tolist(), images.files, strict=True):
+            key = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+            other = first.setdefault(key, (part, label, file))
+            if other[1] != label:
+                classes.append((other[2], file))
+            elif other[0] != part:
+                shared.append((other[2], file))
+    lines = []
+    for pairs, where in ((classes, "in two classes"), (shared, "in two parts of the data")):
+        if pairs:
+            lines.append(f"{len(pairs):,} images are there twice, {where}: {pairs[0][0]} and {pairs[0][1]}, ...")
+    return lines
