@@ -89,6 +89,12 @@ class LayerGraph:
         nodes = self.nodes
         return [nodes[i].shape for i in node.inputs]
 
+    @property
+    def image(self) -> int:
+        """The index of the input in whose pixels fields are: of several the first of most axes."""
+        inputs = [index for index, node in enumerate(self.nodes) if isinstance(node.layer, Input)]
+        return max(inputs, key=lambda index: len(self.nodes[index].shape))
+
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
 

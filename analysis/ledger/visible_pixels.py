@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fieldspec.analysis.report.dependencies import steps, units_of
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers import Input
 
 Masks = list[int]  # one a unit; bit n is set if it sees pixel n of the image
 
@@ -22,10 +23,14 @@ def seen(report: Report, axis: int) -> list[Masks | None]:
         >>> [f"{mask:04b}" for mask in seen(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)[1]]
         ['0011', '0111', '1110', '1100']
     """
-    found: list[Masks | None] = [[1 << pixel for pixel in range(report.input[1 + axis])]]
-    for index, layer in enumerate(report.layers[1:], 1):
+    image: Masks = [1 << pixel for pixel in range(report.input[1 + axis])]
+    found: list[Masks | None] = []
+    for index, layer in enumerate(report.layers):
         units = units_of(layer.shape, layer)
-        if not layer.field.has_position or not units:
+        if isinstance(layer.layer, Input) and layer.shape[1:] == report.input[1:]:
+            found.append(image)
+            continue
+        if not layer.field.has_position or len(units) <= axis:
             found.append(None)
             continue
         masks = [0] * units[axis]
@@ -33,9 +38,19 @@ def seen(report: Report, axis: int) -> list[Masks | None]:
             before = found[source]
             if before is not None:
                 more = before if maps is None else through(before, maps[axis], len(masks))
-                masks = [one | other for one, other in zip(masks, more, strict=True)]
+                masks = [one | other for one, other in zip(masks, _spread(more, len(masks)), strict=True)]
         found.append(masks)
     return found
+
+
+def _spread(masks: Masks, units: int) -> Masks:
+    """Of a map that another was made of as a whole: each unit sees all of it. A single unit is repeated."""
+    if len(masks) == units:
+        return masks
+    whole = 0
+    for mask in masks:
+        whole |= mask
+    return [whole] * units
 
 
 def through(before: Masks, axis: AxisMap, units: int) -> Masks:

@@ -28,7 +28,9 @@ def steps(report: Report, index: int) -> list[Read]:
     layers = report.layers
     at = layers[index]
     if not at.inputs:
-        return [] if not at.field.has_position or index == 0 else [(0, None)]
+        image = report.graph.image
+        is_alike = index != image and at.field.has_position and at.shape[1:] == layers[image].shape[1:]
+        return [(image, None)] if is_alike else []
     if len(at.inputs) > 1:
         local = [
             (i, reads if isinstance(reads, tuple) else None)

@@ -15,7 +15,7 @@ from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_byt
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Uncounted
-from fieldspec.blocks.layers import BatchNorm, Input, Layer, Shape
+from fieldspec.blocks.layers import BatchNorm, Layer, Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Report:
     @property
     def input(self) -> Shape:
         """(channels, height, width); of several inputs the first of most axes, in whose pixels fields are."""
-        return max([layer.shape for layer in self.layers if isinstance(layer.layer, Input)], key=len)
+        return self.layers[self.graph.image].shape
 
     @property
     def output(self) -> LayerReport:

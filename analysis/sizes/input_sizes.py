@@ -12,7 +12,7 @@ from fieldspec.analysis.sizes.resized_shapes import FixedShapeError, ResizedGrap
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import ShapeError
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import Shape
+from fieldspec.blocks.layers import Input, Shape
 
 MAX_PERIOD = 4_096  # pixels; repeated resizing by odd ratios could make it endless
 
@@ -93,7 +93,7 @@ class _Trial:
         return self.known[size]
 
     def _run(self, size: int) -> tuple[tuple[int, ...], bool] | None:
-        shape = list(self.graph.nodes[0].shape)
+        shape = list(self.graph.nodes[self.graph.image].shape)
         shape[1 + self.axis] = size
         try:
             shapes = self.resized.shapes(tuple(shape))
@@ -163,8 +163,12 @@ def period_of(graph: LayerGraph, axis: int) -> int:
         6
     """
     nodes = graph.nodes
-    rates = [Fraction(1)]  # units that a map grows by for each pixel of the input
-    for node in nodes[1:]:
+    image = nodes[graph.image].shape
+    rates: list[Fraction] = []  # units that a map grows by for each pixel of the input
+    for node in nodes:
+        if isinstance(node.layer, Input):
+            rates.append(Fraction(node.shape[1:] == image[1:]))
+            continue
         rate = max((rates[i] for i in node.inputs), default=Fraction(0))
         inputs = graph.inputs(node)
         maps = node.layer.axes(inputs, node.shape) if len(inputs) == 1 else None

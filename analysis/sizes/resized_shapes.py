@@ -11,6 +11,7 @@ from fieldspec.blocks.layers import (
     DropPath,
     Expand,
     Identity,
+    Input,
     MatMul,
     Mix,
     Opaque,
@@ -49,12 +50,17 @@ class ResizedGraph:
             >>> ResizedGraph(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))).shapes((3, 32, 65))[-1]
             (8, 16, 33)
         """
-        shapes = [input]
-        if input == self.graph.nodes[0].shape:
+        shapes: list[Shape] = []
+        image = self.graph.nodes[self.graph.image].shape
+        if input == image:
             return [node.shape for node in self.graph.nodes]
-        for node, before, passes in zip(self.graph.nodes[1:], self.before[1:], self.passing[1:], strict=True):
+        for node, before, passes in zip(self.graph.nodes, self.before, self.passing, strict=True):
             now = [shapes[i] for i in node.inputs]
-            if passes:
+            if isinstance(node.layer, Input):  # another of the image's size grows with it
+                shapes.append((node.shape[0], *input[1:]) if node.shape[1:] == image[1:] else node.shape)
+            elif _is_weighted(node, before, now):
+                raise ShapeError("it has a weight for each unit that it reads", node.id)
+            elif passes:
                 shapes.append((node.shape[0], *now[0][1:]))
             elif passes is None and (isinstance(node.layer, SIZED) or not (now == before or node.layer.covers(before))):
                 raise FixedShapeError("its shape is only known for the input it was traced with", node.id)
@@ -89,3 +95,11 @@ class ResizedGraph:
         except ShapeError:
             pass
         return True if alike and layer.axes(before, node.shape) is None else None
+
+
+def _is_weighted(node: Node, before: list[Shape], now: list[Shape]) -> bool:
+    """Whether a linear layer along whole axes is given another number of units than it has weights for."""
+    layer = node.layer
+    if not isinstance(layer, Mix) or not layer.products:
+        return False
+    return any(before[0][1 + axis] != now[0][1 + axis] for axis in layer.reduced)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import re
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import nn
 
 from fieldspec.architectures.readings.reports import MODULE_NAME
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.suggestions import did_you_mean
+
+SETTING = re.compile(r",(?=\w+=)")  # a comma before the next setting, not one inside a list
 
 
 def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
@@ -62,15 +68,25 @@ def own_input(net: nn.Module, name: str = "") -> Shape:
 
 
 def _settings(text: str) -> dict[str, Any]:
-    import yaml
+    """What `,a=1,b=[2,3],c=None` says.
 
-    pairs = [part.split("=", 1) for part in text.split(",")[1:]]
+    Raises:
+        FieldspecError: A value is neither Python's nor YAML's.
+    """
+    pairs = [part.split("=", 1) for part in SETTING.split(text)[1:]]
     try:
-        return {key: yaml.safe_load(value) for key, value in pairs}
+        return {key: _value_of(value) for key, value in pairs}
     except yaml.YAMLError:
         raise FieldspecError(
             f"{text.lstrip(',')!r}: is not a list of settings such as in_chans=1,output_stride=8"
         ) from None
+
+
+def _value_of(text: str) -> Any:
+    """A value as Python writes it (`None`, `(2, 2)`, `[None, 'same']`), else as YAML does (`null`, `resnet18`)."""
+    with suppress(ValueError, SyntaxError):
+        return ast.literal_eval(text.strip())
+    return yaml.safe_load(text)
 
 
 def _without_weights(make: Callable[..., Any], settings: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 SpecLike = ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]
-MODULE_NAME = re.compile(r"(?P<home>[\w./\\-]+):(?P<name>[\w.]+)(?P<settings>(,\w+=[^,]*)*)")
+MODULE_NAME = re.compile(r"(?P<home>[\w./\\-]+):(?P<name>[\w.]+)(?P<settings>(,\w+=.*)?)")
 Analyzable: TypeAlias = "SpecLike | nn.Module"
 InputSize = Sequence[int] | Sequence[Any] | Mapping[str, Any]
 
