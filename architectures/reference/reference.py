@@ -8,12 +8,14 @@ from fieldspec.analysis.inference.engine import SRAM
 from fieldspec.analysis.report.report import report_of
 from fieldspec.architectures.document.validation import words_of
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.expansion.models import ITEMS
+from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
 from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.pictures import picture
 from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL
+from fieldspec.architectures.spec.schema import BESIDE
 from fieldspec.architectures.spec.spec import loads
 from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type
+from fieldspec.blocks.settings import Says
 
 INPUT = "[32, 16, 16]"  # of the examples
 
@@ -22,13 +24,30 @@ def markdown() -> str:
     """The grammar, and every registered block with its settings, formulas and structure."""
     grammar = files("fieldspec.architectures.reference").joinpath("grammar.md").read_text(encoding="utf-8")
     lists = {"measures": [name for name in TOP_LEVEL if name != "sram"], "sram": SRAM, "properties": PROPERTIES}
-    for place, words in lists.items():
-        grammar = grammar.replace(f"{{{place}}}", ", ".join(f"`{word}`" for word in words))
+    filled = {place: ", ".join(f"`{word}`" for word in words) for place, words in lists.items()}
+    for place, text in {**filled, "sections": _sections(), "item_keys": _item_keys()}.items():
+        grammar = grammar.replace(f"{{{place}}}", text)
     names = " · ".join(f"[{name}](#{name})" for name in block_names())
-    return "\n".join([grammar, names, "", *map(_section, block_names())])
+    return "\n".join([grammar, names, "", *map(_block, block_names())])
 
 
-def _section(name: str) -> str:
+def _sections() -> str:
+    """A row for each key of a spec's top level."""
+    rows = []
+    for name, section in SpecDocument.model_fields.items():
+        says = [part.words for part in section.metadata if isinstance(part, Says)]
+        plain = isinstance(section.default, int | str)
+        default = "required" if section.is_required() else f"`{section.default}`" if plain else ""
+        rows.append(f"| `{section.alias or name}` | {default} | {says[0] if says else words_of(section.annotation)} |")
+    return "\n".join(rows)
+
+
+def _item_keys() -> str:
+    """A row for each key that stands beside a block's, in the words of the JSON Schema."""
+    return "\n".join(f"| `{key}` | {schema['description']} |" for key, schema in BESIDE.items())
+
+
+def _block(name: str) -> str:
     """One block; a shorthand refers to what it stands for."""
     block = block_type(name)
     assert block is not None

@@ -14,20 +14,28 @@ from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
 _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
-_BESIDE: dict[str, Any] = {
-    "id": {"type": "string", "description": "Name of the item: its module's path, and what `from` refers to."},
+BESIDE: dict[str, Any] = {
+    "id": {
+        "type": "string",
+        "description": "The item's name: the path of its module, and what `from` refers to. By default `conv1`, `conv2`, ...",
+    },
     "from": {
-        "description": "The item above that is read instead of the previous one; a list for add, multiply, concat.",
+        "description": "The id of the item above that is read instead of the previous one, or `input`; "
+        "a list of them for `add`, `multiply` and `concat`.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}],
     },
     "repeat": {
         "type": "integer",
         "minimum": 1,
         "maximum": MAX_LAYERS,
-        "description": "Copies one after the other: id.0, id.1, ...",
+        "description": "How many copies follow each other: `id.0`, `id.1`, ...; `id` alone means the last one.",
     },
     "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
-    "tap": {"type": "boolean", "description": "A feature level."},
+    "tap": {
+        "type": "boolean",
+        "description": "Whether it is a feature level. Without any, the last item before each change of map size is one, "
+        "and the last of all.",
+    },
 }
 
 
@@ -80,7 +88,7 @@ def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
-    keys = {key: _BESIDE[key] for key in beside}
+    keys = {key: BESIDE[key] for key in beside}
     keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$"}
     keys = {key: _or_parameter(schema) for key, schema in keys.items()}
     item = {
