@@ -17,10 +17,10 @@ _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, o
 BESIDE: dict[str, Any] = {
     "id": {
         "type": "string",
-        "description": "The item's name: the path of its module, and what `from` refers to. By default `conv1`, `conv2`, ...",
+        "description": "The path of its module, and what `from` refers to. By default `conv1`, `conv2`, ...",
     },
     "from": {
-        "description": "The id of the item above that is read instead of the previous one, or `input`; "
+        "description": "The id of the item above that it reads instead of the previous one, or `input`; "
         "a list of them for `add`, `multiply` and `concat`.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}],
     },
@@ -33,7 +33,7 @@ BESIDE: dict[str, Any] = {
     "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
     "tap": {
         "type": "boolean",
-        "description": "Whether it is a feature level. Without any, the last item before each change of map size is one, "
+        "description": "A feature level if true. Without any, the last item before each change of map size is one, "
         "and the last of all.",
     },
 }
