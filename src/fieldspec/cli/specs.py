@@ -70,7 +70,7 @@ def show(
     format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
     given: Set = None,
 ) -> None:
-    """A spec or a recipe, as its author wrote it; a spec also in its canonical form.
+    """Print a spec, its canonical form, or a recipe.
 
     \b
     fieldspec show c1c2c3c40
@@ -148,7 +148,7 @@ def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the reference of the language instead.")] = False,
     recipe: Annotated[bool, typer.Option("--recipe", help="Of a recipe instead.")] = False,
 ) -> None:
-    """The JSON Schema of a spec or a recipe, for completion in an editor.
+    """The JSON Schema of a spec or a recipe, for editors.
 
     \b
     fieldspec schema --markdown > spec.md
