@@ -29,6 +29,7 @@ def plain_data(report: Report) -> dict[str, Any]:
         "weight_bytes": report.weight_bytes(),
         "activation_bytes": {"peak": memory.peak, "peak_layer": memory.peak_layer, "saved_for_backward": memory.saved},
         "features": _layer(report.features),
+        "levels": [_layer(level) for level in report.levels],
         "pooled": None if report.pooled is None else _layer(report.pooled),
         "properties": {name: list(ids) for name, ids in report.properties.items()},
         "misalignments": [portable(asdict(one)) for one in report.misalignments],

@@ -11,6 +11,7 @@ from fieldspec.analysis.fields.alignment import Misalignment, misalignments
 from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_field
 from fieldspec.analysis.fields.windows import Number
 from fieldspec.analysis.report.layer_properties import properties
+from fieldspec.analysis.report.levels import levels_of
 from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_bytes
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
@@ -174,6 +175,11 @@ class Report:
     @cached_property
     def _by_id(self) -> dict[str, LayerReport]:
         return {layer.id: layer for layer in self.layers}
+
+    @cached_property
+    def levels(self) -> tuple[LayerReport, ...]:
+        """Of a network that ends with maps of several sizes, each of them, finest first; () of one that does not."""
+        return levels_of(self)
 
     @cached_property
     def properties(self) -> dict[str, tuple[str, ...]]:

@@ -21,13 +21,24 @@ def summary(report: Report) -> list[str]:
     field = side_text(features.receptive_field) if features.field.axes else "unknown"
     jump = f" at jump {side_text(features.jump)}" if features.field.axes else ""
     seen = f"receptive field {field}{jump} at {features.id} ({features.status})"
+    if len(report.input) == 1:
+        seen = "no receptive field: its input has no axes"
     return [
         f"input {side_text(report.input)}",
-        seen if len(report.input) > 1 else "no receptive field: its input has no axes",
+        *(_levels(report) if report.levels and not features.is_proven else [seen]),
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
         f"{macs_text(report)} multiply-adds",
         f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+    ]
+
+
+def _levels(report: Report) -> list[str]:
+    """The field of every level, a line each."""
+    return [
+        f"receptive field {side_text(level.receptive_field)} at jump {side_text(level.jump)}, "
+        f"{side_text(level.shape[1:])} units, at {level.id} ({level.status})"
+        for level in report.levels
     ]
 
 

@@ -124,7 +124,8 @@ def _stages(report: Report) -> list[str]:
             if index in keys:
                 found.append(keys[index])
         at = before
-    return found[::-1]
+    ends = [end for level in report.levels for end in (level, *[report.layers[index] for index in level.inputs])]
+    return [*found[::-1], *[end.id for end in ends if end.id in report.module_outputs and end.id not in found]]
 
 
 def module_path(id: str) -> str:

@@ -1,0 +1,49 @@
+"""The maps of several sizes that a network ends with: a feature pyramid, a detector's heads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldspec.blocks.layers import Opaque, Shape
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report.report import LayerReport, Report
+
+
+JOINS = ("cat", "stack")  # operations after which no unit of a level has a place of its own
+
+
+def levels_of(report: Report) -> tuple[LayerReport, ...]:
+    """The last map of each size on the way to the outputs, finest first; none where there is one size only.
+
+    Behind them stands nothing, or an operation that joins them, as detectors join the predictions of all levels in one
+    list. Of several maps of one size the one that sees most is told.
+    """
+    widest: dict[Shape, LayerReport] = {}
+    for index in _ends(report):
+        layer = report.layers[index]
+        if layer.status == "unknown" or not layer.inputs:
+            return ()
+        if layer.field.has_position and len(layer.shape) > 1:
+            known = widest.get(layer.shape[1:], layer)
+            widest[layer.shape[1:]] = max(known, layer, key=lambda one: one.receptive_field)
+    return tuple(widest[size] for size in sorted(widest, reverse=True)) if len(widest) > 1 else ()
+
+
+def _ends(report: Report) -> list[int]:
+    """The outputs; in place of what is made of joined levels, the levels; unknown ones where something else is."""
+    graph, layers = report.graph, report.layers
+    at, seen, found = [graph.output, *graph.kept], set[int](), []
+    while at:
+        index = at.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        layer = layers[index]
+        known = [source for source in layer.inputs if layers[source].status != "unknown"]
+        is_join = isinstance(layer.layer, Opaque) and layer.layer.operation in JOINS
+        if layer.status == "unknown" and (is_join or not any(layers[one].field.has_position for one in known)):
+            at += layer.inputs
+        else:
+            found.append(index)
+    return sorted(found)
