@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class AxisMap(NamedTuple):
-    """Which input units each output unit reads along one axis: a pattern that repeats.
+    """Which input units each output unit reads along one axis, as a repeating pattern.
 
     Output unit ``q * period + r`` reads the input units ``q * advance + t`` for ``t`` in ``taps[r]``.
-    Every local layer is one of these, with one arithmetic progression of taps for each phase ``r``.
+    Every local layer is such a map, with one arithmetic progression of taps for each phase ``r``.
     """
 
     period: int  # output units after which the pattern repeats
-    advance: int  # input units by which it has then moved
-    taps: tuple[range, ...]  # one range for each phase
+    advance: int  # input units that it moves by in one period
+    taps: tuple[range, ...]  # one range per phase
 
 
-@lru_cache(maxsize=4096)  # a network has few distinct windows and asks for each of them again and again
+@lru_cache(maxsize=4096)  # a network has few distinct windows and many layers with each
 def sliding(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
     """A convolution or pooling window; `padding` is the number of zeros before the first unit.
 
@@ -69,19 +69,19 @@ def adaptive(size_in: int, size_out: int) -> AxisMap:
 def nearest(size_in: int, size_out: int, ratio: Fraction | None = None, offset: Fraction | int = 0) -> AxisMap:
     """Nearest-neighbour resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
 
-    Torch computes in float32, so that where the product is whole it may read the unit before: from 39 to 33, output
-    11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
+    Torch computes in float32, so where the product is a whole number it may read the previous unit: from 39 to 33,
+    output 11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
 
     Args:
         size_in: Units of the input map.
         size_out: Units of the output map.
-        ratio: Input units a step of one output unit, ``size_in / size_out`` if it is not given.
-        offset: Which part of an output unit looks: 0 its beginning, 1/2 its centre (torch's ``nearest-exact``).
+        ratio: Input units per output unit; ``size_in / size_out`` by default.
+        offset: The sampling point within an output unit: 0 its beginning, 1/2 its center (``nearest-exact``).
 
     Example:
         >>> nearest(4, 8).taps
         (range(0, 1), range(0, 1))
-        >>> nearest(2, 41, offset=Fraction(1, 2)).taps[20]     # 41/2 * 2/41, a little less in float32
+        >>> nearest(2, 41, offset=Fraction(1, 2)).taps[20]     # 41/2 * 2/41 is slightly below 1 in float32
         range(0, 1)
     """
     ratio = Fraction(size_in, size_out) if ratio is None else ratio
@@ -99,13 +99,13 @@ def _float32(value: float) -> float:
 
 
 def resampled(ratio: Fraction, offset: Fraction, before: int, after: int) -> AxisMap:
-    """Interpolation: output ``v`` reads the units around ``v * ratio + offset``, or the one unit that it hits.
+    """Interpolation: output ``v`` reads the units around ``v * ratio + offset``, or only the unit it falls on.
 
     Args:
-        ratio: Input units a step of one output unit.
-        offset: Where output 0 lies: ``(ratio - 1) / 2`` with half-pixel centres, 0 with aligned corners.
-        before: Units read further down than the one below, 0 for linear, 1 for cubic.
-        after: Units read further up than the one below: 1 for linear, 2 for cubic, 0 for the nearest.
+        ratio: Input units per output unit.
+        offset: Where output 0 lies: ``(ratio - 1) / 2`` with half-pixel centers, 0 with aligned corners.
+        before: Units read before the one below: 0 for linear, 1 for cubic.
+        after: Units read after the one below: 1 for linear, 2 for cubic, 0 for nearest.
 
     Example:
         >>> resampled(Fraction(1, 2), Fraction(-1, 4), 0, 1).taps        # a doubling: -1/4 and 1/4

@@ -1,4 +1,4 @@
-"""A block: an expression over layers and two combinators, from which module and numbers both come."""
+"""A block: an expression over layers and two combinators, the source of both the module and the numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Block:
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        """Input units a step of one output unit covers, per axis (the stride; 1/2 for a doubling)."""
+        """Input units per output unit, per axis: the stride; 1/2 for a doubling."""
         raise NotImplementedError
 
     def module(self, **factory: Any) -> nn.Module:
@@ -43,7 +43,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Chain(Block):
-    """Blocks one after the other, each with its name: an `nn.Sequential`."""
+    """Named blocks in series: an `nn.Sequential`."""
 
     children: tuple[tuple[str, Block], ...] = ()
 
@@ -67,7 +67,7 @@ class Chain(Block):
 
 @dataclass(frozen=True, slots=True)
 class Parallel(Block):
-    """Branches that read the same input and meet in a merge; an empty chain is the identity."""
+    """Named branches that read the same input and meet in a merge; an empty chain is the identity."""
 
     merge: Add | Multiply | Concat
     branches: tuple[tuple[str, Block], ...]
@@ -84,19 +84,19 @@ class Parallel(Block):
 
 
 def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
-    """Each part is a module under its name, of which there is one."""
+    """Every part becomes a module under its name, so names are unique and valid."""
     names = dict(parts)
     if len(names) < len(parts):
         given = [name for name, _ in parts]
         twice = next(name for name in given if given.count(name) > 1)
-        raise FieldspecError(f"two parts of a block are called {twice!r}; give another name")
+        raise FieldspecError(f"two parts of a block are called {twice!r}; rename one")
     for name in names:
         if not name or "." in name:
-            raise FieldspecError(f"a part of a block is called {name!r}; a name is not empty and has no dot")
+            raise FieldspecError(f"a part of a block is called {name!r}; a name must not be empty or contain a dot")
 
 
 def chain(*blocks: Block, **named: Block) -> Chain:
-    """Blocks in a row; unnamed ones are numbered by kind: `conv1`, `norm1`, `conv2`.
+    """Blocks in series; unnamed ones are numbered by kind: `conv1`, `norm1`, `conv2`.
 
     Example:
         >>> from fieldspec.blocks import chain, conv
@@ -127,7 +127,7 @@ def parallel_concat(**branches: Block) -> Parallel:
 
 
 def gate(body: Block) -> Parallel:
-    """The input multiplied by what `body` makes of it: squeeze-excite, spatial attention."""
+    """The input times the output of `body`: squeeze-excite, spatial attention."""
     from fieldspec.blocks.layers import Multiply
 
     return Parallel(Multiply(), (("input", IDENTITY), ("body", body)))

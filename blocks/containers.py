@@ -1,6 +1,6 @@
-"""Modules that hold others: a chain, and branches that meet; and merges on their own.
+"""Modules that contain others: chains, and branches that meet; and merges on their own.
 
-None holds a shape, none works in place, and all go through torch.jit.script, torch.fx, torch.export,
+None stores a shape or works in place, and all support torch.jit.script, torch.fx, torch.export,
 torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
 cannot read them as strings from a traced module.
 """
@@ -17,14 +17,14 @@ from fieldspec.blocks.errors import FieldspecError
 
 
 class Chain(nn.Sequential):
-    """Modules one after the other, under their names."""
+    """Named modules in series."""
 
     def __init__(self, blocks: Mapping[str, nn.Module]) -> None:
         super().__init__(OrderedDict(blocks))
         self.grad_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the first takes -> what the last gives."""
+        """The input of the first -> the output of the last."""
         if self.grad_checkpointing and self.training and not torch.jit.is_scripting():
             return checkpoint(self.run, x, use_reentrant=False)
         return self.run(x)
@@ -37,7 +37,7 @@ class Chain(nn.Sequential):
 
 
 class Parallel(nn.ModuleDict):
-    """Modules that read the same input, under their names; subclasses say how the outputs meet."""
+    """Named modules that read the same input; subclasses define how their outputs meet."""
 
     def __init__(self, branches: Mapping[str, nn.Module]) -> None:
         super().__init__(branches)

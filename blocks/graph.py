@@ -1,4 +1,4 @@
-"""A block tree laid out flat: the layer graph that every reading walks."""
+"""A block tree laid out flat: the layer graph that all readings use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.blocks.layers.source import Input
 
 
 class Uncounted(NamedTuple):
-    """An operation that may multiply and add, and no formula says how often."""
+    """An operation that may multiply and add, without a formula that says how often."""
 
     operation: str
     place: str  # file:line that calls it; nothing where it is one of torch's own modules
@@ -22,30 +22,30 @@ class Uncounted(NamedTuple):
 
 @dataclass(slots=True)
 class Node:
-    """One layer in its place: its path, the nodes that it reads, the shape that it gives."""
+    """One layer of a graph: its path, the nodes it reads, and its output shape."""
 
     id: str  # the path of its module, as in `named_modules()`
     layer: Layer
     inputs: tuple[int, ...]  # indices of earlier nodes
     shape: Shape
-    params: int | None = None  # None: what the layer says; a module that runs twice is counted once
+    params: int | None = None  # None: those of the layer; a module that runs twice is counted once
     trainable_params: int | None = None  # of them, those that are not frozen; None: all
     buffers: int | None = None
     trains: bool = False  # trained weights are read, though another node may count them
-    weight_macs: int = 0  # multiply-adds of weights among themselves, in the same module
+    weight_macs: int = 0  # multiply-adds between weights, in the same module
     uncounted: tuple[Uncounted, ...] = ()  # what the multiply-adds of this node leave out
-    temporary: bool = False  # inside a layer of torch, whose memory is counted as inputs and output only
+    temporary: bool = False  # inside a torch layer whose memory is counted as its inputs and output only
 
 
 @dataclass(slots=True)
 class LayerGraph:
-    """Layers in topological order; node 0 is the input and the last item's output is `output`."""
+    """Layers in topological order; node 0 is the input, and `output` is the output of the last item."""
 
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
-    kept: tuple[int, ...] = ()  # further outputs, alive to the end
-    traced: bool = False  # of a module, whose maps may meet out of step
-    computed_weights: bool = False  # weights are made of others in the forward pass
+    kept: tuple[int, ...] = ()  # further outputs, alive until the end
+    traced: bool = False  # from a module, whose maps may meet with different jumps
+    computed_weights: bool = False  # weights are computed from others in the forward pass
     gradient_cut: bool = False  # by detach() or no_grad() within the forward pass
 
     @classmethod
@@ -64,7 +64,7 @@ class LayerGraph:
         return graph
 
     def place(self, block: Block, path: str, *sources: int) -> int:
-        """Lay `block` out behind the nodes `sources`; returns the index of the node that holds its output."""
+        """Lay out `block` behind the nodes `sources`; returns the index of its output node."""
         if isinstance(block, Layer):
             nodes = self.nodes
             try:
@@ -85,7 +85,7 @@ class LayerGraph:
         raise FieldspecError(f"{path}: {block!r} is not a block")
 
     def inputs(self, node: Node) -> list[Shape]:
-        """Shapes of what `node` reads."""
+        """Shapes of the inputs of `node`."""
         nodes = self.nodes
         return [nodes[i].shape for i in node.inputs]
 

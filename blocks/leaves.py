@@ -1,6 +1,6 @@
-"""Modules that torch and timm do not have, or not in a form that can be scripted.
+"""Modules that torch and timm lack, or do not have in a scriptable form.
 
-None holds a shape, none works in place, and all go through torch.jit.script, torch.fx, torch.export,
+None stores a shape or works in place, and all support torch.jit.script, torch.fx, torch.export,
 torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
 cannot read them as strings from a traced module.
 """
@@ -17,7 +17,7 @@ from fieldspec.blocks.layers import Sides
 
 
 class PaddedConv2d(nn.Conv2d):
-    """A convolution whose zeros differ from side to side: `same` of an even kernel has one more after."""
+    """A convolution with different padding before and after: `same` with an even kernel pads one more after."""
 
     def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,14 +30,14 @@ class PaddedConv2d(nn.Conv2d):
         return output
 
     def extra_repr(self) -> str:
-        """Torch's line, with the sides."""
+        """Torch's text, and the sides."""
         return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]  # torch
 
 
 class GlobalPool(SelectAdaptivePool2d):
     """timm's global pooling with `avgmax` and `catavgmax` that TorchScript of torch 2.15 can compile.
 
-    timm's own hand ``output_size: int | tuple`` on to a function of torch that takes a list.
+    timm's own pass ``output_size: int | tuple`` to a torch function that takes a list.
     """
 
     def __init__(self, pool_type: str, *, flatten: bool = False) -> None:
@@ -47,7 +47,7 @@ class GlobalPool(SelectAdaptivePool2d):
 
 
 class AvgMaxPool(nn.Module):
-    """Mean and maximum of the map: their mean, or both side by side."""
+    """The mean of the map's mean and maximum, or both concatenated."""
 
     def __init__(self, *, concat: bool) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class AvgMaxPool(nn.Module):
 
 def space_to_depth(x: Tensor, block: int) -> Tensor:
     """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
-    if torch.jit.is_scripting():  # einops is no TorchScript
+    if torch.jit.is_scripting():  # TorchScript cannot compile einops
         return F.pixel_unshuffle(x, block)
     return rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=block, q=block)
 
@@ -73,7 +73,7 @@ def depth_to_space(x: Tensor, block: int) -> Tensor:
     return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=block, q=block)
 
 
-# einops looks at the tensor's type, which symbolic tracing does not have: keep both calls whole in a trace
+# einops inspects the tensor's type, which symbolic tracing does not provide: keep both calls whole in a trace
 fx.wrap("space_to_depth")
 fx.wrap("depth_to_space")
 

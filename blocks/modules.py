@@ -1,6 +1,6 @@
 """The one file that turns a block tree into torch modules.
 
-The modules carry the names of the tree, so that the path of each is the id of its node in the layer graph.
+The modules have the names of the tree, so the path of each is the id of its node in the layer graph.
 """
 
 from functools import singledispatch
@@ -105,7 +105,7 @@ def _(block: layers.Conv, **factory: Any) -> nn.Module:
 
 
 def _of_rank(name: str, sizes: layers.Sizes) -> type[nn.Module]:
-    """Torch's class for as many axes as there are sizes."""
+    """Torch's class with as many axes as there are sizes."""
     found: type[nn.Module] = getattr(nn, f"{name}{len(sizes)}d")
     return found
 

@@ -1,4 +1,4 @@
-"""The closed list of blocks that a spec may name, and how a user adds one."""
+"""The blocks that a spec may name, and how to add one."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Resolver = Callable[[int, Settings], Settings]
 WORDS = {"out": "out_channels", "kernel": "kernel_size"}
 REQUIRED = inspect.Parameter.empty
 
-# Beside a block's key, never a block's name.
+# These stand beside a block's key and are never block names.
 ITEM_KEYS = ("id", "from", "repeat", "first", "tap")
 
-# What a block is called elsewhere, for "Did you mean 'residual'?"; misspelt names are found without.
+# What blocks are called elsewhere, for "Did you mean 'residual'?"; misspelled names are found without it.
 ELSEWHERE = {
     "activation": "act",
     "average_pooling2d": "avg_pool",
@@ -93,7 +93,7 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Setting:
-    """One keyword of a block: its name in Python and in the spec, its type, its default."""
+    """One setting of a block: its name in Python and in a spec, its type, its default."""
 
     name: str
     word: str
@@ -102,7 +102,7 @@ class Setting:
 
     @cached_property
     def holds(self) -> str:
-        """`value`, or what a spec writes in this place: `body` (items) or `branches` (lists of items)."""
+        """`value`, or what a spec writes here: `body` (items) or `branches` (lists of items)."""
         if self.annotation == tuple[Block, ...]:
             return "branches"
         return "body" if self.annotation in (Block, Block | None) else "value"
@@ -110,18 +110,18 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class BlockType:
-    """A registered block: the function that writes its expression, and what a spec may set."""
+    """A registered block: the function that writes its expression, and its settings."""
 
     name: str
     function: Callable[..., Block]  # takes settings as `resolve` leaves them
     resolve: Resolver | None = None
-    preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: the settings that it stands for
+    preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: its own defaults
     stands_for: str | None = None
-    fixed: frozenset[str] = frozenset()  # of the preset settings, those that make the shorthand what it is
+    fixed: frozenset[str] = frozenset()  # of the preset, the settings that cannot be changed
 
     @cached_property
     def settings(self) -> dict[str, Setting]:
-        """What a spec may set, by the spec's word."""
+        """The settings, by their names in a spec."""
         hints = typing.get_type_hints(self.function, include_extras=True)
         words = {python: word for word, python in WORDS.items()}
         found = {}
@@ -136,7 +136,7 @@ class BlockType:
         return found
 
     def make(self, in_channels: int, settings: Settings) -> tuple[Block, Settings]:
-        """The block, and all of its settings, resolved; `settings` has every one of them, by its Python name."""
+        """The block and its resolved settings; `settings` holds all of them, by their Python names."""
         resolved = settings if self.resolve is None else self.resolve(in_channels, dict(settings))
         return self.function(in_channels, **resolved), resolved
 
@@ -162,28 +162,28 @@ def register_block(
 ) -> F | Callable[[F], F]:
     """Make a function that writes a block available to specs under its name.
 
-    The function takes `in_channels` first and its settings as keywords, whose annotations give the validation,
-    the error messages and the JSON Schema. A setting annotated `Block` is written as a list of items in a spec, one
-    annotated `tuple[Block, ...]` as a list of such lists; each of them is made for `in_channels`.
-    A setting `act: Act`, `norm: Norm` or `order: Order` takes the spec's `defaults`. The function may raise
-    ValueError; the message becomes a problem of the item.
+    The function takes `in_channels` first and its settings as keywords, whose annotations define validation, error
+    messages and JSON Schema. A setting annotated `Block` is written as a list of items in a spec, one annotated
+    `tuple[Block, ...]` as a list of such lists; each is built for `in_channels`. A setting `act: Act`, `norm: Norm`
+    or `order: Order` takes the spec's `defaults`. The function may raise ValueError; the message becomes a problem
+    of the item.
 
     Args:
         function: ``(in_channels, *, ...) -> Block``.
         name: Name in a spec; the function's by default.
-        resolve: ``(in_channels, settings) -> settings``, run before the function, also where Python calls it: puts
-            derived settings in place of those they come from (`expand` for `expand_ratio`), so that the function
-            and the canonical form have absolute numbers.
+        resolve: ``(in_channels, settings) -> settings``, run before the function is called, from Python as well: it
+            replaces settings by those derived from them (`expand_ratio` by `expand`), so that the function and the
+            canonical form get absolute numbers.
 
     Raises:
         FieldspecError: The name is taken, is not a lower-case identifier, or the signature does not fit.
-            The same function may be defined again, as a notebook does.
+            The same function may be redefined, as in a notebook.
 
     Example:
         >>> from fieldspec.blocks import Block, chain, conv, parallel_concat, IDENTITY
         >>> @register_block
         ... def ghost_example(in_channels: int, *, out: int, ratio: int = 2) -> Block:
-        ...     # half of the channels by a convolution, the rest from them by a cheap depthwise one (Han et al., 2020)
+        ...     # half of the channels from a convolution, the rest from these by a depthwise one (Han et al., 2020)
         ...     own = out // ratio
         ...     cheap = conv(own, out_channels=own * (ratio - 1), kernel_size=3, groups=own)
         ...     return chain(primary=conv(in_channels, out_channels=own, kernel_size=1),
@@ -201,20 +201,20 @@ def register_block(
 
 
 def register_shorthand(name: str, stands_for: str, *, fixed: Settings | None = None, **preset: Any) -> None:
-    """Another name for a registered block with some settings already made; the canonical form drops it.
+    """Another name for a registered block with some settings preset; the canonical form does not use it.
 
     Args:
         name: The shorthand.
         stands_for: The block.
-        fixed: Settings that cannot be given otherwise under this name.
-        preset: Settings that are defaults under this name.
+        fixed: Settings that cannot be changed under this name.
+        preset: Settings with other defaults under this name.
     """
     base, made = _BLOCKS[stands_for], fixed or {}
     _add(BlockType(name, base.function, base.resolve, {**preset, **made}, stands_for, frozenset(made)))
 
 
 def _resolving(block: BlockType) -> Callable[..., Block]:
-    """The function of a block for those who call it from Python, with settings that are not resolved yet."""
+    """The function of a block for calls from Python, which resolves its settings first."""
     settings = list(inspect.signature(block.function).parameters.values())[1:]
     defaults = {setting.name: setting.default for setting in settings if setting.default is not REQUIRED}
     required = {setting.name for setting in settings if setting.default is REQUIRED}
@@ -222,7 +222,7 @@ def _resolving(block: BlockType) -> Callable[..., Block]:
     @functools.wraps(block.function)
     def resolving(in_channels: int, **given: Any) -> Block:
         if not required <= given.keys():
-            return block.function(in_channels, **given)  # raises TypeError, and names what is missing
+            return block.function(in_channels, **given)  # raises TypeError, which names the missing setting
         made, _ = block.make(in_channels, {**defaults, **given})
         return made
 
@@ -235,7 +235,7 @@ def block_type(name: str) -> BlockType | None:
 
 
 def is_block_name(name: str) -> bool:
-    """Whether a block may be called so."""
+    """Whether a block may have this name."""
     return bool(_NAME.fullmatch(name)) and not keyword.iskeyword(name) and name not in ITEM_KEYS
 
 
@@ -247,42 +247,42 @@ def block_names() -> list[str]:
 def _add(block: BlockType) -> None:
     name = block.name
     if not is_block_name(name):
-        raise FieldspecError(f"block name {name!r} must be a lower-case identifier, and none of {', '.join(ITEM_KEYS)}")
+        raise FieldspecError(f"block name {name!r} must be a lower-case identifier other than {', '.join(ITEM_KEYS)}")
     if name in _BLOCKS and not _is_redefined(_BLOCKS[name], block):
-        raise FieldspecError(f"block name {name!r} is taken. Give another: register_block(name=...)")
+        raise FieldspecError(f"block name {name!r} is taken. Choose another with register_block(name=...)")
     if not inspect.isroutine(block.function):
-        raise FieldspecError(f"block {name!r} must be a function that gives a Block, not a class or an object")
+        raise FieldspecError(f"block {name!r} must be a function that returns a Block, not a class or an object")
     parameters = list(inspect.signature(block.function).parameters.values())
     if not parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters[1:]):
-        raise FieldspecError(f"block {name!r} must take (in_channels, *, ...): its settings as keywords only")
+        raise FieldspecError(f"block {name!r} must take (in_channels, *, ...), its settings as keywords only")
     untyped = [p.name for p in parameters[1:] if p.annotation is p.empty]
     if untyped:
         raise FieldspecError(f"block {name!r}: settings without a type: {', '.join(untyped)}")
     try:
         settings = block.settings
     except NameError as error:
-        raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the function's module") from None
+        raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the module of the function") from None
     if len(settings) < len(parameters) - 1:
-        raise FieldspecError(f"block {name!r}: {' or '.join(WORDS)} and its longer name are one setting. Leave one out")
+        raise FieldspecError(f"block {name!r}: {' or '.join(WORDS)} and its longer name are one setting. Remove one")
     for setting in settings.values():
         _check_setting(name, setting)
     _BLOCKS[name] = block
 
 
 def _check_setting(block: str, setting: Setting) -> None:
-    """Refuse what no spec could give, before one tries."""
+    """Reject settings that no spec could give."""
     if setting.name.startswith(("_", "model_")):
-        raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Give another name")
+        raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Rename it")
     members = {setting.annotation, *typing.get_args(setting.annotation)}
     inside = {part for member in members for part in typing.get_args(member)}
     if setting.holds == "value" and Block in members | inside:
         raise FieldspecError(f"block {block!r}: {setting.name} must be Block, Block | None or tuple[Block, ...]")
     if list in (setting.annotation, *map(typing.get_origin, members)):
         raise FieldspecError(
-            f"block {block!r}: {setting.name} is a list, and settings do not change; use tuple[int, ...]"
+            f"block {block!r}: {setting.name} is a list, and settings are immutable; use tuple[int, ...]"
         )
     if setting.default is not REQUIRED and not _is_plain(setting.default):
-        raise FieldspecError(f"block {block!r}: the default of {setting.name} is nothing that a spec could say")
+        raise FieldspecError(f"block {block!r}: the default of {setting.name} cannot be written in a spec")
 
 
 def _is_plain(value: Any) -> bool:
@@ -298,6 +298,6 @@ def _is_float(annotation: Any) -> bool:
 
 
 def _is_redefined(before: BlockType, after: BlockType) -> bool:
-    """Whether a notebook's cell was run again."""
+    """Whether a notebook cell was run again."""
     place = after.function.__module__, after.function.__qualname__
     return (before.function.__module__, before.function.__qualname__) == place and before.function is not after.function

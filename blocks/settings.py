@@ -29,7 +29,7 @@ class Says:
 
 Channels = Annotated[int, Ge(1), Le(MAX_CHANNELS), Says(f"a whole number from 1 to {MAX_CHANNELS}")]
 Count = Annotated[int, Ge(1), Le(1024), Says("a whole number from 1 to 1024")]
-Ratio = Annotated[float, Gt(0), Le(64), Says("a number over 0, up to 64")]
+Ratio = Annotated[float, Gt(0), Le(64), Says("a number above 0, at most 64")]
 Probability = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]
 Flag = Annotated[bool, Says("true or false")]
 
@@ -91,7 +91,7 @@ class LayerNormSetting(TypedDict):
 
 
 class GroupNormSetting(TypedDict):
-    """Group norm with a number of groups of one's own, or with more options."""
+    """Group norm with a given number of groups or further options."""
 
     __pydantic_config__ = _CLOSED  # type: ignore[misc]
 
@@ -114,7 +114,7 @@ OrderStep = Literal["conv", "norm", "act"]
 Order = Annotated[
     tuple[OrderStep, OrderStep, OrderStep],
     Predicate(lambda order: len(set(order)) == 3),
-    Says("[conv, norm, act], each once, in the order that they run"),
+    Says("a list of conv, norm and act, once each, in the order in which they run"),
 ]
 Groups = Annotated[Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["depthwise"], Says("a whole number, or depthwise")]
 Shortcut = Annotated[Literal["auto", "identity", "projection", "none"], Says("auto, identity, projection or none")]
@@ -148,7 +148,7 @@ def sides(padding: int | str | Pair | tuple[Pair, Pair] | None, kernel_size: int
 
 
 def check_order(order: tuple[str, ...]) -> None:
-    """Raise unless conv, norm and act stand there once each."""
+    """Raise unless conv, norm and act appear once each."""
     if sorted(order) != ["act", "conv", "norm"]:
         raise SettingError("order", f"{list(order)} must name conv, norm and act once each")
 

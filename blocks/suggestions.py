@@ -1,4 +1,4 @@
-"""The known name that a misspelt one was meant to be."""
+"""The known name that a misspelled one was meant to be."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 
 def did_you_mean(word: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The known name nearest to a misspelt one, as the end of a sentence; empty where none is near.
+    """The known name closest to a misspelled one, as a sentence to append; empty if none is close.
 
-    A synonym comes first, then what is spelt alike, then what begins alike.
+    Synonyms come first, then names spelled alike, then names that begin alike.
 
     Example:
         >>> did_you_mean("strid", ["kernel", "stride"])

@@ -1,1 +1,1 @@
-"""One report a network: costs, fields, memory, and the tables that print them. No torch."""
+"""The report of a network: costs, fields, memory, and the tables that print them. No torch."""

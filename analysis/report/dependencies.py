@@ -13,11 +13,11 @@ Read = tuple[int, tuple[AxisMap, ...] | None]
 
 
 def steps(report: Report, index: int) -> list[Read]:
-    """The maps that layer `index` reads place by place, each with how its axes are read (None: unit by unit).
+    """The maps that layer `index` reads position by position, each with how its axes are read (None: unit by unit).
 
-    Operands without a place of their own (pooled, or one unit spread over the map) are left out, and a global
-    operation counts as local, as in `receptive_field`: what is left is the local field. A further input of the
-    image's size counts as the image.
+    Operands without a position (pooled, or one unit broadcast over the map) are left out, and a global operation
+    counts as local, as in `receptive_field`; what is left is the local field. A further input of the image's size
+    counts as the image.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -57,13 +57,13 @@ def units_of(shape: Shape, layer: LayerReport) -> Shape:
 
 
 def _reads(at: LayerReport) -> Sequence[Reads]:
-    """What a merge asks its operands for: the unit itself, but for products of maps."""
+    """What a merge reads of its operands: the unit itself, except in products of maps."""
     own: list[Reads] = ["own"] * len(at.inputs)
     return at.layer.reads if isinstance(at.layer, MatMul) else own
 
 
 def backwards(report: Report, target: int) -> Iterator[tuple[int, list[Read]]]:
-    """The layers on the way to `target`, it first and the input left out, each with its steps."""
+    """The layers on the way to `target`, in reverse order without the input, each with its steps."""
     wanted = {target}
     for index in range(target, 0, -1):
         if index in wanted:

@@ -1,14 +1,14 @@
-"""Cells as tables in plain text and in Markdown, lines as a list."""
+"""Tables in plain text and in Markdown, and Markdown lists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LEFT_COLUMNS = 2  # a layer and its operation stand left, numbers right
+LEFT_COLUMNS = 2  # layer and operation are aligned left, numbers right
 
 
 def text_table(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Columns side by side with a rule under their titles, a line each.
+    """The lines of a plain table with a rule under the titles.
 
     Example:
         >>> print("\\n".join(text_table([["Layer", "Operation", "Params"], ["conv1", "conv 3x3", "864"]])))
@@ -22,7 +22,7 @@ def text_table(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def markdown_table(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The same as a GitHub table, its columns aligned for those who read the text itself."""
+    """The lines of a GitHub table, its columns aligned in the text as well."""
     titles, *rest = _aligned(lines)
     widths = [len(title) for title in titles]
     rule = ["-" * width if i < LEFT_COLUMNS else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
@@ -42,7 +42,7 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def markdown_list(text: str) -> str:
-    """A title with lines below it as a title in bold and a list.
+    """A title and the lines below it as a bold title and a list.
 
     Example:
         >>> print(markdown_list("net: tiles\\n  each reads 76 pixels\\n"), end="")

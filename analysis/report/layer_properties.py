@@ -1,4 +1,4 @@
-"""What kinds of layers a graph has: the closed list that `uses` and `forbids` name."""
+"""The properties of a layer graph: the closed list that `uses` and `forbids` accept."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ Property = Literal[
 
 
 def properties(graph: LayerGraph) -> dict[str, tuple[str, ...]]:
-    """The properties that a graph has, each with the ids of the layers that give it.
+    """The properties that a graph has, each with the ids of its layers.
 
     `depthwise_separable` is a depthwise convolution followed by a 1x1 convolution that mixes its channels, with
-    at most pointwise layers between (an inverted residual has it). `pool` is any pooling but the global one.
+    at most pointwise layers between (an inverted residual has it). `pool` is any pooling except global pooling.
 
     Example:
         >>> from fieldspec.blocks import depthwise_separable

@@ -59,10 +59,10 @@ class Activations:
 
 
 def activations(graph: LayerGraph) -> Activations:
-    """At each layer its inputs, its output, and everything that is still read later.
+    """At each layer its inputs, its output, and everything that is read later.
 
-    Views (flatten, dropout in eval mode) share their input's memory. A merge of several operands adds them
-    one after the other, each partial result a map of its own.
+    Views (flatten, dropout in eval mode) share their input's memory. A merge of several operands adds them one after
+    another, and each partial result is a map of its own.
 
     Example:
         >>> from fieldspec.blocks import LayerGraph, conv
@@ -102,7 +102,7 @@ def activations(graph: LayerGraph) -> Activations:
 
 
 def owners(graph: LayerGraph, training: bool = False) -> list[int]:
-    """For each node the node whose memory it shares: itself, unless it is a view."""
+    """For each node, the node whose memory it uses: itself, unless it is a view."""
     owner: list[int] = []
     channels_last = _channels_last(graph)
     for index, node in enumerate(graph.nodes):
@@ -117,7 +117,7 @@ def owners(graph: LayerGraph, training: bool = False) -> list[int]:
 
 
 def _is_view(graph: LayerGraph, node: Node) -> bool:
-    """Whether a layer's elements stay where they are: one patch moved from or to the channels does, too."""
+    """Whether a layer leaves its elements in place, as moving a single patch from or to the channels also does."""
     if isinstance(node.layer, SpaceToDepth):
         return node.shape[1:] == (1, 1)
     if isinstance(node.layer, DepthToSpace):
@@ -130,7 +130,7 @@ def _is_copied(node: Node, channels_last: list[bool]) -> bool:
 
 
 def _channels_last(graph: LayerGraph) -> list[bool]:
-    """For each node whether its channels lie innermost in memory: layer norm turns them so, most layers keep it."""
+    """For each node, whether its channels are innermost in memory: layer norm makes them so, most layers keep it."""
     turned: list[bool] = []
     if not any(isinstance(node.layer, LayerNorm) for node in graph.nodes):
         return [False] * len(graph.nodes)
@@ -149,7 +149,7 @@ def _channels_last(graph: LayerGraph) -> list[bool]:
 
 
 def _partials(graph: LayerGraph, node: Node) -> list[int]:
-    """Elements of each sum or product of the first operands before the last: torch adds and multiplies two by two."""
+    """Elements of each partial sum or product: torch adds and multiplies two operands at a time."""
     shapes = [graph.nodes[i].shape for i in node.inputs]
     if isinstance(node.layer, Concat):
         return []
@@ -159,7 +159,7 @@ def _partials(graph: LayerGraph, node: Node) -> list[int]:
 def _in_steps(
     graph: LayerGraph, index: int, held: int, owner: list[int], last_read: list[int], sizes: list[int]
 ) -> int:
-    """The most that is alive while three or more operands are added or multiplied two by two."""
+    """The most that is alive while three or more operands are added or multiplied, two at a time."""
     node = graph.nodes[index]
     partials = [*_partials(graph, node), sizes[index]]
     if len(partials) == 1:
@@ -176,10 +176,10 @@ def _in_steps(
 def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     """Bytes that autograd keeps between forward and backward, one example, in train mode, weights not counted.
 
-    Each tensor counts once, however many layers keep it; a layer keeps nothing where no gradient flows. Batch
-    statistics (float32) and the indices of max pooling (int64) are counted; masks of dropout are those of
-    torch's CPU kernels. None where a traced operation has no rule for what it keeps, where weights are computed, and
-    where the forward pass itself cuts the gradient.
+    A tensor counts once, however many layers keep it; without a gradient, a layer keeps nothing. Batch statistics
+    (float32) and the indices of max pooling (int64) are counted; dropout masks are those of torch's CPU kernels. None
+    where it is not known what a traced operation keeps, where weights are computed, and where the forward pass cuts
+    the gradient.
     """
     if graph.computed_weights or graph.gradient_cut:
         return None
@@ -214,7 +214,7 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
 
 
 def _needed(graph: LayerGraph) -> list[bool]:
-    """For each node whether the output depends on it; autograd lets go of what leads nowhere."""
+    """For each node, whether the output depends on it; autograd frees the others."""
     needed = [False] * len(graph.nodes)
     for index in (graph.output, *graph.kept):
         needed[index] = True
@@ -226,7 +226,7 @@ def _needed(graph: LayerGraph) -> list[bool]:
 
 
 def _kept_of_product(graph: LayerGraph, node: Node, flows: list[bool]) -> tuple[list[int], int]:
-    """Operands of a product that are kept, and elements of partial products: each factor for the other's gradient."""
+    """Operands of a product that are kept, each for the other's gradient, and elements of partial products."""
     first, *rest = node.inputs
     kept: list[int] = []
     elements = 0

@@ -1,4 +1,4 @@
-"""A layer in a few words."""
+"""The operation of a layer in a few words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def operation(layer: LayerReport) -> str:
-    """A layer in a few words: `conv 3x3 stride 2 padding 1`."""
+    """The operation of a layer, such as `conv 3x3 stride 2 padding 1`."""
     kind, it = layer.kind, layer.layer
     match it:
         case Conv() | ConvTranspose():

@@ -13,7 +13,7 @@ SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`
 
 
 def plain_data(report: Report) -> dict[str, Any]:
-    """Plain data: numbers as they are, fractions as text such as "17/2", `schema` for whoever reads it later."""
+    """Plain data: whole numbers, fractions as text such as "17/2", and the number of the `schema`."""
     memory = report.memory()
     return {
         "schema": SCHEMA,
@@ -65,7 +65,7 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
 
 
 def portable(value: Any) -> Any:
-    """Lists for tuples and text for fractions ("17/2"), as JSON has them."""
+    """The same with lists for tuples and text for fractions ("17/2"), as in JSON."""
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""One report a network: every layer's cost and field, and what they come to."""
+"""The report of a network: cost and field of every layer, and the totals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Totals = tuple[int, int, int, int, int]  # parameters, those that train, buffers
 
 
 class LayerReport(NamedTuple):
-    """One layer in its place."""
+    """The numbers of one layer."""
 
     id: str  # the path of its module
     layer: Layer
@@ -80,7 +80,7 @@ class LayerReport(NamedTuple):
 
     @property
     def phases(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """(start, size) of each unit of one period, per axis; several where resizing makes units differ."""
+        """(start, size) of each unit of one period, per axis; several where units differ, as after resizing."""
         return tuple(tuple((window.first, window.size) for window in axis.windows) for axis in self.field.axes)
 
     @property
@@ -90,7 +90,7 @@ class LayerReport(NamedTuple):
 
     @property
     def global_since(self) -> str | None:
-        """The id of the first global operation before, if any: from there on a unit sees more than its window."""
+        """The id of the first global operation so far, if any: from there on a unit sees more than its window."""
         return self.field.global_since
 
     @property
@@ -110,7 +110,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Report:
-    """What a network costs and sees; numbers are of one example in eval mode.
+    """What a network costs and sees; numbers are for one example in eval mode.
 
     Example:
         >>> from fieldspec.blocks import conv
@@ -127,8 +127,8 @@ class Report:
     buffers: int
     macs: int
     other_ops: int
-    features: LayerReport = field(repr=False)  # the last map whose units have a place of their own
-    pooled: LayerReport | None = field(repr=False)  # the pooling or flattening behind it
+    features: LayerReport = field(repr=False)  # the last map whose units have a position
+    pooled: LayerReport | None = field(repr=False)  # the pooling or flattening after it
     peak: int = field(repr=False)  # elements of activations
     peak_layer: str = field(repr=False)
     module_outputs: Mapping[str, int] = field(
@@ -150,14 +150,14 @@ class Report:
         return self.layers[self.graph.output]
 
     def __getitem__(self, id: str) -> LayerReport:
-        """The layer of this id, which is the path of its module; of a module that holds others, what it returns."""
+        """The layer with this id, the path of its module; for a module with submodules, the layer that it returns."""
         return self._by_id[id] if id in self._by_id else self.layers[self.module_outputs[id]]
 
     def find(self, id: str) -> LayerReport:
-        """The layer of this id, as `report[id]`.
+        """The layer with this id, as `report[id]`.
 
         Raises:
-            FieldspecError: There is none; names the nearest.
+            FieldspecError: There is no such layer; the message names the closest.
         """
         try:
             return self[id]
@@ -166,7 +166,7 @@ class Report:
             raise FieldspecError(f"no layer {id!r}.{did_you_mean(id, known)}".removesuffix(".")) from None
 
     def index(self, layer: LayerReport) -> int:
-        """The place of one of its layers in `layers`."""
+        """The index of a layer in `layers`."""
         return next(index for index, one in enumerate(self.layers) if one is layer)
 
     def __iter__(self) -> Iterator[LayerReport]:
@@ -183,12 +183,12 @@ class Report:
 
     @cached_property
     def properties(self) -> dict[str, tuple[str, ...]]:
-        """What kinds of layers the network has, with their ids: the words of `uses` and `forbids`."""
+        """The properties of the network with the ids of their layers: the words of `uses` and `forbids`."""
         return properties(self.graph)
 
     @cached_property
     def misalignments(self) -> list[Misalignment]:
-        """Merges whose operands look at different places, with the padding that would align them."""
+        """Merges whose operands look at different positions, with the padding that would align them."""
         return misalignments(self.graph, [layer.field for layer in self.layers])
 
     @cached_property
@@ -211,7 +211,7 @@ class Report:
         return (self.params + self.buffers - elements) * dtype_bytes(dtype) + bytes_kept
 
     def peak_bytes(self, dtype: str = "float32") -> int:
-        """The most bytes of activations alive at one time in eval mode."""
+        """The largest number of bytes of activations alive at one time in eval mode."""
         return self.peak * dtype_bytes(dtype)
 
     def memory(self, dtype: str = "float32") -> Memory:
@@ -219,13 +219,13 @@ class Report:
         return Memory(self.peak_bytes(dtype), self.peak_layer, saved_bytes(self.graph, dtype))
 
     def to_markdown(self, *, all_layers: bool = False) -> str:
-        """A table of one row for each convolution, pooling, linear layer and merge; `all_layers` for the rest too."""
+        """A table with one row for each convolution, pooling, linear layer and merge, or for all layers."""
         from fieldspec.analysis.report.tables import markdown
 
         return markdown(self, all_layers=all_layers)
 
     def to_csv(self) -> str:
-        """One line a layer, axes apart, for a spreadsheet."""
+        """One line per layer with a column per axis, for a spreadsheet."""
         from fieldspec.analysis.report.tables import csv_text
 
         return csv_text(self)
@@ -243,7 +243,7 @@ class Report:
         return json.dumps(self.to_dict(), indent=indent)
 
     def to_text(self, *, all_layers: bool = False) -> str:
-        """The same table for a terminal of any kind, with the totals below it."""
+        """The same table as plain text, with the totals below it."""
         from fieldspec.analysis.report.tables import text
 
         return text(self, all_layers=all_layers)
@@ -264,14 +264,14 @@ def report_of(
     unread: tuple[str, ...] = (),
     fixed_width: tuple[int, int] | None = None,
 ) -> Report:
-    """All readings of one graph.
+    """The report of a layer graph.
 
     Args:
         graph: Of a spec, or of a traced module.
         name: Of the network.
-        fields: Of each node, where they are known already.
-        module_outputs: Of a traced module, the layer that each call of a submodule returned.
-        unread: Of a traced module, the weights that nothing read.
+        fields: Of each node, if they are already known.
+        module_outputs: Of a traced module, the layer that each submodule returned.
+        unread: Of a traced module, the weights that nothing reads.
         fixed_width: Elements of state that are not real floats, and their bytes; one int64 a batch norm unless given.
 
     Raises:
@@ -299,7 +299,7 @@ def report_of(
 
 
 def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[list[LayerReport], Totals]:
-    """Each layer in its place, and what all of them cost."""
+    """The numbers of each layer, and the total costs."""
     nodes = graph.nodes
     layers: list[LayerReport] = []
     total_params = total_trainable = total_buffers = total_macs = total_ops = 0
@@ -325,7 +325,7 @@ def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[li
 
 
 def _features(layers: list[LayerReport], output: int) -> tuple[LayerReport, LayerReport | None]:
-    """The last map on the main path whose units have a place, and the first layer behind it that has none."""
+    """The last map on the main path whose units have a position, and the first layer after it without."""
     at, pooled = layers[output], None
     while not at.field.has_position and at.inputs:
         at, pooled = layers[at.inputs[0]], at

@@ -1,4 +1,4 @@
-"""What a network comes to, in lines: its totals, and what the numbers alone do not say."""
+"""The totals of a network, and remarks on its numbers, as lines."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
     from fieldspec.analysis.report.tables import Row
 
-MOST_OPAQUE = 5  # operations that are not followed, in the notes
-MOST_UNREAD = 3  # names of weights that nothing reads
+MOST_OPAQUE = 5  # operations that are not followed, in the remarks
+MOST_UNREAD = 3  # names of unread weights
 
 
 def summary(report: Report) -> list[str]:
-    """The totals, a part each."""
+    """The totals, one line each."""
     features = report.features
     field = side_text(features.receptive_field) if features.field.axes else "unknown"
     jump = f" at jump {side_text(features.jump)}" if features.field.axes else ""
@@ -48,20 +48,20 @@ def macs_text(of: Report | Row) -> str:
 
 
 def _frozen(report: Report) -> str:
-    """How many of the parameters train, where not all do."""
+    """The number of trainable parameters, where not all are."""
     return "" if report.trainable_params == report.params else f" ({report.trainable_params:,} trainable)"
 
 
 def notes(report: Report) -> list[str]:
-    """What the numbers alone do not say: whole-input operations, holes, misaligned branches."""
+    """Remarks: unknown operations, unread weights, whole-input operations, holes, misaligned branches."""
     lines = []
     for layer in report.layers[1:]:
         if isinstance(layer.layer, Input) and layer.status == "unknown":
             size = side_text(layer.shape[1:])
-            lines.append(f"{layer.id} is {size}, another size than the image's; what depends on it is unknown.")
+            lines.append(f"{layer.id} is {size}, not the size of the image; what depends on it is unknown.")
     opaque = [
         (layer.id, layer.layer)
-        for layer in report.layers  # the first causes: not what only follows from one
+        for layer in report.layers  # first causes only, not what follows from them
         if isinstance(layer.layer, Opaque) and all(report.layers[i].status != "unknown" for i in layer.inputs)
     ]
     for named, it in opaque[:MOST_OPAQUE]:
@@ -75,19 +75,19 @@ def notes(report: Report) -> list[str]:
     if len(report.uncounted) > MOST_OPAQUE:
         lines.append(f"... and those of {len(report.uncounted) - MOST_OPAQUE} more operations.")
     if report.unread:
-        names = ", ".join(report.unread[:3]) + (", ..." if len(report.unread) > 3 else "")
+        names = ", ".join(report.unread[:MOST_UNREAD]) + (", ..." if len(report.unread) > MOST_UNREAD else "")
         lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
     since = report.features.global_since
     if since:
-        lines.append(f"* From {since} on units also see beyond these fields, up to the whole input.")
+        lines.append(f"* From {since} on, units also see beyond these fields, up to the whole input.")
     for layer in report.layers:
         if layer.field.axes and layer.pixels_read != layer.receptive_field:
             reads, span = side_text(layer.pixels_read), side_text(layer.receptive_field)
-            lines.append(f"{layer.id} is the first with holes: it reads {reads} of its {span} pixels.")
+            lines.append(f"{layer.id} is the first layer with holes: it reads {reads} of its {span} pixels.")
             break
     return [*lines, *map(str, report.misalignments)]
 
 
 def axis_names(report: Report) -> tuple[str, ...]:
-    """What the axes of the image are called."""
+    """The names of the image's axes."""
     return ("depth", "height", "width")[4 - len(report.input) :]

@@ -1,4 +1,4 @@
-"""A report as tables: plain text, Markdown, CSV, and for a terminal in colour."""
+"""A report as tables: plain text, Markdown, CSV, and rich for a terminal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MARKS = {"exact": "", "whole_input": " *", "bound": " (bound)", "unknown": ""}
 
 @dataclass(slots=True)
 class Row:
-    """One line of a table: a layer, with the costs of those folded into it."""
+    """One line of a table: a layer, with the costs of the layers folded into it."""
 
     layer: LayerReport
     params: int
@@ -62,9 +62,9 @@ class Row:
 
 
 def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
-    """One row for each convolution, pooling, linear layer and merge, activation, norm and dropout folded in.
+    """One row for each convolution, pooling, linear layer and merge, with activations, norms and dropout folded in.
 
-    What stands before the first of them is folded into it.
+    Layers before the first of them are folded into it.
     """
     found: list[Row] = []
     before: list[LayerReport] = []
@@ -84,7 +84,7 @@ def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
 
 
 def text(report: Report, *, all_layers: bool = False) -> str:
-    """The table in plain columns, and the totals below it, a line each."""
+    """The table in plain columns, with the totals below it, one line each."""
     table = text_table(_lines(report, all_layers))
     return "\n".join([*table, "", report.name, *[f"  {part}" for part in [*summary(report), *notes(report)]], ""])
 
@@ -131,7 +131,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def csv_text(report: Report) -> str:
-    """One line a layer, nothing folded, so that columns add up; a column an axis where the axes may differ."""
+    """One line per layer, nothing folded, so that columns add up; measures have a column per axis."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = [f"{measure}_{axis}" for measure in CSV_MEASURES for axis in axis_names(report)]

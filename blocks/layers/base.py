@@ -1,4 +1,4 @@
-"""What every layer can tell of itself."""
+"""What every layer knows about itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Layer(Block):
     kind: ClassVar[str] = ""  # torch's name in snake case
     is_alias: ClassVar[bool] = False  # the output shares its input's memory in eval mode
     mixes_channels: ClassVar[bool] = False  # every output channel reads every input channel
-    is_global: ClassVar[bool] = False  # every output unit reads the whole map, and still has its place
+    is_global: ClassVar[bool] = False  # every output unit reads the whole map and still has its position
 
     @abstractmethod
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -55,11 +55,11 @@ class Layer(Block):
         return None
 
     def covers(self, inputs: Sequence[Shape]) -> bool:
-        """Whether one output unit pools the whole input map, so that no place is left."""
+        """Whether one output unit pools the whole input map, so that no position is left."""
         return False
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        """What autograd keeps of this layer between the forward and the backward pass."""
+        """What autograd keeps for this layer between the forward and backward passes."""
         return NOTHING_SAVED
 
     def out_channels_of(self, in_channels: int) -> int:
@@ -78,7 +78,7 @@ class Saved:
     output: bool = False
     elements: int = 0  # of the activations' dtype
     bytes: int = 0  # of fixed width: float32 statistics, int64 indices
-    known: bool = True  # False: no rule says what this layer keeps
+    known: bool = True  # False: it is not known what this layer keeps
 
 
 NOTHING_SAVED = Saved()

@@ -127,7 +127,7 @@ class ConvTranspose(Layer):
         ]
         if min(outputs) < 1:
             raise ShapeError(
-                f"padding {self.padding} leaves nothing of a {size_text(sizes)} map; take a smaller padding"
+                f"padding {self.padding} leaves nothing of a {size_text(sizes)} map; use a smaller padding"
             )
         return (self.out_channels, *outputs)
 
@@ -167,7 +167,7 @@ def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
 
 
 def map_of(what: str, shape: Shape, channels: int | None, axes: int = 2) -> Shape:
-    """The shape itself, if it is a map of `channels` channels and so many axes."""
+    """The shape itself, after a check that it is a map with so many channels and axes."""
     if len(shape) != 1 + axes:
         raise ShapeError(f"{what} needs a map (channels, height, width), gets {shape}; put it before the flattening")
     if channels is not None and shape[0] != channels:
@@ -179,7 +179,7 @@ def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Siz
     """How many windows lie along each axis.
 
     Raises:
-        ShapeError: Not one fits.
+        ShapeError: None fits.
     """
     units = [
         (size + before + after - gap * (span - 1) - 1) // step + 1
@@ -191,7 +191,7 @@ def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Siz
 
 
 def window_too_large(kernel: Sizes, dilation: Sizes, padding: Sides, size: Sizes) -> str:
-    """Why a window does not fit, and what would."""
+    """Why a window does not fit, and what size it needs."""
     sides = [side for axis in padding for side in axis]
     pad = str(sides[0]) if len(set(sides)) == 1 else str([list(axis) for axis in padding])
     needs = [max(1, dilation[i] * (kernel[i] - 1) + 1 - sum(padding[i])) for i in range(len(size))]

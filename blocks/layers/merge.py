@@ -13,7 +13,7 @@ from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, nume
 
 @dataclass(frozen=True, slots=True)
 class Merge(Layer):
-    """Several maps to one, element by element; a size of 1 is spread over the others' size, as in torch.
+    """Several maps to one, element by element; a size of 1 is broadcast, as in torch.
 
     Other operations: one per output element and further operand.
     """
@@ -32,7 +32,7 @@ class Merge(Layer):
         return (len(inputs) - 1) * numel(output)
 
     def merged_channels(self, channels: Sequence[int]) -> int:
-        """Channels of the output for operands of these many channels."""
+        """Channels of the output for operands with these numbers of channels."""
         return max(channels)
 
 

@@ -1,4 +1,4 @@
-"""Layers that read along whole dimensions: reductions, softmax, matrix products, and what is not known."""
+"""Layers that read along whole dimensions: reductions, softmax, matrix products, and unknown operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Reads = tuple[AxisMap, ...] | Literal["own", "whole"]  # own: unit u reads unit 
 
 @dataclass(frozen=True, slots=True)
 class Pointwise(Layer):
-    """A function of each element on its own, by torch's name. Other operations: one per element."""
+    """A function of each element, under torch's name. Other operations: one per element."""
 
     kind: ClassVar[str] = "pointwise"
     function: str
@@ -86,7 +86,7 @@ class Mix(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Elementwise(Merge):
-    """Several maps to one by a function that is neither sum nor product, by torch's name."""
+    """Several maps to one by a function other than sum or product, under torch's name."""
 
     kind: ClassVar[str] = "elementwise"
     function: str = ""
@@ -126,7 +126,7 @@ class MatMul(Merge):
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Layer):
-    """An operation that is not known: nothing is claimed of what depends on it."""
+    """An unknown operation: nothing is claimed about what depends on it."""
 
     kind: ClassVar[str] = "opaque"
     operation: str

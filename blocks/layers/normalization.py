@@ -81,7 +81,7 @@ class GroupNorm(Normalization):
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = Normalization.output_shape(self, *inputs)
         if numel(shape) == self.groups:
-            raise ShapeError(f"{self.groups} groups of a {shape[0]}x1x1 map are single values, which torch refuses")
+            raise ShapeError(f"{self.groups} groups of a {shape[0]}x1x1 map are single values, which torch rejects")
         return shape
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:

@@ -34,7 +34,7 @@ class Flatten(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Resize(Layer):
-    """Resizing along every axis, by a whole factor or to a size; half-pixel centres unless `align_corners`.
+    """Resizing along every axis, by a whole factor or to a size; half-pixel centers unless `align_corners`.
 
     `ratios` are input units a step of an output unit where torch was given factors and not a size. Other operations:
     none for nearest; per element of `bilinear` (linear along every axis) seven, of bicubic thirty-one.
@@ -77,7 +77,7 @@ class Resize(Layer):
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
         if self.factor is None:
-            raise FieldspecError("resize to a size has no fixed scale; give the shortcut explicitly")
+            raise FieldspecError("resize to a size has no fixed scale; set the shortcut explicitly")
         return tuple(Fraction(1, factor) for factor in self.factor)
 
 
@@ -99,7 +99,7 @@ class SpaceToDepth(Layer):
         return tuple([sliding(block, block, 1, 0) for block in self.block])
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
-        """What each of the channels made of one reads: one place of the patch."""
+        """How each of the channels made from one reads: one position of the patch."""
         ones, none = (1,) * len(self.block), (0,) * len(self.block)
         return places_of(self.block, self.block, ones, none)
 
@@ -132,12 +132,12 @@ class Unfold(Layer):
         return tuple([sliding(*window) for window in windows])
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
-        """What each of the channels made of one reads: one place of the window."""
+        """How each of the channels made from one reads: one position of the window."""
         return places_of(self.kernel_size, self.stride, self.dilation, self.padding)
 
 
 def places_of(kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> list[tuple[AxisMap, ...]]:
-    """How each place of a window reads the axes, the last axis fastest."""
+    """How each position of a window reads the axes, the last axis fastest."""
     windows = zip(kernel, stride, dilation, padding, strict=True)
     places = [[sliding(1, step, 1, pad - at * gap) for at in range(size)] for size, step, gap, pad in windows]
     return list(product(*places))

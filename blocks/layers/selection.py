@@ -1,4 +1,4 @@
-"""Layers that only choose, move or spread elements of a map: what slicing, padding and broadcasting do."""
+"""Layers that only select, move or broadcast elements of a map: slicing, padding, broadcasting."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Slice(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Pad(Layer):
-    """Units added before and after a map along each axis, whatever they hold; negative sides crop.
+    """Units added before and after a map along each axis, whatever their values; negative sides crop.
 
     Padding by reflection, replication or wrapping differs from zeros only in units beside the edge: windows are
     those of an interior unit. Reflection needs a map that is larger than a side, wrapping one as large.
@@ -94,7 +94,7 @@ class Expand(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Unflatten(Layer):
-    """A vector of features as a map, whose units have no place in the image; a view."""
+    """A vector of features as a map, whose units have no position in the image; a view."""
 
     kind: ClassVar[str] = "unflatten"
     is_alias: ClassVar[bool] = True
@@ -108,7 +108,7 @@ class Unflatten(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Copy(Layer):
-    """The same elements in memory of their own: what `contiguous` does behind a permutation.
+    """The same elements in new memory: what `contiguous` does after a permutation.
 
     `indices` were given to choose the elements: autograd keeps them.
     """

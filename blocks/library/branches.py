@@ -1,4 +1,4 @@
-"""Series and parallel: items in a row, and branches that meet again."""
+"""Series and parallel: items in series, and branches that meet again."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def shortcut_around(body: Block, in_channels: int, *, shortcut: Shortcut, norm: 
         FieldspecError: A projection is needed around a body that enlarges the map.
     """
     if shortcut == "none" and drop_path:
-        raise SettingError("drop_path", "drops the body beside a shortcut, and shortcut is none. Remove it")
+        raise SettingError("drop_path", "drops the body beside a shortcut, but shortcut is none. Remove it")
     out_channels = body.out_channels_of(in_channels)
     agree = out_channels == in_channels and body.scale == (1, 1)
     if shortcut == "none" or (shortcut == "identity" and not agree):
@@ -37,5 +37,7 @@ def projection(in_channels: int, out_channels: int, stride: Pair, norm: Norm) ->
 def _stride_of(body: Block) -> Pair:
     strides = [int(step) for step in body.scale if step == int(step) and step >= 1]
     if len(strides) != 2:
-        raise FieldspecError("residual: no projection goes around a body that enlarges the map; use shortcut: none")
+        raise FieldspecError(
+            "residual: a body that enlarges the map cannot have a projection around it; use shortcut: none"
+        )
     return (strides[0], strides[1])

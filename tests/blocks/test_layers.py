@@ -49,6 +49,8 @@ TABLE: dict[str, Costs] = {
     ),
     "linear": Costs(L.Linear(8, 5), (5,), 45, 40, inputs=((8,),)),
     "linear_bare": Costs(L.Linear(8, 5, bias=False), (5,), 40, 40, inputs=((8,),)),
+    # each of 8 indices at 63 places becomes 4 channels: a table of 10 rows of 4
+    "embedding": Costs(L.Embedding(10, 4), (32, 9, 7), 40),
     "batch_norm": Costs(L.BatchNorm(8), MAP, 16, other_ops=2 * 504, buffers=17),  # mean, variance, a counter
     "layer_norm": Costs(L.LayerNorm(8), MAP, 16, other_ops=5 * 504),
     "group_norm": Costs(L.GroupNorm(8, 4), MAP, 16, other_ops=5 * 504),
@@ -181,7 +183,7 @@ def test_costs_of_c1c2c3c40s_dilated_layer() -> None:
         (
             L.ConvTranspose(8, 8, padding=(1, 1)),
             [(8, 1, 4)],
-            "padding (1, 1) leaves nothing of a 1x4 map; take a smaller padding",
+            "padding (1, 1) leaves nothing of a 1x4 map; use a smaller padding",
         ),
         (L.Linear(8, 2), [(6,)], "linear needs 8 features, gets 6"),
         (

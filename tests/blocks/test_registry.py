@@ -71,15 +71,15 @@ class Own:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (long_and_short, "out or kernel and its longer name are one setting. Leave one out"),
-        (listed, r"widths is a list, and settings do not change; use tuple\[int, ...\]"),
-        (listed_or_none, r"widths is a list, and settings do not change; use tuple\[int, ...\]"),
+        (long_and_short, "out or kernel and its longer name are one setting. Remove one"),
+        (listed, r"widths is a list, and settings are immutable; use tuple\[int, ...\]"),
+        (listed_or_none, r"widths is a list, and settings are immutable; use tuple\[int, ...\]"),
         (list_of_blocks, r"parts must be Block, Block | None or tuple\[Block, ...\]"),
         (perhaps_branches, r"parts must be Block, Block | None or tuple\[Block, ...\]"),
-        (hidden, "a setting cannot be called '_x'. Give another name"),
-        (config, "a setting cannot be called 'model_config'. Give another name"),
-        (made, "the default of make is nothing that a spec could say"),
-        (Own, "must be a function that gives a Block, not a class or an object"),
+        (hidden, "a setting cannot be called '_x'. Rename it"),
+        (config, "a setting cannot be called 'model_config'. Rename it"),
+        (made, "the default of make cannot be written in a spec"),
+        (Own, "must be a function that returns a Block, not a class or an object"),
     ],
 )
 def test_refused(function: Any, message: str) -> None:
@@ -122,10 +122,13 @@ def test_equal_numbers_are_equal_specs() -> None:
     ("make", "message"),
     [
         (lambda: Chain((("a", Conv(3, 3)), ("a", Conv(3, 3)))), "two parts of a block are called 'a'"),
-        (lambda: chain(Conv(3, 3), conv1=Conv(3, 3)), "two parts of a block are called 'conv1'; give another name"),
+        (lambda: chain(Conv(3, 3), conv1=Conv(3, 3)), "two parts of a block are called 'conv1'; rename one"),
         (lambda: Parallel(Add(), (("a", IDENTITY), ("a", IDENTITY))), "two parts of a block are called 'a'"),
-        (lambda: Chain((("a.b", Conv(3, 3)),)), "a part of a block is called 'a.b'; a name is not empty and has no"),
-        (lambda: Chain((("", Conv(3, 3)),)), "a part of a block is called ''; a name is not empty"),
+        (
+            lambda: Chain((("a.b", Conv(3, 3)),)),
+            "a part of a block is called 'a.b'; a name must not be empty or contain a",
+        ),
+        (lambda: Chain((("", Conv(3, 3)),)), "a part of a block is called ''; a name must not be empty"),
     ],
 )
 def test_names_of_parts(make: Callable[[], Block], message: str) -> None:

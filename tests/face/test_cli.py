@@ -120,7 +120,7 @@ def test_list(run: Run) -> None:
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS", "WEIGHTS"]
-    assert [line.split()[0] for line in lines[1:]] == list(catalogue.list_models())
+    assert [line.split()[0] for line in lines[1:]] == catalogue.list_models()
     shipped = weights()[load("c1c2c3c40").hash]
     said = [{"name": one.name} | {key: one.card[key] for key in ("data", "epochs", "test_accuracy")} for one in shipped]
     assert [one["name"] for one in said] == ["c1c2c3c40.fast25", "c1c2c3c40.seed"]
@@ -131,7 +131,18 @@ def test_list(run: Run) -> None:
     assert data[0]["receptive_field"] == [47, 47]
     assert data[0]["weights"] == said
     assert data[-1]["weights"] == []
-    assert [row["name"] for row in data] == list(catalogue.list_models())
+    assert [row["name"] for row in data] == catalogue.list_models()
+
+
+def test_list_of_a_pattern(run: Run) -> None:
+    """A shell pattern, as `fs.list_models` and timm take it; one that nothing matches is bad input."""
+    assert catalogue.list_models("*_[dw]*") == ["c1c2c3c40_dilated", "c1c2c3c40_wide"]
+    assert catalogue.list_models("nothing") == []
+    status, out, _ = run("list", "*_[dw]*")
+    assert (status, [line.split()[0] for line in out.splitlines()[1:]]) == (0, catalogue.list_models("*_[dw]*"))
+    assert [row["name"] for row in json.loads(run("list", "*wide", "--json")[1])] == ["c1c2c3c40_wide"]
+    error = "error: no network is called 'c1c2c3c4_wide'. Did you mean 'c1c2c3c40_wide'?\n"
+    assert run("list", "c1c2c3c4_wide") == (2, "", error)
 
 
 def test_show(run: Run) -> None:
@@ -174,12 +185,12 @@ def test_analyze_at_another_input(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["--input", "3x64"], "error: --input: needs channels x height x width such as 3x64x64, gets '3x64'\n"),
-        (["--input", "axbxc"], "error: --input: needs channels x height x width such as 3x64x64, gets 'axbxc'\n"),
-        (["--input", "3x²x2"], "error: --input: needs channels x height x width such as 3x64x64, gets '3x²x2'\n"),
+        (["--input", "3x64"], "error: --input: needs channels x height x width, such as 3x64x64, gets '3x64'\n"),
+        (["--input", "axbxc"], "error: --input: needs channels x height x width, such as 3x64x64, gets 'axbxc'\n"),
+        (["--input", "3x²x2"], "error: --input: needs channels x height x width, such as 3x64x64, gets '3x²x2'\n"),
         (["--input", "0x8x8"], "input: needs [channels, height, width], each from 1 to 65536, gets [0, 8, 8]\n"),
         (["--input", "3x8x8"], "layers[6].conv: 3x3 with dilation 2 and padding 0 needs at least 5x5, gets 2x2\n"),
-        (["--csv", "--json"], "error: --markdown, --csv and --json are one choice; give one of them\n"),
+        (["--csv", "--json"], "error: give only one of --markdown, --csv and --json\n"),
     ],
 )
 def test_analyze_refuses(arguments: list[str], error: str, run: Run) -> None:
@@ -219,7 +230,7 @@ def test_further_readings_that_cannot_be(run: Run) -> None:
     assert "cannot be run in tiles, because squeeze_excite1.body.pool sees the whole image" in err
     assert run("analyze", gated, "--tile", "0")[0] == 2
     status, _, err = run("analyze", gated, "--ledger", "--csv")
-    assert (status, err) == (2, "error: --csv is of the layers; give --json or --markdown for other readings\n")
+    assert (status, err) == (2, "error: --csv has the layers only; use --json or --markdown for other readings\n")
 
 
 def test_check(run: Run) -> None:
@@ -245,7 +256,7 @@ def test_check(run: Run) -> None:
             {"constraint": "macs", "needs": "> 1", "has": "221,200", "holds": True},
         ],
     }
-    assert run("check", written(SMALL)) == (0, "network states no constraints\n", "")
+    assert run("check", written(SMALL)) == (0, "network has no constraints\n", "")
 
 
 def test_diff(run: Run) -> None:
@@ -273,12 +284,12 @@ def test_build(run: Run) -> None:
     file = written(SMALL)
     status, out, err = run("build", file)
     assert (status, err) == (0, "")
-    assert out == "network.safetensors: network, 250 parameters, initial weights of seed 0\n"
+    assert out == "network.safetensors: network, 250 parameters, initial weights from seed 0\n"
     assert load_file("network.safetensors")["layers.conv1.conv.weight"].shape == (8, 3, 3, 3)
     assert run("build", file) == (
         2,
         "",
-        "error: network.safetensors: exists already; give --force to overwrite it, or another --output\n",
+        "error: network.safetensors: already exists; use --force to overwrite it, or another --output\n",
     )
     status, out, _ = run("build", file, "--force", "--json")
     assert json.loads(out) == {
@@ -299,7 +310,7 @@ def test_build_without_enough_memory(run: Run) -> None:
     """The spec is sound, and its weights are a million terabytes."""
     conv = "{conv: {out: 65536, kernel: 4096}}"
     file = written(f"{{input: [3, 4096, 4096], layers: [{conv}, {conv}]}}")
-    assert run("build", file) == (2, "", "error: there is not enough memory for this network\n")
+    assert run("build", file) == (2, "", "error: not enough memory for this network\n")
 
 
 def test_networks_that_cannot_be_had(run: Run) -> None:
@@ -331,7 +342,7 @@ def test_build_is_repeatable(run: Run) -> None:
 def test_verify(run: Run) -> None:
     """Every number is measured; the report is text or JSON."""
     file = written(SMALL)
-    refused = "error: --timm checks the whole network at its own input; leave --layer and --input out\n"
+    refused = "error: --timm checks the whole network at its own input size; remove --layer and --input\n"
     assert run("verify", file, "--timm", "--input", "3x64x64") == (2, "", refused)
     status, out, err = run("verify", file)
     assert (status, err) == (0, "")
@@ -346,7 +357,7 @@ def test_verify(run: Run) -> None:
 
 def test_stdin(run: Run) -> None:
     """`-` reads the spec from stdin, and names it so in errors."""
-    assert run("check", "-", stdin=SMALL.encode()) == (0, "network states no constraints\n", "")
+    assert run("check", "-", stdin=SMALL.encode()) == (0, "network has no constraints\n", "")
     assert run("check", "-", stdin=b"input: [3, 8]\nlayers: [{act: }]") == (
         2,
         "",
@@ -388,7 +399,7 @@ def test_a_file_of_a_catalogue_name_needs_its_path(run: Run) -> None:
     """A bare name is the catalogue's, whatever lies in the folder."""
     written(SMALL, "c1c2c3c40")
     assert run("check", "c1c2c3c40")[1].startswith("  holds")
-    assert run("check", "./c1c2c3c40")[1] == "network states no constraints\n"
+    assert run("check", "./c1c2c3c40")[1] == "network has no constraints\n"
 
 
 # ------------------------------------------------------------------------------------------- as a process
@@ -435,7 +446,7 @@ def test_a_pipe_on_the_way_in() -> None:
     os.close(writing)
     done = process("check", f"/dev/fd/{reading}", pass_fds=[reading])
     os.close(reading)
-    assert (done.stdout, done.stderr) == ("network states no constraints\n", "")
+    assert (done.stdout, done.stderr) == ("network has no constraints\n", "")
 
 
 def test_a_broken_pipe_on_the_way_out() -> None:

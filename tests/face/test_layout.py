@@ -93,7 +93,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "export/file",
     "export/litert/tflite.py",
     "export/litert/weights.py",
-    "src/fieldspec/cli/building.py",
+    "src/fieldspec/cli/network.py",
     "training",
 }
 PAIRS = {  # an expression, or a layer, and the module that it builds

@@ -1,4 +1,4 @@
-"""The command line. Exit status 0: done; 1: a check failed; 2: bad input, said in one line each."""
+"""The command line. Exit status 0: success; 1: a check failed; 2: bad input, one line for each problem."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli import analyzing, building, exporting, judging, recipes, specs, training
+from fieldspec.cli import catalogue, evaluation, exporting, network, recipes, report, specs, training, verification
 
 __all__ = ["main"]
 
@@ -24,24 +24,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS: dict[str, Callable[..., None]] = {
-    "list": specs.list_networks,
-    "show": specs.show,
-    "analyze": analyzing.analyze,
+    "list": catalogue.list_networks,
+    "show": catalogue.show,
+    "analyze": report.analyze,
     "check": specs.check,
     "diff": specs.diff,
     "schema": specs.schema,
-    "build": building.build,
-    "verify": building.verify,
+    "build": network.build,
+    "verify": verification.verify,
     "recipes": recipes.list_recipes,
     "train": training.train,
     "export": exporting.export,
-    "evaluate": judging.evaluate,
-    "predict": judging.predict,
+    "evaluate": evaluation.evaluate,
+    "predict": evaluation.predict,
 }
 
 
 def version(value: bool) -> None:
-    """Print the version and stop."""
+    """Print the version and exit."""
     if value:
         from fieldspec import __version__
 
@@ -58,13 +58,13 @@ def fieldspec(
     """Small convolutional networks from a declarative spec: what they cost and see, before a weight exists.
 
     \b
-    fieldspec list                          the networks that ship
-    fieldspec analyze c1c2c3c40             every layer's field, parameters, multiply-adds
+    fieldspec list                          the networks of the catalogue
+    fieldspec analyze c1c2c3c40             field, parameters and multiply-adds of every layer
     fieldspec check my_network.yaml         exit status 1 if a constraint is broken
-    fieldspec verify c1c2c3c40              build it, measure it, compare every number
-    fieldspec train c1c2c3c40               train it on CIFAR-10 by a recipe
+    fieldspec verify c1c2c3c40              build it, measure it and compare every number
+    fieldspec train c1c2c3c40               train it on CIFAR-10 with a recipe
 
-    Exit status: 0 done, 1 a check failed, 2 bad input.
+    Exit status: 0 success, 1 a check failed, 2 bad input.
     """
 
 
@@ -73,24 +73,24 @@ for _name, _command in COMMANDS.items():
 
 
 def main() -> None:
-    """Run a command; errors of the input are one line each on stderr, never a traceback."""
+    """Run a command; bad input prints one line for each problem on stderr, never a traceback."""
     try:
         app(prog_name="fieldspec")
     except SystemExit as error:
         if not isinstance(error.__context__, BrokenPipeError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `fieldspec analyze ... | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `fieldspec analyze ... | head` closed the pipe
         sys.exit(0)
     except SpecError as error:
-        _fail(str(error))  # file:line:column first, as editors expect it
+        _fail(str(error))  # file:line:column first, as editors expect
     except FieldspecError as error:
         _fail(f"error: {error}")
     except OSError as error:
         _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # torch's own word for it
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # in torch's words
             raise
-        _fail("error: there is not enough memory for this network")
+        _fail("error: not enough memory for this network")
     except ImportError as error:
         _fail(f"error: fieldspec needs {error.name}, which cannot be imported: {error}")
 

@@ -1,4 +1,4 @@
-"""The readings that a command adds to a report, printed in one of its forms."""
+"""The readings that `analyze` adds to a report, and how they are printed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def extras(
     tile: int | None = None,
     engine: str | None = None,
 ) -> list[Extra]:
-    """The readings that were asked for; a picture of the effective field is written on the way."""
+    """The requested readings; also writes the picture of the effective field."""
     found: list[Extra] = []
     if ledger:
         found.append(ledger_of(report))
@@ -48,7 +48,7 @@ def extras(
 
 
 def printed(name: str, found: Sequence[Extra], form: Literal["text", "markdown", "json"]) -> str:
-    """All of them as one text; the JSON has a key each."""
+    """All of them as one text; in JSON, each under its key."""
     if form == "json":
         return json.dumps(
             {"schema": SCHEMA, "name": name} | {KEYS[type(one)]: one.to_dict() for one in found}, indent=2

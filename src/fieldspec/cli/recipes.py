@@ -8,7 +8,7 @@ from fieldspec.cli.shared import Json, print_json
 
 
 def list_recipes(as_json: Json = False) -> None:
-    """The recipes that ship. `fieldspec show NAME` prints one, `fieldspec schema --recipe` its JSON Schema.
+    """List the recipes that ship. `fieldspec show NAME` prints one, `fieldspec schema --recipe` its JSON Schema.
 
     \b
     fieldspec recipes

@@ -1,4 +1,4 @@
-"""What the commands share: how a spec is named and read, and how a result is printed."""
+"""What the commands share: arguments, reading a spec, printing a result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def load_spec(spec: str, given: Iterable[str] | None = None) -> ArchitectureSpec:
-    """By a catalogue's name, from a file, or from stdin; `given` are values for its parameters, as `--set` has them."""
+    """A spec by its catalogue name, from a file or from stdin; `given` are values for its parameters, as in `--set`."""
     params = dict(map(_parameter, given or ()))
     return loads(sys.stdin.buffer.read(), name="<stdin>", **params) if spec == "-" else load(spec, **params)
 
@@ -49,10 +49,10 @@ def _parameter(text: str) -> tuple[str, Any]:
 
 
 def input_size_of(text: str, lengths: range) -> list[int]:
-    """What --input says, of as many numbers as `lengths` allows."""
+    """The numbers of --input; `lengths` says how many there may be."""
     parts = text.lower().split("x")
     if len(parts) not in lengths or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise FieldspecError(f"--input: needs channels x height x width such as 3x64x64, gets {text!r}")
+        raise FieldspecError(f"--input: needs channels x height x width, such as 3x64x64, gets {text!r}")
     return [int(part) for part in parts]
 
 
@@ -78,23 +78,23 @@ def module_input_of(text: str) -> Any:
 
 
 def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:
-    """A line each."""
+    """One line each."""
     for verdict in verdicts:
         typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")
 
 
 def print_json(data: Any) -> None:
-    """Indented."""
+    """JSON, indented."""
     typer.echo(json.dumps(data, indent=2))
 
 
 def tell_error(text: str) -> None:
-    """On stderr."""
+    """Print to stderr."""
     typer.echo(text, err=True)
 
 
 def spinner(text: str) -> AbstractContextManager[Any]:
-    """Something that moves while torch is loaded and at work; silent where nobody watches."""
+    """A spinner while torch loads and works; nothing unless stderr is a terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console
@@ -103,7 +103,7 @@ def spinner(text: str) -> AbstractContextManager[Any]:
 
 
 def need(command: str, extra: str, *packages: str) -> None:
-    """Say what is missing before anything is begun."""
+    """Raise before any work starts if a package is missing."""
     for package in packages:
         if find_spec(package) is None:
             raise FieldspecError(f"fieldspec {command} needs {package}: pip install 'fieldspec[{extra}]'")

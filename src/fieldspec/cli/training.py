@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldspec.architectures.spec.spec import load
-from fieldspec.cli.judging import SOURCES, OnBad, OnBadOption, print_result
+from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption, print_result
 from fieldspec.cli.shared import Json, need, print_json, tell_error
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class AugmentPlace(StrEnum):
 
 
 class PrecisionOption(StrEnum):
-    """What is computed in."""
+    """The number format of the computation."""
 
     auto = "auto"
     bfloat16 = "bfloat16"

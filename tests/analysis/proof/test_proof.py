@@ -229,7 +229,7 @@ def test_one_patch_to_channels_is_a_view() -> None:
 
 def test_group_norm_of_single_values() -> None:
     """Torch refuses to take the deviation of one value, so the spec does."""
-    with pytest.raises(ValueError, match="4 groups of a 4x1x1 map are single values, which torch refuses"):
+    with pytest.raises(ValueError, match="4 groups of a 4x1x1 map are single values, which torch rejects"):
         LayerGraph.of(GroupNorm(4, 4), (4, 1, 1))
 
 

@@ -166,7 +166,7 @@ def test_what_the_numbers_do_not_say() -> None:
     ]
     text = analyze({"input": [3, 16, 16], "layers": layers}).to_text()
     assert "From squeeze_excite1" in text
-    assert "conv1.conv is the first with holes: it reads 3 of its 5 pixels." in text
+    assert "conv1.conv is the first layer with holes: it reads 3 of its 5 pixels." in text
     assert "parallel1: " in text
     assert "(whole_input)" in text
 

@@ -284,7 +284,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "3:98: layers[0].conv.bias: needs true or false, gets 1",
             "3:107: layers[0].conv.norm: needs batch, layer, group, {group: 8}, {batch: {eps: 0.001}} or none, gets 'bach'",
             f"3:118: layers[0].conv.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid, {ACTS} or none, gets 'rel'",
-            "3:130: layers[0].conv.order: needs [conv, norm, act], each once, in the order that they run, gets [conv, act]",
+            "3:130: layers[0].conv.order: needs a list of conv, norm and act, once each, in the order in which they run, gets [conv, act]",
             "3:152: layers[0].conv.dropout: needs a number from 0 to 1, 1 excluded, gets 1",
         ],
     ),
@@ -327,7 +327,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "order by a default": (
         HEAD + "defaults: {order: [conv, conv, act]}\nlayers: [{conv: {out: 8}}]",
         [
-            "2:19: defaults.order: needs [conv, norm, act], each once, in the order that they run, gets [conv, conv, act]",
+            "2:19: defaults.order: needs a list of conv, norm and act, once each, in the order in which they run, gets [conv, conv, act]",
         ],
     ),
     "misspelt default": (
@@ -373,7 +373,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "conv_transpose leaves nothing": (
         "input: [3, 1, 1]\nlayers:\n  - conv_transpose: {out: 8, padding: 2}",
         [
-            "3:21: layers[0].conv_transpose: padding (2, 2) leaves nothing of a 1x1 map; take a smaller padding",
+            "3:21: layers[0].conv_transpose: padding (2, 2) leaves nothing of a 1x1 map; use a smaller padding",
         ],
     ),
     "output_padding": (
@@ -403,7 +403,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "head on a vector": (
         HEAD + "layers:\n  - flatten:\nhead: {classes: 10}",
         [
-            "4:7: head: needs a map to pool, gets a vector of 3072. Leave out the flattening",
+            "4:7: head: needs a map to pool, gets a vector of 3072. Leave out the flattening, or give pool: none",
         ],
     ),
     "head without classes": (
@@ -495,7 +495,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "projection around a resize": (
         HEAD + "layers:\n  - residual: {body: [{resize: {scale: 2}}]}",
         [
-            "3:15: layers[0].residual: no projection goes around a body that enlarges the map; use shortcut: none",
+            "3:15: layers[0].residual: a body that enlarges the map cannot have a projection around it; use shortcut: none",
         ],
     ),
     "add of channels": (

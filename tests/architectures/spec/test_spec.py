@@ -620,14 +620,14 @@ def test_register_block_refuses() -> None:
         return IDENTITY
 
     cases: list[tuple[Any, str, str]] = [
-        (fine, "conv", r"block name 'conv' is taken. Give another: register_block\(name=...\)"),
+        (fine, "conv", r"block name 'conv' is taken. Choose another with register_block\(name=...\)"),
         (fine, "max_pool", "block name 'max_pool' is taken"),
-        (fine, "from", "block name 'from' must be a lower-case identifier, and none of id, from, repeat, first, tap"),
+        (fine, "from", "block name 'from' must be a lower-case identifier other than id, from, repeat, first, tap"),
         (fine, "Conv", "block name 'Conv' must be a lower-case identifier"),
         (
             positional,
             "positional",
-            r"block 'positional' must take \(in_channels, \*, ...\): its settings as keywords only",
+            r"block 'positional' must take \(in_channels, \*, ...\), its settings as keywords only",
         ),
         (untyped, "untyped", "block 'untyped': settings without a type: out"),
         (unknown_type, "unknown_type", "block 'unknown_type': name 'Nowhere' is not defined"),

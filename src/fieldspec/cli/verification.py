@@ -1,8 +1,7 @@
-"""The commands that build the network of a spec: build, verify."""
+"""The command that measures a network and compares it with its report: verify."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,6 @@ from fieldspec.cli.shared import (
     Json,
     Network,
     Set,
-    Spec,
     input_size_of,
     load_spec,
     module_input_of,
@@ -23,42 +21,6 @@ from fieldspec.cli.shared import (
 
 if TYPE_CHECKING:
     from fieldspec.architectures.readings.verification import Verification
-
-
-def build(
-    spec: Spec,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Where to write it; NAME.safetensors by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    as_json: Json = False,
-    given: Set = None,
-) -> None:
-    """Build the network and write a checkpoint. It is a safetensors file that carries its spec.
-
-    \b
-    fieldspec build c1c2c3c40
-    fieldspec build my_network.yaml -o net.safetensors --seed 1
-    """
-    loaded = load_spec(spec, given)
-    path = output or Path(f"{loaded.name}.safetensors")
-    if path.exists() and not force:
-        raise FieldspecError(f"{path}: exists already; give --force to overwrite it, or another --output")
-    with spinner(f"building {loaded.name}"):
-        import torch
-
-        from fieldspec.architectures.network.builder import build as build_network
-        from fieldspec.architectures.network.checkpoint import save_checkpoint
-
-        torch.manual_seed(seed)
-        net = build_network(loaded)
-        save_checkpoint(path, net)
-    params = sum(parameter.numel() for parameter in net.parameters())
-    if as_json:
-        print_json({"path": str(path), "name": loaded.name, "hash": loaded.hash, "params": params, "seed": seed})
-    else:
-        typer.echo(f"{path}: {loaded.name}, {params:,} parameters, initial weights of seed {seed}")
 
 
 def verify(
@@ -73,9 +35,9 @@ def verify(
     as_json: Json = False,
     given: Set = None,
 ) -> None:
-    """Build the network, measure it, compare every number. Exit status 1 if one differs from what was claimed.
+    """Build the network, measure it and compare every number. Exit status 1 if one differs.
 
-    Fields are measured by the gradient of the linearized network, multiply-adds by torch's FlopCounterMode.
+    Fields are measured as gradients of the linearized network, multiply-adds with torch's FlopCounterMode.
 
     \b
     fieldspec verify c1c2c3c40                parameters, shapes, multiply-adds, fields, memory
@@ -84,7 +46,7 @@ def verify(
     fieldspec verify torchvision:googlenet --layer inception4e --layer inception3b
     """
     if timm and (layer or input_size):
-        raise FieldspecError("--timm checks the whole network at its own input; leave --layer and --input out")
+        raise FieldspecError("--timm checks the whole network at its own input size; remove --layer and --input")
     if timm:
         ok = _check_contract(load_spec(spec, given), as_json)
     else:
@@ -100,7 +62,7 @@ def verify(
 
 
 def _verification(spec: str, input_size: str | None, layers: list[str] | None, given: list[str] | None) -> Verification:
-    """The measurements of a spec's network, or of one of PyTorch."""
+    """The verification of a spec's network, or of a PyTorch network."""
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.readings.verification import verify as measure
 

@@ -1,4 +1,4 @@
-"""The command that tells what every layer costs and sees: analyze."""
+"""The command that reports what every layer costs and sees: analyze."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def analyze(
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="Pixels that each layer adds, their price, padding, input sizes.")
+        bool, typer.Option("--ledger", help="Pixels that each layer adds, their cost, padding, input sizes.")
     ] = False,
     effective: Annotated[
         bool, typer.Option("--effective", help="How much of the field is really seen, by counting paths.")
@@ -43,10 +43,10 @@ def analyze(
     ] = None,
     given: Set = None,
 ) -> None:
-    """What every layer costs and sees. A spec needs no torch; any other PyTorch network is run once, without values.
+    """Show what every layer costs and sees. A spec needs no torch; any PyTorch network is run once, without values.
 
-    Field, jump and center are in input pixels; multiply-adds are of one example. A star marks fields behind a
-    global operation, whose units see the whole input besides.
+    Field, jump and center are in input pixels; multiply-adds are for one example. A star marks fields behind a
+    global operation, whose units also see the rest of the input.
 
     \b
     fieldspec analyze c1c2c3c40
@@ -62,10 +62,10 @@ def analyze(
     from fieldspec.cli.readings import extras, printed
 
     if markdown + csv + as_json > 1:
-        raise FieldspecError("--markdown, --csv and --json are one choice; give one of them")
+        raise FieldspecError("give only one of --markdown, --csv and --json")
     report, constraints = _report(spec, input_size, given)
     if csv and (ledger or effective or picture or tile or engine):
-        raise FieldspecError("--csv is of the layers; give --json or --markdown for other readings")
+        raise FieldspecError("--csv has the layers only; use --json or --markdown for other readings")
     if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine):
         typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))
     elif as_json:
@@ -83,7 +83,7 @@ def analyze(
 
 
 def _report(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:
-    """The report of a spec with its constraints, or of a network of PyTorch without any."""
+    """The report of a spec and its constraints, or of a PyTorch network, which has none."""
     from fieldspec.architectures.readings.reports import analyze as report_of
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.spec.constraints import Constraints

@@ -1,0 +1,96 @@
+"""The commands that show the catalogue and its specs: list, show."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fieldspec.architectures.spec import catalogue
+from fieldspec.architectures.spec.spec import load
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import size_text
+from fieldspec.blocks.suggestions import did_you_mean
+from fieldspec.cli.shared import Json, Set, Spec, load_spec, print_json
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.report.report import Report
+    from fieldspec.architectures.network.pretrained import PretrainedWeights
+
+
+class SpecFormat(StrEnum):
+    """The formats of `show`."""
+
+    yaml = "yaml"
+    json = "json"
+
+
+def list_networks(
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="Only these names, such as '*_wide'.", show_default=False)
+    ] = "*",
+    as_json: Json = False,
+) -> None:
+    """List the networks of the catalogue, with what they cost and see.
+
+    WEIGHTS are the pretrained ones: their accuracy on test images, and their recipe.
+
+    \b
+    fieldspec list
+    fieldspec list '*_d*' --json
+    """
+    from fieldspec.architectures.network.pretrained import weights_of
+    from fieldspec.architectures.readings.reports import analyze
+
+    names = catalogue.list_models(pattern)
+    if not names:
+        raise FieldspecError(f"no network is called {pattern!r}.{did_you_mean(pattern, catalogue.list_models())}")
+    specs = [load(name) for name in names]
+    rows = [(analyze(spec), weights_of(spec.hash)) for spec in specs]
+    if as_json:
+        keys = ("name", "input", "params", "macs")
+        print_json([{key: getattr(r, key) for key in keys} | _field(r) | _weights(shipped) for r, shipped in rows])
+        return
+    width = max(len(report.name) for report, _ in rows)
+    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}  WEIGHTS")
+    for report, shipped in rows:
+        size = size_text(report.input)
+        field = min(report.features.receptive_field)
+        trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped) or "-"
+        typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")
+
+
+def _weights(shipped: list[PretrainedWeights]) -> dict[str, Any]:
+    said = ("data", "epochs", "test_accuracy")
+    return {"weights": [{"name": one.name} | {key: one.card[key] for key in said} for one in shipped]}
+
+
+def _field(report: Report) -> dict[str, Any]:
+    return {"receptive_field": report.features.receptive_field}
+
+
+def show(
+    spec: Spec,
+    canonical: Annotated[bool, typer.Option("--canonical", help="With every default and id filled in.")] = False,
+    format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
+    given: Set = None,
+) -> None:
+    """Print a spec, its canonical form, or a recipe.
+
+    \b
+    fieldspec show c1c2c3c40
+    fieldspec show fast25
+    fieldspec show c1c2c3c40 --canonical --format json
+    """
+    from fieldspec.architectures.spec.writer import dump
+    from fieldspec.training.recipe.recipe import recipe_names, recipe_path
+
+    if spec not in catalogue.list_models() and spec in recipe_names():
+        typer.echo(recipe_path(spec).read_text(encoding="utf-8"), nl=False)
+        return
+    loaded = load_spec(spec, given)
+    if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
+        typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # comments included
+        return
+    typer.echo(dump(loaded, format=format.value, canonical=canonical), nl=False)
