@@ -19,6 +19,7 @@ from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, inputs_for, on_meta
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
+OTHERWISE = "torch.fx follows the network where it does not go: it asks what its tensors are"
 CONTAINERS = (nn.Sequential, nn.ModuleDict, nn.ModuleList, fx.GraphModule)
 
 
@@ -43,6 +44,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         super().__init__()  # type: ignore[no-untyped-call]  # torch
         self._made: list[tuple[weakref.ref[Tensor], int]] = []
         self._activations: set[int] = set()  # keys of storages
+        self.ran: Counter[str] = Counter()  # operations on activations, in place or not
         self._weights = {storage_key(tensor) for tensor in [*module.parameters(), *module.buffers()]}
 
     def feed(self, tensor: Tensor) -> None:
@@ -52,11 +54,14 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         read = {storage_key(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        depends = bool(read & self._activations)
+        if depends:
+            self.ran[func._schema.name.removesuffix("_")] += 1
         output = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(output):
             if isinstance(tensor, Tensor):
                 key = storage_key(tensor)
-                if read & self._activations:
+                if depends:
                     self._activations.add(key)
                 elif key not in read:
                     self._activations.discard(key)  # of a storage that is gone: numbers are used again
@@ -152,7 +157,12 @@ def measure_live_bytes(
     live = LiveTensors(quiet)
     interpreter = LiveInterpreter(traced, shape, live, None if values else "meta")
     with torch.inference_mode(), nullcontext() if values else torch.device("meta"), live:
-        interpreter.run()
+        try:
+            interpreter.run()
+        except RuntimeError as error:
+            raise Unmeasurable(f"{OTHERWISE}: {str(error).splitlines()[0]}") from error
+    if live.ran != _ran(quiet, shape, None if values else "meta"):
+        raise Unmeasurable(OTHERWISE)
     most: dict[str, int] = {"": 0}
     calls: Counter[str] = Counter()
     for node, held in interpreter.noted:
@@ -163,6 +173,17 @@ def measure_live_bytes(
         for key in {path if functions or node.op in ("call_module", "placeholder") else "", ""}:
             most[key] = max(most.get(key, 0), held)
     return most
+
+
+def _ran(module: nn.Module, shape: Shapes, device: str | None) -> Counter[str]:
+    """The operations on activations of a plain forward pass."""
+    direct = LiveTensors(module)
+    inputs = inputs_for(module, shape, device=device)
+    for tensor in inputs:
+        direct.feed(tensor)
+    with torch.inference_mode(), nullcontext() if device is None else torch.device(device), direct:
+        module(*inputs)
+    return direct.ran
 
 
 def _asks_size(node: fx.Node) -> bool:
