@@ -108,3 +108,35 @@ class DepthToSpace(nn.Module):
     def extra_repr(self) -> str:
         """The size of the patch."""
         return f"block={self.block}"
+
+
+class SelectChannels(nn.Module):
+    """A row of neighbouring channels; a view."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, stop - start, height, width)."""
+        return x[:, self.start : self.stop]
+
+    def extra_repr(self) -> str:
+        """From where to where."""
+        return f"start={self.start}, stop={self.stop}"
+
+
+class Shuffle(nn.Module):
+    """The channels of several groups in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels, height, width)."""
+        return torch.unflatten(x, 1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
+
+    def extra_repr(self) -> str:
+        """How many groups."""
+        return f"groups={self.groups}"

@@ -23,7 +23,7 @@ from fieldspec.blocks.containers import (
     check_name,
 )
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SpaceToDepth
+from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SelectChannels, Shuffle, SpaceToDepth
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -208,3 +208,15 @@ def _(block: layers.SpaceToDepth, **factory: Any) -> nn.Module:
 @to_module.register
 def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
     return DepthToSpace(block.block[0])
+
+
+@to_module.register
+def _(block: layers.Shuffle, **factory: Any) -> nn.Module:
+    return Shuffle(block.groups)
+
+
+@to_module.register
+def _(block: layers.SelectChannels, **factory: Any) -> nn.Module:
+    if not isinstance(block.index, range) or block.index.step != 1:
+        raise FieldspecError(f"{block!r} has no torch module; only neighbouring channels have one")
+    return SelectChannels(block.index.start, block.index.stop)

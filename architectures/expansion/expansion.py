@@ -174,7 +174,8 @@ class Expander:
             if setting.holds == "body" and items is not None:
                 made[word] = self.chain(items, paths[word], in_channels)
             elif setting.holds == "branches" and items is not None:
-                made[word] = self._branches(items, paths[word], in_channels)
+                share = len(items) if settings.get("split") is True and isinstance(items, list | tuple) else 1
+                made[word] = self._branches(items, paths[word], in_channels and in_channels // max(1, share))
         return None if None in made.values() else made
 
     def _branches(

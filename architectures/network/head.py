@@ -54,8 +54,10 @@ class ClassifierHead(nn.Module):
         self.unpooled = num_classes > 0 and not pool_type and not on_map
         self.fc: nn.Module = nn.Identity()
         self.act: nn.Module = nn.Identity()
-        self.mean, self.squeeze = GlobalPool("avg"), nn.Flatten()
+        self.mean: nn.Module = nn.Identity()
+        self.squeeze: nn.Module = nn.Identity()
         if self.on_map:
+            self.mean, self.squeeze = GlobalPool("avg"), nn.Flatten()
             self.fc = nn.Conv2d(self.num_features, num_classes, 1, bias=bias, device=device, dtype=dtype)
             self.act = nn.Identity() if classifier_act == "none" else Activation(classifier_act).module()
         elif num_classes:

@@ -10,7 +10,7 @@ from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Poi
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth, Unfold
-from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Slice, Unflatten
+from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Shuffle, Slice, Unflatten
 from fieldspec.blocks.layers.source import Arrangement, Identity, Input
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Saved",
     "SelectChannels",
     "Shape",
+    "Shuffle",
     "Sides",
     "Sizes",
     "Slice",

@@ -31,6 +31,15 @@ class SelectChannels(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Shuffle(SelectChannels):
+    """The channels of `groups` groups in turn, the first of each, then the second of each: a copy (ShuffleNet)."""
+
+    kind: ClassVar[str] = "shuffle"
+    is_alias: ClassVar[bool] = False
+    groups: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Slice(Layer):
     """Every `step`-th unit from `start` on, along each axis; a view. The output's size is given with the node."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fieldspec.blocks.block import Block, Parallel
-from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Add, Concat, Merge, Multiply
-from fieldspec.blocks.registry import register_block
-from fieldspec.blocks.settings import Says
+from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
+from fieldspec.blocks.errors import FieldspecError, SettingError
+from fieldspec.blocks.layers import Add, Concat, Merge, Multiply, SelectChannels
+from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.settings import Flag, Says
 
 MERGES: dict[str, Add | Multiply | Concat] = {"add": Add(), "multiply": Multiply(), "concat": Concat()}
 
@@ -23,15 +23,22 @@ def chained(in_channels: int, *, body: Block) -> Block:
     return body
 
 
-@register_block
+def _resolve_split(in_channels: int, settings: Settings) -> Settings:
+    settings["split"] = settings["split"] or None  # where nothing is split, the canonical form does not say so
+    return settings
+
+
+@register_block(resolve=_resolve_split)
 def parallel(
     in_channels: int,
     *,
     merge: Annotated[Literal["add", "multiply", "concat"], Says("add, multiply or concat")],
     branches: tuple[Block, ...],
+    split: Flag | None = None,
 ) -> Parallel:
     """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.
 
+    With `split` each branch reads its own share of the channels, in order, and not all of them.
     Its costs are the sum of the branches', and its field is the union of their windows.
 
     In a spec:
@@ -39,7 +46,18 @@ def parallel(
     """
     if len(branches) < 2:
         raise FieldspecError("parallel needs at least two branches; [] is the identity")
+    if split:
+        branches = tuple(_of_share(in_channels, number, len(branches), one) for number, one in enumerate(branches))
     return Parallel(MERGES[merge], tuple((f"branch{number}", branch) for number, branch in enumerate(branches, 1)))
+
+
+def _of_share(in_channels: int, number: int, count: int, branch: Block) -> Chain:
+    """A branch that reads one share of the channels."""
+    if in_channels % count:
+        raise SettingError("split", f"{count} branches do not divide the {in_channels} channels")
+    share = in_channels // count
+    channels = SelectChannels(range(number * share, (number + 1) * share))
+    return Chain((("share", channels), *([("rest", branch)] if branch != IDENTITY else [])))
 
 
 @register_block

@@ -17,7 +17,7 @@ HEAD = "input: [3, 32, 32]\n"
 KNOWN_BLOCKS = (
     "act, adaptive_pool, add, avg_pool, chain, concat, conv, conv_transpose, dense, depth_to_space, "
     "depthwise_separable, dilated, drop_path, dropout, flatten, global_pool, head, identity, inverted_residual, "
-    "linear, max_pool, multiply, norm, parallel, pool, residual, resize, space_to_depth, squeeze_excite, strided"
+    "linear, max_pool, multiply, norm, parallel, pool, residual, resize, shuffle, slice, space_to_depth, squeeze_excite, strided"
 )
 ACTS = "tanh, leaky_relu, elu, prelu, mish, hardtanh, softmax"
 COMPARISON = 'needs a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
@@ -768,6 +768,30 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         HEAD + "blocks: {own: {params: {width: 8}, body: [{conv: {out: $wdth}}]}}\nlayers:\n  - own:",
         [
             "2:56: blocks.own.body[0].conv.out: unknown parameter '$wdth'. Did you mean 'width'?",
+        ],
+    ),
+    "channels that are not there": (
+        HEAD + "layers:\n  - conv: {out: 6}\n  - slice: {start: 2, stop: 8}",
+        [
+            "4:29: layers[1].slice.stop: 8 is more than the 6 channels that there are",
+        ],
+    ),
+    "channels that are none": (
+        HEAD + "layers:\n  - conv: {out: 6}\n  - slice: {start: 6}",
+        [
+            "4:20: layers[1].slice.start: 6 leaves no channel before stop (=6)",
+        ],
+    ),
+    "channels that cannot be shared": (
+        HEAD + "layers:\n  - conv: {out: 6}\n  - parallel: {merge: concat, split: true, branches: [[], [], [], []]}",
+        [
+            "4:38: layers[1].parallel.split: 4 branches do not divide the 6 channels",
+        ],
+    ),
+    "channels that cannot be shuffled": (
+        HEAD + "layers:\n  - conv: {out: 6}\n  - shuffle: {groups: 4}",
+        [
+            "4:23: layers[1].shuffle.groups: 4 does not divide the 6 channels",
         ],
     ),
     "parameter that is not there": (

@@ -112,6 +112,28 @@ def pointwise(draw: Draw, at: At) -> tuple[Item, At]:
     return draw(st.sampled_from(items)), at
 
 
+def _slice(draw: Draw, at: At) -> tuple[Item, At]:
+    start = draw(st.integers(0, at.channels - 1))
+    stop = draw(st.sampled_from([None, draw(st.integers(start + 1, at.channels))]))
+    settings: Item = {"start": start} if stop is None else {"start": start, "stop": stop}
+    return {"slice": settings}, replace(at, channels=(at.channels if stop is None else stop) - start)
+
+
+def _shuffle(draw: Draw, at: At) -> tuple[Item, At]:
+    groups = draw(st.sampled_from([n for n in range(1, at.channels + 1) if at.channels % n == 0]))
+    return {"shuffle": {"groups": groups}}, at
+
+
+def _split(draw: Draw, at: At, depth: int) -> tuple[Item, At]:
+    """Each half of the channels through a branch of its own; one may be the identity."""
+    half = replace(at, channels=at.channels // 2)
+    row, after = _row(draw, half, depth=depth + 1)
+    rows, ends = draw(st.permutations([([], half), (row, after)])), half.channels + after.channels
+    branches = [items for items, _ in rows]
+    settings = {"merge": "concat", "split": True, "branches": branches}
+    return {"parallel": settings}, replace(after, channels=ends)
+
+
 def _user(draw: Draw, at: At) -> tuple[Item, At]:
     if draw(st.booleans()):
         own = draw(st.integers(1, 4))
@@ -183,16 +205,18 @@ STRIDABLE = (conv, _depthwise_separable, _inverted_residual, _residual)
 def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
     """An item or two that keep the size and the jump."""
     kinds = ["conv", "conv", "separable", "inverted", "pointwise", "pointwise", "dense", "pool", "user"]
-    kinds += ["there and back"]
+    kinds += ["there and back", "slice", "shuffle"]
     if depth < 2:
-        kinds += ["residual", "parallel", "parallel", "chain"]
+        kinds += ["residual", "parallel", "parallel", "split", "chain"]
     kind = draw(st.sampled_from(kinds))
     match kind:
         case "there and back":
             return _back_and_forth(draw, at)
         case "parallel":
             item, after = parallel(draw, at, depth)
-        case "chain":
+        case "split" if at.channels % 2 == 0:
+            item, after = _split(draw, at, depth)
+        case "chain" | "split":
             body, after = _row(draw, at, depth=depth + 1)
             item = {"chain": {"body": body}}
         case _:
@@ -204,6 +228,8 @@ def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
                 "pointwise": pointwise,
                 "dense": _dense,
                 "pool": _pool,
+                "slice": _slice,
+                "shuffle": _shuffle,
                 "user": _user,
             }[kind]
             item, after = make(draw, at)
