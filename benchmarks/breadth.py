@@ -1,7 +1,7 @@
 """How much of torchvision and timm is analysed: every model, one line a family, and why where it is not exact.
 
 python benchmarks/breadth.py > benchmarks/breadth.txt      torchvision, and timm's convolutional families
-python benchmarks/breadth.py --all                         the transformers of timm, too
+python benchmarks/breadth.py --all                         also the transformers of timm
 python benchmarks/breadth.py resnet convnext               only families whose name holds one of these
 """
 

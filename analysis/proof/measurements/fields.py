@@ -63,7 +63,7 @@ class FieldMeter:
         axis: 0 for the first behind the channels.
         at_least: Pixels that the input should have along each axis: more than the field and two jumps.
         step: Pixels by which it may grow so that all maps grow by whole units; 1 each unless given.
-        square: Long across, too.
+        square: Whether the other axes are as long.
         claims: (channels, *size) of outputs that may be arranged otherwise; as they are, unless given.
     """
 

@@ -47,7 +47,7 @@ def hooked(module: nn.Module, keys: Iterable[str], note: Note) -> Iterator[None]
 
     The key of a submodule's first output is its path, of the second call's ``path:2``. Of an output that holds
     several tensors each has a key of its own, ``path[name]``; the main one, which is the first of a tuple or a
-    mapping and the last of a list, has the path's own, too.
+    mapping and the last of a list, also has the path's own.
     """
     known = {path for path, _ in module.named_modules(remove_duplicate=False)}
     paths = dict.fromkeys(module_of(key) for key in keys)
