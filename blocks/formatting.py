@@ -35,3 +35,14 @@ def sizes_text(sizes: Iterable[Iterable[int]]) -> str:
         '3x32x32 and 1x16x16'
     """
     return " and ".join(map(size_text, sizes))
+
+
+def first_line(text: str, *, most: int = 240) -> str:
+    """The first line of an error of somebody's, cut where it is longer than a reader wants.
+
+    Example:
+        >>> first_line("no such layer" + chr(10) + "at line 3"), first_line("x" * 1_000, most=8)
+        ('no such layer', 'xxxx ...')
+    """
+    line = next(iter(text.splitlines()), "")
+    return line if len(line) <= most else f"{line[: most - 4].rstrip()} ..."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fieldspec.analysis.proof.linear import Unmeasurable
+from fieldspec.blocks.formatting import first_line
 
 ProofStatus = Literal["proved", "refuted", "failed", "not proved"]
 
@@ -36,5 +37,5 @@ def compared(what: str, layer: str, claimed: Any, measured: Any) -> Check:
 def unproved(what: str, layer: str, claimed: Any, error: Exception) -> Check:
     """Not measured, for the reason that an exception gives; one that no measurer raises is the network's failure."""
     if isinstance(error, Unmeasurable):
-        return Check(what, layer, claimed, None, "not proved", str(error).splitlines()[0])
-    return Check(what, layer, claimed, None, "failed", f"{type(error).__name__}: {error}".splitlines()[0])
+        return Check(what, layer, claimed, None, "not proved", first_line(str(error)))
+    return Check(what, layer, claimed, None, "failed", first_line(f"{type(error).__name__}: {error}"))

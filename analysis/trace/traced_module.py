@@ -22,7 +22,7 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.analysis.trace.weight_counts import count_products, count_weights
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.formatting import sizes_text
+from fieldspec.blocks.formatting import first_line, sizes_text
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Opaque
 
@@ -151,9 +151,9 @@ def _main_first(output: Any) -> list[Any]:
 
 def _failure(module: nn.Module, record: Recorder, plan: InputPlan, error: Exception) -> FieldspecError:
     at = f" in {record.call.path}" if record.call.path else ""
-    lines = str(error).splitlines() or [type(error).__name__]
+    said = first_line(str(error)) or type(error).__name__
     sizes = sizes_text([layer.tensor_shape for layer in plan.inputs])
-    return FieldspecError(f"{_name(module)} does not run without values on {sizes}: {lines[0]}{at}")
+    return FieldspecError(f"{_name(module)} does not run without values on {sizes}: {said}{at}")
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:

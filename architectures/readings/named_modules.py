@@ -18,6 +18,7 @@ from torch import nn
 
 from fieldspec.architectures.readings.reports import MODULE_NAME
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import first_line
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -120,8 +121,9 @@ def _torchvision(name: str) -> Callable[..., Any]:
 
 def _said(error: Exception) -> str:
     """An error in one line; its kind, where that says more than its words."""
-    text = (str(error).splitlines() or [""])[0]
-    return text if isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text else repr(error)
+    text = first_line(str(error))
+    is_plain = isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text
+    return text if is_plain else first_line(repr(error))
 
 
 def _imported(home: str) -> Callable[[str], Callable[..., Any]]:

@@ -29,6 +29,26 @@ class Asking(nn.Module):
         return mapped
 
 
+class Refusing(nn.Module):
+    """Runs for one size only, and says at length what it was given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, 8, 8) -> the same."""
+        if tuple(x.shape[1:]) != IMAGE:
+            raise ValueError(f"needs {IMAGE}, gets {'a picture of another size, ' * 1_000}")
+        return x.relu()
+
+
+def test_messages_are_short() -> None:
+    """Of a network that writes thousands of characters, in an error and in what is not proved."""
+    with pytest.raises(fs.FieldspecError) as caught:
+        fs.analyze(Refusing(), input_size=(3, 9, 9))
+    assert 100 < len(str(caught.value)) < 500
+    checks = fs.verify(Refusing(), input_size=IMAGE).checks
+    assert max(len(str(check)) for check in checks) < 500
+    assert not [check for check in checks if check.verdict in ("refuted", "failed")]
+
+
 @pytest.mark.parametrize("channels", [6, 3])
 def test_another_path_is_no_measurement(channels: int) -> None:
     """Whether that other path fails or runs: nothing is refuted by it."""
