@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from fieldspec.analysis.fields.receptive_fields import PASSED_THROUGH
 from fieldspec.blocks.errors import PlacedError, ShapeError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
-    Activation,
-    BatchNorm,
-    Dropout,
-    DropPath,
     Expand,
-    Identity,
     Input,
     MatMul,
     Mix,
     Opaque,
-    Pointwise,
     Resize,
     SelectChannels,
     Shape,
     Slice,
 )
 
-PASSING = (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, SelectChannels)  # at any map size
+PASSING = (*PASSED_THROUGH, SelectChannels)  # at any map size
 SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that hold the shape they returned
 SIZED = (Expand, Resize, Slice)  # layers that were given a size, which may have been the image's own
 
