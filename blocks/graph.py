@@ -34,6 +34,7 @@ class Node:
     trains: bool = False  # trained weights are read, though another node may count them
     weight_macs: int = 0  # multiply-adds between weights, in the same module
     uncounted: tuple[Uncounted, ...] = ()  # what the multiply-adds of this node leave out
+    beside: int = 0  # elements of the tensor that belong to no unit: class tokens
     temporary: bool = False  # inside a torch layer whose memory is counted as its inputs and output only
 
 

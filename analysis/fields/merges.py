@@ -12,6 +12,7 @@ from fieldspec.analysis.fields.channel_fields import (
     channels_of,
     each,
     gathered,
+    grouped,
     together,
     unlike,
 )
@@ -113,7 +114,9 @@ def _unplaced(field: Field, lacks: list[bool], models: list[AxisField | None]) -
 
 def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
     """What a product of maps reads of an operand: of its channels those of a head, or the one that is looked up."""
-    field = field if field.channels is None else at_best_a_bound(field)
+    if field.channels is not None:
+        count, groups = len(field.channels.of), product.groups[at] if product.groups else 1
+        field = at_best_a_bound(field) if node.shape[0] % groups else grouped(field, count, node.shape[0], groups)
     reads = product.reads[at]
     if reads == "whole":
         return seeing_all(field, node.id)._replace(has_position=False)
@@ -132,13 +135,14 @@ def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Fiel
 
 def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
     """The union, channel by channel where channels differ; one channel is spread over many."""
-    if node.layer.mixes_channels or all(field.channels is None for _, field in placed):
+    is_product = type(node.layer) is MatMul  # whose operands are mixed already, each part of the channels on its own
+    if (node.layer.mixes_channels and not is_product) or all(field.channels is None for _, field in placed):
         return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
     channels = node.shape[0]
-    counts = {graph.nodes[i].shape[0] for i, _ in placed} - {1}
+    counts = {channels if is_product else graph.nodes[i].shape[0] for i, _ in placed} - {1}
     if counts != {channels}:
         return at_best_a_bound(together([field for _, field in placed]))
-    met = [channels_of(field, graph.nodes[i].shape[0]) for i, field in placed]
+    met = [channels_of(field, channels if is_product else graph.nodes[i].shape[0]) for i, field in placed]
     numbers: dict[tuple[int, ...], int] = {}
     of = [
         numbers.setdefault(tuple([one.of[channel if len(one.of) > 1 else 0] for one in met]), len(numbers))

@@ -139,11 +139,12 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
     submodules = dict(module.named_modules())
     shared, unread = _shared(module), set(report.unread)
     claimed = _inside(report, keys)
+    beside = {node.id: node.beside for node in report.graph}
     for layer in report.layers:
         key = keys[layer.id]
         if isinstance(layer.layer, Input) or key is None:
             continue
-        yield _shape(layer.id, layer.shape, shapes, key)
+        yield _shape(layer.id, layer.shape, shapes, key, beside[layer.id])
         if not key:
             continue  # of the whole the totals are told
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
@@ -187,10 +188,11 @@ def _shared(module: nn.Module) -> set[str]:
     return found
 
 
-def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: str) -> Check:
-    """The same but for its arrangement: channels last or in several dimensions, all places in one."""
+def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: str, beside: int) -> Check:
+    """The same but for its arrangement: channels last or in several dimensions, all places in one, tokens beside."""
     check = _looked_up("shape", layer, claimed, shapes, key)
-    if check.verdict == "refuted" and _is_arranged(check.measured, claimed):
+    tokens = beside > 0 and check.verdict == "refuted" and prod(check.measured) == prod(claimed) + beside
+    if tokens or (check.verdict == "refuted" and _is_arranged(check.measured, claimed)):
         return compared("shape", layer, claimed, claimed)
     return check
 

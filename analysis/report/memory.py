@@ -78,7 +78,7 @@ def activations(graph: LayerGraph) -> Activations:
             last_read[owner[source]] = index
     for index in (graph.output, *graph.kept):
         last_read[owner[index]] = len(nodes)
-    sizes = [numel(node.shape) if owner[i] == i else 0 for i, node in enumerate(nodes)]
+    sizes = [numel(node.shape) + node.beside if owner[i] == i else 0 for i, node in enumerate(nodes)]
     live = [sizes[0]] * len(nodes)
     held = peak = sizes[0]
     peak_node = 0

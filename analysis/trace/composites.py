@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.library import Library
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import register_flop_formula
 
 from fieldspec.analysis.trace.recorder import Recorder
@@ -26,9 +28,10 @@ class Values(TorchFunctionMode):
     values. Autocast is off: it would turn the weights, and not a map that has no values.
     """
 
-    def __init__(self, record: Recorder) -> None:
+    def __init__(self, record: Recorder, ghost: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.record = record
+        self.ghost = ghost  # what stands for a constant beside tensors that have no values
         self.inference = torch.is_inference_mode_enabled()  # the caller's own
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -43,7 +46,31 @@ class Values(TorchFunctionMode):
             for device in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(device):
                     casts.enter_context(torch.autocast(device, enabled=False))
+            return self._called(func, args, kwargs)
+
+    def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """A function's result; where it refuses to mix devices, which are of the trace's making, constants give way."""
+        first = len(self.record.graph)
+        try:
             return stand_in(func, args, kwargs)(*args, **kwargs)
+        except RuntimeError as error:
+            tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+            if "device" not in str(error) or len({tensor.is_meta for tensor in tensors}) < 2:
+                raise
+        self.record.forget(first)
+        args, kwargs = tree_map_only(Tensor, self.ghost, (args, kwargs))
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def unvalidated() -> Iterator[None]:
+    """Distributions do not look at the values of their parameters, which have none."""
+    asked = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(asked)
 
 
 def _numbers(index: Any) -> Any:
@@ -57,10 +84,34 @@ def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
     """What is called instead of a function of torch: an operation that is recorded whole, or the function itself."""
     if function is F.pad and (args[2:3] == ("circular",) or kwargs.get("mode") == "circular"):
         return _circular
+    if function in INSTEAD and not (function is Tensor.type and (len(args) > 1 or kwargs)):
+        return INSTEAD[function]
     kind = RECURRENT.get(function)
     if kind is not None and isinstance(args[-1], bool) and not isinstance(args[2], Tensor):  # no packed sequences
         return _recurrent(kind)
     return function  # type: ignore[no-any-return]  # it is called in any case
+
+
+def _type_of(tensor: Tensor) -> str:
+    """The name of a type, by which constants of the same are made where there are values."""
+    with torch._C.DisableTorchFunction():
+        return tensor.type().replace("torch.meta.", "torch.")
+
+
+def _replace_data(tensor: Tensor, data: Tensor) -> None:
+    """A weight that takes other values in the forward pass keeps its shape, which is all that counts here."""
+
+
+def _no_nested(*args: Any) -> bool:
+    """Nested tensors would need the values of a mask; torch has a way without."""
+    return False
+
+
+INSTEAD: dict[Any, Callable[..., Any]] = {
+    Tensor.type: _type_of,
+    Tensor.data.__set__: _replace_data,  # type: ignore[attr-defined]  # a descriptor of C
+    torch._nested_tensor_from_mask_left_aligned: _no_nested,
+}
 
 
 def _circular(input: Tensor, pad: Any, mode: str, value: Any = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -91,6 +92,7 @@ def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, val
         flat = record.flattened(record.filled(value, range(2)))
         tracer.hold(output, flat)
         return flat
-    made = Value(record.add(name.lower(), layer, [value.node], shape), value.layout)
+    made = replace(value, node=record.add(name.lower(), layer, [value.node], shape))
+    record.graph.nodes[made.node].beside = record.graph.nodes[value.node].beside
     tracer.hold(output, made)
     return made

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.report import Report, report_of
-from fieldspec.analysis.trace.composites import Values
+from fieldspec.analysis.trace.composites import Values, unvalidated
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
 from fieldspec.analysis.trace.node_names import name_nodes
@@ -68,6 +68,8 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
             made, windows = _trace(module, plan.of_integers())
         except FieldspecError:
             raise error from None
+    if not windows and plan.axes == 1 and opaque_layers(made.graph):
+        windows = 1  # attention may run along what was taken for channels, just as well
     for other in plan.others(windows) if windows else ():  # windows along what was taken for channels
         with suppress(FieldspecError):
             found, _ = _trace(module, other)
@@ -84,7 +86,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         undisturbed(module),
         warnings.catch_warnings(action="ignore"),
         torch.no_grad(),
-        Values(record),
+        Values(record, tracer.ghost),
+        unvalidated(),
         tracer,
         watched(module, record, tracer) as module_outputs,
     ):

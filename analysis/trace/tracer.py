@@ -21,6 +21,7 @@ from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channe
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
+from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input, Opaque
 
@@ -97,7 +98,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if func.is_view and args and id(args[0]) in self._asides:
             return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
-            if id(tensor) in self._asides:
+            if id(tensor) in self._asides and not func._schema.name.startswith("aten::max_unpool"):
                 self._use_aside(tensor)
             if id(tensor) in self._stale:
                 self._use_stale(tensor)
@@ -147,7 +148,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             kwargs["device"] = META
         if kwargs.get("pin_memory"):
             kwargs["pin_memory"] = False
-        ghost_args, ghost_kwargs = tree_map_only(Tensor, self._ghost, (args, kwargs))
+        ghost_args, ghost_kwargs = tree_map_only(Tensor, self.ghost, (args, kwargs))
         try:
             out = func(*ghost_args, **ghost_kwargs)
         except (NotImplementedError, RuntimeError):  # torch's two ways to say that it cannot
@@ -160,15 +161,19 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return torch.empty(1, *layer.output_shape(*shapes), dtype=like.dtype, device=META)
         if not func._schema.is_mutable:
             return out
-        given = {id(self._ghost(leaf)): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        given = {id(self.ghost(leaf)): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         return tree_map_only(Tensor, lambda tensor: given.get(id(tensor), tensor), out)
 
-    def _ghost(self, tensor: Tensor) -> Tensor:
+    def ghost(self, tensor: Tensor) -> Tensor:
+        """A tensor without values of the same sizes, in the place of one that has some."""
         if tensor.is_meta:
             return tensor
         if id(tensor) not in self._ghosts:
-            ghost = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+            with _disable_current_modes():  # or it would be a constant
+                ghost = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
             self._ghosts[id(tensor)] = (tensor, ghost)
+            if id(tensor) in self._weights:
+                self._weights[id(ghost)] = self._weights[id(tensor)]
         return self._ghosts[id(tensor)][1]
 
     # ------------------------------------------------------------------------------------------------ recording
@@ -202,6 +207,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
                 self._asides[id(tensor)] = (tensor, op, results)
 
     def _values_of(self, func: OpOverload, op: Op) -> Result:
+        if has_tokens(op):
+            on_units = torch.Tag.pointwise in func.tags or op.name in POINTWISE
+            macs = multiply_adds(func, op.args, op.kwargs, op.out)
+            return with_tokens(func, op, lambda units: self._values_of(func, units), pointwise=on_units, macs=macs)
         user = USER_RULES.get(func._schema.name)
         if user is not None:
             return self._by_user(op, user)

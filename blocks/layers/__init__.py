@@ -9,8 +9,18 @@ from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
-from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Resize, ResizeMode, SpaceToDepth, Unfold
-from fieldspec.blocks.layers.selection import Constant, Copy, Expand, Pad, SelectChannels, Shuffle, Slice, Unflatten
+from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
+from fieldspec.blocks.layers.selection import (
+    Constant,
+    Copy,
+    Expand,
+    Pad,
+    SelectChannels,
+    Shuffle,
+    Slice,
+    Tokens,
+    Unflatten,
+)
 from fieldspec.blocks.layers.source import Arrangement, Identity, Input
 
 __all__ = [
@@ -32,6 +42,7 @@ __all__ = [
     "Embedding",
     "Expand",
     "Flatten",
+    "Fold",
     "Function",
     "GlobalPool",
     "GlobalPoolType",
@@ -63,6 +74,7 @@ __all__ = [
     "Sizes",
     "Slice",
     "SpaceToDepth",
+    "Tokens",
     "Unflatten",
     "Unfold",
     "numel",

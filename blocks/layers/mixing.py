@@ -103,6 +103,7 @@ class MatMul(Merge):
         reads: What each operand is asked for by a unit of the output.
         shape: Of the output.
         products: Multiply-adds.
+        groups: Of each operand, parts of the channels of which each is multiplied on its own: heads.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -110,6 +111,7 @@ class MatMul(Merge):
     reads: tuple[Reads, ...]
     shape: Shape
     products: int
+    groups: tuple[int, ...] = ()
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape

@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import ClassVar, Literal
 
-from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding
+from fieldspec.blocks.axis import AxisMap, nearest, resampled, sliding, transposed
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import Layer, Shape, numel
@@ -134,6 +134,28 @@ class Unfold(Layer):
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
         """How each of the channels made from one reads: one position of the window."""
         return places_of(self.kernel_size, self.stride, self.dilation, self.padding)
+
+
+@dataclass(frozen=True, slots=True)
+class Fold(Layer):
+    """Channels back to windows, added up where these overlap (torch's functional.fold): what Unfold takes apart."""
+
+    kind: ClassVar[str] = "fold"
+    kernel_size: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    size: Sizes
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (inputs[0][0] // prod(self.kernel_size), *self.size)
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return numel(inputs[0])
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        windows = zip(self.kernel_size, self.stride, self.dilation, self.padding, strict=True)
+        return tuple([transposed(*window) for window in windows])
 
 
 def places_of(kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> list[tuple[AxisMap, ...]]:

@@ -116,6 +116,21 @@ class Unflatten(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens(Layer):
+    """What stands beside the units of a map: a class token, made of all of them where there is attention; a view."""
+
+    kind: ClassVar[str] = "tokens"
+    is_alias: ClassVar[bool] = True
+    shape: Shape
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+    def covers(self, inputs: Sequence[Shape]) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
 class Copy(Layer):
     """The same elements in new memory: what `contiguous` does after a permutation.
 

@@ -84,6 +84,8 @@ TABLE: dict[str, Costs] = {
     "bilinear": Costs(L.Resize(size=(5, 11), mode="bilinear"), (8, 5, 11), other_ops=7 * 8 * 55),
     "space_to_depth": Costs(L.SpaceToDepth((3, 3)), (72, 3, 2), inputs=((8, 9, 6),)),
     "unfold": Costs(L.Unfold((3, 2), (2, 1), (1, 0), (1, 2)), (48, 5, 5)),
+    "fold": Costs(L.Fold((2, 2), (2, 2), (0, 0), (1, 1), (18, 14)), (2, 18, 14), other_ops=504),
+    "tokens": Costs(L.Tokens((8, 1, 1)), (8, 1, 1)),
     "depth_to_space": Costs(L.DepthToSpace((2, 2)), (2, 18, 14)),
     "add": Costs(L.Add(), MAP, other_ops=2 * 504, inputs=(MAP, MAP, MAP)),
     "multiply": Costs(L.Multiply(), MAP, other_ops=504, inputs=(MAP, MAP)),

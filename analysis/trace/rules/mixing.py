@@ -44,7 +44,9 @@ def layer_norm(op: Op) -> Value:
         return op.record.same(op.name, GroupNorm(channels, 1), value)
     if prod([f.size for f in channels_in(dims)]) == channels:
         return op.record.same(op.name, LayerNorm(channels), value)
-    return op.record.same(op.name, Mix("layer_norm", op.record.shape(value), partly=True), value)
+    value = op.record.filled(value, range(len(value.layout)))  # each group of channels, one after the other
+    groups = size_of(channels_in(value.layout[:-count]))
+    return op.record.same(op.name, Mix("layer_norm", op.record.shape(value), groups=groups), value)
 
 
 @rule("native_group_norm")
@@ -112,18 +114,20 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     return Value(op.add(layer, [value], left), numbered(kept))
 
 
-@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", "cumsum", "sort", "topk")
+@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", "cumsum", "sort")
 def softmax(op: Op) -> Value:
     """Every index along the dimension reads all of them."""
-    if op.name in ("sort", "topk", "cumsum") and along(op.input.layout[op.arg("dim", -1)], spatial=True):
+    if op.name in ("sort", "cumsum") and along(op.input.layout[op.arg("dim", -1)], spatial=True):
         raise LayoutError("an ordering of units by value")
-    if op.name == "topk":
-        raise LayoutError("a choice by value")
-    value = op.input
-    dim = value.layout[op.arg("dim", -1)]
-    spatial = along(dim, spatial=True)
-    shape = op.record.shape(value)
+    value, at = op.input, op.arg("dim", -1) % len(op.input.layout)
+    spatial = along(value.layout[at], spatial=True)
     reads = reads_of(op, value, spatial)
-    mixed = size_of(channels_in([dim]))
+    mixed = size_of(channels_in(value.layout[at : at + 1]))
+    is_last = at == len(value.layout) - 1
+    if 1 < mixed < op.record.shape(value)[0] and op.name != "cumsum" and is_last:  # each group, one after the other
+        value = op.record.filled(value, range(len(value.layout)))
+        shape = op.record.shape(value)
+        return op.record.same(op.name, Mix(op.name, shape, reads=reads, groups=shape[0] // mixed), value)
+    shape = op.record.shape(value)
     partly = mixed < shape[0] or op.name == "cumsum"
     return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)

@@ -10,7 +10,7 @@ from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
-from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pool
+from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pool, Resize
 
 
 @rule("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
@@ -72,3 +72,15 @@ def adaptive_pool(op: Op) -> Value:
     if max(shape[1:]) == 1:
         return Value(op.add(GlobalPool(kind), [value], shape), layout)  # type: ignore[arg-type]  # max or avg
     return Value(op.add(AdaptivePool(kind, shape[1:]), [value], shape), layout)  # type: ignore[arg-type]  # likewise
+
+
+@rule("max_unpool2d", "max_unpool3d")
+def unpool(op: Op) -> Value:
+    """Each unit back to where it was the largest of its window: a unit reads the window that it lies in."""
+    value = op.record.settled(op.input)
+    layout, shape = resized(op, value)
+    sizes_before = op.record.shape(value)[1:]
+    if any(made % units for made, units in zip(shape[1:], sizes_before, strict=True)):
+        raise LayoutError("an unpooling by another number than a whole one")
+    factor = tuple([made // units for made, units in zip(shape[1:], sizes_before, strict=True)])
+    return Value(op.add(Resize(factor), [value], shape), layout)

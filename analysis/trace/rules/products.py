@@ -170,7 +170,9 @@ def joined(
     reads = tuple(
         ["whole" if _is_spread(op, value, shape) else read for value, read in zip(values, reads, strict=True)]
     )
-    return Value(op.add(MatMul(reads, shape, products), values, shape), layout)
+    values = [op.record.filled(value, range(len(value.layout))) for value in values]  # heads before what is in them
+    groups = tuple([size_of(channels_in(value.layout[:-2])) for value in values])
+    return Value(op.add(MatMul(reads, shape, products, groups), values, shape), layout)
 
 
 def _is_spread(op: Op, value: Value, shape: Shape) -> bool:

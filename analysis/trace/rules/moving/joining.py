@@ -15,6 +15,7 @@ from fieldspec.analysis.trace.layout import (
     Dim,
     Layout,
     LayoutError,
+    along,
     channels_in,
     fastest,
     numbered,
@@ -25,8 +26,9 @@ from fieldspec.analysis.trace.layout import (
 )
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
+from fieldspec.analysis.trace.rules.moving.tokens import beside_units
 from fieldspec.analysis.trace.rules.registry import Op, rule
-from fieldspec.blocks.layers import Concat, Constant, SelectChannels
+from fieldspec.blocks.layers import Concat, Constant, Elementwise, Pad, SelectChannels
 
 
 @rule("cat", "concat")
@@ -51,6 +53,8 @@ def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Val
 
 def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
     """The same of values, None for what does not depend on the input; of the tensors only the shapes are asked."""
+    if not new and (made := _beside_places(op, found, tensors, dim)) is not None:
+        return made
     like = max([value for value in found if value is not None], key=lambda value: len(places_in(value.layout)))
     sizes = [1 if new else tensor.shape[dim] for tensor in tensors]
     values: list[Value] = []
@@ -88,6 +92,35 @@ def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: in
     ]
     node = op.record.add("view", SelectChannels(tuple(order)), [node], shape)
     return Value(node, fastest(around, dim, total))
+
+
+def _beside_places(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int) -> Value | None:
+    """A map's units in `dim`, and what sees no pixel before and after them; None where it is not so.
+
+    Along one axis that is padding. Around units of several axes in a row these are tokens.
+    """
+    held = [(at, one) for at, one in enumerate(found) if one is not None and along(one.layout[dim], spatial=True)]
+    if len(held) != 1:
+        return None
+    ((place, value),) = held
+    others = [one for one in found if one is not None and one is not value]
+    pieces, shape = value.layout[dim], list(op.record.shape(value))
+    if any(f.axis <= CHANNEL or f.size != shape[f.axis] for f in pieces) or any(
+        places_in(one.layout) for one in others
+    ):
+        return None
+    before = sum(tensor.shape[dim] for tensor in tensors[:place])
+    after = sum(tensor.shape[dim] for tensor in tensors[place + 1 :])
+    if len(pieces) > 1:
+        return beside_units(op, value, others, dim, before, after)
+    axis = pieces[0].axis
+    sides = [(before, after) if at == axis else (0, 0) for at in range(1, len(shape))]
+    shape[axis] += before + after
+    layout = with_dim(value.layout, dim, whole(axis, shape[axis]))
+    made = Value(op.add(Pad(tuple(sides)), [value], tuple(shape)), layout)
+    if others:
+        made = Value(op.add(Elementwise(op.name), [made, *others], tuple(shape)), layout)
+    return made
 
 
 def _over_places(op: Op, value: Value, others: list[Value]) -> Value:

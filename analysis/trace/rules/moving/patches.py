@@ -6,7 +6,7 @@ from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, whole
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import sizes
-from fieldspec.blocks.layers import DepthToSpace, Layer, SpaceToDepth, Unfold
+from fieldspec.blocks.layers import DepthToSpace, Fold, Layer, SpaceToDepth, Unfold
 
 
 @rule("im2col")
@@ -20,6 +20,20 @@ def im2col(op: Op) -> Value:
     shape = layer.output_shape(op.record.shape(value))
     made = of_map(shape)
     return Value(op.add(layer, [value], shape), (*made[:2], made[2] + made[3]))
+
+
+@rule("col2im")
+def col2im(op: Op) -> Value:
+    """functional.fold: channels to windows again, which add up."""
+    value = op.input
+    kernel, stride, padding, dilation = (sizes(op.arg(n), 2) for n in ("kernel_size", "stride", "padding", "dilation"))
+    shape = op.record.shape(value)
+    rows = [whole(axis, size) for axis, size in enumerate(shape)]
+    if op.record.axes != 2 or value.layout != ((), rows[0], rows[1] + rows[2]):
+        raise LayoutError("windows that are not those of a map in a row")
+    layer = Fold(kernel, stride, padding, dilation, tuple(op.arg("output_size")))
+    made = layer.output_shape(shape)
+    return Value(op.add(layer, [value], made), of_map(made))
 
 
 @rule("unfold")
