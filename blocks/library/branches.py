@@ -38,7 +38,7 @@ def parallel(
 ) -> Parallel:
     """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.
 
-    With `split` each branch reads its own share of the channels, in order, and not all of them.
+    With `split`, each branch reads its own share of the channels, in order, instead of all of them.
     Its costs are the sum of the branches', and its field is the union of their windows.
 
     In a spec:

@@ -22,7 +22,7 @@ def _resolve_slice(in_channels: int, settings: Settings) -> Settings:
 
 @register_block(name="slice", resolve=_resolve_slice)
 def sliced(in_channels: int, *, start: First = 0, stop: Channels | None = None) -> SelectChannels:
-    """The channels from `start` up to `stop`, which is left out; all that follow where no `stop` is given.
+    """The channels from `start` up to `stop`, `stop` excluded; up to the last one unless given.
 
     Formulas:
         channels: stop - start
@@ -39,7 +39,7 @@ def sliced(in_channels: int, *, start: First = 0, stop: Channels | None = None) 
 
 @register_block
 def shuffle(in_channels: int, *, groups: Channels = 2) -> Shuffle:
-    """The channels of `groups` groups in turn: the first of each, then the second of each (ShuffleNet, 2018).
+    """Interleaves the channels of `groups` groups: the first of each, then the second of each (ShuffleNet, 2018).
 
     In a spec:
         - shuffle: {groups: 2}
