@@ -64,6 +64,30 @@ def check_bytes(model: bytes, report: EngineReport, *, planned: bool) -> dict[st
     return found | {"arena_head": arena.head, "arena_tail": arena.tail}
 
 
+def check_plain(text: str, network: TrainedNetwork, images: Pixels) -> Callable[[Pixels], Answers]:
+    """The network of a plain file, with the weights: how it is run.
+
+    Raises:
+        ExportError: It does not take the state dict, or answers with other bits.
+    """
+    names: dict[str, Any] = {"__name__": "plain"}
+    exec(compile(text, f"{network.name}.py", "exec"), names)  # what was just written
+    plain = names["Net"]().eval()
+    try:
+        plain.load_state_dict(network.net.state_dict())
+    except RuntimeError as error:
+        raise ExportError(f"the plain network does not take the weights: {error}") from None
+
+    def run(given: Pixels) -> Answers:
+        with torch.no_grad():
+            answers: Answers = plain(torch.from_numpy(given)).numpy()
+        return answers
+
+    if not np.array_equal(run(images), answers_of(network, images)):
+        raise ExportError("the plain network answers with other bits")
+    return run
+
+
 def accuracy(answers: Answers, labels: npt.NDArray[np.int64]) -> float:
     """Share of images that are named rightly, 0..1."""
     return float((answers.argmax(1) == labels).mean())

@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fieldspec.analysis.inference.engine import EngineReport, engine_report
+from safetensors.torch import save_file
+
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.export.engines.litert import LiteRT
-from fieldspec.export.file.checks import accuracy, answers_of, check_bytes, check_floats
+from fieldspec.export.file.checks import accuracy, answers_of
 from fieldspec.export.file.formats import FileFormat, need_packages
-from fieldspec.export.file.images import calibration_images, judging_images, random_images
-from fieldspec.export.litert.tflite import float_tflite, int8_tflite
+from fieldspec.export.file.images import judging_images
+from fieldspec.export.file.making import MAKERS, ExportTask
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 SCHEMA = 1
@@ -49,7 +49,7 @@ def export_network(
     Args:
         network: In eval mode.
         to: The form.
-        path: Of the file; its card goes beside it, NAME.json.
+        path: Of the file; its card goes beside it, NAME.json, and those of a Python file's weights, NAME.safetensors.
         data: What `load_data` takes: images that calibrate int8 and judge the file. Without any, ranges are assumed,
             which is enough for sizes.
         planned: Write the best order and offsets into an int8 file.
@@ -64,22 +64,17 @@ def export_network(
     need_packages(to)
     if planned and to is not FileFormat.tflite_int8:
         raise FieldspecError(f"a plan stands in a file of {FileFormat.tflite_int8} alone; leave it out")
-    for file in (exported.path, exported.card_path):
+    weights = [exported.path.with_suffix(".safetensors")] if to is FileFormat.python else []
+    for file in (exported.path, exported.card_path, *weights):
         if file.exists() and not force:
             raise FieldspecError(f"{file}: exists already; give --force to overwrite it, or another name")
-    report = engine_report(network.spec.graph)
-    said = _said(network)
-    if to is FileFormat.tflite:
-        model = float_tflite(report, network.net, said)
-        checked = _check_float(model, network)
-    else:
-        images = None if data is None else calibration_images(network, data)
-        model = int8_tflite(report, network.net, said, images=images, planned=planned)
-        checked = _check_int8(model, report, planned)
-    exported.card.update(_card(network, to, len(model), checked))
+    made = MAKERS[to](ExportTask(network, _said(network), data, planned))
+    exported.card.update(_card(network, to, len(made.content), made.checked))
     if data is not None and network.classes:
-        exported.card.update(_judge(LiteRT(model), network, data))
-    exported.path.write_bytes(model)
+        exported.card.update(_judge(made.run, network, data))
+    exported.path.write_bytes(made.content)
+    if to is FileFormat.python:
+        save_file(network.net.state_dict(), exported.path.with_suffix(".safetensors"))
     exported.card_path.write_text(json.dumps(exported.card, indent=2) + "\n", encoding="utf-8")
     return exported
 
@@ -97,23 +92,13 @@ def _said(network: TrainedNetwork) -> dict[str, Any]:
     }
 
 
-def _check_float(model: bytes, network: TrainedNetwork) -> dict[str, Any]:
-    return {"apart": check_floats(LiteRT(model), network, random_images(network))}
-
-
-def _check_int8(model: bytes, report: EngineReport, planned: bool) -> dict[str, Any]:
-    found = check_bytes(model, report, planned=planned)
-    sram = {"live": report.sram("live"), "tflm": report.head, "planned": report.plan.size}
-    return {"engine": {"name": report.name, "sram": sram, "plan_in_file": planned, **found}}
-
-
 def _card(network: TrainedNetwork, to: FileFormat, size: int, checked: dict[str, Any]) -> dict[str, Any]:
     made = {"fieldspec": version("fieldspec"), **_versions(to)}
     return {**_said(network), "format": to.value, "weights": network.source, "bytes": size, "made_by": made, **checked}
 
 
 def _versions(to: FileFormat) -> dict[str, str]:
-    return {package: version(package.replace("_", "-")) for package in to.packages}
+    return {package: version(package.replace("_", "-")) for package in ("torch", *to.packages)}
 
 
 def _judge(run: Callable[..., Any], network: TrainedNetwork, data: str) -> dict[str, Any]:

@@ -13,17 +13,36 @@ class FileFormat(StrEnum):
 
     tflite = "tflite"
     tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+    python = "python"
 
     @property
     def suffix(self) -> str:
         """Of its files."""
-        return {"tflite": ".tflite", "tflite-int8": ".int8.tflite"}[self.value]
+        return SUFFIXES[self]
 
     @property
     def packages(self) -> tuple[str, ...]:
         """What writes and checks it."""
-        both = ("ai_edge_litert", "flatbuffers")
-        return (*both, "ai_edge_quantizer") if self is FileFormat.tflite_int8 else both
+        return PACKAGES[self]
+
+
+SUFFIXES = {
+    FileFormat.tflite: ".tflite",
+    FileFormat.tflite_int8: ".int8.tflite",
+    FileFormat.onnx: ".onnx",
+    FileFormat.onnx_int8: ".int8.onnx",
+    FileFormat.python: ".py",
+}
+LITERT, ONNX = ("ai_edge_litert", "flatbuffers"), ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = {
+    FileFormat.tflite: LITERT,
+    FileFormat.tflite_int8: (*LITERT, "ai_edge_quantizer"),
+    FileFormat.onnx: ONNX,
+    FileFormat.onnx_int8: ONNX,
+    FileFormat.python: (),
+}
 
 
 def need_packages(to: FileFormat) -> None:

@@ -8,14 +8,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from fieldspec.analysis.inference.lowering.operators import Lowered, OperatorKind
+from fieldspec.analysis.inference.lowering.operators import MOVING, Lowered
 from fieldspec.export.engines.arrays import Pixels
 from fieldspec.export.litert.model_file import tensor_names
 
 Range = tuple[float, float]
-MOVING: tuple[OperatorKind, ...] = (
-    "average_pool", "concat", "max_pool", "pad", "resize_bilinear", "resize_nearest"
-)  # fmt: skip  # operators that need their inputs and their output in one scale
 
 
 class Observer:

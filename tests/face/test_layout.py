@@ -51,7 +51,9 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "training/run": {"training/recipe", "training/data", "training/folder", "training/evaluation", "training/loop"},
     "export/engines": set(),
     "export/litert": {"export/engines"},
-    "export/file": {"export/litert", "export/engines"},
+    "export/onnx": {"export/engines"},
+    "export/plain": set(),
+    "export/file": {"export/engines", "export/litert", "export/onnx", "export/plain"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library
@@ -67,7 +69,10 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "PIL", "albumentations", "annotated_types", "cv2", "filelock", "lightning", "matplotlib", "numpy", "pydantic",
         "safetensors", "timm", "torch", "torchmetrics", "torchvision", "typing_extensions",
     },
-    "export": {"ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "tflite_micro", "torch"},
+    "export": {
+        "ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "onnx", "onnxruntime", "safetensors",
+        "tflite_micro", "timm", "torch",
+    },
     "src/fieldspec": {"rich", "torch", "typer", "typing_extensions"},
 }  # fmt: skip
 TORCH = {"einops", "lightning", "safetensors", "timm", "torch", "torchinfo", "torchvision"}
@@ -93,6 +98,8 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "export/file",
     "export/litert/tflite.py",
     "export/litert/weights.py",
+    "export/onnx",
+    "export/plain",
     "src/fieldspec/cli/network.py",
     "training",
 }

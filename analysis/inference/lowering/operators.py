@@ -32,6 +32,9 @@ OperatorKind = Literal[
 ]
 Fused = Literal["relu", "relu6"]
 WEIGHTED: tuple[OperatorKind, ...] = ("conv", "depthwise_conv", "fully_connected", "transpose_conv")
+MOVING: tuple[OperatorKind, ...] = (
+    "average_pool", "concat", "max_pool", "pad", "resize_bilinear", "resize_nearest"
+)  # fmt: skip  # operators that need their inputs and their output in one scale
 WIDTH = {"int8": 1, "int32": 4, "float32": 4, "int64": 8}
 SCALED = WIDTH["float32"] + WIDTH["int64"]  # a quantization parameter: its scale and its zero point
 

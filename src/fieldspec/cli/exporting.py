@@ -19,6 +19,9 @@ class Form(StrEnum):
 
     tflite = "tflite"
     tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+    onnx_int8 = "onnx-int8"
+    python = "python"
 
 
 def export(
@@ -43,16 +46,17 @@ def export(
 ) -> None:
     """Write a network to a file for an engine, and check it. A card goes beside it.
 
-    Norms are folded and activations fused, as analyze --engine tflm shows. A float file is compared with PyTorch, an
-    int8 file with the bytes that were claimed of it, by LiteRT-Micro where its wheel is installed. A spec without
-    weights is written as it is initialised: enough for sizes.
+    In a .tflite norms are folded and activations fused, as analyze --engine tflm shows. A float file is compared with
+    PyTorch, an int8 .tflite with the bytes that were claimed of it, by LiteRT-Micro where its wheel is installed. A
+    spec without weights is written as it is initialised: enough for sizes.
 
     \b
     fieldspec export c1c2c3c40 --to tflite-int8 --pretrained --data cifar10
     fieldspec export runs/c1c2c3c40-fast25 --to tflite -o net.tflite
     fieldspec export my_network.yaml --to tflite-int8 --plan
+    fieldspec export c1c2c3c40 --to python --pretrained       torch alone, without fieldspec
     """
-    need("export", "export", "ai_edge_litert", "flatbuffers")
+    need("export", "export", "ai_edge_litert", "flatbuffers", "onnx")
     with spinner(f"exporting {source}"):
         from fieldspec.export.file.exporting import export_network
         from fieldspec.export.file.formats import FileFormat
@@ -73,7 +77,8 @@ def _lines(exported: Exported) -> list[str]:
     card = exported.card
     lines = [f"{exported.path}: {card['name']} as {card['format']}, {card['bytes']:,} bytes, {card['weights']}"]
     if "apart" in card:
-        lines.append(f"  answers as PyTorch does, to {card['apart']:.0e} of the largest answer")
+        how = f"to {card['apart']:.0e} of the largest answer" if card["apart"] else "bit by bit"
+        lines.append(f"  answers as PyTorch does, {how}")
     if engine := card.get("engine"):
         claimed = engine["sram"]["planned" if engine["plan_in_file"] else "tflm"]
         measured = "as LiteRT-Micro reports" if engine["arena_head"] else "not measured: tflite-micro is not installed"
@@ -81,9 +86,6 @@ def _lines(exported: Exported) -> list[str]:
     if "test_accuracy" in card:
         named = f"{100 * card['test_accuracy']:.2f} % of {card['images']:,} test images"
         lines.append(f"  {named}; PyTorch {100 * card['float_accuracy']:.2f} %")
-    elif card["format"] == FORM_WITHOUT_IMAGES:
+    elif card["format"].endswith("int8"):
         lines.append("  ranges are assumed: give --data for an int8 file that answers")
     return [*lines, f"  card: {exported.card_path}"]
-
-
-FORM_WITHOUT_IMAGES = Form.tflite_int8.value

@@ -74,6 +74,13 @@ def test_norms() -> None:
     assert shared.unfolded == ["conv1.norm"]  # the shortcut reads it as well
 
 
+def test_a_fixed_scale() -> None:
+    """A sigmoid's int8 scale is 1/256 whatever comes; side by side with others it is put into theirs."""
+    gated = {"parallel": {"merge": "concat", "branches": [[{"act": {"type": "sigmoid"}}], []]}}
+    lowered = of({"conv": {"out": 4}}, gated)
+    assert kinds(lowered) == ["conv+relu", "logistic", "depthwise_conv", "concat"]
+
+
 def test_what_several_read_is_not_changed() -> None:
     """A sum whose operands are read before the activation keeps its operator of its own."""
     split = {"parallel": {"merge": "concat", "branches": [[{"act": {}}], []]}}

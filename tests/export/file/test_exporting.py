@@ -96,3 +96,13 @@ def test_checks_can_fail(spec: str) -> None:
     claimed: EngineReport = engine_report(fs.load(wider).graph)
     with pytest.raises(ExportError, match="flash was said to be"):
         check_bytes(int8_tflite(report, network.net, {}), claimed, planned=False)
+
+
+@pytest.mark.parametrize("to", [FileFormat.onnx, FileFormat.onnx_int8, FileFormat.python])
+def test_other_forms(spec: str, tmp_path: Path, to: FileFormat) -> None:
+    """Each is checked, and has its card; a Python file has its weights beside it."""
+    path = tmp_path / f"net{to.suffix}"
+    done = export_network(network_of(spec), to, path, data="fake")
+    assert done.card["format"] == to.value
+    assert done.card["agreement"] > 0.8
+    assert (tmp_path / "net.safetensors").exists() == (to is FileFormat.python)

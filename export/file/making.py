@@ -1,0 +1,103 @@
+"""What a form's file holds, and how it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fieldspec.analysis.inference.engine import EngineReport, engine_report
+from fieldspec.export.engines.arrays import Answers, Pixels
+from fieldspec.export.engines.litert import LiteRT
+from fieldspec.export.engines.onnx_runtime import OnnxRuntime
+from fieldspec.export.file.checks import check_bytes, check_floats, check_plain
+from fieldspec.export.file.formats import FileFormat
+from fieldspec.export.file.images import calibration_images, random_images
+from fieldspec.export.litert.tflite import float_tflite, int8_tflite
+from fieldspec.export.onnx.onnx_file import float_onnx, int8_onnx
+from fieldspec.export.plain.source_text import source_text
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file before it is written: its bytes, how they are run, and what checking them gave."""
+
+    content: bytes
+    run: Callable[[Pixels], Answers]
+    checked: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTask:
+    """What is asked for.
+
+    Args:
+        network: In eval mode.
+        said: What its file says of it.
+        data: Images that calibrate int8.
+        planned: Whether a plan goes into the file.
+    """
+
+    network: TrainedNetwork
+    said: dict[str, Any]
+    data: str | None
+    planned: bool
+
+    @property
+    def images(self) -> Pixels | None:
+        """That show each tensor's range, if there are any."""
+        return None if self.data is None else calibration_images(self.network, self.data)
+
+
+def tflite(task: ExportTask) -> Made:
+    """Written operator by operator, compared with PyTorch."""
+    network = task.network
+    content = float_tflite(engine_report(network.spec.graph), network.net, task.said)
+    return _compared(content, LiteRT(content), network)
+
+
+def tflite_int8(task: ExportTask) -> Made:
+    """The same in int8, its bytes compared with what was claimed."""
+    network, report = task.network, engine_report(task.network.spec.graph)
+    content = int8_tflite(report, network.net, task.said, images=task.images, planned=task.planned)
+    found = check_bytes(content, report, planned=task.planned)
+    return Made(content, LiteRT(content), {"engine": _engine(report, task.planned) | found})
+
+
+def onnx(task: ExportTask) -> Made:
+    """By torch's exporter, compared with PyTorch in ONNX Runtime."""
+    content = float_onnx(task.network.net, task.network.spec.input, task.said)
+    return _compared(content, OnnxRuntime(content), task.network)
+
+
+def onnx_int8(task: ExportTask) -> Made:
+    """The same in int8; without images the ranges are those of noise."""
+    images = task.images
+    whole = float_onnx(task.network.net, task.network.spec.input, task.said)
+    content = int8_onnx(whole, random_images(task.network) if images is None else images, task.said)
+    return Made(content, OnnxRuntime(content))
+
+
+def python(task: ExportTask) -> Made:
+    """Text of torch alone, whose network takes the state dict and gives the same bits."""
+    text = source_text(task.network.net, task.network.name)
+    return Made(text.encode(), check_plain(text, task.network, random_images(task.network)), {"apart": 0.0})
+
+
+def _compared(content: bytes, run: Callable[[Pixels], Answers], network: TrainedNetwork) -> Made:
+    return Made(content, run, {"apart": check_floats(run, network, random_images(network))})
+
+
+def _engine(report: EngineReport, planned: bool) -> dict[str, Any]:
+    sram = {"live": report.sram("live"), "tflm": report.head, "planned": report.plan.size}
+    return {"name": report.name, "sram": sram, "plan_in_file": planned}
+
+
+MAKERS: dict[FileFormat, Callable[[ExportTask], Made]] = {
+    FileFormat.tflite: tflite,
+    FileFormat.tflite_int8: tflite_int8,
+    FileFormat.onnx: onnx,
+    FileFormat.onnx_int8: onnx_int8,
+    FileFormat.python: python,
+}

@@ -1,0 +1,1 @@
+"""The network as a Python file that needs nothing but torch."""

@@ -1,0 +1,145 @@
+"""The constructor of each module without children, and what of it a plain file has to bring along."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.layers import DropPath, LayerNorm2d
+from torch import nn
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SpaceToDepth
+
+DEFINITIONS = {
+    "chain": '''
+def chain(modules: dict[str, nn.Module]) -> nn.Sequential:
+    """Modules one after the other, under their names."""
+    return nn.Sequential(OrderedDict(modules))
+''',
+    "Add": '''
+class Add(nn.ModuleDict):
+    """The sum of what its branches make of one input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *rest = [branch(x) for branch in self.values()]
+        for one in rest:
+            first = first + one
+        return first
+''',
+    "Multiply": '''
+class Multiply(nn.ModuleDict):
+    """The product of what its branches make of one input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, *rest = [branch(x) for branch in self.values()]
+        for one in rest:
+            first = first * one
+        return first
+''',
+    "Concat": '''
+class Concat(nn.ModuleDict):
+    """What its branches make of one input, side by side along channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([branch(x) for branch in self.values()], 1)
+''',
+    "PaddedConv2d": '''
+class PaddedConv2d(nn.Conv2d):
+    """A convolution with its own zeros on each side: left, right, top, bottom."""
+
+    def __init__(self, *args: Any, sides: tuple[int, int, int, int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = sides
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, self.sides))
+''',
+    "AvgMaxPool": '''
+class AvgMaxPool(nn.Module):
+    """Mean and maximum of the map: their mean, or both side by side."""
+
+    def __init__(self, concat: bool) -> None:
+        super().__init__()
+        self.concat = concat
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, highest = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        return torch.cat((mean, highest), 1) if self.concat else 0.5 * (mean + highest)
+''',
+    "DropPath": '''
+class DropPath(nn.Module):
+    """Leaves a whole example's branch out with a probability, while training."""
+
+    def __init__(self, drop_prob: float) -> None:
+        super().__init__()
+        self.drop_prob = drop_prob
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.drop_prob == 0:
+            return x
+        kept = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(1 - self.drop_prob)
+        return x * kept / (1 - self.drop_prob)
+''',
+    "LayerNorm2d": '''
+class LayerNorm2d(nn.LayerNorm):
+    """Layer norm over the channels of each unit of a map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+''',
+}
+AS_PRINTED = {
+    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Conv1d", "Conv2d", "Conv3d",
+    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Flatten", "GELU", "GroupNorm", "Hardsigmoid",
+    "Hardswish", "Identity", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d", "ReLU", "ReLU6", "SiLU", "Sigmoid",
+}  # fmt: skip  # torch's, whose `extra_repr` is what their constructor takes
+
+
+def leaf(module: nn.Module, used: set[str]) -> str:
+    """The expression that makes a module; names of `DEFINITIONS` that it needs go to `used`.
+
+    Raises:
+        FieldspecError: A module that no plain file knows.
+    Example:
+        >>> leaf(nn.Conv2d(3, 8, 3, padding=1), set())
+        'nn.Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))'
+    """
+    found: Any = module
+    match found:
+        case PaddedConv2d():
+            used.add("PaddedConv2d")
+            return f"PaddedConv2d({found.extra_repr()})"
+        case GlobalPool():
+            return _global_pool(found, used)
+        case SpaceToDepth():
+            return f"nn.PixelUnshuffle({found.block})"
+        case DepthToSpace():
+            return f"nn.PixelShuffle({found.block})"
+        case DropPath():
+            used.add("DropPath")
+            return f"DropPath({found.drop_prob})"
+        case LayerNorm2d():
+            used.add("LayerNorm2d")
+            return f"LayerNorm2d({found.normalized_shape[0]}, eps={found.eps})"
+        case nn.BatchNorm1d() | nn.BatchNorm2d() | nn.BatchNorm3d():
+            plain = {"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True}
+            said = [f"{key}={getattr(found, key)}" for key, usual in plain.items() if getattr(found, key) != usual]
+            return f"nn.{type(found).__name__}({', '.join([str(found.num_features), *said])})"
+        case nn.AvgPool2d():
+            settings = f"{found.kernel_size}, {found.stride}, {found.padding}"
+            return f"nn.AvgPool2d({settings}, ceil_mode={found.ceil_mode})"
+        case nn.Upsample():
+            target = f"size={found.size}" if found.size is not None else f"scale_factor={found.scale_factor}"
+            return f'nn.Upsample({target}, mode="{found.mode}", align_corners={found.align_corners})'
+    name = type(module).__name__
+    if name not in AS_PRINTED or getattr(nn, name, None) is not type(module):
+        raise FieldspecError(f"{name} has no plain form")
+    return f"nn.{name}({module.extra_repr()})".replace("'", '"')
+
+
+def _global_pool(pool: Any, used: set[str]) -> str:
+    kind = pool.pool_type.removeprefix("fast")
+    if kind in ("avgmax", "catavgmax"):
+        used.add("AvgMaxPool")
+        return f"AvgMaxPool(concat={kind == 'catavgmax'})"
+    return {"avg": "nn.AdaptiveAvgPool2d(1)", "max": "nn.AdaptiveMaxPool2d(1)", "": "nn.Identity()"}[kind]

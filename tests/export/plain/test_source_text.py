@@ -1,0 +1,80 @@
+"""The plain Python file: formatted, the same state dict, the same bits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from strategies import specs
+from torch import nn
+
+import fieldspec as fs
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.export.file.checks import ExportError, check_plain
+from fieldspec.export.file.images import random_images
+from fieldspec.export.file.sources import network_of
+from fieldspec.export.plain.leaves import leaf
+from fieldspec.export.plain.source_text import source_text
+
+
+def plain_net(text: str) -> nn.Module:
+    """The network that a file's text defines."""
+    names: dict[str, Any] = {"__name__": "plain"}
+    exec(text, names)
+    found: nn.Module = names["Net"]()
+    return found
+
+
+@given(specs())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_random_specs(document: dict[str, Any]) -> None:
+    """Every block and layer has a plain form: the state dict fits, in its order, and the bits are the same."""
+    net = fs.build(document).eval()
+    plain = plain_net(source_text(net, "drawn")).eval()
+    assert list(plain.state_dict()) == list(net.state_dict())
+    plain.load_state_dict(net.state_dict())
+    images = torch.from_numpy(np.random.default_rng(0).standard_normal((2, *net.spec.input)).astype(np.float32))
+    with torch.no_grad():
+        assert torch.equal(plain(images), net(images))
+
+
+@pytest.mark.parametrize("name", fs.list_models())
+def test_catalogue(name: str, tmp_path: Path) -> None:
+    """Formatted as ruff does at 120 columns, and run without fieldspec."""
+    path = tmp_path / "plain.py"
+    path.write_text(source_text(fs.build(name), name))
+    root = Path(__file__).parents[3]
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["format", "--check"], ["check", "--select", "F,E9,I"]):
+        done = subprocess.run(
+            [*ruff, *command, "--config", str(root / "pyproject.toml"), str(path)], capture_output=True
+        )
+        assert done.returncode == 0, done.stdout.decode()
+    code = "import sys, torch, plain; plain.Net().eval()(torch.zeros(1, 3, 32, 32)); print('fieldspec' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"
+
+
+def test_what_has_no_plain_form() -> None:
+    """It is named."""
+    with pytest.raises(FieldspecError, match="LSTM has no plain form"):
+        leaf(nn.LSTM(4, 4), set())
+
+
+def test_the_check_can_fail() -> None:
+    """A text of another network is found out."""
+    network = network_of("c1c2c3c40")
+    other = source_text(fs.build("c1c2c3c40_wide"), "other")
+    with pytest.raises(ExportError, match="does not take the weights"):
+        check_plain(other, network, random_images(network))
+    changed = source_text(network.net, "changed").replace("nn.ReLU()", "nn.ReLU6()")
+    norm: Any = network.net.layers.get_submodule("conv1.norm")
+    norm.running_var.fill_(1e-6)  # so large values that 6 cuts them off
+    with pytest.raises(ExportError, match="answers with other bits"):
+        check_plain(changed, network, random_images(network))
