@@ -85,6 +85,7 @@ def _said(network: TrainedNetwork) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": network.name,
         "hash": network.spec.hash,
+        "spec": network.spec.to_dict(),
         "input": list(network.spec.input),
         "classes": list(network.classes),
         "mean": list(network.mean),

@@ -12,11 +12,15 @@ from fieldspec.cli.shared import Json, need, print_json, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.training.evaluation.evaluation import Evaluation
+    from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them"
 Weights = Annotated[
     str,
-    typer.Argument(metavar="WEIGHTS", help="A run's folder or a checkpoint; with --pretrained, NAME or NAME.RECIPE."),
+    typer.Argument(
+        metavar="WEIGHTS",
+        help="A run, a checkpoint or a .tflite file; with --pretrained, NAME or NAME.RECIPE.",
+    ),
 ]
 Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
 
@@ -70,11 +74,11 @@ def evaluate(
         need("evaluate --output", "report", "matplotlib")
     from fieldspec.training.data.sources.datasets import load_data
     from fieldspec.training.evaluation.split_evaluation import evaluate_split
-    from fieldspec.training.evaluation.trained_networks import data_of, load_trained
+    from fieldspec.training.evaluation.trained_networks import data_of
     from fieldspec.training.loop.machine import keep_freed_memory
 
     keep_freed_memory()
-    network = load_trained(weights, pretrained=pretrained)
+    network = _network_of(weights, pretrained)
     source = data or data_of(weights, network)
     evaluation, about = evaluate_split(
         network,
@@ -102,7 +106,6 @@ def predict(
     fieldspec predict c1c2c3c40 --pretrained photos/ --top 5
     """
     from fieldspec.training.evaluation.prediction import predict as name_images
-    from fieldspec.training.evaluation.trained_networks import load_trained
     from fieldspec.training.loop.machine import keep_freed_memory
 
     keep_freed_memory()
@@ -112,7 +115,7 @@ def predict(
         unread.append(line)
         tell_error(f"error: {line}")
 
-    predictions = name_images(load_trained(weights, pretrained=pretrained), images, top=top, skip=skip)
+    predictions = name_images(_network_of(weights, pretrained), images, top=top, skip=skip)
     if as_json:
         rows = [
             {"path": str(one.path), "answers": [{"class": name, "probability": p} for name, p in one.answers]}
@@ -124,6 +127,18 @@ def predict(
             typer.echo(f"{one.path}: " + ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in one.answers))
     if unread:
         raise typer.Exit(2)
+
+
+def _network_of(weights: str, pretrained: bool) -> TrainedNetwork:
+    """The network that is asked: of a checkpoint, of a run, or in a .tflite file."""
+    if weights.endswith(".tflite") and not pretrained:
+        need("predict FILE.tflite", "export", "ai_edge_litert", "flatbuffers")
+        from fieldspec.export.file.running import load_tflite
+
+        return load_tflite(weights)
+    from fieldspec.training.evaluation.trained_networks import load_trained
+
+    return load_trained(weights, pretrained=pretrained)
 
 
 def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str, *, split: str) -> None:

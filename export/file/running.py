@@ -1,0 +1,137 @@
+"""A .tflite file as a network that can be asked and judged, run in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.export.file.worker import receive, send
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+
+PATIENCE = 600.0  # seconds that a batch may take
+
+
+class FileNet(nn.Module):
+    """The network of a file: asked like any module, answered by a process that may crash alone.
+
+    Args:
+        path: Of a .tflite file.
+
+    Raises:
+        FieldspecError: The file is no .tflite that LiteRT runs.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        command = [sys.executable, "-m", "fieldspec.export.file.worker", str(path)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        self._end = weakref.finalize(self, _end, self.process)
+        self.told = self._text(self._answer())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, in_chans, height, width) -> (batch, classes)."""
+        assert self.process.stdin is not None
+        try:
+            send(self.process.stdin, np.ascontiguousarray(x.numpy(), np.float32))
+        except BrokenPipeError:
+            raise self._crashed() from None
+        frame = self._answer()
+        if frame.dtype == np.uint8:
+            self._text(frame)
+        return torch.from_numpy(frame.reshape(len(x), -1))
+
+    def _answer(self) -> Any:
+        assert self.process.stdout is not None
+        watch = threading.Timer(PATIENCE, self.process.kill)
+        watch.start()
+        try:
+            return receive(self.process.stdout)
+        except ValueError:
+            raise self._crashed() from None
+        finally:
+            watch.cancel()
+
+    def _text(self, frame: Any) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(frame.tobytes())
+        if "error" in told:
+            self.close()
+            raise FieldspecError(f"{self.path}: LiteRT cannot run it: {told['error']}")
+        return told
+
+    def _crashed(self) -> FieldspecError:
+        self.close()
+        code = self.process.returncode
+        how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        return FieldspecError(f"{self.path}: LiteRT cannot run it: its process ended with {how}")
+
+    def close(self) -> None:
+        """End the process; it ends as well when nobody holds the network any more."""
+        self._end()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdin, process.stdout):
+        assert stream is not None
+        with suppress(BrokenPipeError):  # it has ended already
+            stream.close()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def load_tflite(path: str | Path) -> TrainedNetwork:
+    """The network of a .tflite file that fieldspec wrote, with its classes and normalization.
+
+    Raises:
+        FieldspecError: No such file, not fieldspec's, or LiteRT does not run it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FieldspecError(f"{path}: no such file")
+    net: Any = FileNet(path)
+    try:
+        said = net.told["said"]
+        net.spec = _spec(path, said)
+        channels, height, width = net.spec.input
+        if net.told["shape"] != [1, height, width, channels]:
+            raise FieldspecError(f"{path}: its input is {net.told['shape']}, and its spec's {net.spec.input}")
+        mean, std = (tuple(float(one) for one in said[key]) for key in ("mean", "std"))
+        classes = tuple(str(one) for one in said["classes"])
+        outputs = net(torch.zeros(1, *net.spec.input)).shape[1]
+        if not len(classes) == outputs > 0:
+            raise FieldspecError(f"{path}: names {len(classes)} classes, and answers with {outputs} numbers")
+    except (KeyError, TypeError, ValueError) as error:
+        net.close()
+        raise FieldspecError(f"{path}: what it says of itself is damaged: {error}") from None
+    except FieldspecError:
+        net.close()
+        raise
+    return TrainedNetwork(net.spec.name, net, mean, std, classes, str(path), {"classes": list(classes)})
+
+
+def _spec(path: Path, said: Mapping[str, Any]) -> ArchitectureSpec:
+    if "spec" not in said:
+        raise FieldspecError(f"{path}: fieldspec did not write it, so it says neither classes nor normalization")
+    try:
+        return load(dict(said["spec"]))
+    except SpecError as error:
+        raise FieldspecError(f"{path}: its spec cannot be used: {str(error).splitlines()[0]}") from None

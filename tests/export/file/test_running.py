@@ -1,0 +1,93 @@
+"""A .tflite file asked by `predict` and `evaluate`; a stranger's file is one clear line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.export.engines.litert import LiteRT
+from fieldspec.export.file.exporting import export_network
+from fieldspec.export.file.formats import FileFormat
+from fieldspec.export.file.images import random_images
+from fieldspec.export.file.running import load_tflite
+from fieldspec.export.file.sources import network_of
+
+SAILBOAT = Path(__file__).parents[3] / "examples" / "sailboat.png"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A float file of trained weights."""
+    path = tmp_path_factory.mktemp("files") / "net.tflite"
+    export_network(network_of("c1c2c3c40", pretrained=True), FileFormat.tflite, path)
+    return path
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-m", "fieldspec", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_answers(file: Path) -> None:
+    """Those of the interpreter, with classes and normalization from the file alone."""
+    network = load_tflite(file)
+    images = random_images(network)
+    assert network.classes[8] == "ship"
+    assert network.mean == network_of("c1c2c3c40", pretrained=True).mean
+    answers = network.net(torch.from_numpy(images)).numpy()
+    assert np.array_equal(answers, LiteRT(file.read_bytes())(images))
+
+
+def test_commands(file: Path) -> None:
+    """`predict` names a photograph as the weights do, `evaluate` judges by images."""
+    done = run("predict", file, SAILBOAT)
+    assert done.returncode == 0, done.stderr
+    asked = run("predict", "c1c2c3c40", SAILBOAT, "--pretrained")
+    assert done.stdout == asked.stdout
+    judged = run("evaluate", file, "--data", "fake")
+    assert judged.returncode == 2  # other classes
+    assert "the network was trained on other classes" in judged.stderr
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "foreign", "empty", "text"])
+def test_hostile_files(file: Path, tmp_path: Path, damage: str) -> None:
+    """One line and exit status 2, whatever the interpreter makes of it."""
+    whole = file.read_bytes()
+    altered = bytearray(whole)
+    for at in range(64, 60_000, 97):
+        altered[at] ^= 0x5A
+    contents = {
+        "truncated": whole[: len(whole) // 3],
+        "altered": bytes(altered),
+        "foreign": whole.replace(b"fieldspec", b"somebody "),
+        "empty": b"",
+        "text": b"TFL3" * 1000,
+    }
+    path = tmp_path / "hostile.tflite"
+    path.write_bytes(contents[damage])
+    done = run("predict", path, SAILBOAT)
+    assert done.returncode == 2, done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {path}: ")
+
+
+def test_random_damage(file: Path, tmp_path: Path) -> None:
+    """Bytes changed at random: an answer, or an error of fieldspec's own."""
+    whole, chance = file.read_bytes(), np.random.default_rng(0)
+    for _ in range(6):
+        altered = bytearray(whole)
+        for at in chance.integers(0, len(whole), 400):
+            altered[at] = int(chance.integers(256))
+        path = tmp_path / "altered.tflite"
+        path.write_bytes(bytes(altered))
+        with suppress(FieldspecError):  # and no other: the command prints these as a line
+            network = load_tflite(path)
+            network.net(torch.zeros(1, 3, 32, 32))
