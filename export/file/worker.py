@@ -8,25 +8,36 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+Frame: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+LONGEST = 1 << 30  # bytes of a frame
 MOST_MEMORY = 8 << 30  # bytes of address space: a hostile file may ask for any
 
 
-def send(stream: BinaryIO, frame: npt.NDArray[np.float32] | npt.NDArray[np.uint8]) -> None:
-    """Write an array."""
-    np.lib.format.write_array(stream, frame, allow_pickle=False)
+def send(stream: IO[bytes], frame: Frame) -> None:
+    """Write an array: eight bytes of its length, then numpy's format."""
+    packed = BytesIO()
+    np.lib.format.write_array(packed, frame, allow_pickle=False)
+    stream.write(struct.pack("<Q", packed.tell()))
+    stream.write(packed.getbuffer())
     stream.flush()
 
 
-def receive(stream: BinaryIO) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
-    """Read an array; ValueError where the stream has ended."""
-    frame: npt.NDArray[np.float32] = np.lib.format.read_array(stream, allow_pickle=False)
+def receive(stream: IO[bytes]) -> Frame:
+    """Read an array; ValueError where the stream has ended, or what comes is none."""
+    head = stream.read(8)
+    length = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
+    if not 0 < length <= LONGEST:
+        raise ValueError(f"a frame of {length} bytes")
+    frame: Frame = np.lib.format.read_array(BytesIO(stream.read(length)), allow_pickle=False)
     return frame
 
 
@@ -35,7 +46,7 @@ def text_frame(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)
 
 
-def serve(path: str, images: BinaryIO, answers: BinaryIO) -> None:
+def serve(path: str, images: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until nobody asks any more."""
     from fieldspec.export.engines.litert import LiteRT
     from fieldspec.export.litert.metadata import said_in

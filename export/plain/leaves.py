@@ -89,9 +89,10 @@ class LayerNorm2d(nn.LayerNorm):
 ''',
 }
 AS_PRINTED = {
-    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Conv1d", "Conv2d", "Conv3d",
-    "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "Dropout", "Flatten", "GELU", "GroupNorm", "Hardsigmoid",
-    "Hardswish", "Identity", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d", "ReLU", "ReLU6", "SiLU", "Sigmoid",
+    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d", "Dropout", "ELU", "Flatten", "GELU", "GroupNorm", "Hardsigmoid", "Hardswish", "Hardtanh",
+    "Identity", "LeakyReLU", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU",
+    "Sigmoid", "Softmax", "Tanh",
 }  # fmt: skip  # torch's, whose `extra_repr` is what their constructor takes
 
 

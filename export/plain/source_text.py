@@ -103,7 +103,9 @@ def _call(item: Item, sources: Sequence[str]) -> str:
 def _net(net: SpecNet, used: set[str]) -> list[str]:
     if net.head.unpooled:
         raise FieldspecError("a classifier without pooling has no plain form")
-    head: Tree = ("chain", [(key, tree(child, used)) for key, child in net.head.named_children()])
+    behind = () if net.head.on_map else ("act", "mean", "squeeze")  # of a classifier on a map
+    children = [(key, child) for key, child in net.head.named_children() if key not in behind]
+    head: Tree = ("chain", [(key, tree(child, used)) for key, child in children])
     return [
         "class Net(nn.Module):",
         f'    """{net.spec.name}: (batch, {", ".join(map(str, net.spec.input))}) -> (batch, classes)."""',

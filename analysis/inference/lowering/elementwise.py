@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.inference.lowering.operators import MOVING, Fused, Operator, OperatorKind
+from fieldspec.analysis.inference.lowering.operators import Fused, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import FUSING, Walk
-from fieldspec.analysis.inference.lowering.weighted import channelwise
+from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Activation, Add, Concat, Multiply
 
@@ -49,8 +49,7 @@ def merge(walk: Walk, index: int, node: Node, source: int) -> int:
     if len(ranks) > 1:
         return walk.refused_at(node, f"{node.layer.kind} of a vector and a map")
     if isinstance(node.layer, Concat):
-        operands = [_rescaled(walk, node, operand) for operand in operands]
-        return walk.emit(Operator("concat", node.id, node.layer, tuple(operands), 0), node.shape)
+        return side_by_side(walk, node, operands)
     kind: OperatorKind = "add" if isinstance(node.layer, Add) else "multiply"
     total = operands[0]
     for operand in operands[1:]:
@@ -58,15 +57,3 @@ def merge(walk: Walk, index: int, node: Node, source: int) -> int:
         shape = node.layer.output_shape(walk.lowered.shapes[total], walk.lowered.shapes[operand])
         total = walk.emit(Operator(kind, node.id, node.layer, (total, operand), 0), shape)
     return total
-
-
-def _rescaled(walk: Walk, node: Node, operand: int) -> int:
-    """An operand of concat in a scale of its own choice: a sigmoid's is fixed, and concat asks for one for all."""
-    maker = walk.makers.get(operand)
-    while maker is not None and maker.kind in MOVING and len(maker.inputs) == 1:
-        maker = walk.makers.get(maker.inputs[0])
-    if maker is None or maker.kind != "logistic":
-        return operand
-    if len(walk.lowered.shapes[operand]) != 3:
-        return walk.refused_at(node, "concat of a sigmoid's vector")
-    return channelwise(walk, node, operand)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from fieldspec.analysis.inference.lowering.operators import Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import Walk
-from fieldspec.analysis.inference.lowering.weighted import channelwise
+from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
 from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
 from fieldspec.blocks.graph import Node
-from fieldspec.blocks.layers import AdaptivePool, Add, Concat, GlobalPool, Pad, Pool, Resize
+from fieldspec.blocks.layers import AdaptivePool, Add, GlobalPool, Pad, Pool, Resize
 
 POOLS: tuple[tuple[OperatorKind, str], ...] = (("average_pool", "avg"), ("max_pool", "max"))
 
@@ -60,7 +60,7 @@ def global_pool(walk: Walk, index: int, node: Node, source: int) -> int:
         return walk.refused_at(node, f"global_pool over {len(sizes)} axes")
     pooled = [_whole(walk, node, source, kind) for kind, of in POOLS if of in layer.type]
     if layer.type == "catavgmax":
-        return walk.emit(Operator("concat", node.id, Concat(), tuple(pooled), 0), node.shape)
+        return side_by_side(walk, node, pooled)
     if layer.type == "avgmax":
         both = walk.emit(Operator("add", node.id, Add(), tuple(pooled), 0), node.shape)
         return channelwise(walk, node, both, None, (0.5, 0.0))

@@ -79,6 +79,9 @@ def test_a_fixed_scale() -> None:
     gated = {"parallel": {"merge": "concat", "branches": [[{"act": {"type": "sigmoid"}}], []]}}
     lowered = of({"conv": {"out": 4}}, gated)
     assert kinds(lowered) == ["conv+relu", "logistic", "depthwise_conv", "concat"]
+    pooled = of({"act": {"type": "sigmoid"}}, {"global_pool": {"type": "catavgmax"}})
+    rescaled = ["depthwise_conv", "depthwise_conv"]
+    assert kinds(pooled) == ["logistic", "average_pool", "max_pool", *rescaled, "concat"]
 
 
 def test_what_several_read_is_not_changed() -> None:
