@@ -63,8 +63,8 @@ class Diff:
 def diff(before: SpecLike, after: SpecLike) -> Diff:
     """The semantic difference of two specs: on canonical forms, so that spelling and defaults do not count.
 
-    Items are matched in order by block and settings, not by their numbered ids, so an item put in between
-    shows as one addition.
+    Items are matched in order by block and settings before their ids, so an item put in between shows as one
+    addition; of two that agree as well, the one with the same id is taken.
 
     Example:
         >>> one = {"input": [3, 8, 8], "layers": [{"conv": {"out": 8}}]}
@@ -159,7 +159,7 @@ def _same(before: CanonicalLayer, after: CanonicalLayer) -> bool:
 
 
 def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
-    """0 for different blocks, 3 for equal ones, else 1 and the share of settings that agree."""
+    """0 for different blocks, 3 for equal ones, else 1, the share of settings that agree, and almost 1 for one id."""
     kind = _block(before)
     if kind != _block(after):
         return 0.0
@@ -167,7 +167,8 @@ def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
     if old == new:
         return 3.0
     agree: int = sum(old.get(key) == value for key, value in new.items())
-    return 1.0 + agree / max(1, len(new))
+    of_one_id = 0.9 if before["id"] == after["id"] else 0.0  # so that the sum stays under 3, whatever agrees
+    return 1.0 + agree / max(1, len(new)) + of_one_id
 
 
 def _item(before: CanonicalLayer, after: CanonicalLayer, renamed: Mapping[str, str]) -> list[Change]:

@@ -125,3 +125,11 @@ def test_a_diff_is_a_question() -> None:
     assert isinstance(diff("c1c2c3c40", "c1c2c3c40"), Diff)
     assert not diff("c1c2c3c40", "c1c2c3c40")
     assert diff("c1c2c3c40", "c1c2c3c40_strided")
+
+
+def test_two_of_a_family() -> None:
+    """Items of one id are one item, even where the wider network has another that is just as wide."""
+    changes = diff("mobilenet_v1", load("mobilenet_v1", width=0.5)).changes
+    assert {change.path.rpartition(".")[2] for change in changes} == {"out"}
+    assert len(changes) == 14
+    assert str(changes[-1]) == "~ layers.s32.1.out: 1024 -> 512"
