@@ -94,7 +94,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if _is_composite(func):  # under inference_mode torch does not take it apart itself
             with self:
                 return func._op_dk(COMPOSITE, *args, **kwargs)
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        tensors = tensors_in((args, kwargs))
         if func.is_view and args and id(args[0]) in self._asides:
             return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
@@ -109,7 +109,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             self._views.note(func, args, out)
             return out
         out = self._run(func, args, kwargs)
-        made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        made = tensors_in(out)
         self._kept += made
         self._views.note(func, args, out)
         if not depends:
@@ -148,6 +148,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             kwargs["device"] = META
         if kwargs.get("pin_memory"):
             kwargs["pin_memory"] = False
+        if func._schema.name == "aten::native_batch_norm" and (normed := _normed(args)) is not None:
+            return normed
         ghost_args, ghost_kwargs = tree_map_only(Tensor, self.ghost, (args, kwargs))
         try:
             out = func(*ghost_args, **ghost_kwargs)
@@ -333,6 +335,31 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if read:
             self._read |= read
             self.owned.append((node, read))
+
+
+def tensors_in(tree: Any) -> list[Tensor]:
+    """The tensors in nested tuples, lists and dicts: what an operation of torch is given, told quickly."""
+    if isinstance(tree, Tensor):
+        return [tree]
+    if isinstance(tree, dict):
+        tree = tree.values()
+    elif not isinstance(tree, list | tuple):
+        return []
+    return [tensor for part in tree for tensor in tensors_in(part)]
+
+
+def _normed(args: Any) -> tuple[Tensor, Tensor, Tensor] | None:
+    """What a batch norm in eval mode gives, which torch takes long to tell; None where it may refuse or differ."""
+    x, mean, training = args[0], args[3], args[5]
+    if (
+        training
+        or not x.is_meta
+        or mean is None
+        or x.dim() < 2
+        or any(one is not None and one.shape != x.shape[1:2] for one in args[1:5])
+    ):
+        return None
+    return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
 
 
 def _is_composite(func: OpOverload) -> bool:
