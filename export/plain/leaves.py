@@ -8,7 +8,7 @@ from timm.layers import DropPath, LayerNorm2d
 from torch import nn
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SpaceToDepth
+from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SelectChannels, Shuffle, SpaceToDepth
 
 DEFINITIONS = {
     "chain": '''
@@ -53,6 +53,24 @@ class PaddedConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(F.pad(input, self.sides))
+''',
+    "SelectChannels": '''
+class SelectChannels(nn.Module):
+    """A row of neighbouring channels."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        super().__init__()
+        self.start, self.stop = start, stop
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, self.start : self.stop]
+''',
+    "OnChannels": '''
+class OnChannels(nn.Linear):
+    """A matrix product with the channels of each unit of a map, or with a vector."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 ''',
     "AvgMaxPool": '''
 class AvgMaxPool(nn.Module):
@@ -116,6 +134,11 @@ def leaf(module: nn.Module, used: set[str]) -> str:
             return f"nn.PixelUnshuffle({found.block})"
         case DepthToSpace():
             return f"nn.PixelShuffle({found.block})"
+        case Shuffle():
+            return f"nn.ChannelShuffle({found.groups})"
+        case SelectChannels():
+            used.add("SelectChannels")
+            return f"SelectChannels({found.start}, {found.stop})"
         case DropPath():
             used.add("DropPath")
             return f"DropPath({found.drop_prob})"

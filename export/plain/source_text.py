@@ -11,7 +11,6 @@ from torch import nn
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec.spec import Item
 from fieldspec.blocks.containers import Add, Chain, Concat, Multiply
-from fieldspec.blocks.errors import FieldspecError
 from fieldspec.export.plain.leaves import DEFINITIONS, leaf
 
 WIDTH = 120
@@ -101,11 +100,13 @@ def _call(item: Item, sources: Sequence[str]) -> str:
 
 
 def _net(net: SpecNet, used: set[str]) -> list[str]:
-    if net.head.unpooled:
-        raise FieldspecError("a classifier without pooling has no plain form")
     behind = () if net.head.on_map else ("act", "mean", "squeeze")  # of a classifier on a map
     children = [(key, child) for key, child in net.head.named_children() if key not in behind]
-    head: Tree = ("chain", [(key, tree(child, used)) for key, child in children])
+    parts = {key: tree(child, used) for key, child in children}
+    if net.head.unpooled:  # its classifier reads the channels of each unit
+        used.add("OnChannels")
+        parts["fc"] = f"OnChannels({net.head.fc.extra_repr()})"
+    head: Tree = ("chain", list(parts.items()))
     return [
         "class Net(nn.Module):",
         f'    """{net.spec.name}: (batch, {", ".join(map(str, net.spec.input))}) -> (batch, classes)."""',
