@@ -160,10 +160,9 @@ class SpecNet(nn.Module):
         weight = next(self.parameters(), torch.empty(0))
         head = self._new_head(num_classes, global_pool, device=weight.device, dtype=weight.dtype)
         self.head = head.train(self.training)
-        if num_classes != self.num_classes:  # names of other classes
-            known: Any = getattr(self, "pretrained_cfg", {})
-            for key in ("label_names", "label_descriptions"):
-                known.pop(key, None)
+        known: Any = getattr(self, "pretrained_cfg", {})
+        for key in ("label_names", "label_descriptions"):  # of the classifier that was there
+            known.pop(key, None)
         self.num_classes = num_classes
         self.head_hidden_size = head.num_features
 

@@ -54,7 +54,7 @@ def report(
     write_csv(folder / "mistakes.csv", wrong, () if wrong else MISTAKE_COLUMNS)
     written += [folder / "mistakes.json", folder / "mistakes.csv"]
     if pictures:
-        from fieldspec.training.evaluation import plots
+        from fieldspec.training.evaluation import image_grids, plots
 
         split = str(about.get("split", ""))
         figures = {
@@ -62,7 +62,7 @@ def report(
             "calibration.png": plots.calibration(evaluation, split),
         }
         if wrong:
-            figures["misclassified.png"] = plots.misclassified(evaluation, images, split)
+            figures["misclassified.png"] = image_grids.misclassified(evaluation, images, split)
         else:  # nothing to draw, and no picture of an earlier evaluation either
             (folder / "misclassified.png").unlink(missing_ok=True)
         for name, figure in figures.items():
@@ -83,7 +83,7 @@ def draw_samples(
     folder: Path, images: Images, recipe: Recipe, mean_color: tuple[int, ...], *, place: Literal["host", "device"]
 ) -> Path:
     """Write samples.png: some of the images that are trained on, before augmentation and after it."""
-    from fieldspec.training.evaluation import plots
+    from fieldspec.training.evaluation import image_grids, plots
 
     seed = recipe.settings.seed
     count = min(COLUMNS, len(images))
@@ -94,7 +94,7 @@ def draw_samples(
     augmented = [augment(images.pixels[numbers], numbers, epoch) for epoch in range(EPOCHS)]
     if mixup:
         augmented = [_mixed(pixels, mixup, derive(seed, "samples", epoch)) for epoch, pixels in enumerate(augmented)]
-    plots.save(plots.samples(images, augmented, numbers, mixup), folder / "samples.png")
+    plots.save(image_grids.samples(images, augmented, numbers, mixup), folder / "samples.png")
     return folder / "samples.png"
 
 

@@ -24,12 +24,12 @@ from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
-from fieldspec.training.evaluation import plots
+from fieldspec.training.evaluation import image_grids, plots
 from fieldspec.training.evaluation.evaluation import Evaluation, evaluate
 from fieldspec.training.evaluation.evaluation_files import draw_samples, report
 from fieldspec.training.evaluation.mistakes import mistakes
 from fieldspec.training.evaluation.prediction import predict
-from fieldspec.training.evaluation.trained_networks import load_trained
+from fieldspec.training.evaluation.trained_networks import describe, load_trained
 from fieldspec.training.folder.files import read_json, write_json
 from fieldspec.training.recipe.recipe import load_recipe
 from fieldspec.training.run.training import train
@@ -148,7 +148,7 @@ def test_titles_say_which_images() -> None:
     images = replace(images, files=tuple(f"test/class/image_of_a_long_name_{number}.png" for number in range(40)))
     assert plots.confusion(result, "test").axes[0].get_title().startswith("test images: accuracy ")
     assert plots.calibration(result, "held-out").axes[0].get_title().startswith("held-out images: calibration error ")
-    figure = plots.misclassified(result, images, "train")
+    figure = image_grids.misclassified(result, images, "train")
     assert figure.get_suptitle().startswith("train images: ")
     assert figure.axes[0].get_title().split("\n")[0].startswith("…")
     assert figure.axes[0].get_title().split("\n")[0].endswith(".png")
@@ -200,14 +200,14 @@ def test_names_that_are_no_plain_text(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         report(tmp_path, result, images, about={})
-        plots.save(plots.samples(images, [images.pixels[:4]], np.arange(4)), tmp_path / "samples.png")
+        plots.save(image_grids.samples(images, [images.pixels[:4]], np.arange(4)), tmp_path / "samples.png")
     assert "  100%  " in str(result)
 
 
 def test_what_the_pictures_say() -> None:
     """Titles name the actual and the predicted class, curves the sets that were looked at."""
     result, images = judged()
-    figure = plots.misclassified(result, images)
+    figure = image_grids.misclassified(result, images)
     wrong = int((result.predictions != result.labels).sum())
     assert figure.get_suptitle().startswith(f"{wrong} of 60 images wrong")
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
@@ -221,7 +221,7 @@ def test_what_the_pictures_say() -> None:
     assert [axes.get_title() for axes in curves.axes][:2] == ["loss (nats)", "accuracy (%)"]
     assert [line.get_label() for line in curves.axes[1].lines] == ["train, last 20.00 %"]
     perfect = Evaluation(("a",), np.array([0]), np.ones((1, 1), np.float32), np.ones((1, 1), np.float32), 0)
-    nothing = plots.misclassified(perfect, Images(images.pixels[:1], np.array([0]), ("a",)))
+    nothing = image_grids.misclassified(perfect, Images(images.pixels[:1], np.array([0]), ("a",)))
     assert nothing.get_suptitle().startswith("0 of 1 images wrong")
 
 
@@ -259,6 +259,18 @@ def test_timm_is_told_how_images_are_normalized(tmp_path: Path) -> None:
     timm.models.save_for_hf(loaded.net, str(tmp_path / "hub"))
     again: Any = timm.create_model(f"local-dir:{tmp_path / 'hub'}", pretrained=True)
     assert again.pretrained_cfg["mean"] == list(loaded.mean)
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_names_go_with_their_classifier(classes: int, checkpoint: Path) -> None:
+    """A fresh one, of as many classes or of others, has none until somebody names its classes."""
+    net = load_trained(str(checkpoint)).net
+    net.reset_classifier(classes)
+    known: Any = net.pretrained_cfg
+    assert "label_names" not in known
+    names = tuple(f"mine {number}" for number in range(classes))
+    described: Any = describe(net, MEAN, STD, names).pretrained_cfg
+    assert described["label_names"] == names
 
 
 def test_trained_without_a_card(tmp_path: Path) -> None:
