@@ -33,8 +33,8 @@ from typing import Any
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
-CHUNK = {"command": 250}  # inputs at once; of all others:
-USUAL = 4000
+CHUNK = {"command": 100}  # inputs at once; of all others:
+USUAL = 1000
 GOAL = 1_000_000
 SECOND, MEGABYTES = 1.0, 200
 ODD = [

@@ -108,6 +108,12 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
         (["train", "nowhere.yaml"], "error: nowhere.yaml: no such file"),
         (["train", "tiny.yaml", "--data", "cifar9"], "error: --data cifar9: unknown data set. Did you mean 'cifar10'?"),
         (["train", "tiny.yaml", "--data", "fake", "--epochs", "0"], "epochs: needs a whole number from 1 to 100000"),
+        (
+            ["train", "tiny.yaml", "--data", "fake", "--seeds", "0,1", "--seed", "2"],
+            "error: --seeds: trains one seed after",
+        ),
+        (["train", "tiny.yaml", "--data", "fake", "--seeds", "0,0"], "error: --seeds: needs different whole numbers"),
+        (["train", "tiny.yaml", "--data", "fake", "--lr", "nan"], "optimizer.muon.lr: needs a number over 0"),
         (["train", "tiny.yaml", "--data", "fake", "--strategy", "telepathy"], "error: Lightning: "),
         (["evaluate", "c1c2c3c40"], "error: c1c2c3c40: a spec has no weights; give a checkpoint, or --pretrained"),
         (["evaluate", "tiny.yaml", "--pretrained"], "error: no weights ship for tiny; train it with: fieldspec train"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldspec.architectures.spec.spec import load
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption, print_result
 from fieldspec.cli.shared import Json, need, print_json, tell_error
 
@@ -134,6 +135,8 @@ def train(
         progress=sys.stdout.isatty() and not as_json,
     )
     several = parse_seeds(seeds) if seeds is not None else ()
+    if several and (seed is not None or nodes > 1 or devices != "1"):
+        raise FieldspecError("--seeds: trains one seed after the other in one process; leave --seed and --devices out")
     images = load_data(data, input_size=loaded.input, skip_bad=on_bad is OnBad.skip)
 
     def once(number: int, place: Path) -> dict[str, Any]:
