@@ -53,8 +53,8 @@ def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert card["test_accuracy"] == test.accuracy == pytest.approx(run.history[-1]["test_accuracy"])
     assert {path.name for path in folder.iterdir()} == {
         ".lock", "best.safetensors", "calibration.png", "card.json", "confusion.png", "curves.png", "evaluation.json",
-        "last.safetensors", "log.csv", "misclassified.png", "run.json", "samples.png", "state.safetensors",
-        "tensorboard",
+        "last.safetensors", "log.csv", "misclassified.png", "mistakes.csv", "mistakes.json", "run.json",
+        "samples.png", "state.safetensors", "tensorboard",
     }  # fmt: skip
     assert all(path.stat().st_size > 5_000 for path in folder.glob("*.png"))
     assert json.loads((folder / "evaluation.json").read_text())["accuracy"] == test.accuracy
