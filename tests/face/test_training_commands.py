@@ -113,7 +113,7 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
             "error: --seeds: trains one seed after",
         ),
         (["train", "tiny.yaml", "--data", "fake", "--seeds", "0,0"], "error: --seeds: needs different whole numbers"),
-        (["train", "tiny.yaml", "--data", "fake", "--lr", "nan"], "optimizer.muon.lr: needs a number over 0"),
+        (["train", "tiny.yaml", "--data", "fake", "--lr", "nan"], "error: lr: needs a finite number, gets nan"),
         (["train", "tiny.yaml", "--data", "fake", "--strategy", "telepathy"], "error: Lightning: "),
         (["evaluate", "c1c2c3c40"], "error: c1c2c3c40: a spec has no weights; give a checkpoint, or --pretrained"),
         (["evaluate", "tiny.yaml", "--pretrained"], "error: no weights ship for tiny; train it with: fieldspec train"),

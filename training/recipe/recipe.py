@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -59,6 +60,9 @@ class Recipe:
         Raises:
             SpecError: A setting does not take this value.
         """
+        for name, value in (("lr", lr), ("weight_decay", weight_decay)):
+            if value is not None and not isfinite(value):
+                raise FieldspecError(f"{name}: needs a finite number, gets {value}")
         before = self.to_dict()
         given = {key: value for key, value in settings.items() if value is not None}
         if lr is not None:
