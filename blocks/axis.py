@@ -67,7 +67,7 @@ def adaptive(size_in: int, size_out: int) -> AxisMap:
 
 
 def nearest(size_in: int, size_out: int, ratio: Fraction | None = None, offset: Fraction | int = 0) -> AxisMap:
-    """Nearest-neighbour resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
+    """Nearest-neighbor resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
 
     Torch computes in float32, so where the product is a whole number it may read the previous unit: from 39 to 33,
     output 11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.

@@ -111,7 +111,7 @@ class DepthToSpace(nn.Module):
 
 
 class SelectChannels(nn.Module):
-    """A row of neighbouring channels; a view."""
+    """A row of neighboring channels; a view."""
 
     def __init__(self, start: int, stop: int) -> None:
         super().__init__()

@@ -218,5 +218,5 @@ def _(block: layers.Shuffle, **factory: Any) -> nn.Module:
 @to_module.register
 def _(block: layers.SelectChannels, **factory: Any) -> nn.Module:
     if not isinstance(block.index, range) or block.index.step != 1:
-        raise FieldspecError(f"{block!r} has no torch module; only neighbouring channels have one")
+        raise FieldspecError(f"{block!r} has no torch module; only neighboring channels have one")
     return SelectChannels(block.index.start, block.index.stop)

@@ -36,7 +36,7 @@ class Field(NamedTuple):
 
     @property
     def jump(self) -> tuple[Number, ...]:
-        """Input pixels between neighbouring units."""
+        """Input pixels between neighboring units."""
         return tuple([axis.jump for axis in self.axes])
 
     @property

@@ -60,7 +60,7 @@ class LayerReport(NamedTuple):
 
     @property
     def jump(self) -> tuple[Number, ...]:
-        """Input pixels between neighbouring units."""
+        """Input pixels between neighboring units."""
         return self.field.jump
 
     @property
