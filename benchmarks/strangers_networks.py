@@ -38,9 +38,11 @@ def made(package: str, name: str) -> tuple[nn.Module, Size]:
     make, size = dict(_networks(package))[name]
     try:
         with torch.device("meta"):
-            return make(), size
+            net = make()
     except Exception:  # a constructor that computes with its weights
-        return make(), size
+        net = make()
+    own = getattr(net, "in_size", None)  # pytorchcv's word for it
+    return net, (getattr(net, "in_channels", 3), *own) if isinstance(own, tuple) else size
 
 
 def _networks(package: str) -> list[tuple[str, Network]]:
