@@ -54,11 +54,12 @@ TABLE: dict[str, Costs] = {
     "batch_norm": Costs(L.BatchNorm(8), MAP, 16, other_ops=2 * 504, buffers=17),  # mean, variance, a counter
     "layer_norm": Costs(L.LayerNorm(8), MAP, 16, other_ops=5 * 504),
     "group_norm": Costs(L.GroupNorm(8, 4), MAP, 16, other_ops=5 * 504),
-    **{name: Costs(L.Activation(name), MAP, other_ops=504) for name in L.FUNCTIONS},
+    **{name: Costs(L.Activation(name), MAP, int(name == "prelu"), other_ops=504) for name in L.FUNCTIONS},  # one slope
     "dropout": Costs(L.Dropout(0.5), MAP),
     "drop_path": Costs(L.DropPath(0.5), MAP),
     "identity": Costs(L.Identity(), MAP),
     "select_channels": Costs(L.SelectChannels((0, 2, 2)), (3, 9, 7)),
+    "shuffle": Costs(L.Shuffle((0, 4, 1, 5, 2, 6, 3, 7)), MAP),
     "slice": Costs(L.Slice((1, 0), (2, 3), (4, 3)), (8, 4, 3)),
     "pad": Costs(L.Pad(((1, 2), (0, -3))), (8, 12, 4)),
     "expand": Costs(L.Expand((5, 6)), (8, 5, 6), inputs=((8, 1, 1),)),
