@@ -15,7 +15,7 @@ from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.fields import FieldMeter, Units, moved
 from fieldspec.analysis.proof.measurements.probe import SeenPixels
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.blocks.layers import Input, MatMul, Merge, Shape
+from fieldspec.blocks.layers import Input, MatMul, Merge, Mix, Shape
 
 MAX_PHASES = 64  # units of one period that are measured, each by a backward pass
 MARGIN = 6  # units between those that are measured and the edge of the map
@@ -72,8 +72,8 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
             known.append(target)
     for check in _measured(known, report, _Meters(module, report, inputs, known)):
         at = report[check.layer]
-        if check.verdict == "refuted" and at.global_since is not None and _attends(report):
-            reason = "attention over the whole map may be over a part of the larger one that is measured"
+        reason = _elsewhere(report) if at.global_since is not None else ""
+        if check.verdict == "refuted" and reason:
             yield Check(check.what, check.layer, check.claimed, check.measured, "not proved", reason)
         else:
             yield check
@@ -88,9 +88,16 @@ def _measured(known: list[Target], report: Report, meters: _Meters) -> Iterator[
             break
 
 
-def _attends(report: Report) -> bool:
-    """Whether any unit asks a whole map: windows of attention that cover the map are not told apart from that."""
-    return any(isinstance(layer.layer, MatMul) and "whole" in layer.layer.reads for layer in report.layers)
+def _elsewhere(report: Report) -> str:
+    """Why a unit may read other places on the longer input that is measured; empty where none does.
+
+    Windows of attention that cover the map are not told apart from the whole map.
+    """
+    if any(isinstance(layer.layer, MatMul) and "whole" in layer.layer.reads for layer in report.layers):
+        return "attention over the whole map may be over a part of the larger one that is measured"
+    if any(isinstance(layer.layer, Mix) and layer.layer.function == "flip" for layer in report.layers):
+        return "an axis in reverse: its units lie elsewhere on a longer input"
+    return ""
 
 
 class _Meters:

@@ -32,11 +32,14 @@ class SelectChannels(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Shuffle(SelectChannels):
-    """The channels of `groups` groups in turn, the first of each, then the second of each: a copy (ShuffleNet)."""
+    """The channels of `groups` groups in turn, the first of each, then the second (ShuffleNet); a copy if any moves."""
 
     kind: ClassVar[str] = "shuffle"
-    is_alias: ClassVar[bool] = False
     groups: int = 2
+
+    @property
+    def is_alias(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
+        return self.groups in (1, len(self.index))  # nothing moves then, and torch returns a view
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,9 +67,8 @@ def flash_in(model: bytes) -> int:
     }
     total = 0
     for index, tensor in enumerate(graph.tensors):
-        if index in weighted:
-            total += len(found.buffers[tensor.buffer].data)
-        if tensor.quantization is not None and tensor.quantization.scale is not None:
+        if tensor.quantization is not None and tensor.quantization.scale is not None:  # not a transposed conv's shape
+            total += len(found.buffers[tensor.buffer].data) if index in weighted else 0
             total += 4 * np.size(tensor.quantization.scale) + 8 * np.size(tensor.quantization.zeroPoint)
     return total
 

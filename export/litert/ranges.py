@@ -92,7 +92,7 @@ def least_squares_range(values: npt.NDArray[np.float32], extremes: Range) -> Ran
         rounded = (np.clip(np.round(values / step) + zero, 0, 255) - zero) * step
         loss = float(np.mean((rounded - values) ** 2))
         if loss < least:
-            best, least = (low, high), loss
+            best, least = (float(low), float(high)), loss
     return best
 
 
