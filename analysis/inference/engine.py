@@ -15,7 +15,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 
 ENGINES = {"tflm": "LiteRT-Micro"}
-SRAM = ("live", "ordered", "tflm", "planned")  # the kinds that a constraint can name
+KINDS = ("live", "ordered", "tflm", "planned")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class EngineReport:
             "name": self.name,
             "flash": self.flash,
             "macs": self.lowered.macs,
-            "sram": {kind: self.sram(kind) for kind in SRAM} | {"patched": None},
+            "sram": {kind: self.sram(kind) for kind in KINDS} | {"patched": None},
             "ordered_is_exact": self.ordering.exact,
             "peak": self.peak,
             "unfolded": self.lowered.unfolded,

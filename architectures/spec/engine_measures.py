@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from fieldspec.analysis.inference.engine import SRAM, EngineReport, engine_report
-from fieldspec.analysis.inference.lowering.operators import EngineError
 from fieldspec.analysis.report.report import Report
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.inference.engine import EngineReport
+
+SRAM = ("live", "ordered", "tflm", "planned")  # the kinds of RAM that a constraint can name
 
 
 def flash(report: Report) -> int | None:
@@ -20,6 +24,9 @@ def _sram(kind: str, report: Report) -> int | None:
 
 
 def _number(report: Report, number: Callable[[EngineReport], int]) -> int | None:
+    from fieldspec.analysis.inference.engine import engine_report  # a spec that promises nothing of it does without
+    from fieldspec.analysis.inference.lowering.operators import EngineError
+
     try:
         return number(engine_report(report.graph))
     except EngineError:
@@ -34,6 +41,9 @@ ENGINE_MEASURES: dict[str, Callable[[Report], int | None]] = {
 
 def obstacle(report: Report) -> str:
     """Why LiteRT-Micro cannot run a network."""
+    from fieldspec.analysis.inference.engine import engine_report
+    from fieldspec.analysis.inference.lowering.operators import EngineError
+
     try:
         engine_report(report.graph)
     except EngineError as error:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from fieldspec.analysis.effective.effective_field import EffectiveField, effective_receptive_field
-from fieldspec.analysis.inference.engine import EngineReport, engine_report
-from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
 from fieldspec.analysis.report.plain_data import SCHEMA
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.sizes.tiling import Tiling, tile_plan
 
-Extra = Ledger | EffectiveField | Tiling | EngineReport
-KEYS: dict[type[Extra], str] = {
-    Ledger: "ledger", EffectiveField: "effective", Tiling: "tiling", EngineReport: "engine"
-}  # fmt: skip
+if TYPE_CHECKING:
+    from fieldspec.analysis.effective.effective_field import EffectiveField
+    from fieldspec.analysis.inference.engine import EngineReport
+    from fieldspec.analysis.ledger.ledger import Ledger
+    from fieldspec.analysis.sizes.tiling import Tiling
+
+Extra: TypeAlias = "Ledger | EffectiveField | Tiling | EngineReport"
 
 
 def extras(
@@ -28,29 +27,35 @@ def extras(
     picture: str | os.PathLike[str] | None = None,
     tile: int | None = None,
     engine: str | None = None,
-) -> list[Extra]:
-    """The requested readings; also writes the picture of the effective field."""
-    found: list[Extra] = []
+) -> dict[str, Extra]:
+    """The requested readings by their key in JSON; also writes the picture of the effective field."""
+    found: dict[str, Extra] = {}
     if ledger:
-        found.append(ledger_of(report))
+        from fieldspec.analysis.ledger.ledger import ledger_of
+
+        found["ledger"] = ledger_of(report)
     if effective or picture is not None:
-        prior = effective_receptive_field(report)
-        found.append(prior)
+        from fieldspec.analysis.effective.effective_field import effective_receptive_field
+
+        found["effective"] = prior = effective_receptive_field(report)
         if picture is not None:
             from fieldspec.analysis.effective.pictures import plot_effective_field
 
             plot_effective_field(picture, prior)
     if tile is not None:
-        found.append(tile_plan(report, tile))
+        from fieldspec.analysis.sizes.tiling import tile_plan
+
+        found["tiling"] = tile_plan(report, tile)
     if engine is not None:
-        found.append(engine_report(report.graph, engine))
+        from fieldspec.analysis.inference.engine import engine_report
+
+        found["engine"] = engine_report(report.graph, engine)
     return found
 
 
-def printed(name: str, found: Sequence[Extra], form: Literal["text", "markdown", "json"]) -> str:
+def printed(name: str, found: Mapping[str, Extra], form: Literal["text", "markdown", "json"]) -> str:
     """All of them as one text; in JSON, each under its key."""
     if form == "json":
-        return json.dumps(
-            {"schema": SCHEMA, "name": name} | {KEYS[type(one)]: one.to_dict() for one in found}, indent=2
-        )
-    return "\n".join(one.to_text() if form == "text" else one.to_markdown() for one in found).rstrip()
+        plain = {key: one.to_dict() for key, one in found.items()}
+        return json.dumps({"schema": SCHEMA, "name": name} | plain, indent=2)
+    return "\n".join(one.to_text() if form == "text" else one.to_markdown() for one in found.values()).rstrip()
