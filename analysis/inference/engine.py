@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from fieldspec.analysis.inference.kinds import SRAM
 from fieldspec.analysis.inference.lowering.lower import lower
 from fieldspec.analysis.inference.lowering.operators import Lowered
 from fieldspec.analysis.inference.offline import Plan, best_plan
@@ -15,7 +16,6 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
 
 ENGINES = {"tflm": "LiteRT-Micro"}
-KINDS = ("live", "ordered", "tflm", "planned")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class EngineReport:
             "name": self.name,
             "flash": self.flash,
             "macs": self.lowered.macs,
-            "sram": {kind: self.sram(kind) for kind in KINDS} | {"patched": None},
+            "sram": {kind: self.sram(kind) for kind in SRAM} | {"patched": None},
             "ordered_is_exact": self.ordering.exact,
             "peak": self.peak,
             "unfolded": self.lowered.unfolded,

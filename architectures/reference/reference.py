@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from fieldspec.analysis.inference.kinds import SRAM
 from fieldspec.analysis.report.report import report_of
 from fieldspec.architectures.document.validation import words_of
 from fieldspec.architectures.document.values import flow
@@ -11,7 +12,6 @@ from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
 from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.pictures import picture
 from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL
-from fieldspec.architectures.spec.engine_measures import SRAM
 from fieldspec.architectures.spec.schema import BESIDE
 from fieldspec.architectures.spec.spec import loads
 from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type

@@ -10,11 +10,12 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, get_args
 
+from fieldspec.analysis.inference.kinds import SRAM
 from fieldspec.analysis.report.layer_properties import Property
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.document.problems import Path, Problems, mend
 from fieldspec.architectures.document.values import written
-from fieldspec.architectures.spec.engine_measures import ENGINE_MEASURES, SRAM, obstacle
+from fieldspec.architectures.spec.engine_measures import ENGINE_MEASURES, obstacle
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fieldspec.analysis.inference.kinds import SRAM
 from fieldspec.analysis.report.report import Report
 
 if TYPE_CHECKING:
     from fieldspec.analysis.inference.engine import EngineReport
-
-SRAM = ("live", "ordered", "tflm", "planned")  # the kinds of RAM that a constraint can name
 
 
 def flash(report: Report) -> int | None:
