@@ -72,8 +72,7 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
             known.append(target)
     for check in _measured(known, report, _Meters(module, report, inputs, known)):
         at = report[check.layer]
-        reason = _elsewhere(report) if at.global_since is not None else ""
-        if check.verdict == "refuted" and reason:
+        if check.verdict == "refuted" and at.global_since is not None and (reason := _elsewhere(report)):
             yield Check(check.what, check.layer, check.claimed, check.measured, "not proved", reason)
         else:
             yield check
