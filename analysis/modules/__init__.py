@@ -1,1 +1,1 @@
-"""How a stranger's module is run and left exactly as it was. Imports nothing of the project but errors."""
+"""How a stranger's module is run and left exactly as it was. Imports `blocks` only."""
