@@ -45,13 +45,13 @@ Padding = Annotated[
 
 Eps = Annotated[float, Gt(0), Lt(1), Says("a number over 0, under 1")]
 Momentum = Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")]
-_CLOSED = {"extra": "forbid", "strict": True}
+CLOSED = {"extra": "forbid", "strict": True}
 
 
 class BatchNormOptions(TypedDict, total=False):
     """What batch norm adds to the variance, and the share of a batch in the running statistics."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]  # pydantic's way
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # pydantic's way
 
     eps: Eps
     momentum: Momentum
@@ -60,7 +60,7 @@ class BatchNormOptions(TypedDict, total=False):
 class LayerNormOptions(TypedDict, total=False):
     """What layer norm adds to the variance."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
 
     eps: Eps
 
@@ -68,7 +68,7 @@ class LayerNormOptions(TypedDict, total=False):
 class GroupNormOptions(TypedDict, total=False):
     """The number of groups, and what group norm adds to the variance."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
 
     groups: Channels
     eps: Eps
@@ -77,7 +77,7 @@ class GroupNormOptions(TypedDict, total=False):
 class BatchNormSetting(TypedDict):
     """Batch norm with options of one's own."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
 
     batch: BatchNormOptions
 
@@ -85,7 +85,7 @@ class BatchNormSetting(TypedDict):
 class LayerNormSetting(TypedDict):
     """Layer norm with options of one's own."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
 
     layer: LayerNormOptions
 
@@ -93,7 +93,7 @@ class LayerNormSetting(TypedDict):
 class GroupNormSetting(TypedDict):
     """Group norm with a given number of groups or further options."""
 
-    __pydantic_config__ = _CLOSED  # type: ignore[misc]
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
 
     group: Channels | GroupNormOptions
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath
+from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
 from fieldspec.blocks.library.convolutions import conv
 from fieldspec.blocks.library.shortcuts import shortcut_around
-from fieldspec.blocks.registry import register_block
+from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
     Act,
@@ -25,7 +26,18 @@ from fieldspec.blocks.settings import (
 NORM_ACT_CONV: tuple[OrderStep, OrderStep, OrderStep] = ("norm", "act", "conv")
 
 
-@register_block
+def _resolve_residual(in_channels: int, settings: Settings) -> Settings:
+    if settings["out_channels"] is not None:
+        settings["squeeze_excite"] = squeeze_settings(
+            settings["squeeze_excite"],
+            channels=settings["out_channels"],
+            in_channels=in_channels,
+            act=settings["act"],
+        )
+    return settings
+
+
+@register_block(resolve=_resolve_residual)
 def residual(
     in_channels: int,
     *,
@@ -35,6 +47,7 @@ def residual(
     kernel_size: Size = 3,
     dilation: Size = 1,
     body: Block | None = None,
+    squeeze_excite: SqueezeExcite | None = None,
     shortcut: Shortcut = "auto",
     norm: Norm = "batch",
     act: Act = "relu",
@@ -46,12 +59,14 @@ def residual(
 
     `middle` makes it a bottleneck: a 1x1 convolution to that many channels, the 3x3 one, and a 1x1 to `out`. `body`
     replaces the convolutions by items of your own; give either `out` or `body`. The stride is that of the first 3x3
-    convolution.
+    convolution. `squeeze_excite` adds one after the last convolution, with the settings of
+    [the block](#squeeze_excite); its `act` is the block's unless given.
 
     `shortcut: auto` is the identity if the shapes agree, and a projection (1x1 convolution and norm) otherwise;
     `identity` adds the input if the shapes agree, and nothing otherwise. `drop_path` drops the body, so it needs a
     shortcut. If `order` ends with conv (pre-activation), each convolution has its activation before it, and none
-    follows the sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise.
+    follows the sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the
+    squeeze-excite's.
 
     Formulas:
         channels: out
@@ -62,9 +77,11 @@ def residual(
         params: kernel_h * kernel_w * (in + out) * out + 4 * out + projection * (in + 2) * out
         params {middle: 16}: (in + kernel_h * kernel_w * middle + out + 4) * middle + 2 * out
             + projection * (in + 2) * out
+        params {squeeze_excite: {ratio: 0.25}}: + (2 * out + 1) * hidden + out
         macs: out_h * out_w * (kernel_h * kernel_w * (in + out) * out + projection * in * out)
         macs {middle: 16}: in_h * in_w * in * middle
             + out_h * out_w * ((kernel_h * kernel_w * middle + out) * middle + projection * in * out)
+        macs {squeeze_excite: {ratio: 0.25}}: + 2 * out * hidden
     In a spec:
         - residual: {out: 64, stride: 2}
     Raises:
@@ -75,6 +92,10 @@ def residual(
     if body is None:
         assert out_channels is not None  # for the type checker: one of the two is given
         body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
+        if squeeze_excite is not None:
+            body = Chain((*body.children, ("squeeze", squeezed(out_channels, squeeze_excite))))
+    elif squeeze_excite is not None:
+        raise FieldspecError("residual: squeeze_excite belongs inside the body")
     elif middle is not None or dropout or (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1)):
         raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body")
     around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path)

@@ -7,7 +7,7 @@ from typing import cast
 from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, DropPath
-from fieldspec.blocks.library.attention import squeeze_excite
+from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
 from fieldspec.blocks.library.convolutions import conv, resolve_padding
 from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
@@ -96,6 +96,9 @@ def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     if settings["expand"] is None:
         settings["expand"] = max(1, round(in_channels * settings["expand_ratio"]))
     settings["expand_ratio"] = None
+    settings["squeeze_excite"] = squeeze_settings(
+        settings["squeeze_excite"], channels=settings["expand"], in_channels=in_channels, act=settings["act"]
+    )
     return resolve_padding(in_channels, settings)
 
 
@@ -110,7 +113,7 @@ def inverted_residual(
     stride: Size = 1,
     padding: Padding | None = None,
     dilation: Size = 1,
-    squeeze_ratio: Ratio | None = None,
+    squeeze_excite: SqueezeExcite | None = None,
     norm: Norm = "batch",
     act: Act = "relu",
     project_act: Act = "none",
@@ -123,11 +126,13 @@ def inverted_residual(
 
     Give either `expand`, the number of middle channels, or `expand_ratio`, their ratio to the input's channels. If the
     middle has as many channels as the input, there is no expansion convolution; the formulas are for when there is.
-    `squeeze_ratio` adds a squeeze-excite after the depthwise convolution. `dropout` comes last in the body.
+    `squeeze_excite` adds one after the depthwise convolution, with the settings of [the block](#squeeze_excite); its
+    `ratio` is of the middle channels, with `of: input` of the input's, and its `act` is the block's unless given.
+    `dropout` comes last in the body.
 
     `shortcut: identity` adds the input if the shapes agree, and nothing otherwise; `projection` adds a 1x1 convolution
     with norm; `auto` is the identity if the shapes agree, and a projection otherwise. `drop_path` has no effect without
-    a shortcut. In the formulas, `projection` is 1 if there is one, and 0 otherwise.
+    a shortcut. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
 
     Formulas:
         channels: out
@@ -136,9 +141,9 @@ def inverted_residual(
         jump: jump * stride
         params: (in + kernel_h * kernel_w + out + 4) * expand + 2 * out + projection * (in + 2) * out
         params {norm: none}: - 2 * expand - out - projection * out
-        params {squeeze_ratio: 0.25}: + (2 * expand + 1) * round(squeeze_ratio * expand) + expand
+        params {squeeze_excite: {ratio: 0.25}}: + (2 * expand + 1) * hidden + expand
         macs: in_h * in_w * in * expand + out_h * out_w * ((kernel_h * kernel_w + out) * expand + projection * in * out)
-        macs {squeeze_ratio: 0.25}: + 2 * expand * round(squeeze_ratio * expand)
+        macs {squeeze_excite: {ratio: 0.25}}: + 2 * expand * hidden
     In a spec:
         - inverted_residual: {out: 32, expand: 160}
     Example:
@@ -166,8 +171,8 @@ def inverted_residual(
         order=order,
     )
     children.append(("depthwise", depthwise))
-    if squeeze_ratio is not None:
-        children.append(("squeeze", squeeze_excite(middle, ratio=squeeze_ratio)))
+    if squeeze_excite is not None:
+        children.append(("squeeze", squeezed(middle, squeeze_excite)))
     project = conv(
         middle, out_channels=out_channels, kernel_size=1, norm=norm, act=project_act, order=order, dropout=dropout
     )

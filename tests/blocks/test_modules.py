@@ -79,7 +79,7 @@ BLOCKS: dict[str, Case] = {
     "conv_transpose": Case(conv_transpose(8, out_channels=4)),
     "depthwise_separable": Case(depthwise_separable(8, out_channels=6, stride=2)),
     "inverted_residual": Case(
-        inverted_residual(8, expand=24, out_channels=8, squeeze_ratio=0.25, dropout=0.1, drop_path=0.1)
+        inverted_residual(8, expand=24, out_channels=8, squeeze_excite={"ratio": 0.25}, dropout=0.1, drop_path=0.1)
     ),
     "projection": Case(inverted_residual(8, expand=24, out_channels=6, shortcut="projection")),
     "residual": Case(residual(8, out_channels=12, stride=2)),

@@ -36,7 +36,10 @@ UNET = {
         {"conv": {"out": 6, "stride": 2, "kernel": 4, "padding": "same"}, "repeat": 2, "id": "down"},
         {"resize": {"scale": 4}, "id": "up"},
         {"concat": {}, "from": ["up", "top"], "id": "meet"},
-        {"inverted_residual": {"expand": 12, "out": 10, "squeeze_ratio": 0.25, "drop_path": 0.1}, "id": "mix"},
+        {
+            "inverted_residual": {"expand": 12, "out": 10, "squeeze_excite": {}, "drop_path": 0.1},
+            "id": "mix",
+        },
         {"space_to_depth": {}, "id": "pack"},
     ],
 }

@@ -111,7 +111,7 @@ NETWORKS: dict[str, tuple[Items, str, tuple[int, int]]] = {
     "group norm": ([conv(norm={"group": 2}), conv(norm="layer")], "conv2.act", (5, 5)),
     "drop path": ([conv(), {"residual": {"out": 4, "drop_path": 0.2, "dropout": 0.1}}], "residual1.act", (7, 7)),
     "mobile": (
-        [conv(), {"inverted_residual": {"expand_ratio": 2, "out": 4, "squeeze_ratio": 0.5}}],
+        [conv(), {"inverted_residual": {"expand_ratio": 2, "out": 4, "squeeze_excite": {"ratio": 0.5}}}],
         "inverted_residual1",
         (5, 5),
     ),

@@ -148,6 +148,7 @@ def both(doc: BlockDoc, settings: dict[str, Any], key: str, text: str) -> tuple[
     names |= dict(zip(("in_h", "in_w"), given.shape[1:], strict=False))
     names |= dict(zip(("out_h", "out_w"), made.shape[1:], strict=False))
     names["projection"] = int(any(layer.id.endswith("shortcut.conv") for layer in layers))
+    names |= names.get("squeeze_excite") or {}  # its `hidden`
     if "growth" in names:
         names["read"] = sum(given.shape[0] + number * names["growth"] for number in range(names["layers"]))
     if "kernel" in names:

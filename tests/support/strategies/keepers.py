@@ -9,7 +9,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fieldspec.blocks.layers import FUNCTIONS
-from strategies.settings import MAX_SIZE, At, Draw, Item, Pair, acts, channels, groups_of, shortcut, style, window
+from strategies.settings import (
+    MAX_SIZE,
+    At,
+    Draw,
+    Item,
+    Pair,
+    acts,
+    channels,
+    groups_of,
+    shortcut,
+    squeezes,
+    style,
+    window,
+)
 
 USER_BLOCKS: dict[str, Any] = {
     "ghost": {
@@ -54,7 +67,7 @@ def _inverted_residual(draw: Draw, at: At, *, out: int | None = None, stride: Pa
     else:
         settings["expand_ratio"] = draw(st.sampled_from([0.5, 1, 1.5, 2.0]))
     if draw(st.integers(0, 2)) == 0:
-        settings["squeeze_ratio"] = draw(st.sampled_from([0.25, 1.0]))
+        settings["squeeze_excite"] = draw(squeezes())
     if draw(st.integers(0, 2)) == 0:
         settings["project_act"] = draw(acts())
     settings |= style(draw, "act", "norm", "order", "dropout") | shortcut(draw)
@@ -71,6 +84,8 @@ def _residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 
     settings |= {"out": out, "kernel": draw(st.sampled_from([1, 3, 5])), **style(draw, "order", "dropout")}
     if draw(st.booleans()):
         settings["middle"] = draw(channels())
+    if draw(st.integers(0, 3)) == 0:
+        settings["squeeze_excite"] = draw(squeezes())
     if draw(st.integers(0, 3)) == 0:
         settings["dilation"] = draw(st.integers(1, 3))
     if stride != (1, 1):

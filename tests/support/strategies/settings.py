@@ -62,6 +62,11 @@ def _orders() -> st.SearchStrategy[list[str]]:
     return st.permutations(["conv", "norm", "act"])
 
 
+def squeezes() -> st.SearchStrategy[Item]:
+    """A squeeze-excite inside a block."""
+    return st.sampled_from([{}, {"ratio": 1.0, "of": "input"}, {"hidden": 3, "act": "silu", "gate_act": "hardsigmoid"}])
+
+
 def one_or_two(draw: Draw, numbers: st.SearchStrategy[int]) -> int | list[int]:
     """One number for both axes, or one for each."""
     value: int = draw(numbers)
