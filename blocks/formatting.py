@@ -46,3 +46,18 @@ def first_line(text: str, *, most: int = 240) -> str:
     """
     line = next(iter(text.splitlines()), "")
     return line if len(line) <= most else f"{line[: most - 4].rstrip()} ..."
+
+
+def shortened(text: str, most: int) -> str:
+    """A long name with its middle left out, as its ends tell more.
+
+    Example:
+        >>> shortened("features.denseblock3.denselayer24.conv2", 24)
+        'features.den…er24.conv2'
+        >>> shortened("conv1", 24)
+        'conv1'
+    """
+    if len(text) <= most:
+        return text
+    kept = max(1, most - 1)
+    return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"

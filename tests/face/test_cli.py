@@ -27,6 +27,7 @@ COMMANDS = [
     "analyze",
     "check",
     "diff",
+    "draw",
     "schema",
     "build",
     "verify",

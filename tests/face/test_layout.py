@@ -22,6 +22,7 @@ FLOORS = [
     "architectures",
     "training",
     "export",
+    "pages",
     "src/fieldspec",
 ]  # each may import those before it
 ROOMS = {  # of a floor: what each room may import of the others there; the floors below are open to all
@@ -54,6 +55,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "export/onnx": {"export/engines"},
     "export/plain": set(),
     "export/file": {"export/engines", "export/litert", "export/onnx", "export/plain"},
+    "pages/drawing": set(),
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library
@@ -73,6 +75,7 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "onnx", "onnxruntime", "safetensors",
         "tflite_micro", "timm", "torch",
     },
+    "pages": {"PIL", "jinja2", "markupsafe", "matplotlib", "numpy"},
     "src/fieldspec": {"rich", "torch", "typer", "typing_extensions"},
 }  # fmt: skip
 TORCH = {"einops", "lightning", "safetensors", "timm", "torch", "torchinfo", "torchvision"}
@@ -142,7 +145,7 @@ def lies_in(path: str, places: Iterable[str]) -> bool:
 
 @pytest.mark.parametrize("floor", FLOORS)
 def test_imports_run_one_way(floor: str) -> None:
-    """blocks <- analysis <- architectures <- training <- src/fieldspec, lazy imports counted."""
+    """blocks <- analysis <- architectures <- training <- export <- pages <- src/fieldspec, lazy imports counted."""
     later = FLOORS[FLOORS.index(floor) + 1 :]
     for path in sources(floor):
         for module in imported(path):

@@ -11,7 +11,18 @@ import typer
 
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli import catalogue, evaluation, exporting, network, recipes, report, specs, training, verification
+from fieldspec.cli import (
+    catalogue,
+    evaluation,
+    exporting,
+    network,
+    pages,
+    recipes,
+    report,
+    specs,
+    training,
+    verification,
+)
 
 __all__ = ["main"]
 
@@ -29,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "analyze": report.analyze,
     "check": specs.check,
     "diff": specs.diff,
+    "draw": pages.draw,
     "schema": specs.schema,
     "build": network.build,
     "verify": verification.verify,

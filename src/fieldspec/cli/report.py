@@ -63,7 +63,7 @@ def analyze(
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("give only one of --markdown, --csv and --json")
-    report, constraints = _report(spec, input_size, given)
+    report, constraints = report_and_constraints(spec, input_size, given)
     if csv and (ledger or effective or picture or tile or engine):
         raise FieldspecError("--csv has the layers only; use --json or --markdown for other readings")
     if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine):
@@ -82,7 +82,7 @@ def analyze(
             print_verdicts(verdicts)
 
 
-def _report(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:
+def report_and_constraints(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:
     """The report of a spec and its constraints, or of a PyTorch network, which has none."""
     from fieldspec.architectures.readings.reports import analyze as report_of
     from fieldspec.architectures.readings.reports import is_module_name
