@@ -43,6 +43,14 @@ class UserBlock(BaseModel):
     body: Annotated[tuple[Any, ...], ITEMS["body"]]
 
 
+class Objectives(BaseModel):
+    """What a search of the spec makes as small or as large as it can."""
+
+    model_config = STRICT
+    minimize: Annotated[tuple[str, ...], Says("a list of measures such as [params, macs]")] = ()
+    maximize: Annotated[tuple[str, ...], Says("a list of measures such as [receptive_field]")] = ()
+
+
 class SpecDocument(BaseModel):
     """The top level of a spec."""
 
@@ -60,6 +68,7 @@ class SpecDocument(BaseModel):
     layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]
     head: Annotated[dict[str, Any], Says("a mapping such as {pool: avg, classes: 10}")] | None = None
     constraints: Annotated[dict[str, Any], Says("a mapping such as {params: '< 200k'}")] = {}
+    objectives: Objectives = Objectives()
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldspec.analysis.fields.receptive_fields import Field
-from fieldspec.architectures.document.problems import Path, Problem, Problems
+from fieldspec.architectures.document.domains import domains_of
+from fieldspec.architectures.document.problems import Path, Problem, Problems, mend
 from fieldspec.architectures.document.validation import validate
 from fieldspec.architectures.document.values import written
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
@@ -17,7 +18,7 @@ from fieldspec.architectures.expansion.items import Parsed
 from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
 from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
-from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
+from fieldspec.architectures.spec.constraints import MEASURES, Constraints, parse_constraints
 from fieldspec.architectures.spec.head_spec import HeadSpec, parse_head
 from fieldspec.architectures.spec.trunk import Item, Trunk
 from fieldspec.blocks.graph import LayerGraph
@@ -45,14 +46,35 @@ class Assembled:
 def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
     """The network that a document describes, or all that is wrong with it."""
     problems = Problems()
+    _check_closed(data, problems)
+    return _read(data, problems, settings_only=False)
+
+
+def problems_of_settings(data: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with the sections and settings of a closed document, each for itself, nothing laid out."""
+    return _read(data, Problems(), settings_only=True)[1]
+
+
+def _read(
+    data: Mapping[str, Any], problems: Problems, *, settings_only: bool
+) -> tuple[Assembled | None, list[Problem]]:
     parameters = Substitution(_values(data.get("params"), problems), MAX_SUBSTITUTED, problems.add)
     data = {key: parameters.replaced(value, (key,)) if key in PARAMETRIC else value for key, value in data.items()}
     if parameters.size > parameters.limit:
         problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, parameters written out")
     if problems:
         return None, problems.all()
-    assembled = _assembled(data, parameters, problems)
+    assembled = _assembled(data, parameters, problems, settings_only)
     return assembled, [replace(one, message=one.message + parameters.of(one.path)) for one in problems.all()]
+
+
+def _check_closed(data: Mapping[str, Any], problems: Problems) -> None:
+    """Name the open places of a spec that is to be used as a network."""
+    for domain in domains_of(data, problems.add):
+        name = f"{domain.name}={written(domain.values[0])}"
+        quoted = name if PARAMETER_NAME.fullmatch(domain.name) and " " not in name else f"'{name}'"
+        why = f"is open: {len(domain.values)} values ({domain}). Give --set {quoted}, or have fieldspec search choose"
+        problems.add(domain.path, why)
 
 
 def _values(params: Any, problems: Problems) -> dict[str, Any]:
@@ -67,18 +89,21 @@ def _values(params: Any, problems: Problems) -> dict[str, Any]:
     return dict(values)
 
 
-def _assembled(data: Mapping[str, Any], parameters: Substitution, problems: Problems) -> Assembled | None:
+def _assembled(
+    data: Mapping[str, Any], parameters: Substitution, problems: Problems, settings_only: bool
+) -> Assembled | None:
     document = _sections(data, problems)
     if document is None:
         return None
     _check_block_names(document, problems)
     constraints = parse_constraints(document.constraints, ("constraints",), problems)
+    _check_objectives(document, problems)
     head, body = parse_head(document.head, problems)
     expander = Expander(document.defaults, document.blocks, parameters, problems)
     parsed = expander.parser.parse(document.layers, ("layers",), top=True)
     in_head = _head_items(expander, body, problems)
     heavy = _heavy(document, problems)
-    if problems:
+    if problems or settings_only:
         for item in [*parsed, *in_head]:
             if item is not None and item.path not in heavy:
                 expander.check(item)
@@ -109,6 +134,19 @@ def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | Non
         stand_in = {"input": [3, 32, 32], "layers": [{"identity": {}}]}
         document, _ = validate(SpecDocument, {**stand_in, **rest}, ())
     return document
+
+
+def _check_objectives(document: SpecDocument, problems: Problems) -> None:
+    """Only known measures, each once."""
+    seen: set[str] = set()
+    for word in ("minimize", "maximize"):
+        for index, name in enumerate(getattr(document.objectives, word)):
+            place = ("objectives", word, index)
+            if name not in MEASURES:
+                problems.add(place, f"unknown measure {written(name)}.{mend(name, MEASURES)}")
+            elif name in seen:
+                problems.add(place, f"{name!r} stands twice. Remove one")
+            seen.add(name)
 
 
 def _check_block_names(document: SpecDocument, problems: Problems) -> None:

@@ -14,6 +14,19 @@ from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS
 from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
 _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
+_DOMAIN = {"$ref": "#/$defs/domain"}
+_NUMBERS = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "items": False, "minItems": 3}
+DOMAIN = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 1,
+    "additionalProperties": False,
+    "properties": {
+        "choice": {"type": "array", "minItems": 1, "description": "Values of which a search takes one."},
+        "range": {**_NUMBERS, "description": "The first, the last and the step; both ends are values."},
+    },
+    "description": "An open value, for fieldspec search.",
+}
 BESIDE: dict[str, Any] = {
     "id": {
         "type": "string",
@@ -63,10 +76,13 @@ def json_schema() -> dict[str, Any]:
     definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
     definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
     definitions["first_copy"] = _first_copy({name: definitions[name]["properties"] for name in blocks})
+    definitions["domain"] = DOMAIN
     properties = document["properties"]
     properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
     properties["head"] = _or_null({"$ref": "#/$defs/head"})
     properties["constraints"] = _constraints()
+    for objective in definitions["Objectives"]["properties"].values():
+        objective["items"] = {"enum": list(MEASURES)}
     definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
     properties["input"] = {
         **properties["input"],
@@ -101,7 +117,7 @@ def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any])
         "dependentRequired": {"first": ["repeat"]},
         "$ref": "#/$defs/first_copy",
     }
-    return {"anyOf": [item, _PARAMETER]}
+    return {"anyOf": [item, _PARAMETER, _DOMAIN]}
 
 
 def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
@@ -113,9 +129,9 @@ def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
 
 
 def _or_parameter(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a value, in whose place a parameter or an expression may stand."""
+    """The schema of a value, in whose place a parameter, an expression or a domain may stand."""
     told = {key: one for key, one in schema.items() if key in ("default", "description", "title")}
-    return {"anyOf": [{key: one for key, one in schema.items() if key not in told}, _PARAMETER], **told}
+    return {"anyOf": [{key: one for key, one in schema.items() if key not in told}, _PARAMETER, _DOMAIN], **told}
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from fieldspec.analysis.fields.receptive_fields import Field
-from fieldspec.architectures.document.problems import SpecError, mend, shorten
+from fieldspec.architectures.document.domains import Domain, closed, domains_of
+from fieldspec.architectures.document.problems import Problems, SpecError, mend, shorten
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
-from fieldspec.architectures.document.values import listed
+from fieldspec.architectures.document.values import listed, written
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
@@ -109,26 +110,44 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], 
         >>> load(wide, width=12).graph.nodes[-1].shape
         (24, 8, 8)
     """
+    return source if isinstance(source, ArchitectureSpec) and not params else spec_of(source_of(source, params))
+
+
+def source_of(
+    source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], params: Mapping[str, Any]
+) -> Source:
+    """The document of a spec, read, with values for its parameters."""
     if isinstance(source, ArchitectureSpec):
-        return _spec(with_params(read_data(source.document), params, source.name)) if params else source
-    found = _found(source)
-    return _spec(with_params(found, params, str(source)[:60]) if params else found)
+        return with_params(read_data(source.document), params, source.name)
+    return with_params(_found(source), params, str(source)[:60])
 
 
 def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
-    """The same document with other values for its parameters.
+    """The same document with other values for its parameters, and for the open settings that stand in place.
 
     Raises:
-        FieldspecError: It has no such parameter.
+        FieldspecError: It has no such parameter, or the value is none of those that it leaves open.
     """
+    if not params:
+        return source
     known = source.data.get("params")
     known = known if isinstance(known, dict) else {}
-    for given in params:
-        if given not in known:
-            has = mend(given, known) if known else " It has none."
+    values = read_data({"params": dict(params)}).data["params"]
+    domains = {domain.name: domain for domain in domains_of(source.data, Problems().add)}
+    for given, value in values.items():
+        if given in domains:
+            _check_is_in(domains[given], value, name)
+        elif given not in known:
+            has = mend(given, [*known, *domains]) if known or domains else " It has none."
             raise FieldspecError(f"{name}: unknown parameter {given!r}.{has}")
-    values = {**known, **read_data({"params": dict(params)}).data["params"]}
-    return replace(source, data={**source.data, "params": values})
+    places = {domains[given].path if given in domains else ("params", given): value for given, value in values.items()}
+    data: dict[str, Any] = closed(source.data, places)
+    return replace(source, data=data)
+
+
+def _check_is_in(domain: Domain, value: Any, name: str) -> None:
+    if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in domain.values):
+        raise FieldspecError(f"{name}: {domain.name} is {written(value)}, and its domain is {domain}")
 
 
 def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
@@ -162,8 +181,7 @@ def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> Archi
     """
     if not isinstance(text, str | bytes):
         raise FieldspecError(f"loads reads text, not a {type(text).__name__}; load takes a dict or a path")
-    source = read(text, name)
-    return _spec(with_params(source, params, name or "the spec") if params else source)
+    return spec_of(with_params(read(text, name), params, name or "the spec"))
 
 
 def _nothing_there(source: str) -> str:
@@ -174,7 +192,8 @@ def _nothing_there(source: str) -> str:
     return f"{source!r} is neither in the catalogue nor a file.{mend(source, catalogue.list_models())}"
 
 
-def _spec(source: Source) -> ArchitectureSpec:
+def spec_of(source: Source) -> ArchitectureSpec:
+    """The spec of a document that has been read."""
     with collector_paused():
         assembled, problems = assemble(source.data)
     if assembled is None:

@@ -28,7 +28,11 @@ def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = F
         - conv: {out: 8, act: none}
         <BLANKLINE>
     """
-    data = spec.canonical() if canonical else spec.to_dict()
+    return written_out(spec.canonical() if canonical else spec.to_dict(), format)
+
+
+def written_out(data: dict[str, Any], format: Format) -> Any:
+    """The document of a spec, open or closed, in a format."""
     if format == "dict":
         return data
     if format == "json":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from fieldspec.architectures.readings.reports import analyze, check
     from fieldspec.architectures.readings.verification import Verification, verify
+    from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
     from fieldspec.architectures.spec.catalogue import list_models
     from fieldspec.architectures.spec.schema import json_schema
     from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
@@ -40,6 +41,7 @@ _HOME = {
     "FieldspecError": "blocks.errors",
     "LayerReport": "analysis.report.report",
     "MergeError": "blocks.errors",
+    "OpenSpec": "architectures.spaces.open_spec",
     "Problem": "architectures.document.problems",
     "Report": "analysis.report.report",
     "ShapeError": "blocks.errors",
@@ -54,6 +56,7 @@ _HOME = {
     "json_schema": "architectures.spec.schema",
     "ledger": "architectures.readings.derived",
     "load": "architectures.spec.spec",
+    "load_open": "architectures.spaces.open_spec",
     "load_checkpoint": "architectures.network.checkpoint",
     "loads": "architectures.spec.spec",
     "measured_effective_receptive_field": "analysis.effective.measured_field",
@@ -73,6 +76,7 @@ __all__ = [
     "FieldspecError",
     "LayerReport",
     "MergeError",
+    "OpenSpec",
     "Problem",
     "Report",
     "ShapeError",
@@ -89,6 +93,7 @@ __all__ = [
     "list_models",
     "load",
     "load_checkpoint",
+    "load_open",
     "loads",
     "measured_effective_receptive_field",
     "plot_effective_field",

@@ -40,6 +40,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "architectures/document": set(),
     "architectures/expansion": {"architectures/document"},
     "architectures/spec": {"architectures/document", "architectures/expansion"},
+    "architectures/spaces": {"architectures/document", "architectures/expansion", "architectures/spec"},
     "architectures/network": {"architectures/document", "architectures/spec"},
     "architectures/readings": {"architectures/document", "architectures/spec", "architectures/network"},
     "architectures/reference": {"architectures/document", "architectures/expansion", "architectures/spec"},

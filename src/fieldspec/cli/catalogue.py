@@ -12,7 +12,7 @@ from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.suggestions import did_you_mean
-from fieldspec.cli.shared import Json, Set, Spec, load_spec, print_json
+from fieldspec.cli.shared import Json, Set, Spec, load_open_spec, load_spec, print_json
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -83,14 +83,16 @@ def show(
     fieldspec show fast25
     fieldspec show c1c2c3c40 --canonical --format json
     """
-    from fieldspec.architectures.spec.writer import dump
+    from fieldspec.architectures.spec.writer import dump, written_out
     from fieldspec.training.recipe.recipe import recipe_names, recipe_path
 
     if spec not in catalogue.list_models() and spec in recipe_names():
         typer.echo(recipe_path(spec).read_text(encoding="utf-8"), nl=False)
         return
-    loaded = load_spec(spec, given)
     if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # comments included
         return
-    typer.echo(dump(loaded, format=format.value, canonical=canonical), nl=False)
+    if canonical:
+        typer.echo(dump(load_spec(spec, given), format=format.value, canonical=True), nl=False)
+    else:
+        typer.echo(written_out(load_open_spec(spec, given).to_dict(), format.value), nl=False)

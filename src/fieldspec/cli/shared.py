@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,17 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldspec.architectures.document.reader import read
-from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads, with_params
 from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
+    from fieldspec.architectures.spaces.open_spec import OpenSpec
     from fieldspec.architectures.spec.constraints import ConstraintResult
 
 SPEC_HELP = "A catalogue name, a YAML or JSON file, or - for stdin."
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter of the spec; repeatable."),
+    typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter or an open setting; repeatable."),
 ]
 Network = Annotated[
     str,
@@ -31,19 +33,30 @@ Network = Annotated[
         help="A catalogue name, a YAML or JSON file, -, timm:NAME, torchvision:NAME or package.module:FACTORY.",
     ),
 ]
+NAME = re.compile(r"[a-zA-Z_]\w*([.\[][^=]*)?")  # of a parameter, or of a setting in place: layers[3].conv.out
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def load_spec(spec: str, given: Iterable[str] | None = None) -> ArchitectureSpec:
     """A spec by its catalogue name, from a file or from stdin; `given` are values for its parameters, as in `--set`."""
-    params = dict(map(_parameter, given or ()))
+    params = dict(map(parameter, given or ()))
     return loads(sys.stdin.buffer.read(), name="<stdin>", **params) if spec == "-" else load(spec, **params)
 
 
-def _parameter(text: str) -> tuple[str, Any]:
-    """`width=0.5` as a name and a value, which is read as a spec's is."""
+def load_open_spec(spec: str, given: Iterable[str] | None = None) -> OpenSpec:
+    """The same of a spec that may have open ends."""
+    from fieldspec.architectures.spaces.open_spec import load_open, open_spec
+
+    params = dict(map(parameter, given or ()))
+    if spec != "-":
+        return load_open(spec, **params)
+    return open_spec(with_params(read(sys.stdin.buffer.read(), "<stdin>"), params, "<stdin>"))
+
+
+def parameter(text: str) -> tuple[str, Any]:
+    """`width=0.5` as a name and a value, which is read as a spec's is; the name may be an open setting's path."""
     name, sign, value = text.partition("=")
-    if not sign or not name.isidentifier():
+    if not sign or not NAME.fullmatch(name):
         raise FieldspecError(f"--set: needs NAME=VALUE such as width=0.5, gets {text!r}")
     return name, read(f"value: {value}", f"--set {name}").data["value"]
 

@@ -1,0 +1,1 @@
+"""Open specs: documents in which some values are still to be chosen."""
