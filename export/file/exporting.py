@@ -104,10 +104,10 @@ def _versions(to: FileFormat) -> dict[str, str]:
 
 def _judge(run: Callable[..., Any], network: TrainedNetwork, data: str) -> dict[str, Any]:
     """Accuracy on the test images, the file's and PyTorch's, and how often both say the same."""
-    images, labels = judging_images(network, data)
+    name, images, labels = judging_images(network, data)
     own, theirs = run(images).reshape(len(images), -1), answers_of(network, images)
     return {
-        "data": data,
+        "data": name,
         "images": len(images),
         "test_accuracy": accuracy(own, labels),
         "float_accuracy": accuracy(theirs, labels),

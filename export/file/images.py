@@ -21,18 +21,19 @@ def calibration_images(network: TrainedNetwork, data: str, count: int = CALIBRAT
     return normalized(network, train.select(np.sort(chosen)))
 
 
-def judging_images(network: TrainedNetwork, data: str) -> tuple[Pixels, npt.NDArray[np.int64]]:
-    """The test images with their classes.
+def judging_images(network: TrainedNetwork, data: str) -> tuple[str, Pixels, npt.NDArray[np.int64]]:
+    """The data set's name, its test images and their classes.
 
     Raises:
         FieldspecError: There are none, or their classes are not the network's.
     """
-    test = load_data(data, input_size=network.spec.input).test
+    found = load_data(data, input_size=network.spec.input)
+    test = found.test
     if test is None:
         raise FieldspecError(f"{data}: has no test images")
     if reason := network.other_classes(test, data):
         raise FieldspecError(reason)
-    return normalized(network, test), test.labels
+    return found.name, normalized(network, test), test.labels
 
 
 def normalized(network: TrainedNetwork, images: Images) -> Pixels:

@@ -23,6 +23,7 @@ from fieldspec.export.file.worker import receive, send
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 PATIENCE = 600.0  # seconds that a batch may take
+FOLDER = Path(__file__).parents[1] / "models"
 
 
 class FileNet(nn.Module):
@@ -101,12 +102,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def load_tflite(path: str | Path) -> TrainedNetwork:
     """The network of a .tflite file that fieldspec wrote, with its classes and normalization.
 
+    Args:
+        path: Of the file; the bare name of one that ships, c1c2c3c40.int8.tflite, where no file here has that name.
+
     Raises:
         FieldspecError: No such file, not fieldspec's, or LiteRT does not run it.
     """
     path = Path(path)
     if not path.is_file():
-        raise FieldspecError(f"{path}: no such file")
+        shipped = {file.name: file for file in FOLDER.glob("*.tflite")}
+        if str(path) not in shipped:
+            raise FieldspecError(f"{path}: no such file. These ship: {', '.join(sorted(shipped))}")
+        path = shipped[str(path)]
     net: Any = FileNet(path)
     try:
         said = net.told["said"]

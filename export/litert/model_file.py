@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flatbuffers
 import numpy as np
@@ -13,7 +13,9 @@ from ai_edge_litert import schema_py_generated as schema
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
 from fieldspec.blocks.layers import Shape
 from fieldspec.export.litert.options import CODES, options
-from fieldspec.export.litert.weights import OperatorWeights
+
+if TYPE_CHECKING:  # what only reads a file needs no torch
+    from fieldspec.export.litert.weights import OperatorWeights
 
 SIGNATURE = "serving_default"
 IDENTIFIER = b"TFL3"

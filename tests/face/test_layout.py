@@ -269,7 +269,8 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     }
     recipes = {f"fieldspec/training/recipes/{path.name}" for path in (ROOT / "training/recipes").glob("*")}
     weights = {f"fieldspec/architectures/weights/{path.name}" for path in (ROOT / "architectures/weights").glob("*")}
-    assert recipes | weights <= names
+    models = {f"fieldspec/export/models/{path.name}" for path in (ROOT / "export/models").glob("*")}
+    assert recipes | weights | models <= names
     files = {"py.typed", "blocks/layers/base.py", "architectures/reference/grammar.md"}
     assert catalogue | {f"fieldspec/{name}" for name in files} <= names
     floors = tuple(f"{floor}/" for floor in FLOORS[:-1])

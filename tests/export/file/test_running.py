@@ -47,7 +47,7 @@ def test_answers(file: Path) -> None:
 
 
 def test_commands(file: Path) -> None:
-    """`predict` names a photograph as the weights do, `evaluate` judges by images."""
+    """`predict` names a photograph as the weights do; images of other classes and damaged files end with status 2."""
     done = run("predict", file, SAILBOAT)
     assert done.returncode == 0, done.stderr
     asked = run("predict", "c1c2c3c40", SAILBOAT, "--pretrained")
@@ -55,11 +55,15 @@ def test_commands(file: Path) -> None:
     judged = run("evaluate", file, "--data", "fake")
     assert judged.returncode == 2  # other classes
     assert "the network was trained on other classes" in judged.stderr
+    file.with_suffix(".cut.tflite").write_bytes(file.read_bytes()[:9999])
+    refused = run("predict", file.with_suffix(".cut.tflite"), SAILBOAT)
+    assert refused.returncode == 2
+    assert len(refused.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "foreign", "empty", "text"])
 def test_hostile_files(file: Path, tmp_path: Path, damage: str) -> None:
-    """One line and exit status 2, whatever the interpreter makes of it."""
+    """An error in one line, whatever the interpreter makes of it."""
     whole = file.read_bytes()
     altered = bytearray(whole)
     for at in range(64, 60_000, 97):
@@ -73,10 +77,17 @@ def test_hostile_files(file: Path, tmp_path: Path, damage: str) -> None:
     }
     path = tmp_path / "hostile.tflite"
     path.write_bytes(contents[damage])
-    done = run("predict", path, SAILBOAT)
-    assert done.returncode == 2, done.stdout
-    (line,) = done.stderr.splitlines()
-    assert line.startswith(f"error: {path}: ")
+    with pytest.raises(FieldspecError) as caught:
+        load_tflite(path).net(torch.zeros(1, 3, 32, 32))
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith(f"{path}: ")
+
+
+def test_the_worker_needs_no_torch() -> None:
+    """A second process with torch in it would cost seconds and hundreds of megabytes."""
+    needs = "import fieldspec.export.engines.litert, fieldspec.export.litert.metadata"
+    command = [sys.executable, "-c", f"import sys; {needs}; sys.exit('torch' in sys.modules)"]
+    assert subprocess.run(command, check=False).returncode == 0
 
 
 def test_random_damage(file: Path, tmp_path: Path) -> None:
