@@ -6,7 +6,8 @@ python benchmarks/strangers.py --networks                      a line a network 
 
 The packages are not dependencies of the project. Each network is built from its configuration without weights, and
 traced under a time limit in a process that can be ended. `proven`: the field, or that of every level, is `exact` or
-`whole_input`. `at_least`: the total of multiply-adds says that it is not complete. `short`: it is less than what torch
+`whole_input`. `to values`: that is so of the last maps before an operation whose result depends on values, where the
+analysis ends; such a network is not counted as proven. `at_least`: the total of multiply-adds says that it is not complete. `short`: it is less than what torch
 counts, and does not say so. `differs`: parameters or multiply-adds are not torch's.
 """
 
@@ -32,7 +33,7 @@ from typing import Any
 import torch
 from strangers_networks import PACKAGES, made, names
 
-STATUSES = ("exact", "whole_input", "by level", "bound", "unknown", "failed", "too slow", "not built")
+STATUSES = ("exact", "whole_input", "by level", "to values", "bound", "unknown", "failed", "too slow", "not built")
 PROVEN = STATUSES[:3]
 
 
@@ -65,7 +66,11 @@ def outcome(package: str, name: str) -> Outcome:
         return Outcome(package, name, "failed", _said(error), seconds=time.perf_counter() - started)
     seconds = time.perf_counter() - started
     status, detail = report.features.status, ""
-    if status in ("unknown", "bound"):
+    if report.stop is not None:
+        stop = report.stop.operation
+        detail = f"{stop.operation} at {stop.place}: {report.stop.params:,} parameters are not reached"
+        status = "to values" if status in ("exact", "whole_input") else status
+    elif status in ("unknown", "bound"):
         detail = reason_of(report)
         levels = getattr(report, "levels", ())
         if len(levels) > 1 and all(level.status in ("exact", "whole_input") for level in levels):

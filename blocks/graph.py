@@ -20,6 +20,18 @@ class Uncounted(NamedTuple):
     place: str  # file:line that calls it; nothing where it is one of torch's own modules
 
 
+class Stop(NamedTuple):
+    """Where a module could not be followed any further, as an operation's result depends on values."""
+
+    operation: Uncounted  # its name and its place
+    module: str  # the path of the module that calls it
+    modules: tuple[str, ...]  # paths of the outermost modules that were not reached
+    weights: tuple[str, ...]  # names of weights that nothing has read so far, and how many elements they have:
+    params: int
+    trainable_params: int
+    buffers: int
+
+
 @dataclass(slots=True)
 class Node:
     """One layer of a graph: its path, the nodes it reads, and its output shape."""
@@ -48,6 +60,7 @@ class LayerGraph:
     traced: bool = False  # from a module, whose maps may meet with different jumps
     computed_weights: bool = False  # weights are computed from others in the forward pass
     gradient_cut: bool = False  # by detach() or no_grad() within the forward pass
+    stop: Stop | None = None  # the graph ends before the module does
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:

@@ -50,7 +50,7 @@ def prove(
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     taken = [layer.layer for layer in report.layers if isinstance(layer.layer, Input)]
     if path_of is None:
-        path_of = _traced_path(report) if report.module_outputs else str
+        path_of = _traced_path(report) if _is_traced(report) else str
     keys = {layer.id: path_of(layer.id) for layer in report.layers}
     own = report.module_outputs.get("")
     if own is not None and keys[report.layers[own].id] is None:
@@ -63,6 +63,10 @@ def prove(
         ]
 
 
+def _is_traced(report: Report) -> bool:
+    return bool(report.module_outputs) or report.stop is not None
+
+
 def _traced_path(report: Report) -> PathOf:
     """In a traced module, an operation that a module returns has that call's key for its id."""
     return lambda layer: layer if layer in report.module_outputs else None
@@ -71,15 +75,16 @@ def _traced_path(report: Report) -> PathOf:
 def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[Check]:
     dtype = str(dtype_of(module)).removeprefix("torch.")
     unread = set(report.unread)
-    values = not report.module_outputs  # what was traced without values is measured without
+    values = not _is_traced(report)  # what was traced without values is measured without
+    partly = report.stop is not None
     measures: list[tuple[str, Any, Callable[[], Any]]] = [
         ("params", report.params, lambda: counts.measure_parameters(module, unread)),
         ("trainable params", report.trainable_params, lambda: counts.measure_trainable_parameters(module, unread)),
         ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
         ("buffers", report.buffers, lambda: counts.measure_buffers(module, unread)),
         ("weight bytes", report.weight_bytes(dtype), lambda: counts.measure_weight_bytes(module, unread)),
-        ("macs", report.macs, lambda: _complete(report, counts.measure_macs(module, shape)[""])),
-        ("macs status", report.macs_status, lambda: counts.measure_macs_status(module, shape)),
+        ("macs", report.macs, lambda: _complete(report, counts.measure_macs(module, shape, partly=partly)[""])),
+        ("macs status", report.macs_status, lambda: counts.measure_macs_status(module, shape, partly=partly)),
         ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
         ("saved bytes", report.memory(dtype).saved, lambda: memory.measure_saved_bytes(module, shape, values=values)),
     ]
@@ -89,7 +94,14 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
                 raise Unmeasurable("it is unknown")
             yield compared(what, "", claimed, measure())
         except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
-            yield unproved(what, "", claimed, error)
+            yield unproved(what, "", claimed, _reason(report, error))
+
+
+def _reason(report: Report, error: Exception) -> Exception:
+    """Why something is not measured: of a network that needs values, because the measurer has none."""
+    if report.stop is None or isinstance(error, Unmeasurable):
+        return error
+    return Unmeasurable(f"the result of {report.stop.operation.operation} depends on values, and it is measured without")
 
 
 def _complete(report: Report, measured: int) -> int:
@@ -98,7 +110,9 @@ def _complete(report: Report, measured: int) -> int:
     Raises:
         Unmeasurable: They are as many as is claimed, and the claim is that there are more; names what is not counted.
     """
-    if report.uncounted and report.macs == measured:
+    if report.uncounted and (report.macs == measured or (report.stop and report.macs > measured)):
+        if report.stop:
+            raise Unmeasurable(f"what lies behind {report.stop.operation.operation} is not counted")
         operations = ", ".join(sorted({one.operation for _, one in report.uncounted}))
         raise Unmeasurable(f"it is at least that, as nobody knows those of {operations}")
     return measured
@@ -110,8 +124,8 @@ def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
     Raises:
         Unmeasurable: The claimed peak is in what is measured as a whole.
     """
-    live = memory.measure_live_bytes(module, shape, values=not report.module_outputs)
-    if report.module_outputs and report.peak_layer not in live:
+    live = memory.measure_live_bytes(module, shape, values=not _is_traced(report))
+    if _is_traced(report) and report.peak_layer not in live:
         raise Unmeasurable(f"the peak is claimed at {report.peak_layer}, an operation within a layer or a function")
     return live[""]
 
@@ -132,12 +146,13 @@ def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -
 def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None]) -> Iterator[Check]:
     """Shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
     width = dtype_of(module).itemsize
-    values = not report.module_outputs
-    shapes = _measured(lambda: counts.measure_shapes(module, inputs))
-    macs = _measured(lambda: counts.measure_macs(module, inputs))
-    live = _measured(lambda: memory.measure_live_bytes(module, inputs, functions=values, values=values))
+    values = not _is_traced(report)
+    partly = report.stop is not None
+    shapes = _measured(report, lambda: counts.measure_shapes(module, inputs, partly=partly))
+    macs = _measured(report, lambda: counts.measure_macs(module, inputs, partly=partly))
+    live = _measured(report, lambda: memory.measure_live_bytes(module, inputs, functions=values, values=values))
     submodules = dict(module.named_modules())
-    shared, unread = _shared(module), set(report.unread)
+    shared, unread = _shared(module), {*report.unread, *(report.stop.weights if report.stop else ())}
     claimed = _inside(report, keys)
     beside = {node.id: node.beside for node in report.graph}
     for layer in report.layers:
@@ -158,8 +173,9 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
         part, below = submodules[key], {name.removeprefix(f"{key}.") for name in unread}
         yield compared("params", layer.id, claimed["params"][key], counts.measure_parameters(part, below))
         yield compared("buffers", layer.id, claimed["buffers"][key], counts.measure_buffers(part, below))
-        if not any(module_of(keys[place] or place).startswith(key) for place, _ in report.uncounted):
-            yield _looked_up("macs", layer.id, claimed["macs"][key], macs, key)
+        if not any(module_of(keys.get(place) or place).startswith(key) for place, _ in report.uncounted):
+            ran = macs if not partly or (isinstance(shapes, dict) and key in shapes) else {}
+            yield _looked_up("macs", layer.id, claimed["macs"][key], ran, key)
 
 
 def _inside(report: Report, keys: Mapping[str, str | None]) -> dict[str, Counter[str]]:
@@ -208,11 +224,11 @@ def _is_arranged(shape: Shape, claimed: Shape) -> bool:
     return prod(sizes) == 1 and prod(shape) == channels
 
 
-def _measured(measure: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
+def _measured(report: Report, measure: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:
     try:
         return measure()
     except Exception as error:  # as above
-        return error
+        return _reason(report, error)
 
 
 def _looked_up(what: str, layer: str, claimed: Any, measured: dict[str, Any] | Exception, key: str) -> Check:

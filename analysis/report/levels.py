@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from fieldspec.blocks.layers import Opaque, Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fieldspec.analysis.report.report import LayerReport, Report
+    from fieldspec.blocks.graph import LayerGraph
 
 
 JOINS = ("cat", "stack")  # operations after which no unit of a level has a place of its own
@@ -16,11 +19,14 @@ JOINS = ("cat", "stack")  # operations after which no unit of a level has a plac
 def levels_of(report: Report) -> tuple[LayerReport, ...]:
     """The last map of each size on the way to the outputs, finest first; none where there is one size only.
 
+    Where a module could not be followed to its end, the last that are known.
+
     Behind them stands nothing, or an operation that joins them, as detectors join the predictions of all levels in one
     list. Of several maps of one size the one that sees most is told.
     """
     widest: dict[Shape, LayerReport] = {}
-    for index in _ends(report):
+    ends = _ends(report) if report.stop is None else known_ends(report.layers, report.graph)
+    for index in ends:
         layer = report.layers[index]
         if layer.status == "unknown" or not layer.inputs:
             return ()
@@ -28,6 +34,22 @@ def levels_of(report: Report) -> tuple[LayerReport, ...]:
             known = widest.get(layer.shape[1:], layer)
             widest[layer.shape[1:]] = max(known, layer, key=lambda one: one.receptive_field)
     return tuple(widest[size] for size in sorted(widest, reverse=True)) if len(widest) > 1 else ()
+
+
+def known_ends(layers: Sequence[LayerReport], graph: LayerGraph) -> list[int]:
+    """The last maps before the outputs of which a field is known and whose units have a place."""
+    at, seen, found = [graph.output, *graph.kept], set[int](), []
+    while at:
+        index = at.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        layer = layers[index]
+        if layer.status == "unknown" or not layer.field.has_position or len(layer.shape) < 2:
+            at += layer.inputs
+        elif layer.inputs:
+            found.append(index)
+    return sorted(found)
 
 
 def _ends(report: Report) -> list[int]:

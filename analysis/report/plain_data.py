@@ -34,6 +34,7 @@ def plain_data(report: Report) -> dict[str, Any]:
         "properties": {name: list(ids) for name, ids in report.properties.items()},
         "misalignments": [portable(asdict(one)) for one in report.misalignments],
         "unread": list(report.unread),
+        "stop": None if report.stop is None else portable({**report.stop._asdict(), **report.stop.operation._asdict()}),
         "layers": [_layer(layer) for layer in report.layers],
     }
 

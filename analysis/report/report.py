@@ -11,11 +11,11 @@ from fieldspec.analysis.fields.alignment import Misalignment, misalignments
 from fieldspec.analysis.fields.receptive_fields import Field, Status, receptive_field
 from fieldspec.analysis.fields.windows import Number
 from fieldspec.analysis.report.layer_properties import properties
-from fieldspec.analysis.report.levels import levels_of
+from fieldspec.analysis.report.levels import known_ends, levels_of
 from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_bytes
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.graph import LayerGraph, Uncounted
+from fieldspec.blocks.graph import LayerGraph, Stop, Uncounted
 from fieldspec.blocks.layers import BatchNorm, Layer, Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -105,7 +105,7 @@ class Memory:
 
     peak: int  # the most that is alive at one time in eval mode
     peak_layer: str  # where
-    saved: int | None  # what autograd keeps for the backward pass in train mode; None where a layer has no rule
+    saved: int | None  # what autograd keeps for the backward pass in train mode; None where it is not known
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,14 @@ class Report:
     def _by_id(self) -> dict[str, LayerReport]:
         return {layer.id: layer for layer in self.layers}
 
+    @property
+    def stop(self) -> Stop | None:
+        """Of a module whose operations depend on values, where it could not be followed further, and what lies behind.
+
+        `params` and `buffers` are all of the module's; everything else is of what comes before.
+        """
+        return self.graph.stop
+
     @cached_property
     def levels(self) -> tuple[LayerReport, ...]:
         """Of a network that ends with maps of several sizes, each of them, finest first; () of one that does not."""
@@ -193,8 +201,11 @@ class Report:
 
     @cached_property
     def uncounted(self) -> tuple[tuple[str, Uncounted], ...]:
-        """The operations that `macs` leaves out, as no formula is known for them, each with the id of its layer."""
-        return tuple((layer.id, operation) for layer in self.layers for operation in layer.uncounted)
+        """The operations that `macs` leaves out, each with the id of its layer: no formula is known for them, or
+        nothing is from there on (`stop`).
+        """
+        found = [(layer.id, operation) for layer in self.layers for operation in layer.uncounted]
+        return tuple(found if self.stop is None else [*found, (self.stop.module, self.stop.operation)])
 
     @property
     def macs_status(self) -> CountStatus:
@@ -216,7 +227,8 @@ class Report:
 
     def memory(self, dtype: str = "float32") -> Memory:
         """Activation memory of inference and of training, in bytes."""
-        return Memory(self.peak_bytes(dtype), self.peak_layer, saved_bytes(self.graph, dtype))
+        saved = saved_bytes(self.graph, dtype) if self.stop is None else None
+        return Memory(self.peak_bytes(dtype), self.peak_layer, saved)
 
     def to_markdown(self, *, all_layers: bool = False) -> str:
         """A table with one row for each convolution, pooling, linear layer and merge, or for all layers."""
@@ -281,7 +293,10 @@ def report_of(
         read = receptive_field(graph) if fields is None else fields
         memory = activations(graph)
         layers, totals = _layers(graph, read, memory.live)
-    features, pooled = _features(layers, graph.output)
+    if graph.stop is not None:
+        behind = (graph.stop.params, graph.stop.trainable_params, graph.stop.buffers, 0, 0)
+        totals = tuple(map(sum, zip(totals, behind, strict=True)))
+    features, pooled = _features(layers, graph)
     counters = sum([isinstance(node.layer, BatchNorm) for node in graph.nodes])
     return Report(
         name,
@@ -324,9 +339,14 @@ def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[li
     return layers, (total_params, total_trainable, total_buffers, total_macs, total_ops)
 
 
-def _features(layers: list[LayerReport], output: int) -> tuple[LayerReport, LayerReport | None]:
-    """The last map on the main path whose units have a position, and the first layer after it without."""
-    at, pooled = layers[output], None
+def _features(layers: list[LayerReport], graph: LayerGraph) -> tuple[LayerReport, LayerReport | None]:
+    """The last map on the main path whose units have a position, and the first layer after it without.
+
+    Where a module could not be followed to its end, of the last maps that are known the one that sees most.
+    """
+    if graph.stop is not None and (ends := known_ends(layers, graph)):
+        return max([layers[end] for end in ends], key=lambda layer: layer.receptive_field), None
+    at, pooled = layers[graph.output], None
     while not at.field.has_position and at.inputs:
         at, pooled = layers[at.inputs[0]], at
     return at, pooled

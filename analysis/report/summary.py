@@ -10,9 +10,11 @@ from fieldspec.blocks.layers import Input, Opaque
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
     from fieldspec.analysis.report.tables import Row
+    from fieldspec.blocks.graph import Stop
 
 MOST_OPAQUE = 5  # operations that are not followed, in the remarks
 MOST_UNREAD = 3  # names of unread weights
+MOST_UNREACHED = 5  # names of modules behind an operation that needs values
 
 
 def summary(report: Report) -> list[str]:
@@ -23,13 +25,14 @@ def summary(report: Report) -> list[str]:
     seen = f"receptive field {field}{jump} at {features.id} ({features.status})"
     if len(report.input) == 1:
         seen = "no receptive field: its input has no axes"
+    least = "at least " if report.stop else ""
     return [
         f"input {side_text(report.input)}",
-        *(_levels(report) if report.levels and not features.is_proven else [seen]),
+        *(_levels(report) if report.levels and (report.stop or not features.is_proven) else [seen]),
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
         f"{macs_text(report)} multiply-adds",
-        f"{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+        f"{least}{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
     ]
 
 
@@ -54,7 +57,7 @@ def _frozen(report: Report) -> str:
 
 def notes(report: Report) -> list[str]:
     """Remarks: unknown operations, unread weights, whole-input operations, holes, misaligned branches."""
-    lines = []
+    lines = [] if report.stop is None else _stop(report.stop)
     for layer in report.layers[1:]:
         if isinstance(layer.layer, Input) and layer.status == "unknown":
             size = side_text(layer.shape[1:])
@@ -69,11 +72,12 @@ def notes(report: Report) -> list[str]:
         lines.append(f"{named}: {it.operation}{where} is not followed ({it.reason}); what depends on it is unknown.")
     if len(opaque) > MOST_OPAQUE:
         lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
-    for place, one in report.uncounted[:MOST_OPAQUE]:
+    uncounted = [one for one in report.uncounted if not report.stop or one[1] is not report.stop.operation]
+    for place, one in uncounted[:MOST_OPAQUE]:
         where = f" at {one.place}" if one.place else ""
         lines.append(f"{place}: the multiply-adds of {one.operation}{where} are not known and not counted.")
-    if len(report.uncounted) > MOST_OPAQUE:
-        lines.append(f"... and those of {len(report.uncounted) - MOST_OPAQUE} more operations.")
+    if len(uncounted) > MOST_OPAQUE:
+        lines.append(f"... and those of {len(uncounted) - MOST_OPAQUE} more operations.")
     if report.unread:
         names = ", ".join(report.unread[:MOST_UNREAD]) + (", ..." if len(report.unread) > MOST_UNREAD else "")
         lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
@@ -86,6 +90,19 @@ def notes(report: Report) -> list[str]:
             lines.append(f"{layer.id} is the first layer with holes: it reads {reads} of its {span} pixels.")
             break
     return [*lines, *map(str, report.misalignments)]
+
+
+def _stop(stop: Stop) -> list[str]:
+    """Why a module could not be followed to its end, and what lies behind."""
+    operation, place = stop.operation
+    where = " of ".join(filter(None, [f" at {place}" if place else "", stop.module]))
+    lines = [f"The result of {operation}{where} depends on values: what lies behind is not known."]
+    if stop.modules:
+        names = ", ".join(stop.modules[:MOST_UNREACHED]) + (", ..." if len(stop.modules) > MOST_UNREACHED else "")
+        lines.append(f"{len(stop.modules)} modules were not reached: {names}")
+    if stop.weights:
+        lines.append(f"{stop.params:,} of the parameters, in {len(stop.weights)} weights, were not reached.")
+    return lines
 
 
 def axis_names(report: Report) -> tuple[str, ...]:

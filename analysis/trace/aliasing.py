@@ -45,6 +45,12 @@ class Views:
                 yield other
 
 
+def same_elements(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of one memory hold all of the same elements, in the same order."""
+    alike = one.numel() == other.numel() and one.storage_offset() == other.storage_offset()
+    return alike and one.is_contiguous() and other.is_contiguous()
+
+
 def overlap(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors of one memory share elements of it; taken for granted where they are too many to try."""
     spans = []

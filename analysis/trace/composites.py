@@ -15,9 +15,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import register_flop_formula
 
+from fieldspec.analysis.trace.endings.stops import StopTrace
 from fieldspec.analysis.trace.recorder import Recorder
 
 RECURRENT = {torch.lstm: "lstm", torch.gru: "gru", torch.rnn_tanh: "rnn_tanh", torch.rnn_relu: "rnn_relu"}
+TO_VALUES = {Tensor.numpy, Tensor.tolist, Tensor.__array__}  # which are no operations of torch
 _library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # torch
 
 
@@ -28,10 +30,13 @@ class Values(TorchFunctionMode):
     values. Autocast is off: it would turn the weights, and not a map that has no values.
     """
 
-    def __init__(self, record: Recorder, ghost: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, record: Recorder, ghost: Callable[[Tensor], Tensor], stopped: Callable[[str, Any], StopTrace]
+    ) -> None:
         super().__init__()
         self.record = record
         self.ghost = ghost  # what stands for a constant beside tensors that have no values
+        self.stopped = stopped  # what ends the trace at a function that needs values
         self.inference = torch.is_inference_mode_enabled()  # the caller's own
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -39,6 +44,8 @@ class Values(TorchFunctionMode):
         inference = torch.is_inference_mode_enabled() != self.inference
         if func is torch._C._set_grad_enabled or inference:  # tracing is without gradients, so this is the module's own
             self.record.graph.gradient_cut = True
+        if func in TO_VALUES and args[0].is_meta:
+            raise self.stopped(func.__name__, args)
         if func is Tensor.__getitem__:
             tensor, chosen = args
             args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))

@@ -22,8 +22,8 @@ WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # which take memory that no lay
 
 
 @contextmanager
-def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dict[str, int]]:
-    """Follows which submodule runs, and notes what each of its calls returns."""
+def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
+    """Follows which submodule runs: gives what each of its calls returned, and how often each was called."""
     paths: dict[int, str] = {}
     for path, part in module.named_modules():
         paths.setdefault(id(part), path)
@@ -64,7 +64,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[dic
     changed = {id(part) for part in hooked}  # hooks of their own may return another map: ask after the last of them
     handles += [part.register_forward_hook(note) for part in hooked]
     try:
-        yield module_outputs
+        yield module_outputs, numbers
     finally:
         for handle in handles:
             handle.remove()

@@ -15,12 +15,13 @@ from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.report import Report, report_of
 from fieldspec.analysis.trace.composites import Values, unvalidated
+from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
-from fieldspec.analysis.trace.node_names import name_nodes
+from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
-from fieldspec.analysis.trace.weight_counts import count_products, count_weights
+from fieldspec.analysis.trace.endings.weight_counts import count_products, count_weights, fixed_width_of, weights_of
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import first_line, sizes_text
 from fieldspec.blocks.graph import LayerGraph
@@ -41,7 +42,8 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     """Records the operations of one forward pass in eval mode as a layer graph.
 
     The module runs on tensors without memory; its own weights are never touched, and it is left as it is: mode,
-    hooks, buffers, generators. What no rule is for becomes an `Opaque` layer, with its place in the source.
+    hooks, buffers, generators. What no rule is for becomes an `Opaque` layer, with its place in the source; where the
+    module needs values to go on, the graph ends, and its `stop` says why and what lies behind.
 
     Args:
         module: Any module, on any device.
@@ -51,7 +53,7 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
             their order: (electrodes, time), (steps, features). Fields are in pixels of the first input of most axes.
 
     Raises:
-        FieldspecError: The module does not run on such an input, or needs values to decide what to do.
+        FieldspecError: The module does not run on such an input.
     Example:
         >>> traced = trace_module(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()), (3, 32, 32))
         >>> [(node.id, node.layer.kind, node.shape) for node in traced.graph]
@@ -86,31 +88,40 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         undisturbed(module),
         warnings.catch_warnings(action="ignore"),
         torch.no_grad(),
-        Values(record, tracer.ghost),
+        Values(record, tracer.ghost, tracer.stopped),
         unvalidated(),
         tracer,
-        watched(module, record, tracer) as module_outputs,
+        watched(module, record, tracer) as (module_outputs, called),
     ):
         for tensor in [*module.parameters(), *module.buffers()]:
             tracer.weight(tensor)
         args, kwargs = arguments(module, plan.inputs, [tracer.feed(layer, dtype) for layer in plan.inputs])
+        stopped = None
         try:
             output = module(*args, **kwargs)
+        except StopTrace as stop:
+            stopped, output = stop, None
         except FieldspecError:
             raise
         except Exception as error:  # arbitrary code on tensors without values; a rule that fails makes an Opaque
             raise _failure(module, record, plan, error) from error
     found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
     outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]
+    if stopped is not None:
+        outputs = ends_of(record, stopped.sources)
     if not outputs:
         raise FieldspecError(f"{_name(module)}: its output does not depend on its input")
     record.graph.output, record.graph.kept = outputs[0], tuple(outputs[1:])
     record.graph.computed_weights = tracer.computed_weights
-    module_outputs[""] = outputs[0]
+    if stopped is None:
+        module_outputs[""] = outputs[0]
     name_nodes(record, module_outputs)
     count_products(record)
-    unread, fixed_width = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
-    return Traced(record.graph, module_outputs, unread, fixed_width), record.unfollowed_windows
+    unread = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
+    if stopped is not None:
+        record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
+    fixed_width = fixed_width_of(weight for name, weight in weights_of(module).items() if name not in unread)
+    return Traced(record.graph, module_outputs, tuple(unread), fixed_width), record.unfollowed_windows
 
 
 def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:

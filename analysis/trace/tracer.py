@@ -15,9 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from fieldspec.analysis.modules.products import is_counted, multiply_adds
-from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views
+from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views, same_elements
+from fieldspec.analysis.trace.endings.stops import StopTrace, needs_values
 from fieldspec.analysis.trace.inputs import layout_of
-from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, whole
+from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, reshaped, whole
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
@@ -53,6 +54,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._read: set[int] = set()
         self._computed: set[int] = set()  # tensors that an operation made of weights
         self.computed_weights = False  # whether the network reads such: standardised weights
+        self._written: set[int] = set()  # memory with values that the network would have changed by now
         self._asides: dict[int, tuple[Tensor, Op, Value]] = {}  # statistics and indices beside a first result
 
     def value(self, tensor: Any) -> Value | None:
@@ -108,7 +110,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             self._count(func, args, kwargs, out)
             self._views.note(func, args, out)
             return out
-        out = self._run(func, args, kwargs)
+        settings = not depends and not func._schema.is_mutable and all(map(self._is_setting, tensors))
+        out = _constants(func, args, kwargs) if settings else self._run(func, args, kwargs)
         made = tensors_in(out)
         self._kept += made
         self._views.note(func, args, out)
@@ -129,6 +132,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._note_uncounted(func, before)
         self._own(tensors, made, before)
         return out
+
+    def _is_setting(self, tensor: Tensor) -> bool:
+        """Whether a weight, or what is made of some, has values that a network decides by: counters, tables, a number."""
+        small = tensor.numel() == 1 or not (tensor.is_floating_point() or tensor.is_complex())
+        return small and not tensor.is_meta and storage_of(tensor) not in self._written
 
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
         """Note products of weights and constants among themselves: they count in the module that computes them."""
@@ -155,6 +163,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             out = func(*ghost_args, **ghost_kwargs)
         except (NotImplementedError, RuntimeError):  # torch's two ways to say that it cannot
             rule = USER_RULES.get(func._schema.name)
+            if rule is None and needs_values(func):
+                raise self.stopped(func._schema.name, (args, kwargs)) from None
             if rule is None:
                 raise
             layer = rule(*_shapes(self, args), **kwargs)
@@ -163,8 +173,16 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return torch.empty(1, *layer.output_shape(*shapes), dtype=like.dtype, device=META)
         if not func._schema.is_mutable:
             return out
+        self._written.update(storage_of(tensor) for tensor in tensors_in(args) if not tensor.is_meta)
         given = {id(self.ghost(leaf)): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
         return tree_map_only(Tensor, lambda tensor: given.get(id(tensor), tensor), out)
+
+    def stopped(self, operation: str, given: Any) -> StopTrace:
+        """What ends the trace at an operation that needs the values of what it is given."""
+        values = [self.value(leaf) for leaf in tree_leaves(given)]
+        sources = [value.node for value in values if value is not None]
+        name = operation.removeprefix("aten::").replace("_local_scalar_dense", "item")  # as one writes it
+        return StopTrace(name, place_in_source(), sources)
 
     def ghost(self, tensor: Tensor) -> Tensor:
         """A tensor without values of the same sizes, in the place of one that has some."""
@@ -261,7 +279,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             elif value and held and base is not tensor and (base.shape, held.layout) == (tensor.shape, value.layout):
                 self.hold(base, value)
             for other in self._views.sharing(tensor):
-                if self.value(other) is not value:
+                if value and same_elements(other, tensor):
+                    self.hold(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
+                    self._stale.pop(id(other), None)
+                elif self.value(other) is not value:
                     self._stale[id(other)] = value
 
     def _is_local(self, func: OpOverload, op: Op) -> bool:
@@ -335,6 +356,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if read:
             self._read |= read
             self.owned.append((node, read))
+
+
+def storage_of(tensor: Tensor) -> int:
+    """The same number for all views of one memory."""
+    return int(tensor.untyped_storage()._cdata)
 
 
 def tensors_in(tree: Any) -> list[Tensor]:

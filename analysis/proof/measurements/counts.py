@@ -59,11 +59,11 @@ def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
     return int(summed.total_params)
 
 
-def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:
+def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, Shape]:
     """Output shape of every submodule, without the batch, from a forward pass on the meta device.
 
     The key is the path; ``path:2`` for the second call of the same module; ``path[name]`` for one tensor of an
-    output that has several. '' is the network's own.
+    output that has several. '' is the network's own. Of a network that needs values `partly` gives what it runs before.
 
     Example:
         >>> measure_shapes(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 32, 32))["0"]
@@ -79,16 +79,30 @@ def measure_shapes(module: nn.Module, shape: Shapes) -> dict[str, Shape]:
         shapes[key] = tuple(shape)
 
     with hooked(ghost, [path for path, _ in ghost.named_modules()], note), torch.no_grad(), torch.device("meta"):
-        ghost(*inputs_for(ghost, shape, device="meta"))
+        _run(ghost, shape, partly)
     return shapes
 
 
-def measure_macs_status(module: nn.Module, shape: Shapes) -> str:
-    """`at_least` if an operation runs on the meta device that no formula is known for, else `exact`."""
+def _run(ghost: nn.Module, shape: Shapes, partly: bool) -> bool:
+    """Whether it ran to its end."""
+    try:
+        ghost(*inputs_for(ghost, shape, device="meta"))
+    except (NotImplementedError, RuntimeError):  # torch's two ways to say that there are no values
+        if not partly:
+            raise
+        return False
+    return True
+
+
+def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> str:
+    """`at_least` if an operation runs on the meta device that no formula is known for, else `exact`.
+
+    A network that needs values and may run `partly` is `at_least` if it does.
+    """
     ghost, found = on_meta(module), Seen()
     with found, FlopCounterMode(display=False, custom_mapping=flop_formulas()), torch.no_grad(), torch.device("meta"):
-        ghost(*inputs_for(ghost, shape, device="meta"))
-    return "exact" if all(map(is_counted, found.functions)) else "at_least"
+        ended = _run(ghost, shape, partly)
+    return "exact" if ended and all(map(is_counted, found.functions)) else "at_least"
 
 
 class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
@@ -103,11 +117,11 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return func(*args, **(kwargs or {}))
 
 
-def measure_macs(module: nn.Module, shape: Shapes) -> dict[str, int]:
+def measure_macs(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, int]:
     """Multiply-adds of every submodule by its path, those inside it and all its calls counted; '' is the whole.
 
     Half of what torch's FlopCounterMode counts of the operations under a forward pass on the meta device, with formulas
-    for the few that it leaves out.
+    for the few that it leaves out. Of a network that needs values `partly` counts what it runs before.
     """
     ghost = on_meta(module)
     with (
@@ -115,7 +129,7 @@ def measure_macs(module: nn.Module, shape: Shapes) -> dict[str, int]:
         torch.no_grad(),
         torch.device("meta"),
     ):
-        ghost(*inputs_for(ghost, shape, device="meta"))
+        _run(ghost, shape, partly)
     root = type(ghost).__name__
     macs = dict.fromkeys((path for path, _ in ghost.named_modules()), 0)
     for name, counts in counter.get_flop_counts().items():

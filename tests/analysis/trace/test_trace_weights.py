@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 import fieldspec as fs
-from fieldspec.analysis.trace.weight_counts import weights_of
+from fieldspec.analysis.trace.endings.weight_counts import weights_of
 
 INPUT = (4, 12)
 

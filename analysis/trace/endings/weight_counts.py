@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
@@ -10,16 +10,13 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.blocks.graph import Node
 
 
-def count_weights(
-    module: nn.Module, record: Recorder, owner: Mapping[int, int]
-) -> tuple[tuple[str, ...], tuple[int, int]]:
+def count_weights(module: nn.Module, record: Recorder, owner: Mapping[int, int]) -> dict[str, Tensor]:
     """Gives every weight (by id) to its owner, the first node that reads it; a buffer of its module may go with that.
 
     What a module sums up to are its own weights: one that it was handed is its owner's.
 
     Returns:
-        The names of the weights that nothing reads and no node counts; of those that are counted and not real floats,
-        the elements and the bytes.
+        The weights that nothing reads and no node counts, by their names.
     """
     nodes = record.graph.nodes
     for node in nodes:
@@ -27,8 +24,7 @@ def count_weights(
     by_path: dict[str, int] = {}
     for index, call in enumerate(record.calls):
         by_path.setdefault(call.path, index)
-    unread = []
-    elements = size = 0
+    unread = {}
     for name, tensor in weights_of(module).items():
         home, is_buffer = name.rpartition(".")[0], not isinstance(tensor, nn.Parameter)
         at = owner.get(id(tensor))
@@ -37,12 +33,16 @@ def count_weights(
         if at is None and is_buffer:
             at = by_path.get(home)  # a counter beside the statistics of its norm
         if at is None:
-            unread.append(name)
-            continue
-        _count(nodes[at], tensor, is_buffer)
-        if not tensor.is_floating_point():
-            elements, size = elements + tensor.numel(), size + tensor.nbytes
-    return tuple(unread), (elements, size)
+            unread[name] = tensor
+        else:
+            _count(nodes[at], tensor, is_buffer)
+    return unread
+
+
+def fixed_width_of(weights: Iterable[Tensor]) -> tuple[int, int]:
+    """Of those that are not real floats, the elements and the bytes."""
+    fixed = [weight for weight in weights if not weight.is_floating_point()]
+    return sum(weight.numel() for weight in fixed), sum(weight.nbytes for weight in fixed)
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
