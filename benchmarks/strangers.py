@@ -7,8 +7,9 @@ python benchmarks/strangers.py --networks                      a line a network 
 The packages are not dependencies of the project. Each network is built from its configuration without weights, and
 traced under a time limit in a process that can be ended. `proven`: the field, or that of every level, is `exact` or
 `whole_input`. `to values`: that is so of the last maps before an operation whose result depends on values, where the
-analysis ends; such a network is not counted as proven. `at_least`: the total of multiply-adds says that it is not complete. `short`: it is less than what torch
-counts, and does not say so. `differs`: parameters or multiply-adds are not torch's.
+analysis ends; such a network is not counted as proven. `at_least`: the total of multiply-adds says that it is not
+complete. `short`: it is less than what torch counts, and does not say so. `differs`: parameters or multiply-adds are
+not torch's.
 """
 
 from __future__ import annotations

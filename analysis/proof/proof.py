@@ -101,7 +101,9 @@ def _reason(report: Report, error: Exception) -> Exception:
     """Why something is not measured: of a network that needs values, because the measurer has none."""
     if report.stop is None or isinstance(error, Unmeasurable):
         return error
-    return Unmeasurable(f"the result of {report.stop.operation.operation} depends on values, and it is measured without")
+    return Unmeasurable(
+        f"the result of {report.stop.operation.operation} depends on values, and it is measured without"
+    )
 
 
 def _complete(report: Report, measured: int) -> int:

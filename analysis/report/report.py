@@ -294,8 +294,8 @@ def report_of(
         memory = activations(graph)
         layers, totals = _layers(graph, read, memory.live)
     if graph.stop is not None:
-        behind = (graph.stop.params, graph.stop.trainable_params, graph.stop.buffers, 0, 0)
-        totals = tuple(map(sum, zip(totals, behind, strict=True)))
+        (params, trainable, buffers, macs, ops), stop = totals, graph.stop
+        totals = (params + stop.params, trainable + stop.trainable_params, buffers + stop.buffers, macs, ops)
     features, pooled = _features(layers, graph)
     counters = sum([isinstance(node.layer, BatchNorm) for node in graph.nodes])
     return Report(

@@ -48,7 +48,7 @@ class Views:
 def same_elements(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors of one memory hold all of the same elements, in the same order."""
     alike = one.numel() == other.numel() and one.storage_offset() == other.storage_offset()
-    return alike and one.is_contiguous() and other.is_contiguous()
+    return bool(alike) and one.is_contiguous() and other.is_contiguous()
 
 
 def overlap(one: Tensor, other: Tensor) -> bool:

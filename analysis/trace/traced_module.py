@@ -15,13 +15,13 @@ from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.report import Report, report_of
 from fieldspec.analysis.trace.composites import Values, unvalidated
+from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
+from fieldspec.analysis.trace.endings.weight_counts import count_products, count_weights, fixed_width_of, weights_of
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
-from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
-from fieldspec.analysis.trace.endings.weight_counts import count_products, count_weights, fixed_width_of, weights_of
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import first_line, sizes_text
 from fieldspec.blocks.graph import LayerGraph

@@ -134,7 +134,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _is_setting(self, tensor: Tensor) -> bool:
-        """Whether a weight, or what is made of some, has values that a network decides by: counters, tables, a number."""
+        """Whether a weight has values that a network may decide by, as counters, tables and single numbers do."""
         small = tensor.numel() == 1 or not (tensor.is_floating_point() or tensor.is_complex())
         return small and not tensor.is_meta and storage_of(tensor) not in self._written
 

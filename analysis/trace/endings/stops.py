@@ -15,7 +15,7 @@ OF_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 UNMARKED = {"torchvision::nms"}  # operations that torch does not mark as such
 
 
-class StopTrace(BaseException):  # noqa: N818  # no error: and not an Exception, which the network might catch
+class StopTrace(BaseException):  # no error: and not an Exception, which the network might catch
     """The network does something whose result depends on values, which a trace has none of.
 
     Args:

@@ -25,6 +25,7 @@ class Deciding(nn.Module):
     def __init__(self, use: Use) -> None:
         super().__init__()
         self.use, self.conv, self.head = use, nn.Conv2d(3, 8, 3, padding=1), nn.Sequential(nn.Conv2d(8, 5, 1))
+        self.table: Tensor
         self.register_buffer("table", torch.arange(4))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ USES: list[tuple[str, Use]] = [
     ("nonzero", lambda _, x: torch.where(x > 0)),
     ("index", lambda _, x: x[x > 0]),
     ("masked_select", lambda _, x: x.masked_select(x > 0)),
-    ("_unique2", lambda _, x: x.unique()),
+    ("_unique2", lambda _, x: torch.unique(x)),
     ("bincount", lambda _, x: x.argmax(1).flatten().bincount()),
     ("repeat_interleave", lambda _, x: x.repeat_interleave(x[0, 0, 0].long(), 3)),
     ("equal", lambda _, x: torch.equal(x, x * 2)),
@@ -66,7 +67,8 @@ def test_an_operation_that_needs_values_ends_the_analysis(operation: str, use: U
     report = fs.analyze(net, input_size=IMAGE)
     assert report.stop is not None
     assert (report.stop.operation.operation, report.stop.modules) == (operation, ("head",))
-    assert ("torchvision/ops/boxes.py:" if "nms" in operation else "test_trace_values.py:") in report.stop.operation.place
+    file = "torchvision/ops/boxes.py:" if "nms" in operation else "test_trace_values.py:"
+    assert file in report.stop.operation.place
     assert report.stop.weights == ("head.0.weight", "head.0.bias")
     assert (report.params, report.buffers) == (sum(p.numel() for p in net.parameters()), 4)
     assert report.weight_bytes() == 4 * report.params + 8 * 4
@@ -108,7 +110,7 @@ def test_what_a_network_catches_does_not_go_on() -> None:
     def tried(net: Any, x: Tensor) -> None:
         try:
             x.sum().item()
-        except Exception:  # noqa: BLE001  # that is the question
+        except Exception:  # that is the question
             net.head(x)
 
     report = fs.analyze(Deciding(tried), input_size=IMAGE)
