@@ -126,6 +126,30 @@ class SelectChannels(nn.Module):
         return f"start={self.start}, stop={self.stop}"
 
 
+def pad_channels(x: Tensor, before: int, after: int) -> Tensor:
+    """(batch, channels, height, width) -> (batch, before + channels + after, height, width)."""
+    return F.pad(x, [0, 0] * (x.dim() - 2) + [before, after])
+
+
+fx.wrap("pad_channels")  # a traced tensor does not know how many axes it has
+
+
+class PadChannels(nn.Module):
+    """Zeros before and behind the channels."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, before + channels + after, height, width)."""
+        return pad_channels(x, self.before, self.after)
+
+    def extra_repr(self) -> str:
+        """How many on each side."""
+        return f"before={self.before}, after={self.after}"
+
+
 class Shuffle(nn.Module):
     """The channels of several groups in turn."""
 

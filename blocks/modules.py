@@ -23,7 +23,15 @@ from fieldspec.blocks.containers import (
     check_name,
 )
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SelectChannels, Shuffle, SpaceToDepth
+from fieldspec.blocks.leaves import (
+    DepthToSpace,
+    GlobalPool,
+    PadChannels,
+    PaddedConv2d,
+    SelectChannels,
+    Shuffle,
+    SpaceToDepth,
+)
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
@@ -208,6 +216,20 @@ def _(block: layers.SpaceToDepth, **factory: Any) -> nn.Module:
 @to_module.register
 def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
     return DepthToSpace(block.block[0])
+
+
+@to_module.register
+def _(block: layers.Pad, **factory: Any) -> nn.Module:
+    if block.mode != "constant":
+        raise FieldspecError(f"{block!r} has no torch module; only zeros have one")
+    sides = [side for axis in reversed(block.padding) for side in axis]  # torch's order: the last axis first
+    found: nn.Module = getattr(nn, f"ZeroPad{len(block.padding)}d")(tuple(sides))
+    return found
+
+
+@to_module.register
+def _(block: layers.PadChannels, **factory: Any) -> nn.Module:
+    return PadChannels(block.before, block.after)
 
 
 @to_module.register

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import keyword
+import operator
 import re
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -102,10 +104,24 @@ class Setting:
 
     @cached_property
     def holds(self) -> str:
-        """`value`, or what a spec writes here: `body` (items) or `branches` (lists of items)."""
+        """What a spec writes here: a `value`, `body` (items), `branches` (lists of items), `either` value or body."""
         if self.annotation == tuple[Block, ...]:
             return "branches"
-        return "body" if self.annotation in (Block, Block | None) else "value"
+        if self.annotation in (Block, Block | None):
+            return "body"
+        union = typing.get_origin(self.annotation) in (typing.Union, types.UnionType)
+        return "either" if union and Block in typing.get_args(self.annotation) else "value"
+
+    @property
+    def value(self) -> Any:
+        """The type of a plain value: of `either`, what is not a block."""
+        if self.holds != "either":
+            return self.annotation
+        return functools.reduce(operator.or_, [one for one in typing.get_args(self.annotation) if one is not Block])
+
+    def holds_items(self, given: Any) -> bool:
+        """Whether a spec writes items in this place."""
+        return self.holds in ("body", "branches") or (self.holds == "either" and isinstance(given, list | tuple))
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +291,8 @@ def _check_setting(block: str, setting: Setting) -> None:
         raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Rename it")
     members = {setting.annotation, *typing.get_args(setting.annotation)}
     inside = {part for member in members for part in typing.get_args(member)}
-    if setting.holds == "value" and Block in members | inside:
+    ambiguous = setting.holds == "either" and tuple in map(typing.get_origin, members | inside)  # lists, like items
+    if ambiguous or (setting.holds == "value" and Block in members | inside):
         raise FieldspecError(f"block {block!r}: {setting.name} must be Block, Block | None or tuple[Block, ...]")
     if list in (setting.annotation, *map(typing.get_origin, members)):
         raise FieldspecError(

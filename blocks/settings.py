@@ -117,7 +117,13 @@ Order = Annotated[
     Says("a list of conv, norm and act, once each, in the order in which they run"),
 ]
 Groups = Annotated[Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["depthwise"], Says("a whole number, or depthwise")]
-Shortcut = Annotated[Literal["auto", "identity", "projection", "none"], Says("auto, identity, projection or none")]
+Shortcut = Annotated[
+    Literal["auto", "identity", "projection", "pad", "none"], Says("auto, identity, projection, pad, none")
+]
+Space = Annotated[
+    _Side | tuple[_Side, _Side] | tuple[tuple[_Side, _Side], tuple[_Side, _Side]],
+    Says("a whole number, [height, width] or [[top, bottom], [left, right]]"),
+]
 
 CONV_NORM_ACT: tuple[OrderStep, OrderStep, OrderStep] = ("conv", "norm", "act")
 

@@ -18,7 +18,7 @@ from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.analysis.report.report import LayerReport, Report
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text
-from fieldspec.blocks.layers import DepthToSpace, SelectChannels
+from fieldspec.blocks.layers import DepthToSpace, PadChannels, SelectChannels
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _middle(axis: AxisField, units: int) -> int:
 def _status(report: Report, at: LayerReport) -> Status:
     """The layer's own status, but a bound where channels with different windows are selected from."""
     for index, taken in backwards(report, report.index(at)):
-        selects = isinstance(report.layers[index].layer, SelectChannels | DepthToSpace)
+        selects = isinstance(report.layers[index].layer, SelectChannels | PadChannels | DepthToSpace)
         if selects and any(report.layers[source].field.channels is not None for source, _ in taken):
             return "bound"
     return at.status

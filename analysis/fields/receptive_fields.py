@@ -35,6 +35,7 @@ from fieldspec.blocks.layers import (
     Input,
     Mix,
     Opaque,
+    PadChannels,
     Pointwise,
     Resize,
     SelectChannels,
@@ -99,7 +100,7 @@ def _source(node: Node, image: Shape) -> Field:
 
 
 PASSED_THROUGH = frozenset((Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise))  # units see what they saw
-APART = frozenset((SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
+APART = frozenset((PadChannels, SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
 SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may make a map of one unit
 ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
 EACH = AxisMap(1, 1, (range(1),))
@@ -116,6 +117,10 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
             return field
         kinds, of = field.channels
         return gathered(kinds, [of[channel] for channel in layer.index])
+    if isinstance(layer, PadChannels):
+        kinds, of = channels_of(field, shape[0])
+        zeros = len(kinds)
+        return gathered([*kinds, _blank(kinds[0])], [zeros] * layer.before + list(of) + [zeros] * layer.after)
     if isinstance(layer, SpaceToDepth | Unfold) and field.has_position:
         kinds, of = channels_of(field, shape[0])
         places = layer.axes_of_channels()
@@ -130,6 +135,12 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
             made = _to_each(node, shape, field._replace(channels=None))
             return made if not field.has_position or layer.covers((shape,)) else at_best_a_bound(made)
     return each(field, lambda kind: _to_each(node, shape, kind))
+
+
+def _blank(field: Field) -> Field:
+    """Units in the places of others that see no pixel."""
+    axes = tuple([AxisField(axis.period, axis.advance, (NOTHING,) * axis.period) for axis in field.axes])
+    return Field(axes, "unknown" if field.status == "unknown" else "exact", has_position=field.has_position)
 
 
 def _to_each(node: Node, shape: Shape, field: Field) -> Field:

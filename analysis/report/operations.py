@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fieldspec.blocks.formatting import side_text, size_text
-from fieldspec.blocks.layers import Activation, Elementwise, Mix, Normalization, Opaque, Pointwise, Pool, Resize
+from fieldspec.blocks.layers import (
+    Activation,
+    Elementwise,
+    Mix,
+    Normalization,
+    Opaque,
+    Pad,
+    PadChannels,
+    Pointwise,
+    Pool,
+    Resize,
+)
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
 
@@ -31,6 +42,10 @@ def operation(layer: LayerReport) -> str:
             words += _unless("stride", it.stride, 1) + _unless("padding", it.padding, 0)
             words += _unless("dilation", (it.dilation,), 1)
             return " ".join([*words, "ceil"] if it.ceil_mode else words)
+        case Pad():
+            return f"pad {_padding(it.padding)}"
+        case PadChannels():
+            return f"pad channels {it.before}, {it.after}"
         case AdaptivePool():
             return f"adaptive {it.type} pool to {size_text(it.output_size)}"
         case GlobalPool():

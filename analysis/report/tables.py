@@ -24,6 +24,7 @@ from fieldspec.blocks.layers import (
     Input,
     Normalization,
     Pad,
+    PadChannels,
     Pointwise,
     SelectChannels,
     Slice,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 FOLDED = (  # shown with the layer before them
     *(Activation, Normalization, Dropout, DropPath, Flatten, Identity),
-    *(Constant, Copy, Expand, Pad, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
+    *(Constant, Copy, Expand, Pad, PadChannels, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
 CSV_MEASURES = ("receptive_field", "jump", "start", "center", "pixels_read")

@@ -11,13 +11,14 @@ from fieldspec.blocks.layers import (
     MatMul,
     Mix,
     Opaque,
+    PadChannels,
     Resize,
     SelectChannels,
     Shape,
     Slice,
 )
 
-PASSING = (*PASSED_THROUGH, SelectChannels)  # at any map size
+PASSING = (*PASSED_THROUGH, PadChannels, SelectChannels)  # at any map size
 SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that hold the shape they returned
 SIZED = (Expand, Resize, Slice)  # layers that were given a size, which may have been the image's own
 

@@ -143,7 +143,7 @@ class Expander:
         """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
         values = dict(settings)
         for word, setting in block.settings.items():
-            if setting.holds != "value" and values.get(word) is not None:
+            if values.get(word) is not None and setting.holds_items(values[word]):
                 values[word] = ()  # only that it is there; `_nested` sees what it holds
         for word in spoken_of(block):
             if word in self._defaults:
@@ -171,9 +171,11 @@ class Expander:
         made: dict[str, Any] = {}
         for word, setting in block.settings.items():
             items = settings.get(word)
-            if setting.holds == "body" and items is not None:
+            if items is None or not setting.holds_items(items):
+                continue
+            if setting.holds != "branches":
                 made[word] = self.chain(items, paths[word], in_channels)
-            elif setting.holds == "branches" and items is not None:
+            else:
                 share = len(items) if settings.get("split") is True and isinstance(items, list | tuple) else 1
                 made[word] = self._branches(items, paths[word], in_channels and in_channels // max(1, share))
         return None if None in made.values() else made

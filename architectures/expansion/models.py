@@ -8,15 +8,24 @@ from typing import Annotated, Any
 from annotated_types import Ge, Le
 from pydantic import BaseModel, Field, PydanticUserError, create_model
 
-from fieldspec.architectures.document.validation import STRICT, Identifier, Version
+from fieldspec.architectures.document.validation import STRICT, Identifier, Version, words_of
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.registry import REQUIRED, BlockType
+from fieldspec.blocks.registry import REQUIRED, BlockType, Setting
 from fieldspec.blocks.settings import MAX_CHANNELS, Act, Channels, Norm, Order, Says
 
 MAX_EXTENT = 65_536  # pixels
 
 Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
 ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
+
+
+def value_type(setting: Setting) -> Any:
+    """The type of what stands in a setting's place; items are left as they are."""
+    if setting.holds == "value":
+        return setting.annotation
+    if setting.holds == "either":
+        return Annotated[setting.value | tuple[Any, ...], Says(f"{words_of(setting.value)}, or a list of items")]
+    return Annotated[Any, ITEMS[setting.holds]]
 
 
 class Defaults(BaseModel):
@@ -77,8 +86,7 @@ def settings_model(block: BlockType) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for word, setting in block.settings.items():
         default = ... if setting.default is REQUIRED else setting.default
-        annotation = setting.annotation if setting.holds == "value" else Annotated[Any, ITEMS[setting.holds]]
-        fields[setting.name] = (annotation, Field(default, alias=word))
+        fields[setting.name] = (value_type(setting), Field(default, alias=word))
     try:
         return create_model(block.name, __config__=STRICT, __doc__=block.summary, **fields)
     except PydanticUserError as error:

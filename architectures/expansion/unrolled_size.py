@@ -45,7 +45,7 @@ class UnrolledSize:
         if block is None or not isinstance(settings, dict):
             return 0
         held = [(setting.holds, settings.get(word)) for word, setting in block.settings.items()]
-        bodies = [value for holds, value in held if holds == "body"]
+        bodies = [value for holds, value in held if holds in ("body", "either")]
         bodies += [branch for holds, value in held if holds == "branches" for branch in _list(value)]
         return sum(self.items(body, depth + 1) for body in bodies)
 

@@ -8,7 +8,7 @@ from fieldspec.analysis.inference.kinds import SRAM
 from fieldspec.analysis.report.report import report_of
 from fieldspec.architectures.document.validation import words_of
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
+from fieldspec.architectures.expansion.models import SpecDocument, value_type
 from fieldspec.architectures.reference.docstrings import BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.pictures import picture
 from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL
@@ -91,7 +91,7 @@ def _default(setting: Setting) -> str:
 
 
 def _takes(setting: Setting) -> str:
-    return words_of(setting.annotation) if setting.holds == "value" else ITEMS[setting.holds].words
+    return words_of(value_type(setting))
 
 
 def _formulas(doc: BlockDoc) -> str:

@@ -11,7 +11,7 @@ from fieldspec.architectures.expansion.bounds import MAX_LAYERS
 from fieldspec.architectures.expansion.items import BODY_ID, BODY_KEYS, TOP_ID
 from fieldspec.architectures.expansion.models import SpecDocument, settings_model
 from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
-from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
+from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_type
 
 _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
 _DOMAIN = {"$ref": "#/$defs/domain"}
@@ -67,9 +67,7 @@ def json_schema() -> dict[str, Any]:
         definition = _schema(settings_model(block).model_json_schema(), definitions)
         for word, setting in block.settings.items():
             if setting.holds != "value":
-                items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
-                lists = items if setting.holds == "body" else {"type": "array", "items": items}
-                definition["properties"][word] = _or_null(lists) if setting.default is None else lists
+                definition["properties"][word] = _with_items(definition["properties"][word], setting)
         values = {word: _or_parameter(one) for word, one in definition["properties"].items()}
         definitions[name] = {**definition, "properties": values, "description": block.summary}
     blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
@@ -100,6 +98,15 @@ def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     """A model's schema with its own definitions moved to the common place."""
     definitions.update(schema.pop("$defs", {}))
     return schema
+
+
+def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
+    """The schema of a setting in whose place items may stand."""
+    items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+    lists = {"type": "array", "items": items} if setting.holds == "branches" else items
+    if setting.holds == "either":
+        return {**schema, "anyOf": [*[one for one in schema["anyOf"] if one.get("type") != "array"], lists]}
+    return _or_null(lists) if setting.default is None else lists
 
 
 def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:

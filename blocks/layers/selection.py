@@ -93,6 +93,21 @@ class Pad(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class PadChannels(Layer):
+    """Channels of zeros before and behind those of a map: a shortcut without weights (He et al., 2016, option A)."""
+
+    kind: ClassVar[str] = "pad_channels"
+    before: int
+    after: int
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (self.out_channels_of(inputs[0][0]), *inputs[0][1:])
+
+    def out_channels_of(self, in_channels: int) -> int:
+        return self.before + in_channels + self.after
+
+
+@dataclass(frozen=True, slots=True)
 class Expand(Layer):
     """One unit (or channel) repeated to a size; a view."""
 

@@ -2,7 +2,7 @@
 
 from fieldspec.blocks.library.attention import squeeze_excite
 from fieldspec.blocks.library.branches import parallel
-from fieldspec.blocks.library.channels import shuffle, sliced
+from fieldspec.blocks.library.channels import pad, shuffle, sliced
 from fieldspec.blocks.library.convolutions import conv, conv_transpose
 from fieldspec.blocks.library.head import head
 from fieldspec.blocks.library.primitives import pool
@@ -16,6 +16,7 @@ __all__ = [
     "depthwise_separable",
     "head",
     "inverted_residual",
+    "pad",
     "parallel",
     "pool",
     "residual",

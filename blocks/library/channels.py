@@ -1,16 +1,21 @@
-"""Layers that choose and reorder channels."""
+"""Layers that choose, reorder and add channels, or units around a map."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from annotated_types import Ge, Le
 
-from fieldspec.blocks.errors import SettingError
-from fieldspec.blocks.layers import SelectChannels, Shuffle
+from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.errors import FieldspecError, SettingError
+from fieldspec.blocks.layers import Pad, PadChannels, Pair, SelectChannels, Shuffle, Sides
 from fieldspec.blocks.registry import Settings, register_block
-from fieldspec.blocks.settings import MAX_CHANNELS, Channels, Says
+from fieldspec.blocks.settings import MAX_CHANNELS, Channels, Says, Space, sides
 
+_More = Annotated[int, Ge(0), Le(MAX_CHANNELS)]
+MoreChannels = Annotated[
+    _More | tuple[_More, _More], Says(f"a whole number from 0 to {MAX_CHANNELS}, or one for before and one for behind")
+]
 First = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 to {MAX_CHANNELS}")]
 
 
@@ -48,3 +53,36 @@ def shuffle(in_channels: int, *, groups: Channels = 2) -> Shuffle:
         raise SettingError("groups", f"{groups} does not divide the {in_channels} channels")
     each = in_channels // groups
     return Shuffle(tuple(channel % groups * each + channel // groups for channel in range(in_channels)), groups)
+
+
+def _resolve_pad(in_channels: int, settings: Settings) -> Settings:
+    if settings["space"] is not None:
+        settings["space"] = sides(settings["space"], 1, 1)
+    if settings["channels"] is not None:
+        behind = settings["channels"]
+        settings["channels"] = (0, behind) if isinstance(behind, int) else behind
+    return settings
+
+
+@register_block(resolve=_resolve_pad)
+def pad(in_channels: int, *, space: Space | None = None, channels: MoreChannels | None = None) -> Block:
+    """Zeros around a map: `space` rows and columns on each side, `channels` behind its channels, or before and behind.
+
+    Formulas:
+        channels: in + sum(channels)
+        size {space: 1}: in_size + 2 * space
+    In a spec:
+        - pad: {channels: 16}
+    """
+    parts: list[tuple[str, Block]] = []
+    if space is not None:
+        height, width = cast("Sides", space)
+        parts.append(("space", Pad((height, width))))
+    if channels is not None:
+        before, after = cast("Pair", channels)
+        if before + in_channels + after > MAX_CHANNELS:
+            raise SettingError("channels", f"makes more than {MAX_CHANNELS} channels")
+        parts.append(("channels", PadChannels(before, after)))
+    if not parts:
+        raise FieldspecError("pad needs space or channels")
+    return parts[0][1] if len(parts) == 1 else Chain(tuple(parts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath
@@ -14,6 +16,8 @@ from fieldspec.blocks.settings import (
     Act,
     Channels,
     Count,
+    Flag,
+    Groups,
     Norm,
     Order,
     OrderStep,
@@ -46,9 +50,11 @@ def residual(
     middle: Channels | None = None,
     kernel_size: Size = 3,
     dilation: Size = 1,
+    groups: Groups | None = None,
+    bias: Flag | None = None,
     body: Block | None = None,
     squeeze_excite: SqueezeExcite | None = None,
-    shortcut: Shortcut = "auto",
+    shortcut: Shortcut | Block = "auto",
     norm: Norm = "batch",
     act: Act = "relu",
     order: Order = CONV_NORM_ACT,
@@ -59,11 +65,13 @@ def residual(
 
     `middle` makes it a bottleneck: a 1x1 convolution to that many channels, the 3x3 one, and a 1x1 to `out`. `body`
     replaces the convolutions by items of your own; give either `out` or `body`. The stride is that of the first 3x3
-    convolution. `squeeze_excite` adds one after the last convolution, with the settings of
-    [the block](#squeeze_excite); its `act` is the block's unless given.
+    convolution. `groups`, 1 unless given, are those of the convolutions with `kernel` (ResNeXt); `bias` is every
+    convolution's, by default only where there is no norm. `squeeze_excite` adds one after the last convolution, with
+    the settings of [the block](#squeeze_excite); its `act` is the block's unless given.
 
     `shortcut: auto` is the identity if the shapes agree, and a projection (1x1 convolution and norm) otherwise;
-    `identity` adds the input if the shapes agree, and nothing otherwise. `drop_path` drops the body, so it needs a
+    `identity` adds the input if the shapes agree, and nothing otherwise; `pad` takes every stride-th unit and puts
+    zeros behind the channels (option A); a list of items is taken as it is. `drop_path` drops the body, so it needs a
     shortcut. If `order` ends with conv (pre-activation), each convolution has its activation before it, and none
     follows the sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the
     squeeze-excite's.
@@ -74,13 +82,14 @@ def residual(
         field: field + dilation * (kernel - 1) * (1 + stride) * jump
         field {middle: 16}: field + dilation * (kernel - 1) * jump
         jump: jump * stride
-        params: kernel_h * kernel_w * (in + out) * out + 4 * out + projection * (in + 2) * out
-        params {middle: 16}: (in + kernel_h * kernel_w * middle + out + 4) * middle + 2 * out
+        params: kernel_h * kernel_w * (in + out) / groups * out + 4 * out + projection * (in + 2) * out
+        params {bias: true}: + (2 + projection) * out
+        params {middle: 16}: (in + kernel_h * kernel_w * middle / groups + out + 4) * middle + 2 * out
             + projection * (in + 2) * out
         params {squeeze_excite: {ratio: 0.25}}: + (2 * out + 1) * hidden + out
-        macs: out_h * out_w * (kernel_h * kernel_w * (in + out) * out + projection * in * out)
+        macs: out_h * out_w * (kernel_h * kernel_w * (in + out) / groups * out + projection * in * out)
         macs {middle: 16}: in_h * in_w * in * middle
-            + out_h * out_w * ((kernel_h * kernel_w * middle + out) * middle + projection * in * out)
+            + out_h * out_w * ((kernel_h * kernel_w * middle / groups + out) * middle + projection * in * out)
         macs {squeeze_excite: {ratio: 0.25}}: + 2 * out * hidden
     In a spec:
         - residual: {out: 64, stride: 2}
@@ -91,14 +100,18 @@ def residual(
         raise FieldspecError("residual needs one of out and body")
     if body is None:
         assert out_channels is not None  # for the type checker: one of the two is given
-        body = _body(in_channels, out_channels, stride, middle, kernel_size, dilation, norm, act, order, dropout)
+        widths = _widths(out_channels, stride, middle, kernel_size, dilation, groups)
+        body = _body(in_channels, widths, bias, norm, act, order, dropout)
         if squeeze_excite is not None:
             body = Chain((*body.children, ("squeeze", squeezed(out_channels, squeeze_excite))))
     elif squeeze_excite is not None:
         raise FieldspecError("residual: squeeze_excite belongs inside the body")
-    elif middle is not None or dropout or (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1)):
-        raise FieldspecError("residual: stride, middle, kernel, dilation and dropout belong inside the body")
-    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path)
+    elif (middle, groups, bias, dropout) != (None, None, None, 0) or (
+        (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1))
+    ):
+        why = "stride, middle, kernel, dilation, groups, bias and dropout belong inside the body"
+        raise FieldspecError(f"residual: {why}")
+    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path, bias=bias)
     if around is None:
         summed: Block = body
     else:
@@ -108,39 +121,45 @@ def residual(
     return summed if act == "none" or order[-1] == "conv" else Chain((("sum", summed), ("act", Activation(act))))
 
 
+def _widths(
+    out_channels: int, stride: Size, middle: int | None, kernel_size: Size, dilation: Size, groups: int | str | None
+) -> list[dict[str, Any]]:
+    """Settings of conv1 and conv2; or of a 1x1 conv1, conv2 and a 1x1 conv3."""
+    wide = {"kernel_size": kernel_size, "dilation": dilation, "groups": 1 if groups is None else groups}
+    if middle is None:
+        return [{"out_channels": out_channels, "stride": stride, **wide}, {"out_channels": out_channels, **wide}]
+    pointwise = {"kernel_size": 1}
+    return [
+        {"out_channels": middle, **pointwise},
+        {"out_channels": middle, "stride": stride, **wide},
+        {"out_channels": out_channels, **pointwise},
+    ]
+
+
 def _body(
     in_channels: int,
-    out_channels: int,
-    stride: Size,
-    middle: int | None,
-    kernel_size: Size,
-    dilation: Size,
+    widths: list[dict[str, Any]],
+    bias: bool | None,
     norm: Norm,
     act: Act,
     order: Order,
     dropout: float,
 ) -> Chain:
-    """conv1 to conv2, or 1x1 conv1, conv2, 1x1 conv3; the last one without its activation unless that comes first."""
-    if middle is None:
-        widths = [(out_channels, kernel_size, stride, dilation), (out_channels, kernel_size, 1, dilation)]
-    else:
-        widths = [(middle, 1, 1, 1), (middle, kernel_size, stride, dilation), (out_channels, 1, 1, 1)]
+    """The convolutions; the last one without its activation unless that comes first."""
     children: list[tuple[str, Block]] = []
-    for number, (width, kernel, step, spacing) in enumerate(widths, 1):
+    for number, settings in enumerate(widths, 1):
         last = number == len(widths)
         block = conv(
             in_channels,
-            out_channels=width,
-            kernel_size=kernel,
-            stride=step,
-            dilation=spacing,
+            **settings,
+            bias=bias,
             norm=norm,
             act="none" if last and order[-1] != "conv" else act,
             order=order,
             dropout=dropout if last else 0.0,
         )
         children.append((f"conv{number}", block))
-        in_channels = width
+        in_channels = settings["out_channels"]
     return Chain(tuple(children))
 
 
@@ -152,6 +171,8 @@ def dense(
     layers: Count = 1,
     middle: Channels | None = None,
     kernel_size: Size = 3,
+    groups: Channels | None = None,
+    bias: Flag | None = None,
     norm: Norm = "batch",
     act: Act = "relu",
     order: Order = NORM_ACT_CONV,
@@ -159,31 +180,31 @@ def dense(
 ) -> Chain:
     """Layers that each concatenate `growth` new channels to all that came before (DenseNet, Huang et al., 2017).
 
-    `middle` adds a 1x1 convolution to that many channels before each (DenseNet-BC: 4 * growth). In the formulas,
-    `read` is the number of channels that all layers read together: layers * in + growth * layers * (layers - 1) / 2.
+    `middle` adds a 1x1 convolution to that many channels before each (DenseNet-BC: 4 * growth). `groups` are those of
+    the convolutions with `kernel`; `bias` is every convolution's, by default only where there is no norm. In the
+    formulas, `read` is the number of channels that all layers read together: layers * in + growth * layers * (layers -
+    1) / 2.
 
     Formulas:
         channels: in + layers * growth
         field: field + layers * (kernel - 1) * jump
-        params: read * (2 + kernel_h * kernel_w * growth)
-        params {middle: 64}: read * (2 + middle) + layers * middle * (2 + kernel_h * kernel_w * growth)
-        macs: out_h * out_w * read * kernel_h * kernel_w * growth
-        macs {middle: 64}: out_h * out_w * (read * middle + layers * middle * kernel_h * kernel_w * growth)
+        params: read * (2 + kernel_h * kernel_w * growth / groups)
+        params {middle: 64}: read * (2 + middle) + layers * middle * (2 + kernel_h * kernel_w * growth / groups)
+        macs: out_h * out_w * read * kernel_h * kernel_w * growth / groups
+        macs {middle: 64}: out_h * out_w * (read * middle + layers * middle * kernel_h * kernel_w * growth / groups)
     In a spec:
         - dense: {growth: 16, layers: 2}
     """
+    style: dict[str, Any] = {"bias": bias, "norm": norm, "act": act, "order": order}
     children: list[tuple[str, Block]] = []
     for number in range(1, layers + 1):
         steps: list[tuple[str, Block]] = []
         channels = in_channels
         if middle is not None:
-            steps.append(
-                ("bottleneck", conv(channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order))
-            )
+            steps.append(("bottleneck", conv(channels, out_channels=middle, kernel_size=1, **style)))
             channels = middle
-        steps.append(
-            ("grow", conv(channels, out_channels=growth, kernel_size=kernel_size, norm=norm, act=act, order=order))
-        )
+        grow = conv(channels, out_channels=growth, kernel_size=kernel_size, groups=groups or 1, **style)
+        steps.append(("grow", grow))
         if dropout:
             steps.append(("dropout", Dropout(dropout)))
         branches = (("before", IDENTITY), ("new", Chain(tuple(steps))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
@@ -15,6 +15,7 @@ from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
     Act,
     Channels,
+    Flag,
     Norm,
     Order,
     Padding,
@@ -40,6 +41,8 @@ def depthwise_separable(
     stride: Size = 1,
     padding: Padding | None = None,
     dilation: Size = 1,
+    groups: Channels | None = None,
+    bias: Flag | None = None,
     norm: Norm = "batch",
     act: Act = "relu",
     pointwise_act: Act | None = None,
@@ -48,16 +51,18 @@ def depthwise_separable(
 ) -> Chain:
     """A depthwise convolution, then a 1x1 that mixes channels, each with norm and activation (MobileNet, 2017).
 
-    `pointwise_act` is `act` unless given.
+    `pointwise_act` is `act` unless given. `groups`, 1 unless given, are those of the 1x1 convolution; `bias` is both
+    convolutions', by default only where there is no norm.
 
     Formulas:
         channels: out
         size: (in_size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
         field: field + dilation * (kernel - 1) * jump
         jump: jump * stride
-        params: in * kernel_h * kernel_w + 2 * in + in * out + 2 * out
+        params: in * kernel_h * kernel_w + 2 * in + in * out / groups + 2 * out
         params {norm: none}: - in - out
-        macs: out_h * out_w * (in * kernel_h * kernel_w + in * out)
+        params {bias: true}: + in + out
+        macs: out_h * out_w * (in * kernel_h * kernel_w + in * out / groups)
     In a spec:
         - depthwise_separable: {out: 64, stride: 2}
     Example:
@@ -74,6 +79,7 @@ def depthwise_separable(
         padding=padding,
         dilation=dilation,
         groups=in_channels,
+        bias=bias,
         norm=norm,
         act=act,
         order=order,
@@ -82,6 +88,8 @@ def depthwise_separable(
         in_channels,
         out_channels=out_channels,
         kernel_size=1,
+        groups=groups or 1,
+        bias=bias,
         norm=norm,
         act=cast("Act", pointwise_act),
         order=order,
@@ -113,12 +121,14 @@ def inverted_residual(
     stride: Size = 1,
     padding: Padding | None = None,
     dilation: Size = 1,
+    groups: Channels | None = None,
+    bias: Flag | None = None,
     squeeze_excite: SqueezeExcite | None = None,
     norm: Norm = "batch",
     act: Act = "relu",
     project_act: Act = "none",
     order: Order = CONV_NORM_ACT,
-    shortcut: Shortcut = "identity",
+    shortcut: Shortcut | Block = "identity",
     dropout: Probability = 0.0,
     drop_path: Probability = 0.0,
 ) -> Block:
@@ -126,23 +136,27 @@ def inverted_residual(
 
     Give either `expand`, the number of middle channels, or `expand_ratio`, their ratio to the input's channels. If the
     middle has as many channels as the input, there is no expansion convolution; the formulas are for when there is.
-    `squeeze_excite` adds one after the depthwise convolution, with the settings of [the block](#squeeze_excite); its
-    `ratio` is of the middle channels, with `of: input` of the input's, and its `act` is the block's unless given.
-    `dropout` comes last in the body.
+    `groups`, 1 unless given, are those of the 1x1 convolutions; `bias` is every convolution's, by default only where
+    there is no norm. `squeeze_excite` adds one after the depthwise convolution, with the settings of [the
+    block](#squeeze_excite); its `ratio` is of the middle channels, with `of: input` of the input's, and its `act` is
+    the block's unless given. `dropout` comes last in the body.
 
     `shortcut: identity` adds the input if the shapes agree, and nothing otherwise; `projection` adds a 1x1 convolution
-    with norm; `auto` is the identity if the shapes agree, and a projection otherwise. `drop_path` has no effect without
-    a shortcut. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
+    with norm; `auto` is the identity if the shapes agree, and a projection otherwise; `pad` takes every stride-th unit
+    and puts zeros behind the channels; a list of items is taken as it is. `drop_path` has no effect without a shortcut.
+    In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
 
     Formulas:
         channels: out
         size: (in_size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
         field: field + dilation * (kernel - 1) * jump
         jump: jump * stride
-        params: (in + kernel_h * kernel_w + out + 4) * expand + 2 * out + projection * (in + 2) * out
+        params: ((in + out) / groups + kernel_h * kernel_w + 4) * expand + 2 * out + projection * (in + 2) * out
         params {norm: none}: - 2 * expand - out - projection * out
+        params {bias: true}: + 2 * expand + out + projection * out
         params {squeeze_excite: {ratio: 0.25}}: + (2 * expand + 1) * hidden + expand
-        macs: in_h * in_w * in * expand + out_h * out_w * ((kernel_h * kernel_w + out) * expand + projection * in * out)
+        macs: in_h * in_w * in * expand / groups
+            + out_h * out_w * ((kernel_h * kernel_w + out / groups) * expand + projection * in * out)
         macs {squeeze_excite: {ratio: 0.25}}: + 2 * expand * hidden
     In a spec:
         - inverted_residual: {out: 32, expand: 160}
@@ -152,11 +166,12 @@ def inverted_residual(
         >>> sum(node.layer.params for node in LayerGraph.of(block, (32, 8, 8)))   # 5120 + 1440 + 5120 + 704
         12384
     """
-    middle = cast("int", expand)
+    middle, groups = cast("int", expand), groups or 1
+    style: dict[str, Any] = {"bias": bias, "norm": norm, "order": order}
     children: list[tuple[str, Block]] = []
     if middle != in_channels:
         children.append(
-            ("expand", conv(in_channels, out_channels=middle, kernel_size=1, norm=norm, act=act, order=order))
+            ("expand", conv(in_channels, out_channels=middle, kernel_size=1, groups=groups, act=act, **style))
         )
     depthwise = conv(
         middle,
@@ -166,19 +181,18 @@ def inverted_residual(
         padding=padding,
         dilation=dilation,
         groups=middle,
-        norm=norm,
         act=act,
-        order=order,
+        **style,
     )
     children.append(("depthwise", depthwise))
     if squeeze_excite is not None:
         children.append(("squeeze", squeezed(middle, squeeze_excite)))
     project = conv(
-        middle, out_channels=out_channels, kernel_size=1, norm=norm, act=project_act, order=order, dropout=dropout
+        middle, out_channels=out_channels, kernel_size=1, groups=groups, act=project_act, dropout=dropout, **style
     )
     children.append(("project", project))
     body = Chain(tuple(children))
-    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path)
+    around = shortcut_around(body, in_channels, shortcut=shortcut, norm=norm, drop_path=drop_path, bias=bias)
     if around is None:
         return body
     if drop_path:

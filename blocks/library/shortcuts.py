@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain
 from fieldspec.blocks.errors import FieldspecError, SettingError
-from fieldspec.blocks.layers import Pair
+from fieldspec.blocks.layers import PadChannels, Pair, Pool
 from fieldspec.blocks.library.convolutions import conv
 from fieldspec.blocks.settings import Norm, Shortcut
 
 
-def shortcut_around(body: Block, in_channels: int, *, shortcut: Shortcut, norm: Norm, drop_path: float) -> Block | None:
+def shortcut_around(
+    body: Block, in_channels: int, *, shortcut: Shortcut | Block, norm: Norm, drop_path: float, bias: bool | None = None
+) -> Block | None:
     """The branch beside `body` on an input of `in_channels`; None where there is none.
 
-    `auto` is the identity where channels and stride agree, else a projection; `identity` where they agree, else none.
+    `auto` is the identity where channels and stride agree, else a projection; `identity` where they agree, else none;
+    `pad` where they agree, else the map taken in steps of the stride, with channels of zeros behind.
 
     Raises:
-        SettingError: `drop_path` drops a body that nothing goes around.
-        FieldspecError: A projection is needed around a body that enlarges the map.
+        SettingError: `drop_path` drops a body that nothing goes around; or zeros are asked for around fewer channels.
+        FieldspecError: A shortcut with a stride is needed around a body that enlarges the map.
     """
+    if isinstance(shortcut, Block):
+        return shortcut
     if shortcut == "none" and drop_path:
         raise SettingError("drop_path", "drops the body beside a shortcut, but shortcut is none. Remove it")
     out_channels = body.out_channels_of(in_channels)
@@ -26,12 +31,22 @@ def shortcut_around(body: Block, in_channels: int, *, shortcut: Shortcut, norm: 
         return None
     if agree and shortcut != "projection":
         return IDENTITY
-    return projection(in_channels, out_channels, _stride_of(body), norm)
+    stride = _stride_of(body)
+    if shortcut == "pad":
+        return _padded(in_channels, out_channels, stride)
+    return conv(in_channels, out_channels=out_channels, kernel_size=1, stride=stride, norm=norm, act="none", bias=bias)
 
 
-def projection(in_channels: int, out_channels: int, stride: Pair, norm: Norm) -> Chain:
-    """A 1x1 convolution with norm and without activation: in * out + 2 * out parameters."""
-    return conv(in_channels, out_channels=out_channels, kernel_size=1, stride=stride, norm=norm, act="none")
+def _padded(in_channels: int, out_channels: int, stride: Pair) -> Chain:
+    """Every stride-th unit, and zeros behind the channels: no weights (He et al., 2016, option A)."""
+    if out_channels < in_channels:
+        raise SettingError("shortcut", f"pad adds channels, but the body has {out_channels} of {in_channels}")
+    parts: list[tuple[str, Block]] = []
+    if set(stride) != {1}:
+        parts.append(("pool", Pool("avg", (1,) * len(stride), stride, (0,) * len(stride))))
+    if out_channels > in_channels:
+        parts.append(("pad", PadChannels(0, out_channels - in_channels)))
+    return Chain(tuple(parts))
 
 
 def _stride_of(body: Block) -> Pair:

@@ -132,7 +132,7 @@ class _Writer:
                 return [self.constant(f"{name}/shape", shape), weight, *given, bias]
             return [*given, weight, bias]
         if operator.kind == "pad":
-            sides = np.array([(0, 0), *operator.sides, (0, 0)], np.int32)
+            sides = np.array([(0, 0), *operator.sides], np.int32)
             return [*given, self.constant(f"{name}/sides", sides)]
         if operator.kind in ("resize_bilinear", "resize_nearest"):
             size = np.array(self.lowered.shapes[operator.output][1:], np.int32)

@@ -8,7 +8,15 @@ from timm.layers import DropPath, LayerNorm2d
 from torch import nn
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.leaves import DepthToSpace, GlobalPool, PaddedConv2d, SelectChannels, Shuffle, SpaceToDepth
+from fieldspec.blocks.leaves import (
+    DepthToSpace,
+    GlobalPool,
+    PadChannels,
+    PaddedConv2d,
+    SelectChannels,
+    Shuffle,
+    SpaceToDepth,
+)
 
 DEFINITIONS = {
     "chain": '''
@@ -64,6 +72,17 @@ class SelectChannels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, self.start : self.stop]
+''',
+    "PadChannels": '''
+class PadChannels(nn.Module):
+    """Zeros before and behind the channels."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, [0, 0] * (x.dim() - 2) + [self.before, self.after])
 ''',
     "OnChannels": '''
 class OnChannels(nn.Linear):
@@ -139,6 +158,11 @@ def leaf(module: nn.Module, used: set[str]) -> str:
         case SelectChannels():
             used.add("SelectChannels")
             return f"SelectChannels({found.start}, {found.stop})"
+        case PadChannels():
+            used.add("PadChannels")
+            return f"PadChannels({found.before}, {found.after})"
+        case nn.ZeroPad1d() | nn.ZeroPad2d() | nn.ZeroPad3d():
+            return f"nn.{type(found).__name__}({tuple(found.padding)})"
         case DropPath():
             used.add("DropPath")
             return f"DropPath({found.drop_prob})"

@@ -108,8 +108,8 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "training",
 }
 PAIRS = {  # an expression, or a layer, and the module that it builds
-    "Add", "Chain", "Concat", "DepthToSpace", "GlobalPool", "Multiply", "Parallel", "SelectChannels", "Shuffle",
-    "SpaceToDepth",
+    "Add", "Chain", "Concat", "DepthToSpace", "GlobalPool", "Multiply", "PadChannels", "Parallel", "SelectChannels",
+    "Shuffle", "SpaceToDepth",
 }  # fmt: skip
 MOST_FILES = 12  # side by side in a room
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -7,7 +7,14 @@ from collections.abc import Callable
 from fieldspec.analysis.inference.lowering.elementwise import act, merge
 from fieldspec.analysis.inference.lowering.norms import is_mean
 from fieldspec.analysis.inference.lowering.operators import Lowered
-from fieldspec.analysis.inference.lowering.pooling import adaptive_pool, global_pool, padding, pool, resize
+from fieldspec.analysis.inference.lowering.pooling import (
+    adaptive_pool,
+    global_pool,
+    pad_channels,
+    padding,
+    pool,
+    resize,
+)
 from fieldspec.analysis.inference.lowering.walk import ABSENT, Walk
 from fieldspec.analysis.inference.lowering.weighted import conv, linear, norm, space_to_depth, transposed
 from fieldspec.blocks.graph import LayerGraph, Node
@@ -25,6 +32,7 @@ from fieldspec.blocks.layers import (
     Linear,
     Multiply,
     Pad,
+    PadChannels,
     Pool,
     Resize,
     SpaceToDepth,
@@ -42,6 +50,7 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     Linear: linear,
     Multiply: merge,
     Pad: padding,
+    PadChannels: pad_channels,
     Pool: pool,
     Resize: resize,
     SpaceToDepth: space_to_depth,

@@ -61,7 +61,7 @@ class Operator:
     constant: tuple[float, float] = (1.0, 0.0)  # scale and shift of an operator without trained weights
     scratch: int = 0  # bytes that it asks for while it runs
     shared: bool = False  # its weights are another operator's
-    sides: tuple[tuple[int, int], ...] = ()  # of padding or cropping: before and after, an axis each
+    sides: tuple[tuple[int, int], ...] = ()  # of padding: before and after, an axis each, the channels last
     macs: int = 0
 
     @property

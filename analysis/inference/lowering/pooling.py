@@ -9,7 +9,7 @@ from fieldspec.analysis.inference.lowering.walk import Walk
 from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
 from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
 from fieldspec.blocks.graph import Node
-from fieldspec.blocks.layers import AdaptivePool, Add, GlobalPool, Pad, Pool, Resize
+from fieldspec.blocks.layers import AdaptivePool, Add, GlobalPool, Pad, PadChannels, Pool, Resize
 
 POOLS: tuple[tuple[OperatorKind, str], ...] = (("average_pool", "avg"), ("max_pool", "max"))
 
@@ -103,3 +103,13 @@ def padding(walk: Walk, index: int, node: Node, source: int) -> int:
     if layer.mode != "constant" or len(layer.padding) != 2 or any(side < 0 for pair in layer.padding for side in pair):
         return walk.refused_at(node, f"{layer.mode} padding of this kind")
     return walk.pad(node, source, layer.padding)
+
+
+def pad_channels(walk: Walk, index: int, node: Node, source: int) -> int:
+    """Channels of zeros, which the engine has last."""
+    layer = node.layer
+    assert isinstance(layer, PadChannels)
+    channels, *sizes = walk.lowered.shapes[source]
+    sides = (*[(0, 0) for _ in sizes], (layer.before, layer.after))
+    operator = Operator("pad", node.id, layer, (source,), 0, sides=sides)
+    return walk.emit(operator, (layer.out_channels_of(channels), *sizes))

@@ -122,7 +122,7 @@ class Walk:
         """Zeros around a map."""
         channels, *sizes = self.lowered.shapes[source]
         shape = (channels, *[size + sum(pair) for size, pair in zip(sizes, sides, strict=True)])
-        return self.emit(Operator("pad", node.id, Pad(sides), (source,), 0, sides=sides), shape)
+        return self.emit(Operator("pad", node.id, Pad(sides), (source,), 0, sides=(*sides, (0, 0))), shape)
 
     def finish(self) -> Lowered:
         """The operators, unless something stood in the way."""

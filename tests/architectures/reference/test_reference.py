@@ -151,6 +151,9 @@ def both(doc: BlockDoc, settings: dict[str, Any], key: str, text: str) -> tuple[
     names |= names.get("squeeze_excite") or {}  # its `hidden`
     if "growth" in names:
         names["read"] = sum(given.shape[0] + number * names["growth"] for number in range(names["layers"]))
+    if "groups" in LIBRARY[name].settings:
+        groups = names.get("groups") or 1  # what is not given is 1
+        names["groups"] = (names.get("middle") or given.shape[0]) if groups == "depthwise" else groups
     if "kernel" in names:
         names["kernel_h"], names["kernel_w"] = item.settings["kernel"]
     expression = compile(re.sub(r"\bin\b", "in_", text), text, "eval")

@@ -66,6 +66,7 @@ BLOCKS: list[tuple[str, str, tuple[int, ...], int]] = [
     ("max_pool", "{kernel: 3, stride: 2, padding: 1}", (16, 4, 4), 0),
     ("multiply", "", (16, 8, 8), 0),
     ("norm", "{type: layer}", (16, 8, 8), 32),
+    ("pad", "{space: 1, channels: 2}", (18, 10, 10), 0),
     ("parallel", "{merge: concat, branches: [[{conv: {out: 8, kernel: 1}}], []]}", (24, 8, 8), 16 * 8 + 16),
     ("pool", "{type: max, kernel: [2, 4]}", (16, 4, 2), 0),
     ("residual", "{out: 16}", (16, 8, 8), 2 * (16 * 16 * 9 + 32)),

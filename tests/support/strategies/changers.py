@@ -131,7 +131,16 @@ def _patches(draw: Draw, at: At) -> tuple[Item, At]:
     return {"space_to_depth": {"block": block}}, replace(after, channels=at.channels * block**2)
 
 
-CHANGERS = (_strided, _strided, _any_conv, _shorthand, _any_pool, _to_size, _to_size, _up, _up, _patches)
+def _padded(draw: Draw, at: At) -> tuple[Item, At]:
+    sides = [[draw(st.integers(0, 2)), draw(st.integers(0, 2))] for _ in range(2)]
+    size = (at.size[0] + sum(sides[0]), at.size[1] + sum(sides[1]))
+    space = draw(st.sampled_from([sides[0][0], sides]))
+    if space != sides:
+        size = (at.size[0] + 2 * space, at.size[1] + 2 * space)
+    return {"pad": {"space": space}}, replace(at, size=size)
+
+
+CHANGERS = (_padded, _strided, _strided, _any_conv, _shorthand, _any_pool, _to_size, _to_size, _up, _up, _patches)
 
 
 def changer(draw: Draw, at: At) -> tuple[Item, At]:
@@ -152,7 +161,8 @@ def repeated(draw: Draw, at: At) -> tuple[Item, At]:
     if kind == "conv":
         settings.pop("groups", None)  # would have to divide both widths
     item["repeat"] = draw(st.integers(2, 3))
-    if "body" not in settings and max(at.jump) <= MAX_JUMP / 2 and draw(st.booleans()):
+    with_items = "body" in settings or isinstance(settings.get("shortcut"), list)
+    if not with_items and max(at.jump) <= MAX_JUMP / 2 and draw(st.booleans()):
         item["first"] = {"stride": 2}
         after = at.strided((2, 2))
     return item, replace(after, channels=out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from math import gcd
 from typing import Any
 
 from hypothesis import strategies as st
@@ -53,7 +54,8 @@ def conv(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -
 
 def _depthwise_separable(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
     out = draw(channels()) if out is None else out
-    settings = {"out": out, **window(draw, stride=stride), **style(draw, "act", "norm", "order", "dropout")}
+    settings = {"out": out, **window(draw, stride=stride), **style(draw, "act", "norm", "order", "bias", "dropout")}
+    settings |= {key: groups for key, groups in groups_of(draw, at.channels, out).items() if groups != "depthwise"}
     if draw(st.integers(0, 3)) == 0:
         settings["pointwise_act"] = draw(acts())
     return {"depthwise_separable": settings}, replace(at.strided(stride), channels=out)
@@ -64,26 +66,31 @@ def _inverted_residual(draw: Draw, at: At, *, out: int | None = None, stride: Pa
     settings: Item = {"out": out, **window(draw, stride=stride)}
     if draw(st.booleans()):
         settings["expand"] = draw(channels())
+        settings["groups"] = draw(st.sampled_from([1, gcd(at.channels, settings["expand"], out)]))
     else:
         settings["expand_ratio"] = draw(st.sampled_from([0.5, 1, 1.5, 2.0]))
     if draw(st.integers(0, 2)) == 0:
         settings["squeeze_excite"] = draw(squeezes())
     if draw(st.integers(0, 2)) == 0:
         settings["project_act"] = draw(acts())
-    settings |= style(draw, "act", "norm", "order", "dropout") | shortcut(draw)
+    settings |= style(draw, "act", "norm", "order", "bias", "dropout") | shortcut(draw, at, out, stride)
     return {"inverted_residual": settings}, replace(at.strided(stride), channels=out)
 
 
 def _residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
-    settings: Item = style(draw, "act", "norm") | shortcut(draw)
+    settings: Item = style(draw, "act", "norm")
     if stride == (1, 1) and draw(st.integers(0, 2)) == 0:
         body, after = _row(draw, at, out=out, depth=1)
         if after.placeless == at.placeless:
-            return {"residual": {"body": body, **settings}}, after
+            return {"residual": {"body": body, **settings, **shortcut(draw, at, after.channels)}}, after
     out = draw(st.sampled_from([at.channels, draw(channels())])) if out is None else out
-    settings |= {"out": out, "kernel": draw(st.sampled_from([1, 3, 5])), **style(draw, "order", "dropout")}
+    settings |= {"out": out, "kernel": draw(st.sampled_from([1, 3, 5])), **style(draw, "order", "bias", "dropout")}
+    settings |= shortcut(draw, at, out, stride)
     if draw(st.booleans()):
         settings["middle"] = draw(channels())
+        settings |= groups_of(draw, settings["middle"], settings["middle"])
+    else:
+        settings |= groups_of(draw, at.channels, out)
     if draw(st.integers(0, 3)) == 0:
         settings["squeeze_excite"] = draw(squeezes())
     if draw(st.integers(0, 3)) == 0:
@@ -95,7 +102,7 @@ def _residual(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 
 
 def _dense(draw: Draw, at: At) -> tuple[Item, At]:
     growth, layers = draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    settings = {"growth": growth, "layers": layers, **style(draw, "act", "norm", "order", "dropout")}
+    settings = {"growth": growth, "layers": layers, **style(draw, "act", "norm", "order", "bias", "dropout")}
     if draw(st.booleans()):
         settings["middle"] = draw(channels())
     if draw(st.booleans()):
@@ -132,6 +139,12 @@ def _slice(draw: Draw, at: At) -> tuple[Item, At]:
     stop = draw(st.sampled_from([None, draw(st.integers(start + 1, at.channels))]))
     settings: Item = {"start": start} if stop is None else {"start": start, "stop": stop}
     return {"slice": settings}, replace(at, channels=(at.channels if stop is None else stop) - start)
+
+
+def _pad(draw: Draw, at: At) -> tuple[Item, At]:
+    more = draw(st.sampled_from([1, 2, [0, 2], [1, 1], [2, 0]]))
+    added = more if isinstance(more, int) else sum(more)
+    return {"pad": {"channels": more}}, replace(at, channels=at.channels + added)
 
 
 def _shuffle(draw: Draw, at: At) -> tuple[Item, At]:
@@ -220,7 +233,7 @@ STRIDABLE = (conv, _depthwise_separable, _inverted_residual, _residual)
 def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
     """An item or two that keep the size and the jump."""
     kinds = ["conv", "conv", "separable", "inverted", "pointwise", "pointwise", "dense", "pool", "user"]
-    kinds += ["there and back", "slice", "shuffle"]
+    kinds += ["there and back", "slice", "shuffle", "pad"]
     if depth < 2:
         kinds += ["residual", "parallel", "parallel", "split", "chain"]
     kind = draw(st.sampled_from(kinds))
@@ -245,6 +258,7 @@ def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
                 "pool": _pool,
                 "slice": _slice,
                 "shuffle": _shuffle,
+                "pad": _pad,
                 "user": _user,
             }[kind]
             item, after = make(draw, at)

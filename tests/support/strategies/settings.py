@@ -91,9 +91,12 @@ def style(draw: Draw, *names: str) -> Item:
     return {name: draw(choices[name]) for name in names if draw(st.integers(0, 3)) == 0}
 
 
-def shortcut(draw: Draw) -> Item:
-    """A kind of shortcut, and what drops the body beside one."""
-    kind = draw(st.sampled_from([None, None, "auto", "identity", "projection", "none"]))
+def shortcut(draw: Draw, at: At, out: int, stride: Pair = (1, 1)) -> Item:
+    """A kind of shortcut around what gives `out` channels, and what drops the body beside one."""
+    items: list[Item] = [{"avg_pool": {"kernel": 1, "stride": list(stride)}}] if stride != (1, 1) else []
+    items.append({"conv": {"out": out, "kernel": 1, "act": "none"}})
+    kinds: list[Any] = [None, None, "auto", "identity", "projection", "none", items]
+    kind = draw(st.sampled_from([*kinds, "pad"] if out >= at.channels else kinds))
     settings = {} if kind is None else {"shortcut": kind}
     return settings if kind == "none" else settings | style(draw, "drop_path")
 
