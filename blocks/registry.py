@@ -291,7 +291,7 @@ def _check_setting(block: str, setting: Setting) -> None:
         raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Rename it")
     members = {setting.annotation, *typing.get_args(setting.annotation)}
     inside = {part for member in members for part in typing.get_args(member)}
-    ambiguous = setting.holds == "either" and tuple in map(typing.get_origin, members | inside)  # lists, like items
+    ambiguous = setting.holds == "either" and any(typing.get_origin(part) is tuple for part in members | inside)
     if ambiguous or (setting.holds == "value" and Block in members | inside):
         raise FieldspecError(f"block {block!r}: {setting.name} must be Block, Block | None or tuple[Block, ...]")
     if list in (setting.annotation, *map(typing.get_origin, members)):

@@ -53,7 +53,8 @@ class AveragedShortcut(nn.Module):
 def resnext() -> nn.Module:
     """torchvision's bottleneck with eight groups of two channels."""
     down = nn.Sequential(nn.Conv2d(8, 32, 1, bias=False), nn.BatchNorm2d(32))
-    return resnet.Bottleneck(8, 8, 1, down, groups=8, base_width=16)
+    block: nn.Module = resnet.Bottleneck(8, 8, 1, down, groups=8, base_width=16)
+    return block
 
 
 AVERAGED: Block = conv(8, out_channels=16, kernel_size=1, act="none")
