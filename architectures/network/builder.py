@@ -71,10 +71,10 @@ def create(
         pretrained: Whether to load the weights of its configuration.
         kwargs: timm's keywords, SpecNet's, and values for the spec's parameters.
     """
-    for keyword, reason in REFUSED.items():
-        if keyword in kwargs:
-            raise TypeError(f"{keyword}: {reason}")
     spec = load(spec)
+    for keyword, reason in REFUSED.items():
+        if keyword in kwargs and keyword not in spec.params:
+            raise TypeError(f"{keyword}: {reason}")
     spec = load(spec, **{name: kwargs.pop(name) for name in spec.params if name in kwargs})
     levels = tuple(range(len(feature_levels(spec)))) if kwargs.get("features_only") else ()
     return build_model_with_cfg(

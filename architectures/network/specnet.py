@@ -130,7 +130,7 @@ class SpecNet(nn.Module):
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Keep what the levels `indices` need, and no classifier; returns their indices from the front.
+        """Keep what the levels `indices` need, and neither classifier nor body; returns their indices from the front.
 
         `forward` then gives the last kept level's map, or its pooled vector after a `reset_classifier`.
         """
@@ -146,6 +146,8 @@ class SpecNet(nn.Module):
             self.flat = len(self.spec.graph.nodes[output].shape) == 1
         if cut or prune_head:
             self.reset_classifier(0, "")
+            self.head = ClassifierHead(self.num_features, 0, "", drop_rate=self.drop_rate).train(self.training)
+            self.head_hidden_size = self.num_features  # a body without pooling before it was left
         return list(take)
 
     def get_classifier(self) -> nn.Module:
@@ -192,6 +194,7 @@ class SpecNet(nn.Module):
         if own is None or not self._keeps(own, pool):
             return ClassifierHead(self.num_features, num_classes, pool, **settings)
         body = getattr(self, "head", None) and self.head.body  # a reset keeps its weights
+        body = None if isinstance(body, nn.Identity) else body  # there was none, or it was pruned
         return ClassifierHead(
             self.num_features,
             num_classes,

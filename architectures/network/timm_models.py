@@ -1,4 +1,7 @@
-"""Registers the catalogue with timm when it is imported, and `fieldspec` for any other spec."""
+"""Registers the catalogue with timm when it is imported, and `fieldspec` for any other spec.
+
+A network is registered under its name in the catalogue, or as `fieldspec_NAME` where timm has a model of that name.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,25 @@ from fieldspec.architectures.network.pretrained import weights_of
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 
-__all__ = ["default_cfgs", "fieldspec"]
+__all__ = ["default_cfgs", "fieldspec", "timm_name"]
+
+
+def timm_name(name: str) -> str:
+    """What a network of the catalogue is called in timm, whose own models keep their names.
+
+    Example:
+        >>> timm_name("mobilenet_v1"), timm_name("resnet50")
+        ('mobilenet_v1', 'fieldspec_resnet50')
+    """
+    taken = is_model(name) and model_entrypoint(name).__module__ != __name__
+    return f"fieldspec_{name}" if taken else name
 
 
 def _cfgs(name: str) -> dict[str, Any]:
     """By name and tag, the weights that are taken without a tag first; the bare name where none ship."""
-    spec = load(name)
-    return {f"{name}.{one.tag}": default_cfg(spec, one) for one in weights_of(spec.hash)} or {name: default_cfg(spec)}
+    spec, registered = load(name), timm_name(name)
+    tagged = {f"{registered}.{one.tag}": default_cfg(spec, one) for one in weights_of(spec.hash)}
+    return tagged or {registered: default_cfg(spec)}
 
 
 default_cfgs = generate_default_cfgs({key: cfg for name in catalogue.list_models() for key, cfg in _cfgs(name).items()})
@@ -39,11 +54,11 @@ def fieldspec(
     return create(spec, "fieldspec", pretrained=pretrained, pretrained_cfg=cfg, **kwargs)
 
 
-def _entry_point(name: str) -> Callable[..., nn.Module]:
+def _entry_point(name: str, registered: str) -> Callable[..., nn.Module]:
     def entry_point(pretrained: bool = False, **kwargs: Any) -> nn.Module:
-        return create(name, name, pretrained=pretrained, **kwargs)
+        return create(name, registered, pretrained=pretrained, **kwargs)
 
-    entry_point.__name__ = entry_point.__qualname__ = name
+    entry_point.__name__ = entry_point.__qualname__ = registered
     entry_point.__doc__ = f"The catalogue's {name}; the keywords are timm's and SpecNet's."
     return entry_point
 
@@ -56,7 +71,8 @@ def _register(entry_point: Callable[..., nn.Module]) -> None:
 
 
 _register(fieldspec)
-for _name in catalogue.list_models():
-    globals()[_name] = _entry_point(_name)
-    _register(globals()[_name])
-__all__ = sorted({*__all__, *catalogue.list_models()})  # the catalogue is known only now
+_names = {name: timm_name(name) for name in catalogue.list_models()}
+for _name, _registered in _names.items():
+    globals()[_registered] = _entry_point(_name, _registered)
+    _register(globals()[_registered])
+__all__ = sorted({*__all__, *_names.values()})  # the catalogue is known only now

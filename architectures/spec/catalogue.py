@@ -19,14 +19,15 @@ def list_models(filter: str = "*") -> list[str]:
         >>> list_models("*_d*")
         ['c1c2c3c40_dilated']
     """
-    return [name for name in _names() if fnmatchcase(name, filter)]
+    return [name for name in _files() if fnmatchcase(name, filter)]
 
 
 def path(name: str) -> Path:
     """The file of a catalogue entry."""
-    return _FOLDER / f"{name}.yaml"
+    return _files()[name]
 
 
 @lru_cache(maxsize=1)
-def _names() -> tuple[str, ...]:
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
+def _files() -> dict[str, Path]:
+    """By name, sorted; which room of the catalogue a file lies in is for those who read them."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*/*.yaml"), key=lambda path: path.stem)}

@@ -23,6 +23,7 @@ from fieldspec.architectures.spec.trunk import Item
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.suggestions import did_you_mean
 
 __all__ = ["ArchitectureSpec", "Format", "HeadSpec", "Item", "load", "loads"]
 
@@ -189,7 +190,8 @@ def _nothing_there(source: str) -> str:
         return f"{shorten(source)}: no such file. A spec's text is read by loads()"
     if os.path.splitext(source)[1] or os.sep in source:
         return f"{source}: no such file"
-    return f"{source!r} is neither in the catalogue nor a file.{mend(source, catalogue.list_models())}"
+    near = did_you_mean(source, catalogue.list_models())
+    return f"{source!r} is neither in the catalogue nor a file.{near or ' fieldspec list names the catalogue.'}"
 
 
 def spec_of(source: Source) -> ArchitectureSpec:

@@ -116,23 +116,34 @@ def test_usage(arguments: list[str], error: str, run: Run) -> None:
 
 
 def test_list(run: Run) -> None:
-    """Every catalogue name with its field, parameters, multiply-adds, and how good the weights are that ship."""
+    """Every catalogue name with its field, counts, how good the weights are that ship, or a family's parameters."""
     status, out, err = run("list")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS", "WEIGHTS"]
+    assert lines[0].split() == ["NAME", "INPUT", "FIELD", "PARAMS", "MACS", "WEIGHTS", "OR", "--set"]
     assert [line.split()[0] for line in lines[1:]] == catalogue.list_models()
     shipped = weights()[load("c1c2c3c40").hash]
     said = [{"name": one.name} | {key: one.card[key] for key in ("data", "epochs", "test_accuracy")} for one in shipped]
     assert [one["name"] for one in said] == ["c1c2c3c40.fast25", "c1c2c3c40.seed"]
     trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped).split()
-    assert lines[1].split() == ["c1c2c3c40", "3x32x32", "47", "178,178", "21,766,440", *trained]
-    assert lines[-1].split()[-1] == "-"
-    data = json.loads(run("list", "--json")[1])
-    assert data[0]["receptive_field"] == [47, 47]
-    assert data[0]["weights"] == said
-    assert data[-1]["weights"] == []
-    assert [row["name"] for row in data] == catalogue.list_models()
+    rows = {line.split()[0]: line.split()[1:] for line in lines}
+    assert rows["c1c2c3c40"] == ["3x32x32", "47", "178,178", "21,766,440", *trained]
+    assert rows["c1c2c3c40_wide"][-1] == "-"
+    assert rows["densenet_bc"][-2:] == ["depth=40,", "growth=12"]
+    data = {row["name"]: row for row in json.loads(run("list", "--json")[1])}
+    assert list(data) == catalogue.list_models()
+    assert data["c1c2c3c40"]["receptive_field"] == [47, 47]
+    assert (data["c1c2c3c40"]["weights"], data["c1c2c3c40"]["family"]) == (said, {})
+    assert (data["densenet_bc"]["weights"], data["densenet_bc"]["family"]) == ([], {"depth": 40, "growth": 12})
+
+
+def test_list_of_families(run: Run) -> None:
+    """`--family` leaves out what has no parameters; where nothing is left, it says so."""
+    names = [row["name"] for row in json.loads(run("list", "--family", "--json")[1])]
+    assert names == [name for name in catalogue.list_models() if load(name).params]
+    assert 0 < len(names) < len(catalogue.list_models())
+    error = "error: no network called 'c1*' is a family. Leave out --family\n"
+    assert run("list", "--family", "c1*") == (2, "", error)
 
 
 def test_list_of_a_pattern(run: Run) -> None:
@@ -144,6 +155,7 @@ def test_list_of_a_pattern(run: Run) -> None:
     assert [row["name"] for row in json.loads(run("list", "*wide", "--json")[1])] == ["c1c2c3c40_wide"]
     error = "error: no network is called 'c1c2c3c4_wide'. Did you mean 'c1c2c3c40_wide'?\n"
     assert run("list", "c1c2c3c4_wide") == (2, "", error)
+    assert catalogue.list_models("resnet*") == [name for name in catalogue.list_models() if name.startswith("resnet")]
 
 
 def test_show(run: Run) -> None:

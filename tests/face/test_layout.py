@@ -15,6 +15,8 @@ from types import ModuleType
 
 import pytest
 
+from fieldspec.architectures.spec.catalogue import list_models
+
 ROOT = Path(__file__).parents[2]
 FLOORS = [
     "blocks",
@@ -183,6 +185,16 @@ def test_rooms_are_small() -> None:
     assert [(folder, count) for folder, count in counts.items() if count > MOST_FILES] == []
 
 
+def test_the_rooms_of_the_catalogue_are_small() -> None:
+    """Every network lies in one, under a name of its own; what is more than a dozen side by side becomes rooms."""
+    catalogue = ROOT / "architectures" / "catalogue"
+    rooms = {room.name: [path.stem for path in room.iterdir()] for room in catalogue.iterdir()}
+    assert all(len(names) <= MOST_FILES for names in rooms.values())
+    names = [name for names in rooms.values() for name in names]
+    assert sorted(names) == sorted(set(names)) == list_models()
+    assert all(path.suffix == ".yaml" for path in catalogue.glob("*/*"))
+
+
 def test_only_named_rooms_load_torch() -> None:
     """Loading, reading and answering need no torch."""
     files = {path.relative_to(ROOT).as_posix(): imported(path) for floor in FLOORS for path in sources(floor)}
@@ -265,7 +277,7 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     catalogue = {
-        f"fieldspec/architectures/catalogue/{path.name}" for path in (ROOT / "architectures/catalogue").glob("*")
+        f"fieldspec/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "architectures/catalogue").glob("*/*")
     }
     recipes = {f"fieldspec/training/recipes/{path.name}" for path in (ROOT / "training/recipes").glob("*")}
     weights = {f"fieldspec/architectures/weights/{path.name}" for path in (ROOT / "architectures/weights").glob("*")}

@@ -30,15 +30,19 @@ def list_networks(
     pattern: Annotated[
         str, typer.Argument(metavar="PATTERN", help="Only these names, such as '*_wide'.", show_default=False)
     ] = "*",
+    family: Annotated[bool, typer.Option("--family", help="Only families: networks with parameters.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the networks of the catalogue, with what they cost and see.
 
-    WEIGHTS are the pretrained ones: their accuracy on test images, and their recipe.
+    Behind them, the pretrained weights, with their accuracy on test images and their recipe, or the parameters of a
+    family, with the values that the numbers are of.
 
     \b
     fieldspec list
-    fieldspec list '*_d*' --json
+    fieldspec list --family
+    fieldspec list 'resnet*' --json
+    fieldspec analyze resnet20 --set depth=56
     """
     from fieldspec.architectures.network.pretrained import weights_of
     from fieldspec.architectures.readings.reports import analyze
@@ -46,28 +50,31 @@ def list_networks(
     names = catalogue.list_models(pattern)
     if not names:
         raise FieldspecError(f"no network is called {pattern!r}.{did_you_mean(pattern, catalogue.list_models())}")
-    specs = [load(name) for name in names]
-    rows = [(analyze(spec), weights_of(spec.hash)) for spec in specs]
+    specs = [spec for spec in map(load, names) if spec.params or not family]
+    if not specs:
+        raise FieldspecError(f"no network called {pattern!r} is a family. Leave out --family")
+    rows = [(analyze(spec), weights_of(spec.hash), spec.params) for spec in specs]
     if as_json:
-        keys = ("name", "input", "params", "macs")
-        print_json([{key: getattr(r, key) for key in keys} | _field(r) | _weights(shipped) for r, shipped in rows])
+        print_json([_data(*row) for row in rows])
         return
-    width = max(len(report.name) for report, _ in rows)
-    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>6}  {'PARAMS':>9}  {'MACS':>12}  WEIGHTS")
-    for report, shipped in rows:
+    width = max(len(report.name) for report, *_ in rows)
+    typer.echo(f"{'NAME':<{width}}  {'INPUT':>9}  {'FIELD':>5}  {'PARAMS':>11}  {'MACS':>14}  WEIGHTS OR --set")
+    for report, shipped, params in rows:
         size = size_text(report.input)
         field = min(report.features.receptive_field)
-        trained = ", ".join(f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped) or "-"
-        typer.echo(f"{report.name:<{width}}  {size:>9}  {field:>6}  {report.params:>9,}  {report.macs:>12,}  {trained}")
+        said = [f"{100 * one.card['test_accuracy']:.2f} % {one.tag}" for one in shipped] or [
+            f"{name}={value}" for name, value in params.items()
+        ]
+        line = f"{report.name:<{width}}  {size:>9}  {field:>5}  {report.params:>11,}  {report.macs:>14,}"
+        typer.echo(f"{line}  {', '.join(said) or '-'}")
 
 
-def _weights(shipped: list[PretrainedWeights]) -> dict[str, Any]:
+def _data(report: Report, shipped: list[PretrainedWeights], params: dict[str, Any]) -> dict[str, Any]:
+    known = {key: getattr(report, key) for key in ("name", "input", "params", "macs")}
     said = ("data", "epochs", "test_accuracy")
-    return {"weights": [{"name": one.name} | {key: one.card[key] for key in said} for one in shipped]}
-
-
-def _field(report: Report) -> dict[str, Any]:
-    return {"receptive_field": report.features.receptive_field}
+    weights = [{"name": one.name} | {key: one.card[key] for key in said} for one in shipped]
+    field = report.features.receptive_field
+    return {**known, "receptive_field": field, "weights": weights, "family": params}
 
 
 def show(

@@ -73,6 +73,20 @@ def test_a_reset_keeps_the_body(head: dict[str, Any]) -> None:
     torch.testing.assert_close(net(x), before, rtol=0, atol=0)
 
 
+@every_head
+def test_pruning_drops_the_body(head: dict[str, Any]) -> None:
+    """A pruned network ends in its last level, and takes a classifier again, with a body of new weights."""
+    net = build(document(head)).eval()
+    x = torch.randn(2, 3, 32, 32)
+    features = net.forward_features(x)
+    net.prune_intermediate_layers(1)
+    torch.testing.assert_close(net(x), features, rtol=0, atol=0)
+    assert (list(net.head.parameters()), net.head_hidden_size) == ([], net.num_features)
+    pool = head.get("pool", "avg")
+    net.reset_classifier(3, "" if pool == "none" else pool)
+    assert net(x).shape == (2, 3)
+
+
 def test_a_classifier_on_a_map() -> None:
     """A 1x1 convolution whose map is pooled behind its activation."""
     net = build(document(SQUEEZENET)).eval()

@@ -1,0 +1,26 @@
+"""The catalogue's networks beside the figures that are published of them."""
+
+from typing import Any
+
+import pytest
+
+from fieldspec.architectures import analyze, load
+
+PUBLISHED = [
+    ("all_cnn_c", {}, 1_369_738),  # Springenberg et al., 2015, of whose table 1 this is the sum; "1.4 M" there
+    ("densenet_bc", {}, 176_122),  # pytorchcv, densenet40_k12_bc_cifar10
+    ("densenet_bc", {"depth": 100}, 769_162),  # pytorchcv, densenet100_k12_bc_cifar10
+    ("edsr", {}, 1_369_859),  # "1.37 M", EDSR-PyTorch's baseline for twice the size
+    ("lenet5", {}, 61_706),  # d2l.ai, section 7.6
+    ("mobilenet_v1", {}, 4_231_976),  # Keras's MobileNet, without the buffers that it counts
+    ("mobilenet_v1", {"width": 0.25}, 470_072),
+    ("mobilenet_v1", {"width": 0.5}, 1_331_592),
+    ("mobilenet_v1", {"width": 0.75}, 2_585_560),
+    ("unet", {}, 31_037_698),  # milesial/Pytorch-UNet with two classes and transposed convolutions
+]
+
+
+@pytest.mark.parametrize(("name", "values", "params"), PUBLISHED)
+def test_published_parameters(name: str, values: dict[str, Any], params: int) -> None:
+    """As many as others count."""
+    assert analyze(load(name, **values)).params == params
