@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fieldspec.pages.drawing.svg import svg_of
+    from fieldspec.pages.facts.exhibit import Exhibit
+    from fieldspec.pages.page.page import page_of
 
-_HOME = {"svg_of": "drawing.svg"}
+_HOME = {"Exhibit": "facts.exhibit", "page_of": "page.page", "svg_of": "drawing.svg"}
 
-__all__ = ["svg_of"]
+__all__ = ["Exhibit", "page_of", "svg_of"]
 
 
 def __getattr__(name: str) -> Any:

@@ -97,10 +97,11 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def _lines(ledger: Ledger) -> list[tuple[str, ...]]:
-    return [COLUMNS, *[_cells(entry) for entry in ledger.entries]]
+    return [COLUMNS, *[cells(entry) for entry in ledger.entries]]
 
 
-def _cells(entry: Entry) -> tuple[str, ...]:
+def cells(entry: Entry) -> tuple[str, ...]:
+    """One layer's row, a text a column."""
     layer = entry.layer
     return (
         layer.id,

@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterator
 from html import escape
 
 from fieldspec.analysis.report.report import Report
+from fieldspec.pages.drawing.boxes import block_box, block_frame, layer_box
 from fieldspec.pages.drawing.diagram import Diagram, diagram_of
-from fieldspec.pages.drawing.geometry import HEADER, HEIGHT, WIDTH, Geometry, Point2, Rectangle, geometry_of
-from fieldspec.pages.drawing.words import Words, words_of_block, words_of_layer
+from fieldspec.pages.drawing.geometry import Geometry, Point2, geometry_of
 
 STYLE = """
 svg { background: #ffffff; font-family: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-.line { fill: none; stroke: #8a94a6; stroke-width: 1.4; }
-.face { fill: #ffffff; stroke: #c3cad6; } .open > .face { fill: #f6f7f9; }
+.line { fill: none; stroke: #8a94a6; stroke-width: 1.4; } .hit { fill: none; }
+.face { fill: #ffffff; stroke: #c3cad6; } .frame .face { fill: #f6f7f9; }
 .bar { fill: #e9edf2; } .share { fill: #2563eb; } .title { font-size: 12.5px; font-weight: 600; fill: #16202e; }
-.below { font-size: 11px; fill: #566173; } .sign { font-size: 13px; fill: #566173; }
+.below { font-size: 11px; fill: #566173; } .sign { font-size: 14px; fill: #566173; }
 .conv .mark { fill: #2563eb; } .depthwise .mark { fill: #0891b2; } .pool .mark { fill: #d97706; }
 .linear .mark { fill: #7c3aed; } .merge .mark { fill: #64748b; } .resize .mark { fill: #059669; }
 .input .mark { fill: #111827; } .plain .mark { fill: #94a3b8; } .other .mark { fill: #db2777; }
@@ -41,19 +41,40 @@ def svg_of(report: Report, *, all_open: bool = False) -> str:
 
 
 def _visible(diagram: Diagram, geometry: Geometry, opened: Collection[int]) -> Iterator[str]:
-    shares = macs_shares(diagram)
-    frames = geometry.frames
-    yield from (block_frame(diagram, key, frames[key], shares) for key in frames if key >= 0 and key in opened)
+    shares, frames = macs_shares(diagram), geometry.frames
+    yield from (block_frame(diagram, key, frames[key]) for key in frames if key >= 0 and key in opened)
     yield from (f'<path class="line" d="{path(one)}"/>' for lines in geometry.lines.values() for one in lines)
     for key, frame in frames.items():
         if key < 0:
-            yield layer_box(diagram, ~key, frame, shares)
+            yield layer_box(diagram, ~key, frame, shares[key])
         elif key not in opened:
-            yield block_box(diagram, key, frame, shares)
+            yield block_box(diagram, key, frame, shares[key])
+
+
+def diagram_elements(diagram: Diagram, opened: Collection[int]) -> tuple[Geometry, str]:
+    """Every box and every frame for a page, those that are not seen hidden, with what its script and readers need."""
+    geometry, shares = geometry_of(diagram, opened), macs_shares(diagram)
+    frames = geometry.frames
+    parts = [
+        block_frame(diagram, key, frames.get(key) if key in opened else None, live=True)
+        for key in range(1, len(diagram.blocks))
+    ]
+    for key in range(len(diagram.blocks)):
+        drawn = "".join(f'<path class="line" d="{path(one)}"/>' for one in geometry.lines.get(key, []))
+        parts.append(f'<g data-lines="{key}">{drawn}</g>')
+    parts += [
+        block_box(diagram, key, frames.get(key) if key not in opened else None, shares[key], live=True)
+        for key in range(1, len(diagram.blocks))
+    ]
+    parts += [
+        layer_box(diagram, number, frames.get(~number), shares[~number], live=True)
+        for number in range(len(diagram.leaves))
+    ]
+    return geometry, "\n".join(parts)
 
 
 def macs_shares(diagram: Diagram) -> dict[int, float]:
-    """Of every box, its share of the network's multiply-adds; the most expensive layer's bar is full."""
+    """The bar of every box: of a layer's, relative to the most expensive layer; of a block's, to the network."""
     layers = diagram.report.layers
     own = {~n: sum(layers[i].macs for i in leaf.layers) for n, leaf in enumerate(diagram.leaves)}
     most = max(own.values(), default=0) or 1
@@ -66,59 +87,19 @@ def macs_shares(diagram: Diagram) -> dict[int, float]:
 
 
 def path(points: list[Point2]) -> str:
-    """Straight down where two points share a column, else a curve that is steep at both ends."""
+    """Straight down where two points share a column, else a curve that is steep at both ends.
+
+    Example:
+        >>> path([(10, 0), (10, 5), (30, 15)])
+        'M10 0V5C10 10 30 10 30 15'
+    """
     (x, y), *rest = points
     parts = [f"M{x:g} {y:g}"]
     for to_x, to_y in rest:
         half = (y + to_y) / 2
-        parts.append(f"V{to_y:g}" if x == to_x else f"C{x:g} {half:g} {to_x:g} {half:g} {to_x:g} {to_y:g}")
+        if x != to_x:
+            parts.append(f"C{x:g} {half:g} {to_x:g} {half:g} {to_x:g} {to_y:g}")
+        elif y != to_y:
+            parts.append(f"V{to_y:g}")
         x, y = to_x, to_y
     return "".join(parts)
-
-
-def layer_box(diagram: Diagram, number: int, frame: Rectangle | None, shares: dict[int, float], extra: str = "") -> str:
-    """The box of a layer; without a frame it is hidden."""
-    words = words_of_layer(diagram.report, diagram.leaves[number])
-    return _group(words, frame, extra, _closed(words, shares[~number]))
-
-
-def block_box(diagram: Diagram, number: int, frame: Rectangle | None, shares: dict[int, float], extra: str = "") -> str:
-    """The box of a closed block: a second edge behind it, and a sign that it opens."""
-    words = words_of_block(diagram, number)
-    behind = f'<rect class="face" x="4" y="4" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
-    sign = f'<text class="sign" x="{WIDTH - 18}" y="20">+</text>'
-    return _group(words, frame, extra, behind + _closed(words, shares[number]) + sign)
-
-
-def block_frame(
-    diagram: Diagram, number: int, frame: Rectangle | None, shares: dict[int, float], extra: str = ""
-) -> str:
-    """The frame of an open block, with its path along the top."""
-    words = words_of_block(diagram, number)
-    width, height = (frame.width, frame.height) if frame else (WIDTH, HEIGHT)
-    inside = (
-        f'<rect class="face" width="{width:g}" height="{height:g}" rx="9"/>'
-        f'<text class="sign" x="11" y="18">−</text><text class="title" x="26" y="18">{escape(words.title)}</text>'
-        f'<line class="rule" x1="0" x2="{width:g}" y1="{HEADER}" y2="{HEADER}"/>'
-    )
-    return _group(words, frame, f"{extra} open", inside)
-
-
-def _closed(words: Words, share: float) -> str:
-    bar = WIDTH - 22
-    return (
-        f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
-        f'<rect class="mark" x="0" y="9" width="4" height="{HEIGHT - 18}" rx="2"/>'
-        f'<text class="title" x="13" y="18">{escape(words.title)}</text>'
-        f'<text class="below" x="13" y="33">{escape(words.below)}</text>'
-        f'<rect class="bar" x="13" y="{HEIGHT - 7}" width="{bar}" height="2.5" rx="1"/>'
-        f'<rect class="share" x="13" y="{HEIGHT - 7}" width="{bar * share:.1f}" height="2.5" rx="1"/>'
-    )
-
-
-def _group(words: Words, frame: Rectangle | None, extra: str, inside: str) -> str:
-    """One box; `extra` is more of its class, and attributes behind a quote."""
-    where = f' transform="translate({frame.x:g} {frame.y:g})"' if frame else ""
-    names, _, attributes = extra.partition('"')
-    classes = " ".join(["box", words.family, *names.split()])
-    return f'<g class="{classes}"{attributes}{where}><title>{escape(words.spoken)}</title>{inside}</g>'

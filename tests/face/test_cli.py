@@ -28,6 +28,7 @@ COMMANDS = [
     "check",
     "diff",
     "draw",
+    "report",
     "schema",
     "build",
     "verify",

@@ -59,6 +59,8 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "export/plain": set(),
     "export/file": {"export/engines", "export/litert", "export/onnx", "export/plain"},
     "pages/drawing": set(),
+    "pages/facts": {"pages/drawing"},
+    "pages/page": {"pages/drawing", "pages/facts"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library
@@ -284,6 +286,7 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     models = {f"fieldspec/export/models/{path.name}" for path in (ROOT / "export/models").glob("*")}
     assert recipes | weights | models <= names
     files = {"py.typed", "blocks/layers/base.py", "architectures/reference/grammar.md"}
+    files |= {f"pages/page/templates/{path.name}" for path in (ROOT / "pages/page/templates").glob("*")}
     assert catalogue | {f"fieldspec/{name}" for name in files} <= names
     floors = tuple(f"{floor}/" for floor in FLOORS[:-1])
     assert not any(name.startswith(floors) for name in names)

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "check": specs.check,
     "diff": specs.diff,
     "draw": pages.draw,
+    "report": pages.report,
     "schema": specs.schema,
     "build": network.build,
     "verify": verification.verify,

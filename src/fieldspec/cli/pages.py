@@ -1,15 +1,18 @@
-"""The command that draws a network: draw."""
+"""The commands whose results a person looks at: draw, report."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.report import report_and_constraints
-from fieldspec.cli.shared import Network, Set
+from fieldspec.cli.shared import Network, Set, load_spec, need
+
+if TYPE_CHECKING:
+    from fieldspec.pages.facts.exhibit import Exhibit
 
 InputOption = Annotated[str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")]
 FORMATS = (".svg",)
@@ -37,3 +40,57 @@ def draw(
     report, _ = report_and_constraints(spec, input_size, given)
     output.write_text(svg_of(report, all_open=all_open), encoding="utf-8")
     typer.echo(f"{output}: {report.name}, {len(report.layers) - 1} layers")
+
+
+def report(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC|MODULE|RUN", help="What analyze takes, or the folder of a run; one or more."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
+    image: Annotated[
+        Path | None, typer.Option("--image", help="A picture to look at through the windows; a drawn one by default.")
+    ] = None,
+    input_size: InputOption = None,
+    given: Set = None,
+) -> None:
+    """Write a page on a network, or on several: one HTML file.
+
+    It needs no network access: the drawing, with blocks that open; the window of any unit over a picture; costs, memory
+    and constraints; of a run also its curves, classes and mistakes.
+
+    \b
+    fieldspec report c1c2c3c40
+    fieldspec report torchvision:resnet50 --image photo.jpg -o resnet50.html
+    fieldspec report runs/c1c2c3c40-fast25 -o run.html
+    """
+    need("report", "report", "jinja2")
+    from fieldspec.pages.page.page import page_of
+
+    exhibits = [exhibit_of(source, input_size, given) for source in sources]
+    text = page_of(exhibits, image=image)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(f"{output}: {', '.join(one.name for one in exhibits)}, {len(text.encode()) / 1e6:.2f} MB")
+
+
+def exhibit_of(source: str, input_size: str | None, given: list[str] | None) -> Exhibit:
+    """The network of a spec, a module or a run, with the accuracies that are known of it."""
+    from fieldspec.architectures.network.pretrained import weights_of
+    from fieldspec.architectures.readings.reports import is_module_name, report_of_spec
+    from fieldspec.architectures.spec.spec import load
+    from fieldspec.pages.facts.exhibit import Exhibit
+    from fieldspec.pages.facts.runs import is_run, read_run
+
+    if is_run(source):
+        if given or input_size:
+            raise FieldspecError(f"{source}: a run's network is what was trained; remove --set and --input")
+        run = read_run(Path(source))
+        spec = load(run.info["spec"])
+        known = {run.folder.name: run.accuracy} if run.accuracy is not None else {}
+        return Exhibit(report_of_spec(spec), run.folder.name, spec.constraints, known, run)
+    report, constraints = report_and_constraints(source, input_size, given)
+    if is_module_name(source):
+        return Exhibit(report, source)
+    shipped = weights_of(load_spec(source, given).hash) if source != "-" and input_size is None else []
+    known = {one.name: one.card["test_accuracy"] for one in shipped if one.card.get("test_accuracy")}
+    return Exhibit(report, report.name, constraints, known)

@@ -1,0 +1,66 @@
+"""Single boxes as SVG: of a layer, of a closed block, and the frame of an open one."""
+
+from __future__ import annotations
+
+from html import escape
+
+from fieldspec.pages.drawing.diagram import Diagram
+from fieldspec.pages.drawing.geometry import HEADER, HEIGHT, WIDTH, Rectangle
+from fieldspec.pages.drawing.words import Words, words_of_block, words_of_layer
+
+
+def layer_box(diagram: Diagram, number: int, place: Rectangle | None, share: float, *, live: bool = False) -> str:
+    """The box of a layer; without a place it is hidden. `live` is for a page: it can be focused and chosen."""
+    words = words_of_layer(diagram.report, diagram.leaves[number])
+    pressed = f'data-box="{number}" aria-pressed="false"' if live else ""
+    return _group(f"box {words.family}", words, place, pressed, _closed(words, share))
+
+
+def block_box(diagram: Diagram, number: int, place: Rectangle | None, share: float, *, live: bool = False) -> str:
+    """The box of a closed block: a second edge behind it, and a sign that it opens."""
+    words = words_of_block(diagram, number)
+    behind = f'<rect class="face" x="4" y="4" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
+    sign = f'<text class="sign" x="{WIDTH - 18}" y="20">+</text>'
+    expanded = f'data-closed="{number}" aria-expanded="false"' if live else ""
+    return _group("box block", words, place, expanded, behind + _closed(words, share) + sign)
+
+
+def block_frame(diagram: Diagram, number: int, place: Rectangle | None, *, live: bool = False) -> str:
+    """The frame of an open block, with its name along the top, where it closes."""
+    words = words_of_block(diagram, number)
+    width, height = (place.width, place.height) if place else (WIDTH, HEIGHT)
+    head = (
+        f'<rect class="hit" width="{width:g}" height="{HEADER}" rx="9"/>'
+        f'<text class="sign" x="11" y="18">−</text><text class="title" x="27" y="18">{escape(words.title)}</text>'
+    )
+    handle = f"<g {_spoken(words)} data-open='{number}' aria-expanded='true'>{head}</g>" if live else head
+    face = f'<rect class="face" width="{width:g}" height="{height:g}" rx="9"/>'
+    name = f' data-frame="{number}"' if live else ""
+    return f'<g class="frame"{name}{_where(place)}>{face}{handle}</g>'
+
+
+def _closed(words: Words, share: float) -> str:
+    bar = WIDTH - 22
+    return (
+        f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
+        f'<rect class="mark" x="0" y="9" width="4" height="{HEIGHT - 18}" rx="2"/>'
+        f'<text class="title" x="13" y="18">{escape(words.title)}</text>'
+        f'<text class="below" x="13" y="33">{escape(words.below)}</text>'
+        f'<rect class="bar" x="13" y="{HEIGHT - 7}" width="{bar}" height="2.5" rx="1"/>'
+        f'<rect class="share" x="13" y="{HEIGHT - 7}" width="{bar * share:.1f}" height="2.5" rx="1"/>'
+    )
+
+
+def _group(classes: str, words: Words, place: Rectangle | None, data: str, inside: str) -> str:
+    """One box: on a page a button with a name, elsewhere with a tip."""
+    own = f" {_spoken(words)} {data}" if data else ""
+    tip = "" if data else f"<title>{escape(words.spoken)}</title>"
+    return f'<g class="{classes}"{own}{_where(place)}>{tip}{inside}</g>'
+
+
+def _spoken(words: Words) -> str:
+    return f'role="button" tabindex="0" aria-label="{escape(words.spoken)}"'
+
+
+def _where(place: Rectangle | None) -> str:
+    return f' transform="translate({place.x:g} {place.y:g})"' if place else ' display="none"'

@@ -1,0 +1,1 @@
+"""What a page says of a network, as plain data."""

@@ -1,0 +1,66 @@
+"""One network on a page: its report, what it promises, and how well it is known to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from fieldspec.analysis.report.report import Report
+from fieldspec.architectures.spec.constraints import MEASURES, Constraints, evaluate_constraints
+from fieldspec.pages.facts.runs import TrainedRun
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """What is shown of one network."""
+
+    report: Report = field(repr=False)
+    name: str  # by which it was asked for
+    constraints: Constraints = field(repr=False, default=Constraints())
+    accuracies: Mapping[str, float] = field(repr=False, default_factory=dict)  # on test images, by who says so
+    run: TrainedRun | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A constraint, whether it holds, and how much of its limit is used where it has one."""
+
+    name: str
+    needs: str
+    has: str
+    holds: bool
+    used: float | None  # share of the limit
+    margin: str
+
+
+def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
+    """Every constraint of a network with its margin.
+
+    Example:
+        >>> from fieldspec.architectures.readings.reports import analyze
+        >>> from fieldspec.architectures.spec.spec import load
+        >>> spec = load("c1c2c3c40")
+        >>> [(one.name, one.margin) for one in verdicts_of(Exhibit(analyze(spec), spec.name, spec.constraints))][:2]
+        [('receptive_field', '3 above'), ('params', '21,822 left')]
+    """
+    limits = [(one.relation, one.limit, MEASURES[one.name](exhibit.report)) for one in exhibit.constraints.comparisons]
+    verdicts = []
+    for number, result in enumerate(evaluate_constraints(exhibit.constraints, exhibit.report)):
+        used, margin = _margin(*limits[number]) if number < len(limits) else (None, "")
+        verdicts.append(Verdict(result.name, result.needs, result.has, result.holds, used, margin))
+    return verdicts
+
+
+def _margin(relation: str, limit: Fraction, value: int | None) -> tuple[float | None, str]:
+    """What is left under a limit, or lies above one; a share of it where it is not zero."""
+    if value is None:
+        return None, "not proven"
+    share = float(value / limit) if limit else None
+    apart = Fraction(value) - limit
+    text = f"{abs(int(apart)):,}" if apart.denominator == 1 else f"{abs(float(apart)):,.1f}"
+    if relation in ("<", "<="):
+        return share, f"{text} left" if apart <= 0 else f"{text} too many"
+    if relation in (">", ">="):
+        return share, f"{text} above" if apart >= 0 else f"{text} missing"
+    return share, "met" if apart == 0 else f"{text} off"

@@ -1,0 +1,88 @@
+"""A trained run as its folder tells it: the log, the evaluation, the mistakes, the card."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.pages.facts.pictures import data_url
+from fieldspec.training.folder.documents import RunDocument, checked
+from fieldspec.training.folder.files import CARD, LOG, RUN, read_json
+
+EVALUATION, MISTAKES = "evaluation.json", "mistakes.json"
+PICTURES = ("misclassified.png", "calibration.png", "samples.png")
+LARGEST = 4_000_000  # bytes of a picture that goes into a page
+SHOWN = 24  # mistakes
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What a run's folder holds; parts that are missing are empty."""
+
+    folder: Path
+    info: dict[str, Any]  # run.json
+    log: list[dict[str, float]]  # a row an epoch
+    evaluation: dict[str, Any]
+    mistakes: list[dict[str, Any]]
+    card: dict[str, Any]
+    pictures: dict[str, str]  # data URLs
+
+    @property
+    def accuracy(self) -> float | None:
+        """On the test images."""
+        value = self.card.get("test_accuracy")
+        return float(value) if isinstance(value, int | float) else None
+
+
+def is_run(source: str) -> bool:
+    """Whether a text is the folder of a run."""
+    return (Path(source) / RUN).is_file()
+
+
+def read_run(folder: Path) -> TrainedRun:
+    """A run from its folder.
+
+    Raises:
+        FieldspecError: A file in it is damaged.
+    """
+    info = checked(RunDocument, read_json(folder / RUN), folder / RUN)
+    mistakes = _optional(folder / MISTAKES).get("mistakes", [])
+    return TrainedRun(
+        folder,
+        info,
+        _log(folder / LOG),
+        _optional(folder / EVALUATION),
+        mistakes if isinstance(mistakes, list) else [],
+        _optional(folder / CARD),
+        {name: url for name in PICTURES if (url := _picture(folder / name))},
+    )
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    """A file that need not be there."""
+    data = read_json(path) if path.is_file() else {}
+    if not isinstance(data, dict):
+        raise FieldspecError(f"{path}: holds a {type(data).__name__}, where a mapping is needed")
+    return data
+
+
+def _log(path: Path) -> list[dict[str, float]]:
+    if not path.is_file():
+        return []
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    try:
+        return [{key: float(value) for key, value in row.items() if value} for row in rows]
+    except (TypeError, ValueError):
+        raise FieldspecError(f"{path}: is not a log of numbers") from None
+
+
+def _picture(path: Path) -> str | None:
+    """A PNG of the folder, if it is one and not too large."""
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        return None
+    content = path.read_bytes()
+    return data_url(content, "png") if content.startswith(b"\x89PNG") else None

@@ -1,0 +1,76 @@
+"""The windows of all units as plain data, and how the paths to a unit are spread over its window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldspec.analysis.effective.path_counts import JointError, UnitCounts, count_paths
+from fieldspec.analysis.fields.windows import AxisField, Window
+from fieldspec.analysis.report.report import Report
+
+COST = 2_000_000  # steps of one count (layers times pixels), a second or so; a wider window goes without
+COSTS = 24_000_000  # of all counts of a page
+BINS = 48  # of a profile; a wider window's pixels are averaged
+DEPTH = 255  # of a profile's largest value
+
+
+def axes_of(axes: tuple[AxisField, ...]) -> list[list[Any]]:
+    """Of each axis: the period, the pixels it advances, and each phase's window as first pixel, size and holes."""
+    return [[axis.period, axis.advance, [_window(window) for window in axis.windows]] for axis in axes]
+
+
+def _window(window: Window) -> list[Any]:
+    return [window.first, window.size] if window.mask is None else [window.first, window.size, runs(window)]
+
+
+def runs(window: Window) -> list[int]:
+    """The pixels that a window with holes reads: first pixel of a run, its length, and so on, from the window's first.
+
+    Example:
+        >>> runs(Window(-2, 2, 0b10101)), runs(Window(0, 4, 0b11001))
+        ([0, 1, 2, 1, 4, 1], [0, 1, 3, 2])
+    """
+    found: list[int] = []
+    for pixel in window.pixels():
+        at = pixel - window.first
+        if found and found[-2] + found[-1] == at:
+            found[-1] += 1
+        else:
+            found += [at, 1]
+    return found
+
+
+class Profiles:
+    """Path counts of the layers of one network, as long as they cost little."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.spent = 0
+
+    def of(self, index: int) -> list[list[Any]] | None:
+        """Of each axis, the pixels before the first path, those that a value stands for, and the values up to 255.
+
+        None where units differ, where a window is too wide to be counted here, or where rows and columns cannot be
+        counted apart.
+        """
+        field = self.report.layers[index].field
+        if not field.axes or not field.has_position or any(axis.period > 1 or not axis.size for axis in field.axes):
+            return None
+        cost = index * sum(axis.size for axis in field.axes)
+        if cost > COST or self.spent + cost > COSTS:
+            return None
+        self.spent += cost
+        try:
+            counted = count_paths(self.report, index, (0,) * len(field.axes))
+        except (JointError, KeyError):
+            return None
+        return [_profile(cells, axis.start) for cells, axis in zip(counted.parts, field.axes, strict=True)]
+
+
+def _profile(cells: UnitCounts, start: int) -> list[Any]:
+    """One axis of counts, averaged over so many pixels that there are few values."""
+    (first,), counts = cells.first, cells.counts
+    width = -(-len(counts) // BINS)
+    sums = [sum(counts[at : at + width]) for at in range(0, len(counts), width)]
+    most = max(sums)
+    return [first - start, width, [DEPTH * one // most for one in sums]]

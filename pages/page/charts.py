@@ -1,0 +1,163 @@
+"""Charts as SVG: field and cost against depth, memory over time, curves of a training, cost against accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+from fieldspec.pages.facts.timeline import Timeline
+
+WIDE, HIGH = 760, 250
+LEFT, RIGHT, TOP, BOTTOM = 58, 16, 22, 30
+TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From numbers to pixels along one axis."""
+
+    low: float
+    high: float
+    start: float
+    stop: float
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a number."""
+        return self.start + (value - self.low) / ((self.high - self.low) or 1) * (self.stop - self.start)
+
+
+def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
+    """Round numbers over a range.
+
+    Example:
+        >>> ticks(0, 47), ticks(0.5, 0.95)
+        ([0, 10, 20, 30, 40], [0.5, 0.6, 0.7, 0.8, 0.9])
+    """
+    rough = (high - low or 1) / count
+    power: float = 10 ** floor(log10(rough))
+    step = min((one * power for one in (1, 2, 5, 10) if one * power >= rough), default=power)
+    first = ceil(low / step - 1e-9)
+    found = [round(number * step, 10) for number in range(first, floor(high / step + 1e-9) + 1)]
+    return [int(one) if one == int(one) else one for one in found]
+
+
+def size_words(count: float) -> str:
+    """A number of bytes or operations in three digits.
+
+    Example:
+        >>> size_words(1_441_792), size_words(730), size_words(0)
+        ('1.44 M', '730', '0')
+    """
+    for unit, name in ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(count) >= unit:
+            return f"{count / unit:.3g}{name}"
+    return f"{count:.3g}"
+
+
+def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequence[str]) -> str:
+    """The field of every box as steps over bars of their multiply-adds; the image's size as a line."""
+    x, y = Scale(0, len(sizes), LEFT, WIDE - RIGHT), Scale(0, max([*sizes, image]), HIGH - BOTTOM, TOP)
+    most = max(macs, default=0) or 1
+    step = x(1) - x(0)
+    bars = "".join(
+        f'<rect class="cost" x="{x(n):.1f}" y="{HIGH - BOTTOM - one / most * (HIGH - TOP - BOTTOM):.1f}" '
+        f'width="{max(0.4, step - 1):.1f}" height="{one / most * (HIGH - TOP - BOTTOM):.1f}">'
+        f"<title>{escape(names[n])}: field {sizes[n]:,}, {one:,} multiply-adds</title></rect>"
+        for n, one in enumerate(macs)
+    )
+    line = f'<path class="curve" d="{_steps(sizes, x, y)}"/>'
+    across = (
+        f'<line class="limit" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(image):.1f}" y2="{y(image):.1f}"/>'
+        f'<text class="note" x="{LEFT + 4}" y="{y(image) - 5:.1f}">image, {image:,} pixels</text>'
+    )
+    label = f"Receptive field and multiply-adds of {len(sizes)} layers; the largest field is {max(sizes):,} pixels"
+    return _chart(label, x, y, bars + line + across, cursor=len(sizes), below="layers, in the order they run")
+
+
+def memory(timeline: Timeline, limit: int | None = None) -> str:
+    """Live bytes at every step as an area, with the peak named."""
+    live, peak = timeline.live, timeline.peak
+    x, y = Scale(0, len(live), LEFT, WIDE - RIGHT), Scale(0, max(live) * 1.08, HIGH - BOTTOM, TOP)
+    steps = _steps(live, x, y)
+    area = f'<path class="area" d="{steps}V{HIGH - BOTTOM}H{LEFT}Z"/><path class="curve" d="{steps}"/>'
+    at, top = x(peak + 0.5), y(live[peak])
+    anchor = "start" if at < WIDE / 2 else "end"
+    shift = 8 if anchor == "start" else -8
+    mark = (
+        f'<circle class="peak" cx="{at:.1f}" cy="{top:.1f}" r="4"/>'
+        f'<text class="note strong" text-anchor="{anchor}" x="{at + shift:.1f}" y="{max(12, top - 7):.1f}">'
+        f"peak {live[peak]:,} bytes at {escape(timeline.names[peak])}</text>"
+    )
+    label = f"Live memory over {len(live)} steps; the peak is {live[peak]:,} bytes at {timeline.names[peak]}"
+    return _chart(label, x, y, area + mark, cursor=None, below="steps, in the order they run")
+
+
+def curves(rows: Mapping[str, Sequence[tuple[float, float]]], label: str) -> str:
+    """Lines of (x, y) by their names, with a legend at their ends."""
+    points = [point for line in rows.values() for point in line]
+    (left, right), values = (min(p[0] for p in points), max(p[0] for p in points)), [p[1] for p in points]
+    x, y = Scale(left, right, LEFT, WIDE - 120), Scale(min(values), max(values), HIGH - BOTTOM, TOP)
+    drawn, ends = [], []
+    for number, (name, line) in enumerate(rows.items()):
+        text = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in line)
+        drawn.append(f'<polyline class="curve series{number % 4}" points="{text}"/>')
+        ends.append((y(line[-1][1]), number, name))
+    for height, number, name in _apart(ends):
+        drawn.append(
+            f'<text class="note series{number % 4}" x="{WIDE - 112}" y="{height + 4:.1f}">{escape(name)}</text>'
+        )
+    return _chart(label, x, y, "".join(drawn), cursor=None, below="epochs")
+
+
+def scatter(points: Sequence[tuple[str, float, float]], label: str, across: str) -> str:
+    """(name, cost, accuracy) as dots with their names."""
+    costs, values = [one[1] for one in points], [one[2] for one in points]
+    room = (max(values) - min(values)) * 0.2 or 0.01
+    x = Scale(0, max(costs) * 1.25, LEFT, WIDE - RIGHT)
+    y = Scale(min(values) - room, max(values) + room, HIGH - BOTTOM, TOP)
+    ends = _apart([(y(value), number, name) for number, (name, _, value) in enumerate(points)])
+    dots = "".join(f'<circle class="peak" cx="{x(c):.1f}" cy="{y(v):.1f}" r="5"/>' for _, c, v in points)
+    names = "".join(
+        f'<text class="note" x="{x(costs[number]) + 9:.1f}" y="{height + 4:.1f}">{escape(name)}</text>'
+        for height, number, name in ends
+    )
+    return _chart(label, x, y, dots + names, cursor=None, below=across)
+
+
+def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[float, int, str]]:
+    """Labels moved down until none lies over another."""
+    placed: list[tuple[float, int, str]] = []
+    for height, number, name in sorted(ends):
+        at = max(height, placed[-1][0] + least) if placed else height
+        placed.append((at, number, name))
+    return placed
+
+
+def _steps(values: Sequence[float], x: Scale, y: Scale) -> str:
+    """A path that stays level over each step."""
+    parts = [f"M{x(0):.1f} {y(values[0]):.1f}"]
+    for number, value in enumerate(values):
+        parts.append(f"V{y(value):.1f}H{x(number + 1):.1f}")
+    return "".join(parts)
+
+
+def _chart(label: str, x: Scale, y: Scale, inside: str, *, cursor: int | None, below: str) -> str:
+    """Axes around what is drawn; `cursor` is the number of layers along it, where the chosen one is marked."""
+    rules = "".join(
+        f'<line class="rule" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(one):.1f}" y2="{y(one):.1f}"/>'
+        f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{y(one) + 4:.1f}">{size_words(one)}</text>'
+        for one in ticks(y.low, y.high)
+    )
+    marks = "".join(
+        f'<text class="tick" text-anchor="middle" x="{x(one):.1f}" y="{HIGH - BOTTOM + 14}">{size_words(one)}</text>'
+        for one in ticks(x.low, x.high)
+    )
+    caption = f'<text class="tick" text-anchor="end" x="{WIDE - RIGHT}" y="{HIGH - 3}">{escape(below)}</text>'
+    line = f'<line class="cursor" x1="0" x2="0" y1="{TOP}" y2="{HIGH - BOTTOM}" display="none"/>' if cursor else ""
+    data = f' data-count="{cursor}" data-left="{LEFT}" data-right="{WIDE - RIGHT}"' if cursor else ""
+    return (
+        f'<svg class="chart" viewBox="0 0 {WIDE} {HIGH}" role="img" aria-label="{escape(label)}"{data}>'
+        f"{rules}{marks}{caption}{inside}{line}</svg>"
+    )

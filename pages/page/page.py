@@ -1,0 +1,171 @@
+"""One HTML file for a network, or for several side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
+from fieldspec.analysis.ledger.tables import COLUMNS, LEGEND, cells, notes
+from fieldspec.analysis.report.summary import notes as remarks
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text, size_text
+from fieldspec.pages.drawing.diagram import Diagram, diagram_of
+from fieldspec.pages.drawing.svg import diagram_elements
+from fieldspec.pages.facts.exhibit import Exhibit, verdicts_of
+from fieldspec.pages.facts.network import network_facts
+from fieldspec.pages.facts.pictures import picture_of
+from fieldspec.pages.facts.timeline import Timeline, eager_timeline, engine_of, engine_timeline
+from fieldspec.pages.page import charts
+from fieldspec.pages.page.table import lines_of
+from fieldspec.pages.page.training import training_parts
+
+TEMPLATES = Path(__file__).parent / "templates"
+LEDGER_ROWS = 400  # of a longer network, the ledger is left to `analyze --ledger`
+DEEP = 600  # layers; of a deeper network the ledger would take longer than the rest of the page
+
+
+def page_of(exhibits: Sequence[Exhibit], *, image: Path | None = None) -> str:
+    """The page as HTML: script, style, pictures and data in one file, which asks for nothing.
+
+    Args:
+        exhibits: The networks, in the order in which they are shown.
+        image: A picture for the windows; a drawn one by default.
+
+    Raises:
+        FieldspecError: jinja2 is missing, or the image cannot be read.
+    """
+    sections = [_section(exhibit, image) for exhibit in exhibits]
+    facts = [section.pop("facts") for section in sections]
+    names = " and ".join(exhibit.report.name for exhibit in exhibits)
+    text: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=names,
+            sections=sections,
+            data=_embedded(facts),
+            style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+            script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        )
+    )
+    return text
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    """Everything from text is escaped; what is markup already says so itself."""
+    if find_spec("jinja2") is None:
+        raise FieldspecError("pages need jinja2: pip install 'fieldspec[report]'")
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["size"] = size_text
+    environment.filters["words"] = charts.size_words
+    return environment
+
+
+def _embedded(data: Any) -> str:
+    """JSON that may stand in a script element: nothing in it ends the element or opens a comment."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def _section(exhibit: Exhibit, image: Path | None) -> dict[str, Any]:
+    """What the template shows of one network."""
+    report = exhibit.report
+    diagram = diagram_of(report)
+    opened = diagram.opened()
+    geometry, drawing = diagram_elements(diagram, opened)
+    facts = network_facts(diagram, exhibit.constraints)
+    has_picture = len(report.input) == 3
+    return {
+        "exhibit": exhibit,
+        "report": report,
+        "tiles": _tiles(exhibit),
+        "verdicts": verdicts_of(exhibit),
+        "remarks": remarks(report),
+        "drawing": drawing,
+        "size": (geometry.width, geometry.height),
+        "picture": picture_of(report.input, image) if has_picture else "",
+        "lines": lines_of(diagram, opened),
+        "growth": _growth(diagram),
+        "memory": _memory_parts(exhibit),
+        "ledger": _ledger(report_ledger(exhibit)),
+        "training": training_parts(exhibit.run) if exhibit.run else None,
+        "facts": facts,
+    }
+
+
+def _tiles(exhibit: Exhibit) -> list[tuple[str, str, str]]:
+    """The totals: name, number, remark."""
+    report = exhibit.report
+    features, least = report.features, "at least " if report.macs_status == "at_least" else ""
+    field = side_text(features.receptive_field) if features.field.axes else "unknown"
+    tiles = [
+        ("Parameters", f"{report.params:,}", f"{report.weight_bytes():,} bytes of weights"),
+        ("Multiply-adds", f"{least}{report.macs:,}", "for one example"),
+        ("Receptive field", field, f"at jump {side_text(features.jump)}, {features.status.replace('_', ' ')}")
+        if features.field.axes
+        else ("Receptive field", "unknown", features.id),
+        ("Peak memory", f"{charts.size_words(report.peak_bytes())}B", f"float32, at {report.peak_layer}"),
+        ("Features", size_text(features.shape), features.id),
+    ]
+    known = [("Accuracy", f"{100 * value:.2f} %", name) for name, value in list(exhibit.accuracies.items())[:1]]
+    return tiles + known
+
+
+def _growth(diagram: Diagram) -> str | None:
+    layers = diagram.report.layers
+    if not any(layer.field.axes for layer in layers):
+        return None
+    sizes = [max(layers[leaf.main].receptive_field, default=0) for leaf in diagram.leaves]
+    macs = [sum(layers[index].macs for index in leaf.layers) for leaf in diagram.leaves]
+    names = [layers[leaf.main].id for leaf in diagram.leaves]
+    return charts.growth(sizes, macs, max(diagram.report.input[1:], default=1), names)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPart:
+    """One way of running the network: its chart, and what is alive at the peak."""
+
+    title: str
+    chart: str
+    timeline: Timeline
+    remark: str
+
+
+def _memory_parts(exhibit: Exhibit) -> list[MemoryPart]:
+    """As PyTorch runs it, and as LiteRT-Micro does, where it can."""
+    eager = eager_timeline(exhibit.report)
+    parts = [MemoryPart("PyTorch, float32", charts.memory(eager), eager, "eval mode, nothing in place or fused")]
+    engine = engine_of(exhibit.report)
+    if isinstance(engine, str):
+        return parts
+    timeline = engine_timeline(engine)
+    remark = f"{engine.flash:,} bytes of flash; the arena's head takes {engine.head:,} bytes by the engine's planner"
+    return [*parts, MemoryPart("LiteRT-Micro, int8", charts.memory(timeline), timeline, remark)]
+
+
+def report_ledger(exhibit: Exhibit) -> Ledger | None:
+    """What each layer adds to the field; None of a network without one, or of a very deep one."""
+    report = exhibit.report
+    is_readable = report.features.field.axes and len(report.layers) <= DEEP
+    return ledger_of(report) if is_readable else None
+
+
+def _ledger(ledger: Ledger | None) -> dict[str, Any] | None:
+    if ledger is None or len(ledger.entries) > LEDGER_ROWS:
+        return None
+    rows = [cells(entry) for entry in ledger.entries]
+    return {"titles": COLUMNS, "rows": rows, "notes": notes(ledger), "legend": " ".join(LEGEND)}

@@ -1,0 +1,82 @@
+"""The table of layers under the drawing: a row for each box, under a row for each block, with bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldspec.analysis.report.operations import operation
+from fieldspec.analysis.report.tables import MARKS
+from fieldspec.blocks.formatting import side_text, size_text
+from fieldspec.pages.drawing.diagram import Diagram
+from fieldspec.pages.facts.timeline import ELEMENT
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number and the part of the largest one that its bar shows."""
+
+    value: int
+    part: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """One row: of a layer's box, or of a block, whose numbers are sums (of memory, the most)."""
+
+    name: str
+    operation: str
+    output: str
+    field: str
+    params: Measured
+    macs: Measured
+    memory: Measured
+    box: int | None = None  # of a layer
+    block: int | None = None  # of a block; of a layer in one, that block
+    is_open: bool = False
+
+
+def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
+    """Blocks of the outermost level, each before the rows of its layers."""
+    report = diagram.report
+    own = [[report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
+    costs = [
+        (sum(one.params for one in row), sum(one.macs for one in row), ELEMENT * max(one.live_elements for one in row))
+        for row in own
+    ]
+    tops = {
+        child: (sum(costs[n][0] for n in inside), sum(costs[n][1] for n in inside), max(costs[n][2] for n in inside))
+        for child in diagram.children[0]
+        if (inside := boxes_in(diagram, child))
+    }
+    most = [max([cost[at] for cost in tops.values()], default=0) or 1 for at in range(3)]
+
+    def measured(cost: tuple[int, int, int]) -> tuple[Measured, Measured, Measured]:
+        first, second, third = (Measured(value, value / most[at]) for at, value in enumerate(cost))
+        return first, second, third
+
+    lines: list[CostLine] = []
+    for child in diagram.children[0]:
+        inside = boxes_in(diagram, child)
+        if child >= 0:
+            path, last = diagram.blocks[child].path, own[inside[-1]][-1]
+            words = f"block of {sum(len(own[n]) for n in inside)} layers"
+            cells = (path, words, size_text(last.shape), "")
+            lines.append(CostLine(*cells, *measured(tops[child]), block=child, is_open=child in opened))
+        for number in inside:
+            main, shape = own[number][0], own[number][-1].shape
+            field = side_text(main.receptive_field) + MARKS[main.status] if main.field.axes else "unknown"
+            cells = (main.id, operation(main), size_text(shape), field)
+            around = child if child >= 0 else None
+            lines.append(
+                CostLine(
+                    *cells, *measured(costs[number]), box=number, block=around, is_open=child < 0 or child in opened
+                )
+            )
+    return lines
+
+
+def boxes_in(diagram: Diagram, child: int) -> list[int]:
+    """The boxes of a part, in order."""
+    if child < 0:
+        return [~child]
+    return [number for inner in diagram.children[child] for number in boxes_in(diagram, inner)]

@@ -1,0 +1,63 @@
+"""What the page shows of a trained run: curves, confusion, classes, mistakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldspec.pages.facts.runs import SHOWN, TrainedRun
+from fieldspec.pages.page import charts
+
+MEASURES = ("loss", "accuracy")
+SETS = {"train": "training", "held_out": "held out", "test": "test"}
+MOST_CLASSES = 30  # whose confusion is readable
+SETTINGS = ("data", "epochs", "seed", "hardware", "date", "command")
+
+
+def training_parts(run: TrainedRun) -> dict[str, Any]:
+    """The parts of the section; those whose files are missing are empty."""
+    said = run.evaluation
+    classes, confusion = said.get("classes") or [], said.get("confusion") or []
+    return {
+        "folder": str(run.folder),
+        "settings": _settings(run),
+        "curves": [chart for measure in MEASURES if (chart := _curves(run, measure))],
+        "accuracy": said.get("accuracy"),
+        "split": said.get("split", ""),
+        "images": said.get("images"),
+        "calibration": said.get("calibration_error_15_bins"),
+        "classes": classes,
+        "per_class": said.get("per_class_accuracy") or {},
+        "confusion": _confusion(confusion) if 0 < len(classes) <= MOST_CLASSES else [],
+        "mistakes": run.mistakes[:SHOWN],
+        "mistaken": len(run.mistakes),
+        "pictures": run.pictures,
+    }
+
+
+def _settings(run: TrainedRun) -> list[tuple[str, str]]:
+    recipe = run.info["recipe"]
+    known = {**run.info, "epochs": recipe.get("epochs"), "seed": recipe.get("seed")}
+    return [("recipe", str(recipe.get("name")))] + [(key, str(known[key])) for key in SETTINGS if known.get(key)]
+
+
+def _curves(run: TrainedRun, measure: str) -> str | None:
+    """One measure over the epochs, on every set that was looked at."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for key, name in SETS.items():
+        column = f"{key}_{measure}"
+        points = [(row["epoch"], row[column]) for row in run.log if "epoch" in row and column in row]
+        if len(points) > 1:
+            lines[name] = points
+    if not lines:
+        return None
+    ends = ", ".join(f"{name} {line[-1][1]:.4g}" for name, line in lines.items())
+    return charts.curves(lines, f"{measure} by epoch; at the end {ends}")
+
+
+def _confusion(counts: list[list[int]]) -> list[list[tuple[int, float, bool]]]:
+    """Each cell as its count, its share of the row, and whether it is right."""
+    table = []
+    for actual, row in enumerate(counts):
+        whole = sum(row) or 1
+        table.append([(count, count / whole, actual == predicted) for predicted, count in enumerate(row)])
+    return table

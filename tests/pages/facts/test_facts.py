@@ -1,0 +1,86 @@
+"""What a page says of a network agrees with the report."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import specs
+
+from fieldspec.analysis.report.memory import activations
+from fieldspec.analysis.report.report import Report
+from fieldspec.architectures.readings.derived import effective_receptive_field
+from fieldspec.architectures.readings.reports import analyze
+from fieldspec.pages.facts.formulas import formulas_of
+from fieldspec.pages.facts.timeline import alive_at, eager_timeline, engine_of, engine_timeline
+from fieldspec.pages.facts.windows import Profiles, runs
+
+
+def test_formulas_come_to_what_they_say() -> None:
+    """Their arithmetic, computed anew, is the number behind it, and every convolution has all four."""
+    report = analyze("c1c2c3c40")
+    for index, layer in enumerate(report.layers):
+        found = formulas_of(report, index)
+        for one in found:
+            assert eval(re.sub("·", "*", one.arithmetic.replace("−", "-"))) == one.value
+        if layer.kind == "conv":
+            assert [one.measure for one in found] == ["parameters", "multiply-adds", "field", "jump"]
+
+
+@given(specs())
+@settings(max_examples=15, deadline=None)
+def test_formulas_of_any_spec_are_the_reports(spec: dict[str, object]) -> None:
+    """What is shown is a number of the report."""
+    report = analyze(spec)
+    for index, layer in enumerate(report.layers):
+        told = {"parameters": layer.params, "multiply-adds": layer.macs}
+        assert all(one.value == told.get(one.measure, one.value) for one in formulas_of(report, index))
+
+
+def _merged() -> Report:
+    branches = [[{"conv": {"out": 8}}], []]
+    return analyze({"input": [8, 16, 16], "layers": [{"parallel": {"merge": "add", "branches": branches}}]})
+
+
+def test_what_is_alive_adds_up() -> None:
+    """At every layer, to the elements that the report counts."""
+    for report in (analyze("c1c2c3c40"), _merged()):
+        live = activations(report.graph).live
+        for index in range(len(report.layers)):
+            assert sum(size for _, size in alive_at(report.graph, index)) == live[index]
+        timeline = eager_timeline(report)
+        assert sum(size for _, size in timeline.alive) == max(timeline.live) == report.peak_bytes()
+
+
+def test_the_engines_memory_is_its_own() -> None:
+    """The peak and what is alive there, by the same planner as `analyze --engine`."""
+    engine = engine_of(analyze("c1c2c3c40"))
+    assert not isinstance(engine, str)
+    timeline = engine_timeline(engine)
+    assert max(timeline.live) == engine.sram("live") == sum(size for _, size in timeline.alive)
+    unknown = analyze({"input": [3, 8, 8], "layers": [{"conv": {"out": 4, "act": "mish"}}]})
+    assert isinstance(engine_of(unknown), str)
+
+
+def test_profiles_are_the_effective_fields() -> None:
+    """For a window that is not averaged, in proportion to the counts."""
+    report = analyze("c1c2c3c40")
+    profile = Profiles(report).of(report.index(report.features))
+    field = effective_receptive_field(report, unit=(0, 0))
+    assert profile is not None
+    for (offset, width, values), axis, start in zip(profile, field.axes, report.features.start, strict=True):
+        assert (offset, width) == (axis.start - start, 1)
+        assert values == [255 * count // max(axis.counts) for count in axis.counts]
+
+
+@given(st.integers(1, 2**40 - 1))
+def test_runs_are_the_pixels_that_are_read(mask: int) -> None:
+    """Each once, in order."""
+    from fieldspec.analysis.fields.windows import Window
+
+    shifted = mask // (mask & -mask)  # a window begins with a pixel that is read
+    window = Window(-3, -3 + shifted.bit_length() - 1, shifted)
+    found = runs(window)
+    pixels = [-3 + at + i for at, count in zip(found[::2], found[1::2], strict=True) for i in range(count)]
+    assert pixels == window.pixels()

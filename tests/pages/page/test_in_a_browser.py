@@ -1,0 +1,173 @@
+"""The page in headless Chromium: what happens when somebody looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import CHROMIUM, Browser, Tab, chromium
+
+from fieldspec.analysis.report.report import Report
+from fieldspec.architectures.readings.reports import analyze
+from fieldspec.architectures.spec.spec import load
+from fieldspec.pages.drawing.diagram import diagram_of
+from fieldspec.pages.drawing.geometry import geometry_of
+from fieldspec.pages.facts.exhibit import Exhibit
+from fieldspec.pages.page.page import page_of
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
+WINDOW = """(() => { const e = document.querySelector('.network:not([hidden]) .window-edge');
+return ['y', 'x', 'height', 'width'].map((name) => +e.getAttribute(name)); })()"""
+CHOSEN = "document.querySelector('.network:not([hidden]) .chosen').textContent"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One process for the whole file."""
+    with chromium(tmp_path_factory.mktemp("profile")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """Of the network on the page."""
+    return analyze("c1c2c3c40")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, report: Report) -> Path:
+    """The page of c1c2c3c40."""
+    spec = load("c1c2c3c40")
+    path = tmp_path_factory.mktemp("pages") / "report.html"
+    path.write_text(page_of([Exhibit(report, spec.name, spec.constraints)]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser, page: Path) -> Tab:
+    """The page on a desktop."""
+    return Tab(browser, page, 1300, 900)
+
+
+def expected(report: Report, name: str, unit: tuple[int, int]) -> list[Any]:
+    """Top, left, height and width of the window that the report says, in pixels of the picture."""
+    layer = report[name]
+    starts = [start + at * jump for start, at, jump in zip(layer.start, unit, layer.jump, strict=True)]
+    return [*[float(start) - 0.5 for start in starts], *layer.receptive_field]
+
+
+def test_hovering_moves_the_window(tab: Tab, report: Report) -> None:
+    """To the middle unit of the layer under the pointer, exactly where `start`, `jump` and `size` say."""
+    boxes = {leaf.main: number for number, leaf in enumerate(diagram_of(report).leaves)}
+    for name in ("conv1.conv", "conv2.conv", "inverted_residual1.body.depthwise.conv"):
+        tab.hover(f'[data-box="{boxes[report.index(report[name])]}"]')
+        unit = tuple((size - 1) // 2 for size in report[name].shape[1:])
+        assert tab.run(CHOSEN) == name
+        assert tab.run(WINDOW) == expected(report, name, (unit[0], unit[1]))
+
+
+def test_keys_move_the_window(tab: Tab, report: Report) -> None:
+    """Down goes to the next layer and chooses it."""
+    tab.run("document.querySelector('[data-box=\"1\"]').focus()")
+    assert tab.run(CHOSEN) == "conv1.conv"
+    tab.key("ArrowDown", 40)
+    assert tab.run(CHOSEN) == "inverted_residual1.body.expand.conv"
+    tab.run("document.querySelector('.sliders .row').focus()")
+    before = tab.run(WINDOW)
+    tab.key("ArrowRight", 39)
+    assert tab.run(WINDOW) == [before[0] + 1, *before[1:]]
+
+
+def test_dragging_moves_the_window(tab: Tab, report: Report) -> None:
+    """A unit that is dragged to the corner of the picture is the corner unit, and its window lies in the padding."""
+    tab.click('[data-box="6"]')
+    tab.hover(".window")
+    name = tab.run(CHOSEN)
+    corner = """(() => { const m = document.querySelector('.window').getScreenCTM();
+    return [m.e, m.f, m.e + 16 * m.a, m.f + 16 * m.d]; })()"""
+    left, top, x, y = tab.run(corner)
+    tab.mouse("Pressed", x, y)
+    tab.mouse("Moved", left, top)
+    tab.mouse("Released", left, top)
+    assert tab.run(WINDOW) == expected(report, name, (0, 0))
+    assert "padding" in tab.run("document.querySelector('.seen').textContent")
+
+
+def test_a_block_opens_and_closes_where_python_would_draw_it(tab: Tab, report: Report) -> None:
+    """The script's layout is that of `geometry_of` for the same open blocks."""
+    diagram = diagram_of(report)
+    opened = set(diagram.opened())
+    tab.click('[data-open="1"]')
+    opened.discard(1)
+    places = """Object.fromEntries([...document.querySelectorAll('.diagram [transform]')]
+    .filter((e) => !e.hasAttribute('display'))
+    .map((e) => [e.dataset.box ? ~e.dataset.box : e.dataset.closed ?? e.dataset.frame, e.getAttribute('transform')]))"""
+    for _ in range(2):
+        drawn = {
+            str(key): f"translate({place.x:g} {place.y:g})"
+            for key, place in geometry_of(diagram, opened).frames.items()
+        }
+        assert tab.run(places) == drawn
+        tab.key("Enter", 13)
+        opened ^= {1}
+
+
+def test_nothing_is_asked_for_and_nothing_said(tab: Tab) -> None:
+    """No message on the console and no request, after all that the tests above have done."""
+    tab.click(".open-all")
+    tab.click(".close-all")
+    tab.run("document.querySelector('.show-heat').click()")
+    assert tab.run("document.querySelector('.heat').getAttribute('href')").startswith("data:image/png")
+    assert tab.complaints() == []
+
+
+def test_dark_and_light(browser: Browser, page: Path, tab: Tab) -> None:
+    """The system's choice is followed until the button is pressed."""
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = Tab(browser, page, 1300, 900, dark=True)
+    assert dark.run(background) == "rgb(13, 18, 25)" != tab.run(background)
+    dark.click(".theme")
+    assert dark.run(background) == tab.run(background)
+    assert dark.run("document.querySelector('.theme').getAttribute('aria-pressed')") == "false"
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser: Browser, page: Path) -> None:
+    """360 pixels wide: wide things scroll within themselves; labels stay inside their boxes."""
+    phone = Tab(browser, page, 360, 740)
+    assert phone.run("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+    outside = """[...document.querySelectorAll('.box:not([display])')].filter((box) => {
+    const around = box.querySelector('.face').getBBox();
+    return [...box.querySelectorAll('text')].some((text) => text.getBBox().x + text.getBBox().width > around.width);
+    }).length"""
+    assert phone.run(outside) == 0
+
+
+CONTRAST = """(() => {
+  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+  const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data]; };
+  const light = (color) => { const [r, g, b] = rgba(color).map((v) => { v /= 255;
+    return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const behind = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+    if (rgba(c)[3] > 250) return c; } return 'white'; };
+  return [...document.querySelectorAll('p, dt, dd, th, td, h1, h2, h3, li, label, button, summary, figcaption')]
+    .filter((e) => e.textContent.trim() && e.getClientRects().length).filter((e) => {
+      const [a, b] = [light(getComputedStyle(e).color), light(behind(e))];
+      return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5; }).map((e) => e.outerHTML.slice(0, 80));
+})()"""
+UNNAMED = """[...document.querySelectorAll('button, input, img, [role="button"], [role="img"], [role="region"]')]
+  .filter((e) => !(e.getAttribute('aria-label') || e.getAttribute('alt') || e.getAttribute('aria-labelledby')
+    || e.textContent.trim() || e.closest('label')?.textContent.trim())).map((e) => e.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_everybody_can_read_it(browser: Browser, page: Path, dark: bool) -> None:
+    """Every control and picture has a name, ids are unique, and text stands out from what is behind it by 4.5 to 1."""
+    tab = Tab(browser, page, 1300, 900, dark=dark)
+    assert tab.run(UNNAMED) == []
+    assert tab.run(CONTRAST) == []
+    assert tab.run("document.documentElement.lang") == "en"
+    ids = tab.run("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert len(ids) == len(set(ids))
