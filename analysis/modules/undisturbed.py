@@ -15,10 +15,14 @@ from torch import Tensor, nn
 
 CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # and nothing that derives from them: it may refuse
 
+NOTED = (*CONTAINERS, Tensor)
+
 
 @contextmanager
-def undisturbed(module: nn.Module) -> Iterator[None]:
+def undisturbed(module: nn.Module, *, buffers: bool = True) -> Iterator[None]:
     """Eval mode inside; outside, modes, attributes, buffers and every generator of random numbers are as they were.
+
+    Where nothing is written into the values of `buffers`, they need not be kept.
 
     `nn.Module.eval` is not called, because a module may override it to do more. Generators are Python's, numpy's,
     torch's on the CPU, and torch's on the GPUs that the module lies on.
@@ -29,7 +33,7 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
     state = numpy.random.get_state() if numpy is not None else None
     gpus = {tensor.device for tensor in [*module.parameters(), *module.buffers()] if tensor.device.type == "cuda"}
     try:
-        with attributes_kept(module), torch.random.fork_rng(devices=sorted(gpus, key=str)):
+        with attributes_kept(module, buffers=buffers), torch.random.fork_rng(devices=sorted(gpus, key=str)):
             for part in training:
                 part.training = False
             yield
@@ -42,13 +46,15 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def attributes_kept(module: nn.Module) -> Iterator[None]:
+def attributes_kept(module: nn.Module, *, buffers: bool = True) -> Iterator[None]:
     """Afterwards every submodule has its attributes, and dicts, lists and sets among them hold what they held.
 
     So a cache, a counter, or a weight that a hook makes before each call is as it was; containers within containers
     and the values of buffers and other tensors that are not parameters are restored as well.
     """
     before: dict[int, tuple[Any, Any]] = {}
+    spared = [] if buffers else [*module.buffers()]
+    before.update((id(buffer), ([], [])) for buffer in spared)
     for part in module.modules():
         _note(vars(part), before)
     _note([*module.buffers()], before)  # those of a scripted module are not attributes
@@ -70,12 +76,15 @@ def _note(value: Any, before: dict[int, tuple[Any, Any]]) -> None:
     if type(value) in CONTAINERS:
         before[id(value)] = value, value.copy()
         for part in value.values() if isinstance(value, dict) else value:
-            _note(part, before)
+            if type(part) in NOTED:
+                _note(part, before)
     elif type(value) is Tensor and value.layout == torch.strided and not value.is_meta:
         before[id(value)] = value, value.detach().clone()
 
 
 def _differ(container: Any, held: Any) -> bool:
     """Whether others stand in one than in the other, however equal: tensors are not compared by value."""
-    now, then = ([*one, *one.values()] if isinstance(one, dict) else list(one) for one in (container, held))
-    return len(now) != len(then) or any(map(is_not, now, then))
+    if len(container) != len(held):
+        return True
+    others = any(map(is_not, container, held))
+    return others or (isinstance(container, dict) and any(map(is_not, container.values(), held.values())))

@@ -49,10 +49,12 @@ class Values(TorchFunctionMode):
         if func is Tensor.__getitem__:
             tensor, chosen = args
             args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))
-        with ExitStack() as casts:
-            for device in ("cpu", "cuda"):
-                if torch.is_autocast_enabled(device):
-                    casts.enter_context(torch.autocast(device, enabled=False))
+        casts = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
+        if not casts:
+            return self._called(func, args, kwargs)
+        with ExitStack() as stack:
+            for device in casts:
+                stack.enter_context(torch.autocast(device, enabled=False))
             return self._called(func, args, kwargs)
 
     def _called(self, func: Any, args: Any, kwargs: Any) -> Any:

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, channels_in, fastest, numbered, with_dim
+from fieldspec.analysis.trace.nested import tensors_in
 from fieldspec.analysis.trace.recorder import Beside, Value
 from fieldspec.analysis.trace.rules.registry import Op, Result
 from fieldspec.blocks.layers import Tokens
@@ -26,7 +27,7 @@ CHOICES = {"slice", "narrow", "select", "split", "split_with_sizes", "unsafe_spl
 
 def has_tokens(op: Op) -> bool:
     """Whether any map has tokens beside its units."""
-    return any(value.beside for value in map(op.values, tree_leaves((op.args, op.kwargs))) if value is not None)
+    return any(value.beside for value in map(op.values, tensors_in((op.args, op.kwargs))) if value is not None)
 
 
 def with_tokens(

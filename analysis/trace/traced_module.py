@@ -22,6 +22,7 @@ from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
+from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import first_line, sizes_text
 from fieldspec.blocks.graph import LayerGraph
@@ -85,7 +86,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
     with (
-        undisturbed(module),
+        collector_paused(),
+        undisturbed(module, buffers=False),  # for which others stand in
         warnings.catch_warnings(action="ignore"),
         torch.no_grad(),
         Values(record, tracer.ghost, tracer.stopped),
@@ -117,10 +119,11 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         module_outputs[""] = outputs[0]
     name_nodes(record, module_outputs)
     count_products(record)
-    unread = count_weights(module, record, {w: node for node, weights in tracer.owned for w in weights})
+    weights = weights_of(module)
+    unread = count_weights(record, weights, {weight: node for node, read in tracer.owned for weight in read})
     if stopped is not None:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
-    fixed_width = fixed_width_of(weight for name, weight in weights_of(module).items() if name not in unread)
+    fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     return Traced(record.graph, module_outputs, tuple(unread), fixed_width), record.unfollowed_windows
 
 

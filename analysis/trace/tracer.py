@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,14 +20,15 @@ from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views, same_elements
 from fieldspec.analysis.trace.endings.stops import StopTrace, needs_values
 from fieldspec.analysis.trace.inputs import layout_of
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, reshaped, whole
+from fieldspec.analysis.trace.nested import mapped, tensors_in
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
+from fieldspec.analysis.trace.shapes import META, outcome
 from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input, Opaque
 
-META = torch.device("meta")
 WINDOWS = re.compile("conv|pool|upsample")  # in the names of operations with windows
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
@@ -61,6 +63,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """What a tensor holds; None for weights and constants."""
         found = self._values.get(id(tensor))
         return None if found is None else found[1]
+
+    def _values_in(self, tree: Any) -> list[Value]:
+        """What the tensors in nested tuples, lists and dicts hold."""
+        return [self._values[id(tensor)][1] for tensor in tensors_in(tree) if id(tensor) in self._values]
 
     def read(self, tensor: Tensor) -> Value | None:
         """The same of a tensor that leaves the network."""
@@ -156,9 +162,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             kwargs["device"] = META
         if kwargs.get("pin_memory"):
             kwargs["pin_memory"] = False
-        if func._schema.name == "aten::native_batch_norm" and (normed := _normed(args)) is not None:
-            return normed
-        ghost_args, ghost_kwargs = tree_map_only(Tensor, self.ghost, (args, kwargs))
+        if (told := outcome(func, args, kwargs)) is not None:
+            return told
+        ghost_args, ghost_kwargs = mapped(self.ghost, args), mapped(self.ghost, kwargs)
         try:
             out = func(*ghost_args, **ghost_kwargs)
         except (NotImplementedError, RuntimeError):  # torch's two ways to say that it cannot
@@ -174,13 +180,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if not func._schema.is_mutable:
             return out
         self._written.update(storage_of(tensor) for tensor in tensors_in(args) if not tensor.is_meta)
-        given = {id(self.ghost(leaf)): leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        return tree_map_only(Tensor, lambda tensor: given.get(id(tensor), tensor), out)
+        given = {id(self.ghost(leaf)): leaf for leaf in tensors_in((args, kwargs))}
+        return mapped(lambda tensor: given.get(id(tensor), tensor), out)
 
     def stopped(self, operation: str, given: Any) -> StopTrace:
         """What ends the trace at an operation that needs the values of what it is given."""
-        values = [self.value(leaf) for leaf in tree_leaves(given)]
-        sources = [value.node for value in values if value is not None]
+        sources = [value.node for value in self._values_in(given)]
         name = operation.removeprefix("aten::").replace("_local_scalar_dense", "item")  # as one writes it
         return StopTrace(name, place_in_source(), sources)
 
@@ -243,7 +248,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _by_user(self, op: Op, rule: Callable[..., Any]) -> Value:
         layer = rule(*_shapes(self, op.args), **dict(zip(op.kwargs, _shapes(self, op.kwargs.values()), strict=True)))
-        values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
+        values = self._values_in((op.args, op.kwargs))
         values = [
             self.record.settled(value) if len(value.layout) > 2 else self.record.straight(value) for value in values
         ]
@@ -256,8 +261,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         Raises:
             LayoutError: It has.
         """
-        values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
-        if len({value.node for value in values}) < 2 or op.name == "copy":
+        values = self._values_in((op.args, op.kwargs))
+        if len(values) < 2 or len({value.node for value in values}) < 2 or op.name == "copy":
             return
         read = {source for node in self.record.graph.nodes[before:] for source in node.inputs}
         read |= {value.node for value in (results if isinstance(results, list) else [results]) if value is not None}
@@ -287,7 +292,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _is_local(self, func: OpOverload, op: Op) -> bool:
         """Whether an in-place operation leaves every element where it reads: a function of one map."""
-        given = [leaf for leaf in tree_leaves((op.args, op.kwargs)) if isinstance(leaf, Tensor)]
+        given = tensors_in((op.args, op.kwargs))
         maps = {id(leaf) for leaf in given if self.value(leaf) is not None}
         return torch.Tag.pointwise in func.tags and maps == {id(op.args[0])}
 
@@ -299,7 +304,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _aside_seen(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """A view of statistics or indices does not use them yet."""
         out = self._run(func, args, kwargs)
-        made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
+        made = tensors_in(out)
         self._kept += made
         _, op, value = self._asides[id(args[0])]
         self._asides.update({id(tensor): (tensor, op, value) for tensor in made if tensor is not args[0]})
@@ -311,7 +316,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
 
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:
-        values = [value for value in map(self.value, tree_leaves((op.args, op.kwargs))) if value is not None]
+        values = self._values_in((op.args, op.kwargs))
         beside = sum(tensor.numel() for tensor in made[1:])
         if WINDOWS.search(op.name) and made:
             self.record.unfollowed_windows = max(self.record.unfollowed_windows, made[0].dim() - 2)
@@ -363,35 +368,14 @@ def storage_of(tensor: Tensor) -> int:
     return int(tensor.untyped_storage()._cdata)
 
 
-def tensors_in(tree: Any) -> list[Tensor]:
-    """The tensors in nested tuples, lists and dicts: what an operation of torch is given, told quickly."""
-    if isinstance(tree, Tensor):
-        return [tree]
-    if isinstance(tree, dict):
-        tree = tree.values()
-    elif not isinstance(tree, list | tuple):
-        return []
-    return [tensor for part in tree for tensor in tensors_in(part)]
-
-
-def _normed(args: Any) -> tuple[Tensor, Tensor, Tensor] | None:
-    """What a batch norm in eval mode gives, which torch takes long to tell; None where it may refuse or differ."""
-    x, mean, training = args[0], args[3], args[5]
-    if (
-        training
-        or not x.is_meta
-        or mean is None
-        or x.dim() < 2
-        or any(one is not None and one.shape != x.shape[1:2] for one in args[1:5])
-    ):
-        return None
-    return torch.empty_like(x), x.new_empty(0), x.new_empty(0)
-
-
 def _is_composite(func: OpOverload) -> bool:
     """Whether torch's own definition of an operation is by others, and no rule of a user's is for it."""
-    composite = torch._C._dispatch_has_kernel_for_dispatch_key(func._name, "CompositeImplicitAutograd")
-    return composite and func._schema.name not in USER_RULES
+    return _is_made_of_others(func) and func._schema.name not in USER_RULES
+
+
+@cache
+def _is_made_of_others(func: OpOverload) -> bool:
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func._name, "CompositeImplicitAutograd"))
 
 
 def _constants(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:

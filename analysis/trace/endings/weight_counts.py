@@ -10,7 +10,7 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.blocks.graph import Node
 
 
-def count_weights(module: nn.Module, record: Recorder, owner: Mapping[int, int]) -> dict[str, Tensor]:
+def count_weights(record: Recorder, weights: Mapping[str, Tensor], owner: Mapping[int, int]) -> dict[str, Tensor]:
     """Gives every weight (by id) to its owner, the first node that reads it; a buffer of its module may go with that.
 
     What a module sums up to are its own weights: one that it was handed is its owner's.
@@ -25,7 +25,7 @@ def count_weights(module: nn.Module, record: Recorder, owner: Mapping[int, int])
     for index, call in enumerate(record.calls):
         by_path.setdefault(call.path, index)
     unread = {}
-    for name, tensor in weights_of(module).items():
+    for name, tensor in weights.items():
         home, is_buffer = name.rpartition(".")[0], not isinstance(tensor, nn.Parameter)
         at = owner.get(id(tensor))
         if at is not None and _is_inside(record.calls[at].path, home):
@@ -47,7 +47,7 @@ def fixed_width_of(weights: Iterable[Tensor]) -> tuple[int, int]:
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
     """Parameters, frozen or not, and the buffers that the state keeps, each once, by its first name."""
-    state = module.state_dict()
+    state = module.state_dict(keep_vars=True)  # only the names are asked
     found = dict(module.named_parameters())
     known = set(map(id, found.values()))
     kept = {name: tensor for name, tensor in module.named_buffers() if name in state and id(tensor) not in known}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-from torch.utils._pytree import tree_leaves
-
 from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, channels_in, numbered, places_in, size_of
+from fieldspec.analysis.trace.nested import tensors_in
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, Merge, Multiply, Pointwise
@@ -33,8 +31,7 @@ MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
 
 def pointwise(op: Op) -> Value:
     """A function of each element."""
-    tensors = [leaf for leaf in tree_leaves([op.args, op.kwargs]) if isinstance(leaf, Tensor)]
-    found = [value for value in map(op.values, tensors) if value is not None]
+    found = [value for value in map(op.values, tensors_in((op.args, op.kwargs))) if value is not None]
     if len(found) == 1:
         return _of_one(op, found[0])
     return _of_several(op, found)
