@@ -110,6 +110,59 @@ class DepthToSpace(nn.Module):
         return f"block={self.block}"
 
 
+def scale_channels(x: Tensor, weight: Tensor) -> Tensor:
+    """(batch, channels, height, width) -> (batch, channels, height, width)."""
+    return x * weight.reshape([-1] + [1] * (x.dim() - 2))
+
+
+fx.wrap("scale_channels")  # a traced tensor does not know how many axes it has
+
+
+class ScaleChannels(nn.Module):
+    """A trained factor for each channel; all begin with the same."""
+
+    def __init__(
+        self,
+        channels: int,
+        factor: float,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.channels, self.factor = channels, factor
+        self.weight = nn.Parameter(torch.empty(channels, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The factor that training begins with."""
+        nn.init.constant_(self.weight, self.factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, channels, height, width)."""
+        return scale_channels(x, self.weight)
+
+    def extra_repr(self) -> str:
+        """The number of channels, and the first factor."""
+        return f"{self.channels}, factor={self.factor}"
+
+
+class Times(nn.Module):
+    """A constant factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The shape stays as it is."""
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        """The factor."""
+        return f"factor={self.factor}"
+
+
 class SelectChannels(nn.Module):
     """A row of neighboring channels; a view."""
 

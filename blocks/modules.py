@@ -28,9 +28,11 @@ from fieldspec.blocks.leaves import (
     GlobalPool,
     PadChannels,
     PaddedConv2d,
+    ScaleChannels,
     SelectChannels,
     Shuffle,
     SpaceToDepth,
+    Times,
 )
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -152,6 +154,11 @@ def _(block: layers.LayerNorm, **factory: Any) -> nn.Module:
 @to_module.register
 def _(block: layers.GroupNorm, **factory: Any) -> nn.Module:
     return nn.GroupNorm(block.groups, block.channels, block.eps, **factory)
+
+
+@to_module.register
+def _(block: layers.Scale, **factory: Any) -> nn.Module:
+    return ScaleChannels(block.channels, block.factor, **factory) if block.trained else Times(block.factor)
 
 
 @to_module.register

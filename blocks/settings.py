@@ -28,6 +28,9 @@ class Says:
 
 
 Channels = Annotated[int, Ge(1), Le(MAX_CHANNELS), Says(f"a whole number from 1 to {MAX_CHANNELS}")]
+Width = Annotated[
+    Annotated[int, Ge(1), Le(MAX_CHANNELS)] | Literal["same"], Says(f"a whole number from 1 to {MAX_CHANNELS}, or same")
+]
 Count = Annotated[int, Ge(1), Le(1024), Says("a whole number from 1 to 1024")]
 Ratio = Annotated[float, Gt(0), Le(64), Says("a number above 0, at most 64")]
 Probability = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]

@@ -38,6 +38,7 @@ from fieldspec.blocks.layers import (
     PadChannels,
     Pointwise,
     Resize,
+    Scale,
     SelectChannels,
     Shape,
     SpaceToDepth,
@@ -99,7 +100,9 @@ def _source(node: Node, image: Shape) -> Field:
     return UNKNOWN  # pixels of another image
 
 
-PASSED_THROUGH = frozenset((Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise))  # units see what they saw
+PASSED_THROUGH = frozenset(  # units see what they saw
+    (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, Scale)
+)
 APART = frozenset((PadChannels, SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
 SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may make a map of one unit
 ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is

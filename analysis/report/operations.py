@@ -17,6 +17,7 @@ from fieldspec.blocks.layers import (
     Pointwise,
     Pool,
     Resize,
+    Scale,
 )
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
@@ -55,6 +56,8 @@ def operation(layer: LayerReport) -> str:
             return f"{it.mode} resize {to}"
         case Activation():
             return it.function
+        case Scale():
+            return "scale" if it.trained else f"scale by {it.factor:g}"
         case Normalization():
             return type(it).__name__
         case Pointwise() | Mix() | Elementwise():

@@ -26,6 +26,7 @@ from fieldspec.blocks.layers import (
     Pad,
     PadChannels,
     Pointwise,
+    Scale,
     SelectChannels,
     Slice,
     Unflatten,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.report import CountStatus, LayerReport, Report
 
 FOLDED = (  # shown with the layer before them
-    *(Activation, Normalization, Dropout, DropPath, Flatten, Identity),
+    *(Activation, Normalization, Dropout, DropPath, Flatten, Identity, Scale),
     *(Constant, Copy, Expand, Pad, PadChannels, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")

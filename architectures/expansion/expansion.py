@@ -22,7 +22,7 @@ from fieldspec.architectures.expansion.bounds import (
 from fieldspec.architectures.expansion.canonical import Canonical, canonical
 from fieldspec.architectures.expansion.items import ItemParser, Parsed
 from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
-from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
 from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import SettingError
@@ -187,7 +187,8 @@ class Expander:
             self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
             return None
         self._depth += 1
-        ends = [self.chain(branch, (*path, index), in_channels) for index, branch in enumerate(branches)]
+        there = [(index, branch) for index, branch in enumerate(branches) if branch is not LEFT_OUT]
+        ends = [self.chain(branch, (*path, index), in_channels) for index, branch in there]
         self._depth -= 1
         done = [end for end in ends if end is not None]
         return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None

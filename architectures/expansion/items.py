@@ -12,6 +12,7 @@ from fieldspec.architectures.document.problems import Complain, Path, mend
 from fieldspec.architectures.document.values import written
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS
 from fieldspec.architectures.expansion.models import UserBlock
+from fieldspec.architectures.expansion.parameters import LEFT_OUT
 from fieldspec.blocks.registry import ELSEWHERE, ITEM_KEYS, block_names, block_type
 
 BODY_KEYS = ("id", "repeat", "first")  # what stands beside a block's key inside a body
@@ -67,6 +68,8 @@ class ItemParser:
         taken: dict[str, int] = {}
         parsed = []
         for index, item in enumerate(items):
+            if item is LEFT_OUT:
+                continue
             one = self.item(item, (*path, index), counts, top=top)
             parsed.append(one)
             if one is None:

@@ -9,10 +9,36 @@ from fieldspec.architectures.document.problems import Complain, Path, mend
 from fieldspec.architectures.document.values import written
 from fieldspec.architectures.expansion.expressions import compute, names_whole
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.registry import ITEM_KEYS
+
+
+class LeftOut:
+    """In a list, the place of an item that a parameter of null leaves out; so that the others keep theirs."""
+
+    def __str__(self) -> str:
+        return "nothing"
+
+
+LEFT_OUT = LeftOut()
+
+
+def value_of(default: Any) -> Any:
+    """The value of a parameter by its default; None where one is required, which `{default: ~}` is not.
+
+    Example:
+        >>> value_of(16), value_of({"default": None}) is LEFT_OUT, value_of(None)
+        (16, True, None)
+    """
+    if isinstance(default, dict) and default.keys() == {"default"}:
+        return LEFT_OUT if default["default"] is None else default["default"]
+    return default
 
 
 class Substitution:
-    """Replaces parameters in plain data. Values are shared, not copied, but counted as if they were."""
+    """Replaces parameters in plain data. Values are shared, not copied, but counted as if they were.
+
+    A parameter that is null leaves out what it stands for: a setting, an item, or the item whose settings it is.
+    """
 
     def __init__(self, values: Mapping[str, Any], limit: int, complain: Complain) -> None:
         self.values, self.limit, self.complain = values, limit, complain
@@ -28,7 +54,11 @@ class Substitution:
         if self.size > self.limit:
             return None
         if isinstance(value, dict):
-            return {key: self.replaced(one, (*path, key)) for key, one in value.items()}
+            made = {key: self.replaced(one, (*path, key)) for key, one in value.items()}
+            gone = {key for key, one in made.items() if one is LEFT_OUT}
+            if gone - set(ITEM_KEYS) and isinstance(path[-1], int):
+                return LEFT_OUT  # an item whose block has gone
+            return {key: one for key, one in made.items() if key not in gone} if gone else made
         if isinstance(value, list | tuple):
             return [self.replaced(one, (*path, index)) for index, one in enumerate(value)]
         return self._value(value, path) if isinstance(value, str) and "$" in value else value

@@ -9,7 +9,7 @@ from typing import Any
 from fieldspec.architectures.document.problems import Complain, Path, mend, path_text
 from fieldspec.architectures.expansion.expressions import names_whole
 from fieldspec.architectures.expansion.models import UserBlock
-from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution, value_of
 
 
 @dataclass(slots=True)
@@ -71,10 +71,12 @@ def given(
     for key in settings:
         if key not in block.params:
             complain(paths[key], f"unknown key.{mend(key, block.params)}", at_key=True)
-    missing = [name for name, default in block.params.items() if default is None and name not in settings]
+    defaults = {name: value_of(default) for name, default in block.params.items()}
+    missing = [name for name, default in defaults.items() if default is None and name not in settings]
     for name in missing:
         complain(path, f"missing key {name!r}: block {path[-1]!r} has no default for it")
-    return None if missing else {**block.params, **{key: settings[key] for key in settings if key in block.params}}
+    own = {key: LEFT_OUT if value is None else value for key, value in settings.items() if key in block.params}
+    return None if missing else {**defaults, **own}
 
 
 def used_at(path: Path, use: Path, message: str) -> str:

@@ -16,7 +16,7 @@ from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.items import Parsed
 from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
-from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution, value_of
 from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
 from fieldspec.architectures.spec.constraints import MEASURES, Constraints, parse_constraints
 from fieldspec.architectures.spec.head_spec import HeadSpec, parse_head
@@ -60,6 +60,7 @@ def _read(
 ) -> tuple[Assembled | None, list[Problem]]:
     parameters = Substitution(_values(data.get("params"), problems), MAX_SUBSTITUTED, problems.add)
     data = {key: parameters.replaced(value, (key,)) if key in PARAMETRIC else value for key, value in data.items()}
+    data = {key: value for key, value in data.items() if value is not LEFT_OUT}
     if parameters.size > parameters.limit:
         problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, parameters written out")
     if problems:
@@ -79,14 +80,15 @@ def _check_closed(data: Mapping[str, Any], problems: Problems) -> None:
 
 def _values(params: Any, problems: Problems) -> dict[str, Any]:
     """The values of a spec's parameters; what is wrong with them goes to `problems`."""
-    values = params if isinstance(params, dict) else {}
+    given = params if isinstance(params, dict) else {}
+    values = {name: value_of(value) for name, value in given.items()}
     for name, value in values.items():
         if not PARAMETER_NAME.fullmatch(name):
             why = "is not a valid parameter name. Use lower-case letters, digits and '_', starting with a letter"
             problems.add(("params", name), why, at_key=True)
         elif value is None:
             problems.add(("params", name), f"has to be given: --set {name}=VALUE, or load(..., {name}=VALUE)")
-    return dict(values)
+    return values
 
 
 def _assembled(
@@ -107,6 +109,9 @@ def _assembled(
         for item in [*parsed, *in_head]:
             if item is not None and item.path not in heavy:
                 expander.check(item)
+        return None
+    if not any(parsed):
+        problems.add(("layers",), "are all left out, by parameters that are null. Give one of them")
         return None
     trunk = Trunk(document.input, expander)
     trunk.place([item for item in parsed if item is not None])

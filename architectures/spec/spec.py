@@ -15,6 +15,7 @@ from fieldspec.architectures.document.domains import Domain, closed, domains_of
 from fieldspec.architectures.document.problems import Problems, SpecError, mend, shorten
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
 from fieldspec.architectures.document.values import listed, written
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, value_of
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
@@ -47,7 +48,8 @@ class ArchitectureSpec:
     @property
     def params(self) -> dict[str, Any]:
         """The values of its parameters, by which it is one of a family."""
-        return dict(self.document.get("params") or {})
+        values = {name: value_of(value) for name, value in (self.document.get("params") or {}).items()}
+        return {name: None if value is LEFT_OUT else value for name, value in values.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The authoring form, as plain data that `load` takes."""
@@ -142,7 +144,8 @@ def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
             has = mend(given, [*known, *domains]) if known or domains else " It has none."
             raise FieldspecError(f"{name}: unknown parameter {given!r}.{has}")
     places = {domains[given].path if given in domains else ("params", given): value for given, value in values.items()}
-    data: dict[str, Any] = closed(source.data, places)
+    null = {path: {"default": None} for path, value in places.items() if value is None and path[0] == "params"}
+    data: dict[str, Any] = closed(source.data, {**places, **null})
     return replace(source, data=data)
 
 

@@ -10,6 +10,7 @@ from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Poi
 from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
+from fieldspec.blocks.layers.scale import Scale
 from fieldspec.blocks.layers.selection import (
     Constant,
     Copy,
@@ -69,6 +70,7 @@ __all__ = [
     "Resize",
     "ResizeMode",
     "Saved",
+    "Scale",
     "SelectChannels",
     "Shape",
     "Shuffle",

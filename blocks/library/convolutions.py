@@ -29,6 +29,7 @@ from fieldspec.blocks.settings import (
     PoolPadding,
     Probability,
     Size,
+    Width,
     check_order,
     norm_parts,
     pair,
@@ -68,7 +69,15 @@ def conv_norm_act(
     return Chain(tuple(children))
 
 
+def resolve_width(in_channels: int, settings: Settings) -> Settings:
+    """As many channels as there are, for `same`."""
+    if settings["out_channels"] == "same":
+        settings["out_channels"] = in_channels
+    return settings
+
+
 def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
+    resolve_width(in_channels, settings)
     resolve_padding(in_channels, settings)
     if settings["groups"] == "depthwise":
         settings["groups"] = in_channels
@@ -92,7 +101,7 @@ def resolve_bias(in_channels: int, settings: Settings) -> Settings:
 def conv(
     in_channels: int,
     *,
-    out_channels: Channels,
+    out_channels: Width,
     kernel_size: Size = 3,
     stride: Size = 1,
     padding: Padding | None = None,
@@ -106,8 +115,8 @@ def conv(
 ) -> Chain:
     """Convolution, normalization, activation; with both set to `none`, a bare convolution.
 
-    Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given. There is a bias only without a norm,
-    unless given.
+    `out_channels: same` keeps the channels. Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given.
+    There is a bias only without a norm, unless given.
 
     Formulas:
         channels: out
@@ -125,9 +134,10 @@ def conv(
         >>> sum(node.layer.params for node in LayerGraph.of(conv(3, out_channels=32), (3, 32, 32)))  # 32*3*9 + 64
         928
     """
+    width = cast("int", out_channels)
     convolution = Conv(
         in_channels,
-        out_channels,
+        width,
         pair(kernel_size),
         pair(stride),
         cast("Sides", padding),
@@ -135,18 +145,22 @@ def conv(
         cast("int", groups),
         cast("bool", bias),
     )
-    return conv_norm_act(convolution, in_channels, out_channels, norm, act, order, dropout)
+    return conv_norm_act(convolution, in_channels, width, norm, act, order, dropout)
 
 
 register_shorthand("strided", "conv", stride=2)
 register_shorthand("dilated", "conv", dilation=2)
 
 
-@register_block(resolve=resolve_bias)
+def _resolve_transposed(in_channels: int, settings: Settings) -> Settings:
+    return resolve_bias(in_channels, resolve_width(in_channels, settings))
+
+
+@register_block(resolve=_resolve_transposed)
 def conv_transpose(
     in_channels: int,
     *,
-    out_channels: Channels,
+    out_channels: Width,
     kernel_size: Size = 2,
     stride: Size = 2,
     padding: PoolPadding = 0,
@@ -173,9 +187,10 @@ def conv_transpose(
     In a spec:
         - conv_transpose: {out: 16}
     """
+    width = cast("int", out_channels)
     convolution = ConvTranspose(
         in_channels,
-        out_channels,
+        width,
         pair(kernel_size),
         pair(stride),
         pair(padding),
@@ -184,4 +199,4 @@ def conv_transpose(
         groups,
         cast("bool", bias),
     )
-    return conv_norm_act(convolution, in_channels, out_channels, norm, act, order, dropout)
+    return conv_norm_act(convolution, in_channels, width, norm, act, order, dropout)

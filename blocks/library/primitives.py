@@ -23,23 +23,25 @@ from fieldspec.blocks.layers import (
     PoolType,
     Resize,
     ResizeMode,
+    Scale,
     SpaceToDepth,
 )
-from fieldspec.blocks.library.convolutions import norm_layer
+from fieldspec.blocks.library.convolutions import norm_layer, resolve_width
 from fieldspec.blocks.registry import Settings, register_block, register_shorthand
 from fieldspec.blocks.settings import (
     ActFunction,
-    Channels,
     Flag,
     NormKind,
     PoolPadding,
     Probability,
     Says,
     Size,
+    Width,
     pair,
 )
 
 BlockSize = Annotated[int, Ge(2), Le(64), Says("a whole number from 2 to 64")]
+Factor = Annotated[float, Ge(-1e6), Le(1e6), Says("a number")]
 MaxOrAvg = Annotated[PoolType, Says("max or avg")]
 
 
@@ -63,6 +65,29 @@ def norm(
     if layer is None:
         raise FieldspecError("norm: type none is not a layer; leave the item out")
     return layer
+
+
+def _resolve_scale(in_channels: int, settings: Settings) -> Settings:
+    if settings["factor"] is not None and settings["init"] is not None:
+        raise FieldspecError("scale takes one of init (trained, a factor a channel) and factor (constant), gets both")
+    if settings["factor"] is None and settings["init"] is None:
+        settings["init"] = 1.0
+    return settings
+
+
+@register_block(resolve=_resolve_scale)
+def scale(in_channels: int, *, init: Factor | None = None, factor: Factor | None = None) -> Scale:
+    """Each channel times a factor: trained from `init` on (layer scale, ConvNeXt), or one constant `factor` for all.
+
+    The trained one begins at 1 unless given.
+
+    Formulas:
+        params: in
+        params {init: ~, factor: 0.1}: 0
+    In a spec:
+        - scale: {init: 0.000001}
+    """
+    return Scale(in_channels, cast("float", init if factor is None else factor), factor is None)
 
 
 @register_block
@@ -142,8 +167,8 @@ def global_pool(
     return GlobalPool(type)
 
 
-@register_block
-def linear(in_channels: int, *, out_channels: Channels, bias: Flag = True) -> Linear:
+@register_block(resolve=resolve_width)
+def linear(in_channels: int, *, out_channels: Width, bias: Flag = True) -> Linear:
     """Fully connected layer on a flat vector.
 
     Formulas:
@@ -155,7 +180,7 @@ def linear(in_channels: int, *, out_channels: Channels, bias: Flag = True) -> Li
         - flatten: {}
         - linear: {out: 10}
     """
-    return Linear(in_channels, out_channels, bias)
+    return Linear(in_channels, cast("int", out_channels), bias)
 
 
 @register_block

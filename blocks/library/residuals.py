@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath
 from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
-from fieldspec.blocks.library.convolutions import conv
+from fieldspec.blocks.library.convolutions import conv, resolve_width
 from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
@@ -24,6 +24,7 @@ from fieldspec.blocks.settings import (
     Probability,
     Shortcut,
     Size,
+    Width,
     pair,
 )
 
@@ -31,6 +32,7 @@ NORM_ACT_CONV: tuple[OrderStep, OrderStep, OrderStep] = ("norm", "act", "conv")
 
 
 def _resolve_residual(in_channels: int, settings: Settings) -> Settings:
+    resolve_width(in_channels, settings)
     if settings["out_channels"] is not None:
         settings["squeeze_excite"] = squeeze_settings(
             settings["squeeze_excite"],
@@ -45,7 +47,7 @@ def _resolve_residual(in_channels: int, settings: Settings) -> Settings:
 def residual(
     in_channels: int,
     *,
-    out_channels: Channels | None = None,
+    out_channels: Width | None = None,
     stride: Size = 1,
     middle: Channels | None = None,
     kernel_size: Size = 3,
@@ -99,11 +101,11 @@ def residual(
     if (body is None) == (out_channels is None):
         raise FieldspecError("residual needs one of out and body")
     if body is None:
-        assert out_channels is not None  # for the type checker: one of the two is given
-        widths = _widths(out_channels, stride, middle, kernel_size, dilation, groups)
+        width = cast("int", out_channels)
+        widths = _widths(width, stride, middle, kernel_size, dilation, groups)
         body = _body(in_channels, widths, bias, norm, act, order, dropout)
         if squeeze_excite is not None:
-            body = Chain((*body.children, ("squeeze", squeezed(out_channels, squeeze_excite))))
+            body = Chain((*body.children, ("squeeze", squeezed(width, squeeze_excite))))
     elif squeeze_excite is not None:
         raise FieldspecError("residual: squeeze_excite belongs inside the body")
     elif (middle, groups, bias, dropout) != (None, None, None, 0) or (

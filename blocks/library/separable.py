@@ -8,7 +8,7 @@ from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, DropPath
 from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
-from fieldspec.blocks.library.convolutions import conv, resolve_padding
+from fieldspec.blocks.library.convolutions import conv, resolve_padding, resolve_width
 from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
@@ -23,20 +23,21 @@ from fieldspec.blocks.settings import (
     Ratio,
     Shortcut,
     Size,
+    Width,
 )
 
 
 def _resolve_separable(in_channels: int, settings: Settings) -> Settings:
     if settings["pointwise_act"] is None:
         settings["pointwise_act"] = settings["act"]
-    return resolve_padding(in_channels, settings)
+    return resolve_padding(in_channels, resolve_width(in_channels, settings))
 
 
 @register_block(resolve=_resolve_separable)
 def depthwise_separable(
     in_channels: int,
     *,
-    out_channels: Channels,
+    out_channels: Width,
     kernel_size: Size = 3,
     stride: Size = 1,
     padding: Padding | None = None,
@@ -107,7 +108,7 @@ def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     settings["squeeze_excite"] = squeeze_settings(
         settings["squeeze_excite"], channels=settings["expand"], in_channels=in_channels, act=settings["act"]
     )
-    return resolve_padding(in_channels, settings)
+    return resolve_padding(in_channels, resolve_width(in_channels, settings))
 
 
 @register_block(resolve=_resolve_expansion)
@@ -116,7 +117,7 @@ def inverted_residual(
     *,
     expand: Channels | None = None,
     expand_ratio: Ratio | None = None,
-    out_channels: Channels,
+    out_channels: Width,
     kernel_size: Size = 3,
     stride: Size = 1,
     padding: Padding | None = None,

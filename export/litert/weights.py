@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
 from fieldspec.blocks.layers import Conv
+from fieldspec.blocks.leaves import ScaleChannels, Times
 
 Array = npt.NDArray[np.float64]
 
@@ -79,6 +80,10 @@ class _Folding:
         moved: Array = np.zeros(1)
         for node in norms:
             norm = module_of(self.net, self.lowered.graph.nodes[node].id)
+            if isinstance(norm, ScaleChannels | Times):
+                factor = _array(norm.weight) if isinstance(norm, ScaleChannels) else np.full(1, norm.factor)
+                total, moved = total * factor, moved * factor
+                continue
             assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
             assert norm.running_mean is not None
             assert norm.running_var is not None

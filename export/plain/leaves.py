@@ -13,9 +13,11 @@ from fieldspec.blocks.leaves import (
     GlobalPool,
     PadChannels,
     PaddedConv2d,
+    ScaleChannels,
     SelectChannels,
     Shuffle,
     SpaceToDepth,
+    Times,
 )
 
 DEFINITIONS = {
@@ -72,6 +74,28 @@ class SelectChannels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, self.start : self.stop]
+''',
+    "ScaleChannels": '''
+class ScaleChannels(nn.Module):
+    """A trained factor for each channel."""
+
+    def __init__(self, channels: int, factor: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.reshape([-1] + [1] * (x.dim() - 2))
+''',
+    "Times": '''
+class Times(nn.Module):
+    """A constant factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
 ''',
     "PadChannels": '''
 class PadChannels(nn.Module):
@@ -158,6 +182,9 @@ def leaf(module: nn.Module, used: set[str]) -> str:
         case SelectChannels():
             used.add("SelectChannels")
             return f"SelectChannels({found.start}, {found.stop})"
+        case ScaleChannels() | Times():
+            used.add(type(found).__name__)
+            return f"{type(found).__name__}({found.extra_repr()})"
         case PadChannels():
             used.add("PadChannels")
             return f"PadChannels({found.before}, {found.after})"

@@ -62,6 +62,8 @@ TABLE: dict[str, Costs] = {
     "shuffle": Costs(L.Shuffle((0, 4, 1, 5, 2, 6, 3, 7)), MAP),
     "slice": Costs(L.Slice((1, 0), (2, 3), (4, 3)), (8, 4, 3)),
     "pad": Costs(L.Pad(((1, 2), (0, -3))), (8, 12, 4)),
+    "scale": Costs(L.Scale(8, 0.1), MAP, 8, other_ops=504),
+    "scale_constant": Costs(L.Scale(8, 0.1, trained=False), MAP, other_ops=504),
     "pad_channels": Costs(L.PadChannels(1, 2), (11, 9, 7)),
     "expand": Costs(L.Expand((5, 6)), (8, 5, 6), inputs=((8, 1, 1),)),
     "copy": Costs(L.Copy(), MAP),

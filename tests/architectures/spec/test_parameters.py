@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import fieldspec.timm_models
 from fieldspec.architectures import dump, load, loads
+from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.expansion.expressions import compute, round_to
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli import main
@@ -110,3 +111,51 @@ def test_round_to(value: float, rounded: int) -> None:
 
 
 assert fieldspec.timm_models  # imported for what it registers
+
+
+OPTIONAL: dict[str, Any] = {
+    "input": [3, 16, 16],
+    "params": {"squeeze": {"default": None}, "stem": {"default": None}, "act": {"default": None}},
+    "blocks": {
+        "unit": {
+            "params": {"out": "same", "squeeze": {"default": None}},
+            "body": [{"conv": {"out": "$out", "act": "$act"}}, {"squeeze_excite": "$squeeze"}],
+        }
+    },
+    "layers": ["$stem", {"conv": {"out": 8}}, {"unit": {"squeeze": "$squeeze"}}],
+}
+
+
+def test_a_parameter_of_null_leaves_out_what_it_stands_for() -> None:
+    """A setting, an item, and the item whose settings it is; a value puts them in; null as a value takes them out."""
+    plain = load(OPTIONAL)
+    assert plain.params == {"squeeze": None, "stem": None, "act": None}
+    layers = [{"conv": {"out": 8}}, {"chain": {"body": [{"conv": {"out": 8}}]}, "id": "unit1"}]
+    assert plain == load({"input": [3, 16, 16], "layers": layers})
+    full = load(OPTIONAL, squeeze={"hidden": 2}, stem={"conv": {"out": 4}}, act="silu")
+    body = [{"conv": {"out": 8, "act": "silu"}}, {"squeeze_excite": {"hidden": 2}}]
+    layers = [{"conv": {"out": 4}}, {"conv": {"out": 8}}, {"chain": {"body": body}, "id": "unit1"}]
+    assert full == load({"input": [3, 16, 16], "layers": layers})
+    assert load(full, squeeze=None, stem=None, act=None) == plain
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        (["$a"], "layers: are all left out, by parameters that are null. Give one of them"),
+        ([{"conv": {"out": 8, "kernel": [3, "$a"]}}], r"gets \[3, nothing\]"),
+        ([{"conv": {"out": "2*$a"}}], r"\$a is nothing, and '2\*\$a' needs a number"),
+        ([{"conv": {"out": "$a"}}], "missing key 'out'"),
+    ],
+)
+def test_where_null_cannot_be_left_out(layers: list[Any], reason: str) -> None:
+    """Said as where nothing was written."""
+    with pytest.raises(SpecError, match=reason):
+        load({"input": [3, 8, 8], "params": {"a": {"default": None}}, "layers": layers})
+
+
+def test_as_many_channels_as_there_are() -> None:
+    """`out: same` is a number in the canonical form."""
+    layers = [{"conv": {"out": "same"}}, {"residual": {"out": "same"}}, {"flatten": {}}, {"linear": {"out": "same"}}]
+    spec = load({"input": [3, 4, 4], "layers": layers})
+    assert [item.settings.get("out") for item in spec.items] == [3, 3, None, 48]

@@ -71,6 +71,7 @@ BLOCKS: list[tuple[str, str, tuple[int, ...], int]] = [
     ("pool", "{type: max, kernel: [2, 4]}", (16, 4, 2), 0),
     ("residual", "{out: 16}", (16, 8, 8), 2 * (16 * 16 * 9 + 32)),
     ("resize", "{scale: 2, mode: bilinear}", (16, 16, 16), 0),
+    ("scale", "{init: 0.1}", (16, 8, 8), 16),
     ("shuffle", "{groups: 4}", (16, 8, 8), 0),
     ("slice", "{start: 4, stop: 7}", (3, 8, 8), 0),
     ("space_to_depth", "{}", (64, 4, 4), 0),

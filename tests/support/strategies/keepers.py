@@ -47,7 +47,9 @@ USER_BLOCKS: dict[str, Any] = {
 def conv(draw: Draw, at: At, *, out: int | None = None, stride: Pair = (1, 1)) -> tuple[Item, At]:
     """A convolution of any kernel, dilation and groups."""
     out = draw(channels()) if out is None else out
-    settings = {"out": out, **window(draw, stride=stride), **groups_of(draw, at.channels, out)}
+    settings: Item = {"out": out, **window(draw, stride=stride), **groups_of(draw, at.channels, out)}
+    if out == at.channels and draw(st.booleans()):
+        settings["out"] = "same"
     settings |= style(draw, "act", "norm", "order", "bias", "dropout")
     return {"conv": settings}, replace(at.strided(stride), channels=out)
 
@@ -129,6 +131,7 @@ def pointwise(draw: Draw, at: At) -> tuple[Item, At]:
         {"dropout": {"p": draw(st.sampled_from([0.0, 0.3]))}},
         {"drop_path": {"p": draw(st.sampled_from([0.0, 0.3]))}},
         {"identity": {}},
+        {"scale": draw(st.sampled_from([{}, {"init": 0.1}, {"factor": 0.5}]))},
         {"squeeze_excite": draw(st.sampled_from([{}, {"hidden": 2}, {"ratio": 0.5, "act": "silu"}]))},
     ]
     return draw(st.sampled_from(items)), at

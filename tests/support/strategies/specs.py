@@ -72,7 +72,10 @@ def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], 
 def _parametrize(draw: Draw, document: dict[str, Any], items: list[Item]) -> None:
     """A width or two as parameters of the spec, alone or in an expression."""
     widths = [
-        settings for item in items for settings in item.values() if isinstance(settings, dict) and "out" in settings
+        settings
+        for item in items
+        for settings in item.values()
+        if isinstance(settings, dict) and isinstance(settings.get("out"), int)
     ]
     if not widths or draw(st.integers(0, 3)):
         return
