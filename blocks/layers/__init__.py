@@ -7,10 +7,9 @@ from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
-from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization
+from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization, Scale
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
-from fieldspec.blocks.layers.scale import Scale
 from fieldspec.blocks.layers.selection import (
     Constant,
     Copy,
