@@ -157,7 +157,7 @@ def _(block: layers.GroupNorm, **factory: Any) -> nn.Module:
 
 
 @to_module.register
-def _(block: layers.Scale, **factory: Any) -> nn.Module:
+def _(block: layers.ChannelScale, **factory: Any) -> nn.Module:
     return ScaleChannels(block.channels, block.factor, **factory) if block.trained else Times(block.factor)
 
 

@@ -24,6 +24,7 @@ from fieldspec.blocks.layers import (
     Activation,
     AdaptivePool,
     BatchNorm,
+    ChannelScale,
     Constant,
     Conv,
     ConvTranspose,
@@ -38,7 +39,6 @@ from fieldspec.blocks.layers import (
     PadChannels,
     Pointwise,
     Resize,
-    Scale,
     SelectChannels,
     Shape,
     SpaceToDepth,
@@ -101,7 +101,7 @@ def _source(node: Node, image: Shape) -> Field:
 
 
 PASSED_THROUGH = frozenset(  # units see what they saw
-    (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, Scale)
+    (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, ChannelScale)
 )
 APART = frozenset((PadChannels, SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
 SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may make a map of one unit

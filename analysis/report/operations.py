@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.layers import (
     Activation,
+    ChannelScale,
     Elementwise,
     Mix,
     Normalization,
@@ -17,7 +18,6 @@ from fieldspec.blocks.layers import (
     Pointwise,
     Pool,
     Resize,
-    Scale,
 )
 from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Sizes
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
@@ -56,7 +56,7 @@ def operation(layer: LayerReport) -> str:
             return f"{it.mode} resize {to}"
         case Activation():
             return it.function
-        case Scale():
+        case ChannelScale():
             return "scale" if it.trained else f"scale by {it.factor:g}"
         case Normalization():
             return type(it).__name__

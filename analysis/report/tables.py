@@ -14,6 +14,7 @@ from fieldspec.analysis.report.summary import axis_names, macs_text, notes, summ
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.layers import (
     Activation,
+    ChannelScale,
     Constant,
     Copy,
     Dropout,
@@ -26,7 +27,6 @@ from fieldspec.blocks.layers import (
     Pad,
     PadChannels,
     Pointwise,
-    Scale,
     SelectChannels,
     Slice,
     Unflatten,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.report import CountStatus, LayerReport, Report
 
 FOLDED = (  # shown with the layer before them
-    *(Activation, Normalization, Dropout, DropPath, Flatten, Identity, Scale),
+    *(Activation, Normalization, Dropout, DropPath, Flatten, Identity, ChannelScale),
     *(Constant, Copy, Expand, Pad, PadChannels, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")

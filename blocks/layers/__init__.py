@@ -7,7 +7,7 @@ from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
-from fieldspec.blocks.layers.normalization import BatchNorm, GroupNorm, LayerNorm, Normalization, Scale
+from fieldspec.blocks.layers.normalization import BatchNorm, ChannelScale, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
 from fieldspec.blocks.layers.selection import (
@@ -31,6 +31,7 @@ __all__ = [
     "Add",
     "Arrangement",
     "BatchNorm",
+    "ChannelScale",
     "Concat",
     "Constant",
     "Conv",
@@ -69,7 +70,6 @@ __all__ = [
     "Resize",
     "ResizeMode",
     "Saved",
-    "Scale",
     "SelectChannels",
     "Shape",
     "Shuffle",

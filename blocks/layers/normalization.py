@@ -89,7 +89,7 @@ class GroupNorm(Normalization):
 
 
 @dataclass(frozen=True, slots=True)
-class Scale(Layer):
+class ChannelScale(Layer):
     """Each channel times a factor, trained (layer scale: params = channels) or one constant for all.
 
     Other operations: one per element. It is no convolution, so it has no multiply-adds.

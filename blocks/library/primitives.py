@@ -10,6 +10,7 @@ from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import (
     Activation,
     AdaptivePool,
+    ChannelScale,
     DepthToSpace,
     Dropout,
     DropPath,
@@ -23,7 +24,6 @@ from fieldspec.blocks.layers import (
     PoolType,
     Resize,
     ResizeMode,
-    Scale,
     SpaceToDepth,
 )
 from fieldspec.blocks.library.convolutions import norm_layer, resolve_width
@@ -41,7 +41,7 @@ from fieldspec.blocks.settings import (
 )
 
 BlockSize = Annotated[int, Ge(2), Le(64), Says("a whole number from 2 to 64")]
-Factor = Annotated[float, Ge(-1e6), Le(1e6), Says("a number")]
+ScaleFactor = Annotated[float, Ge(-1e6), Le(1e6), Says("a number")]
 MaxOrAvg = Annotated[PoolType, Says("max or avg")]
 
 
@@ -76,7 +76,7 @@ def _resolve_scale(in_channels: int, settings: Settings) -> Settings:
 
 
 @register_block(resolve=_resolve_scale)
-def scale(in_channels: int, *, init: Factor | None = None, factor: Factor | None = None) -> Scale:
+def scale(in_channels: int, *, init: ScaleFactor | None = None, factor: ScaleFactor | None = None) -> ChannelScale:
     """Each channel times a factor: trained from `init` on (layer scale, ConvNeXt), or one constant `factor` for all.
 
     The trained one begins at 1 unless given.
@@ -87,7 +87,7 @@ def scale(in_channels: int, *, init: Factor | None = None, factor: Factor | None
     In a spec:
         - scale: {init: 0.000001}
     """
-    return Scale(in_channels, cast("float", init if factor is None else factor), factor is None)
+    return ChannelScale(in_channels, cast("float", init if factor is None else factor), factor is None)
 
 
 @register_block

@@ -23,6 +23,7 @@ from fieldspec.blocks.layers import (
     AdaptivePool,
     Add,
     BatchNorm,
+    ChannelScale,
     Concat,
     Conv,
     ConvTranspose,
@@ -35,7 +36,6 @@ from fieldspec.blocks.layers import (
     PadChannels,
     Pool,
     Resize,
-    Scale,
     SpaceToDepth,
 )
 
@@ -44,7 +44,7 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     AdaptivePool: adaptive_pool,
     Add: merge,
     BatchNorm: norm,
-    Scale: norm,
+    ChannelScale: norm,
     Concat: merge,
     Conv: conv,
     ConvTranspose: transposed,
@@ -88,7 +88,7 @@ def _placed(walk: Walk, index: int, node: Node) -> int:
     if not node.inputs:
         return walk.refused_at(node, f"{node.layer.kind} that is computed without the input")
     source = node.inputs[0]
-    passes = isinstance(node.layer, (*ABSENT, BatchNorm, Scale)) or is_mean(walk.graph, node)
+    passes = isinstance(node.layer, (*ABSENT, BatchNorm, ChannelScale)) or is_mean(walk.graph, node)
     if passes and source in walk.pending:
         walk.pending[index] = walk.pending[source]
     if isinstance(node.layer, ABSENT):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fieldspec.analysis.inference.lowering.windows import effective_sides
 from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import AdaptivePool, BatchNorm, Conv, GlobalPool, Linear, Scale
+from fieldspec.blocks.layers import AdaptivePool, BatchNorm, ChannelScale, Conv, GlobalPool, Linear
 
 
 def absorber(graph: LayerGraph, index: int, only_reader: Callable[[int], int | None]) -> int | None:
@@ -22,7 +22,7 @@ def absorber(graph: LayerGraph, index: int, only_reader: Callable[[int], int | N
             return at
         if isinstance(node.layer, Conv):
             return at if not pads(graph, node) else None
-        if not (isinstance(node.layer, BatchNorm | Scale) or is_mean(graph, node)):
+        if not (isinstance(node.layer, BatchNorm | ChannelScale) or is_mean(graph, node)):
             return None
         at = only_reader(at)
     return None
