@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.architectures.document.values import flow
+from fieldspec.architectures.readings.pairing import EQUAL, paired
 from fieldspec.architectures.readings.reports import SpecLike, analyze
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.formatting import side_text
-
-MAX_CELLS = 1_000_000  # of the table by which items are paired: about a second
 
 CanonicalLayer = Mapping[str, Any]  # one of a canonical form
 
@@ -99,7 +98,7 @@ def _block(item: CanonicalLayer) -> str:
 
 def _layers(before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[Change]:
     """Items paired in order; the unpaired are removed or added."""
-    pairs = _pairs(before, after)
+    pairs = paired(before, after, _likeness)
     renamed = {before[old]["id"]: after[new]["id"] for old, new in pairs}
     changes: list[Change] = []
     row = column = 0
@@ -112,52 +111,6 @@ def _layers(before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[C
     return changes
 
 
-def _pairs(before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[tuple[int, int]]:
-    """The best pairing in order: equal items first, then items of one block, by how many settings agree.
-
-    A longest common subsequence with weights, after equal ends are set aside. It is quadratic in what is left;
-    where that is too much, items are paired one by one.
-    """
-    start, shorter = 0, min(len(before), len(after))
-    while start < shorter and _same(before[start], after[start]):
-        start += 1
-    end = 0
-    while end < shorter - start and _same(before[-1 - end], after[-1 - end]):
-        end += 1
-    old, new = before[start : len(before) - end], after[start : len(after) - end]
-    heads = [(n, n) for n in range(start)]
-    tails = [(len(before) - n, len(after) - n) for n in range(end, 0, -1)]
-    if len(old) * len(new) <= MAX_CELLS:
-        between = _best(old, new)
-    else:
-        between = [(n, n) for n in range(min(len(old), len(new))) if _likeness(old[n], new[n])]
-    return [*heads, *[(start + i, start + j) for i, j in between], *tails]
-
-
-def _best(old: list[CanonicalLayer], new: list[CanonicalLayer]) -> list[tuple[int, int]]:
-    """The pairing in order whose likenesses come to the most."""
-    likeness = [[_likeness(one, other) for other in new] for one in old]
-    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
-    for i in reversed(range(len(old))):
-        for j in reversed(range(len(new))):
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], likeness[i][j] + best[i + 1][j + 1])
-    pairs = []
-    i = j = 0
-    while i < len(old) and j < len(new):
-        if likeness[i][j] and best[i][j] == likeness[i][j] + best[i + 1][j + 1]:
-            pairs.append((i, j))
-            i, j = i + 1, j + 1
-        elif best[i][j] == best[i + 1][j]:
-            i += 1
-        else:
-            j += 1
-    return pairs
-
-
-def _same(before: CanonicalLayer, after: CanonicalLayer) -> bool:
-    return _block(before) == _block(after) and before[_block(before)] == after[_block(after)]
-
-
 def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
     """0 for different blocks, 3 for equal ones, else 1, the share of settings that agree, and almost 1 for one id."""
     kind = _block(before)
@@ -165,7 +118,7 @@ def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
         return 0.0
     old, new = before[kind], after[kind]
     if old == new:
-        return 3.0
+        return EQUAL
     agree: int = sum(old.get(key) == value for key, value in new.items())
     of_one_id = 0.9 if before["id"] == after["id"] else 0.0  # so that the sum stays under 3, whatever agrees
     return 1.0 + agree / max(1, len(new)) + of_one_id

@@ -56,6 +56,16 @@ def size_words(count: float) -> str:
     return f"{count:.3g}"
 
 
+def percent_words(share: float) -> str:
+    """A share as percent.
+
+    Example:
+        >>> percent_words(0.905)
+        '90.5 %'
+    """
+    return f"{100 * share:g} %"
+
+
 def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequence[str]) -> str:
     """The field of every box as steps over bars of their multiply-adds; the image's size as a line."""
     x, y = Scale(0, len(sizes), LEFT, WIDE - RIGHT), Scale(0, max([*sizes, image]), HIGH - BOTTOM, TOP)
@@ -119,11 +129,12 @@ def scatter(points: Sequence[tuple[str, float, float]], label: str, across: str)
     y = Scale(min(values) - room, max(values) + room, HIGH - BOTTOM, TOP)
     ends = _apart([(y(value), number, name) for number, (name, _, value) in enumerate(points)])
     dots = "".join(f'<circle class="peak" cx="{x(c):.1f}" cy="{y(v):.1f}" r="5"/>' for _, c, v in points)
-    names = "".join(
-        f'<text class="note" x="{x(costs[number]) + 9:.1f}" y="{height + 4:.1f}">{escape(name)}</text>'
-        for height, number, name in ends
-    )
-    return _chart(label, x, y, dots + names, cursor=None, below=across)
+    names = ""
+    for height, number, name in ends:
+        at = x(costs[number])
+        side = f'text-anchor="end" x="{at - 9:.1f}"' if at > WIDE * 0.6 else f'x="{at + 9:.1f}"'
+        names += f'<text class="note" {side} y="{height + 4:.1f}">{escape(name)}</text>'
+    return _chart(label, x, y, dots + names, cursor=None, below=across, is_share=True)
 
 
 def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[float, int, str]]:
@@ -143,11 +154,14 @@ def _steps(values: Sequence[float], x: Scale, y: Scale) -> str:
     return "".join(parts)
 
 
-def _chart(label: str, x: Scale, y: Scale, inside: str, *, cursor: int | None, below: str) -> str:
+def _chart(
+    label: str, x: Scale, y: Scale, inside: str, *, cursor: int | None, below: str, is_share: bool = False
+) -> str:
     """Axes around what is drawn; `cursor` is the number of layers along it, where the chosen one is marked."""
+    written = percent_words if is_share else size_words
     rules = "".join(
         f'<line class="rule" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(one):.1f}" y2="{y(one):.1f}"/>'
-        f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{y(one) + 4:.1f}">{size_words(one)}</text>'
+        f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{y(one) + 4:.1f}">{written(one)}</text>'
         for one in ticks(y.low, y.high)
     )
     marks = "".join(

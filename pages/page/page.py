@@ -22,6 +22,7 @@ from fieldspec.pages.facts.network import network_facts
 from fieldspec.pages.facts.pictures import picture_of
 from fieldspec.pages.facts.timeline import Timeline, eager_timeline, engine_of, engine_timeline
 from fieldspec.pages.page import charts
+from fieldspec.pages.page.comparing import comparison_parts
 from fieldspec.pages.page.table import lines_of
 from fieldspec.pages.page.training import training_parts
 
@@ -49,6 +50,7 @@ def page_of(exhibits: Sequence[Exhibit], *, image: Path | None = None) -> str:
         .render(
             title=names,
             sections=sections,
+            comparison=comparison_parts(exhibits),
             data=_embedded(facts),
             style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
             script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),

@@ -472,3 +472,20 @@ def test_a_broken_pipe_on_the_way_out() -> None:
         running.stdout.close()
         assert running.stderr.read() == b""
         assert running.wait() == 0
+
+
+def test_pages(run: Run) -> None:
+    """Files where they are asked for, a summary on stdout, and exit status 1 for a limit that is broken."""
+    Path("small.yaml").write_text(SMALL, encoding="utf-8")
+    assert run("draw", "small.yaml", "-o", "net.svg") == (0, "net.svg: network, 6 layers\n", "")
+    assert Path("net.svg").read_text(encoding="utf-8").startswith("<svg ")
+    assert run("draw", "small.yaml", "-o", "net.txt")[0] == 2
+    status, out, _ = run("report", "small.yaml")
+    assert (status, out.split(",")[0]) == (0, "report.html: network")
+    status, out, err = run("report", "small.yaml", "c1c2c3c40", "--markdown", "--fail-on", "params > +5%")
+    assert (status, out.splitlines()[0]) == (1, "### network → c1c2c3c40")
+    assert err.startswith("broken: params > +5%: c1c2c3c40 has 178,178")
+    assert (
+        run("report", "small.yaml", "--image", "none.png", "-o", "p.html")[2]
+        == "error: none.png: No such file or directory\n"
+    )

@@ -60,7 +60,8 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "export/file": {"export/engines", "export/litert", "export/onnx", "export/plain"},
     "pages/drawing": set(),
     "pages/facts": {"pages/drawing"},
-    "pages/page": {"pages/drawing", "pages/facts"},
+    "pages/comparison": {"pages/drawing", "pages/facts"},
+    "pages/page": {"pages/drawing", "pages/facts", "pages/comparison"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.report import report_and_constraints
-from fieldspec.cli.shared import Network, Set, load_spec, need
+from fieldspec.cli.shared import Network, Set, load_spec, need, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.pages.facts.exhibit import Exhibit
@@ -47,7 +48,18 @@ def report(
         list[str],
         typer.Argument(metavar="SPEC|MODULE|RUN", help="What analyze takes, or the folder of a run; one or more."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")] = Path("report.html"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file to write; report.html by default.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a summary for a pull request; no page unless -o is given.")
+    ] = False,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LIMIT", help="Exit status 1 where this holds, such as 'params > +5%' or 'macs > 20M'; repeatable."
+        ),
+    ] = None,
     image: Annotated[
         Path | None, typer.Option("--image", help="A picture to look at through the windows; a drawn one by default.")
     ] = None,
@@ -57,20 +69,38 @@ def report(
     """Write a page on a network, or on several: one HTML file.
 
     It needs no network access: the drawing, with blocks that open; the window of any unit over a picture; costs, memory
-    and constraints; of a run also its curves, classes and mistakes.
+    and constraints; of a run also its curves, classes and mistakes. Several networks are also compared with the first.
 
     \b
     fieldspec report c1c2c3c40
     fieldspec report torchvision:resnet50 --image photo.jpg -o resnet50.html
     fieldspec report runs/c1c2c3c40-fast25 -o run.html
+    fieldspec report old.yaml new.yaml --markdown --fail-on 'params > +5%'
+
+    Exit status 1 where a limit of --fail-on is broken.
     """
     need("report", "report", "jinja2")
+    from fieldspec.pages.comparison.limits import failures, parse_limit
+    from fieldspec.pages.comparison.markdown import markdown_of
     from fieldspec.pages.page.page import page_of
 
+    limits = [parse_limit(text) for text in fail_on or ()]
     exhibits = [exhibit_of(source, input_size, given) for source in sources]
-    text = page_of(exhibits, image=image)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(f"{output}: {', '.join(one.name for one in exhibits)}, {len(text.encode()) / 1e6:.2f} MB")
+    if len({one.name for one in exhibits}) < len(exhibits):  # as before and after a change of one file
+        exhibits = [replace(one, name=source) for one, source in zip(exhibits, sources, strict=True)]
+    broken = failures(limits, [one.report for one in exhibits])
+    if markdown:
+        typer.echo(markdown_of(exhibits, broken), nl=False)
+    if output is not None or not markdown:
+        path = output or Path("report.html")
+        text = page_of(exhibits, image=image)
+        path.write_text(text, encoding="utf-8")
+        size = f"{len(text.encode()) / 1e6:.2f} MB"
+        (tell_error if markdown else typer.echo)(f"{path}: {', '.join(one.name for one in exhibits)}, {size}")
+    for one in broken:
+        tell_error(f"broken: {one}")
+    if broken:
+        raise typer.Exit(1)
 
 
 def exhibit_of(source: str, input_size: str | None, given: list[str] | None) -> Exhibit:

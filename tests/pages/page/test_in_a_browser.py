@@ -171,3 +171,21 @@ def test_everybody_can_read_it(browser: Browser, page: Path, dark: bool) -> None
     assert tab.run("document.documentElement.lang") == "en"
     ids = tab.run("[...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))
+
+
+def test_two_networks(browser: Browser, tmp_path: Path) -> None:
+    """The comparison comes first; a tab shows a network, which is then awake, by mouse and by key."""
+    exhibits = [Exhibit(analyze(name), name) for name in ("c1c2c3c40", "c1c2c3c40_plus")]
+    path = tmp_path / "two.html"
+    path.write_text(page_of(exhibits), encoding="utf-8")
+    tab = Tab(browser, path, 360, 740)
+    shown = "[...document.querySelectorAll('article')].filter((e) => !e.hidden).map((e) => e.id)"
+    assert tab.run(shown) == ["comparison"]
+    tab.click("#tab1")
+    assert tab.run(shown) == ["network1"]
+    assert tab.run(WINDOW)[2:] == [51, 51]
+    tab.key("ArrowLeft", 37)
+    assert tab.run(shown) == ["network0"]
+    assert tab.run(WINDOW)[2:] == [47, 47]
+    assert tab.run("document.documentElement.scrollWidth") == 360
+    assert tab.complaints() == []

@@ -1,0 +1,84 @@
+"""What a change must not do: `params > +5%`, `receptive_field < 44`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from fieldspec.analysis.report.report import Report
+from fieldspec.architectures.spec.constraints import MEASURES, OPERATORS, UNITS
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.suggestions import did_you_mean
+from fieldspec.pages.comparison.totals import change
+
+LIMIT = re.compile(
+    r"\s*(?P<measure>[\w.]+)\s*(?P<relation>>=|<=|>|<|=)\s*(?P<sign>[+-]?)\s*"
+    r"(?P<amount>[0-9]{1,24}(?:\.[0-9]{1,9})?)\s*(?P<unit>%|[kMG]|[KMG]i)?\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A comparison that fails a report where it holds: of the number itself, or with a sign of its change."""
+
+    text: str
+    measure: str
+    relation: str
+    amount: Fraction  # of a number or a change; a share where `is_share`
+    is_change: bool
+    is_share: bool
+
+    def failure(self, before: Report, after: Report) -> str | None:
+        """What is wrong with `after`; None where the limit is kept. A number that is not proven never keeps one."""
+        old, new = MEASURES[self.measure](before), MEASURES[self.measure](after)
+        if new is None or (self.is_change and old is None):
+            return f"{self.text}: {after.name} has no proven number"
+        value = Fraction(new)
+        if self.is_change:
+            value -= old
+            if self.is_share:
+                value = value / old if old else Fraction(0 if new == old else 10**9)
+        if not OPERATORS[self.relation](value, self.amount):
+            return None
+        told = f" ({change(old, new) or 'no change'} from {old:,})" if self.is_change else ""
+        return f"{self.text}: {after.name} has {new:,}{told}"
+
+
+def parse_limit(text: str) -> Limit:
+    """A limit from its words.
+
+    Raises:
+        FieldspecError: It is none, names no measure, or asks for percent of a number without a sign.
+    Example:
+        >>> parse_limit("params > +5%").amount, parse_limit("macs > 20M").amount
+        (Fraction(1, 20), Fraction(20000000, 1))
+    """
+    found = LIMIT.fullmatch(text)
+    if found is None:
+        raise FieldspecError(f'--fail-on: needs a comparison such as "params > +5%" or "macs > 20M", gets {text!r}')
+    measure, sign, unit = found["measure"], found["sign"], found["unit"] or ""
+    if measure not in MEASURES:
+        raise FieldspecError(
+            f"--fail-on: unknown measure {measure!r}.{did_you_mean(measure, MEASURES)} Known: {', '.join(MEASURES)}"
+        )
+    if unit == "%" and not sign:
+        raise FieldspecError(
+            f"--fail-on: percent are of a change; write {measure} {found['relation']} +{found['amount']}%"
+        )
+    amount = Fraction(found["amount"]) * (Fraction(1, 100) if unit == "%" else UNITS[unit])
+    signed = -amount if sign == "-" else amount
+    return Limit(text.strip(), measure, found["relation"], signed, bool(sign), unit == "%")
+
+
+def failures(limits: list[Limit], reports: list[Report]) -> list[str]:
+    """Every limit that a network breaks: of several, all but the first, each compared with it.
+
+    Raises:
+        FieldspecError: A change is limited, and there is only one network.
+    """
+    first, *others = reports
+    if not others and any(limit.is_change for limit in limits):
+        raise FieldspecError("--fail-on: a limit with a sign is of a change, which takes two networks")
+    found = [limit.failure(first, one) for one in others or [first] for limit in limits]
+    return [one for one in found if one is not None]

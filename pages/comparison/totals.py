@@ -1,0 +1,89 @@
+"""The totals of several networks beside each other, each with its change from the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fieldspec.blocks.formatting import side_text, size_text
+from fieldspec.pages.facts.exhibit import Exhibit
+from fieldspec.pages.facts.timeline import engine_of
+
+MINUS = "−"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """One measure of every network."""
+
+    name: str
+    values: list[str]
+    changes: list[str]  # from the first; nothing where equal or not a number
+    grows: list[bool | None]  # whether it is more than the first's; None where equal or not a number
+
+
+def totals_of(exhibits: Sequence[Exhibit]) -> list[Total]:
+    """Parameters, multiply-adds, memory, field, flash and RAM, accuracy: those that any of them has."""
+    measures: list[tuple[str, Callable[[Exhibit], Any]]] = [
+        ("parameters", lambda one: one.report.params),
+        ("multiply-adds", lambda one: one.report.macs),
+        ("bytes of weights", lambda one: one.report.weight_bytes()),
+        ("peak memory, bytes", lambda one: one.report.peak_bytes()),
+        ("receptive field", _field),
+        ("jump", lambda one: side_text(one.report.features.jump) if one.report.features.field.axes else None),
+        ("features", lambda one: size_text(one.report.features.shape)),
+        ("flash, int8", lambda one: _engine(one, "flash")),
+        ("arena, int8", lambda one: _engine(one, "head")),
+        ("best accuracy", lambda one: max(one.accuracies.values(), default=None)),
+    ]
+    found = [_total(name, [measure(one) for one in exhibits]) for name, measure in measures]
+    return [total for total in found if any(value != "" for value in total.values)]
+
+
+def _field(exhibit: Exhibit) -> int | str | None:
+    """A number where it is a square's side, so that it has a change."""
+    size = exhibit.report.features.receptive_field
+    return (size[0] if len(set(size)) == 1 else side_text(size)) if size else None
+
+
+def _engine(exhibit: Exhibit, what: str) -> int | None:
+    """By LiteRT-Micro, where it runs the network."""
+    engine = engine_of(exhibit.report)
+    if isinstance(engine, str):
+        return None
+    number: int = getattr(engine, what)
+    return number
+
+
+def _total(name: str, values: Sequence[Any]) -> Total:
+    first = values[0]
+    numbers = [isinstance(one, int | float) and isinstance(first, int | float) for one in values]
+    changes = [change(first, one) if is_number else "" for one, is_number in zip(values, numbers, strict=True)]
+    grows = [
+        one > first if is_number and one != first else None for one, is_number in zip(values, numbers, strict=True)
+    ]
+    return Total(name, [_said(one) for one in values], changes, grows)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{100 * value:.2f} %"
+    return f"{value:,}" if isinstance(value, int) else value or ""
+
+
+def change(before: float, after: float) -> str:
+    """A difference in words: percent of a count, points of a share; nothing where there is none.
+
+    Example:
+        >>> change(200, 210), change(0.913, 0.925), change(47, 47), change(0, 3)
+        ('+5.0 %', '+1.20 points', '', '+3')
+    """
+    if before == after:
+        return ""
+    sign = "+" if after > before else MINUS
+    if isinstance(before, float):
+        return f"{sign}{100 * abs(after - before):.2f} points"
+    if not before:
+        return f"{sign}{abs(after - before):,}"
+    return f"{sign}{100 * abs(after - before) / abs(before):.1f} %"

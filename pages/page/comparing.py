@@ -1,0 +1,35 @@
+"""What the page shows of several networks at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fieldspec.pages.comparison.aligned import aligned
+from fieldspec.pages.comparison.totals import totals_of
+from fieldspec.pages.facts.exhibit import Exhibit
+from fieldspec.pages.page import charts
+
+FATES = ("same", "changed", "added", "removed")
+
+
+def comparison_parts(exhibits: Sequence[Exhibit]) -> dict[str, Any] | None:
+    """Totals, a picture of cost against accuracy where both are known of two, and the layers beside the first's."""
+    if len(exhibits) < 2:
+        return None
+    first, *others = exhibits
+    points = [(name, one.report.macs, value) for one in exhibits for name, value in one.accuracies.items()]
+    label = f"Accuracy of {len(points)} networks against their multiply-adds"
+    return {
+        "names": [one.name for one in exhibits],
+        "totals": totals_of(exhibits),
+        "points": points,
+        "scatter": charts.scatter(points, label, "multiply-adds") if len(points) > 1 else None,
+        "others": [_beside(first, other) for other in others],
+    }
+
+
+def _beside(first: Exhibit, other: Exhibit) -> dict[str, Any]:
+    pairs = aligned(first.report, other.report)
+    counts = [(fate, sum(pair.fate == fate for pair in pairs)) for fate in FATES]
+    return {"name": other.name, "pairs": pairs, "counts": [one for one in counts if one[1]]}
