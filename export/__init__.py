@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fieldspec.export.engines.tflm import Arena, measured_arena
     from fieldspec.export.file.exporting import Exported, export_network
     from fieldspec.export.file.formats import FileFormat
+    from fieldspec.export.litert.patches import PatchedModel
     from fieldspec.export.litert.tflite import float_tflite, int8_tflite
 
 _HOME = {
@@ -17,6 +18,7 @@ _HOME = {
     "Exported": "file.exporting",
     "FileFormat": "file.formats",
     "LiteRT": "engines.litert",
+    "PatchedModel": "litert.patches",
     "export_network": "file.exporting",
     "float_tflite": "litert.tflite",
     "int8_tflite": "litert.tflite",
@@ -28,6 +30,7 @@ __all__ = [
     "Exported",
     "FileFormat",
     "LiteRT",
+    "PatchedModel",
     "export_network",
     "float_tflite",
     "int8_tflite",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,8 +12,10 @@ from fieldspec.analysis.inference.lowering.lower import lower
 from fieldspec.analysis.inference.lowering.operators import Lowered
 from fieldspec.analysis.inference.offline import Plan, best_plan
 from fieldspec.analysis.inference.ordering import Ordering, best_order
+from fieldspec.analysis.inference.patches.patching import Patching, least_patching
 from fieldspec.analysis.inference.planning import greedy_head, live_bytes
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph
 
 ENGINES = {"tflm": "LiteRT-Micro"}
@@ -27,6 +30,7 @@ class EngineReport:
     - `ordered`: the least over all orders of the operators, or a bound where there are too many.
     - `head`: of the arena, by the engine's greedy planner.
     - `planned`: by a plan of order and offsets in the file itself, which the engine obeys.
+    - `patched`: with the first operators run patch by patch; None where that would not need less.
     """
 
     name: str
@@ -57,13 +61,20 @@ class EngineReport:
         """Order and offsets for the file's metadata."""
         return best_plan(self.lowered, self.ordering)
 
-    def sram(self, kind: str) -> int:
-        """Bytes of RAM, of one of the kinds `live`, `ordered`, `tflm` and `planned`."""
-        found = {
+    @cached_property
+    def patching(self) -> Patching | None:
+        """The patches that need the least RAM; None where the network as a whole needs no more."""
+        found = least_patching(self.lowered)
+        return found if found is not None and found.size < self.plan.size else None
+
+    def sram(self, kind: str) -> int | None:
+        """Bytes of RAM, of one of the kinds in SRAM; only `patched` may be None."""
+        found: dict[str, Callable[[], int | None]] = {
             "live": lambda: max(self.live),
             "ordered": lambda: self.ordering.peak,
             "tflm": lambda: self.head,
             "planned": lambda: self.plan.size,
+            "patched": lambda: self.patching.size if self.patching else None,
         }
         return found[kind]()
 
@@ -94,7 +105,8 @@ class EngineReport:
             "name": self.name,
             "flash": self.flash,
             "macs": self.lowered.macs,
-            "sram": {kind: self.sram(kind) for kind in SRAM} | {"patched": None},
+            "sram": {kind: self.sram(kind) for kind in SRAM},
+            "patches": self._patches(),
             "ordered_is_exact": self.ordering.exact,
             "peak": self.peak,
             "unfolded": self.lowered.unfolded,
@@ -121,8 +133,21 @@ class EngineReport:
             f"{ENGINES[self.name]}, int8, batch 1: {len(operators)} operators, {self.lowered.macs:,} multiply-adds",
             f"  {'flash':<8} {self.flash:>11,}  bytes of weights, biases and quantization",
             *[f"  {kind:<8} {self.sram(kind):>11,}  {text}" for kind, text in said.items()],
+            self._patched(),
             *self._price(),
         ]
+
+    def _patched(self) -> str:
+        if self.patching is None:
+            return f"  {'patched':<8} {'-':>11}  running the first layers patch by patch would not need less"
+        grid, times = size_text(self.patching.grid), self.patching.macs / self.lowered.macs
+        text = f"up to {self.patching.last} in {grid} patches, with {times:.2f} times the multiply-adds"
+        return f"  {'patched':<8} {self.patching.size:>11,}  {text}"
+
+    def _patches(self) -> dict[str, Any] | None:
+        if self.patching is None:
+            return None
+        return {"up_to": self.patching.last, "grid": list(self.patching.grid), "macs": self.patching.macs}
 
     def _price(self) -> list[str]:
         """What the norms cost that nothing takes in."""

@@ -22,7 +22,7 @@ def _sram(kind: str, report: Report) -> int | None:
     return _number(report, lambda engine: engine.sram(kind))
 
 
-def _number(report: Report, number: Callable[[EngineReport], int]) -> int | None:
+def _number(report: Report, number: Callable[[EngineReport], int | None]) -> int | None:
     from fieldspec.analysis.inference.engine import engine_report  # a spec that promises nothing of it does without
     from fieldspec.analysis.inference.lowering.operators import EngineError
 
@@ -39,7 +39,7 @@ ENGINE_MEASURES: dict[str, Callable[[Report], int | None]] = {
 
 
 def obstacle(report: Report) -> str:
-    """Why LiteRT-Micro cannot run a network."""
+    """Why there is no number: LiteRT-Micro cannot run the network, or patches would not help it."""
     from fieldspec.analysis.inference.engine import engine_report
     from fieldspec.analysis.inference.lowering.operators import EngineError
 
@@ -47,4 +47,4 @@ def obstacle(report: Report) -> str:
         engine_report(report.graph)
     except EngineError as error:
         return str(error)
-    return ""
+    return "patches would not need less than the network as a whole"

@@ -36,11 +36,15 @@ class LiteRT:
 
     def all_outputs(self, image: Pixels) -> list[npt.NDArray[np.float32]]:
         """(channels, height, width) of one image -> each output, channels first, with a batch of 1."""
-        given = image.transpose(1, 2, 0)[None]
-        self.interpreter.set_tensor(self.inputs["index"], to_integers(given, self.inputs))
-        self.interpreter.invoke()
-        found = [to_floats(self.interpreter.get_tensor(one["index"]), one) for one in self.outputs]
+        given = to_integers(image.transpose(1, 2, 0)[None], self.inputs)
+        found = [to_floats(values, one) for values, one in zip(self.run(given), self.outputs, strict=True)]
         return [np.moveaxis(one, -1, 1) for one in found]
+
+    def run(self, given: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """The input in the file's own numbers, channels last and with a batch of 1 -> each output in the same form."""
+        self.interpreter.set_tensor(self.inputs["index"], given)
+        self.interpreter.invoke()
+        return [self.interpreter.get_tensor(one["index"]) for one in self.outputs]
 
 
 def to_integers(values: npt.NDArray[np.float32], details: dict[str, Any]) -> npt.NDArray[Any]:

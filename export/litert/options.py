@@ -25,6 +25,7 @@ CODES: dict[OperatorKind, int] = {
     "relu": _B.RELU,
     "resize_bilinear": _B.RESIZE_BILINEAR,
     "resize_nearest": _B.RESIZE_NEAREST_NEIGHBOR,
+    "slice": _B.SLICE,
     "transpose_conv": _B.TRANSPOSE_CONV,
 }
 FUSED = {
@@ -61,6 +62,8 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
             return "FullyConnectedOptions", fused
         case "pad":
             return "PadOptions", {}
+        case "slice":
+            return "SliceOptions", {}
         case "hard_swish":
             return "HardSwishOptions", {}
         case "resize_bilinear":

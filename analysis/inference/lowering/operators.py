@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fieldspec.blocks.errors import FieldspecError
@@ -61,7 +61,7 @@ class Operator:
     constant: tuple[float, float] = (1.0, 0.0)  # scale and shift of an operator without trained weights
     scratch: int = 0  # bytes that it asks for while it runs
     shared: bool = False  # its weights are another operator's
-    sides: tuple[tuple[int, int], ...] = ()  # of padding: before and after, an axis each, the channels last
+    sides: tuple[tuple[int, int], ...] = ()  # of padding (the channels last) or cropping: before and after
     macs: int = 0
 
     @property
@@ -91,6 +91,10 @@ class Operator:
         if not self.channels or self.shared:
             return 0
         return self.weights + self.channels * (WIDTH["int32"] + 2 * SCALED)
+
+    def moved(self, place: Mapping[int, int]) -> Operator:
+        """The same operator where its tensors have other numbers."""
+        return replace(self, inputs=tuple(place[tensor] for tensor in self.inputs), output=place[self.output])
 
 
 @dataclass(frozen=True, slots=True)

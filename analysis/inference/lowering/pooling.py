@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from fieldspec.analysis.inference.lowering.operators import Operator, OperatorKind
@@ -34,20 +35,20 @@ def pool(walk: Walk, index: int, node: Node, source: int) -> int:
         return walk.emit(operator, node.shape)
     else:
         same = is_same(sizes, node.shape[1:], layer.kernel_size, layer.stride, dilation, sides)
-        if reaches and not same and not _is_positive(walk, source):
+        if reaches and not same and not is_positive(walk.makers, source):
             walk.refuse(node, "max pooling with padding of values that may be negative")
         else:
             return walk.windowed(index, node, operator, padding, node.shape)
     return walk.tensor(node.shape)
 
 
-def _is_positive(walk: Walk, tensor: int) -> bool:
-    """Whether no value of a tensor is below 0."""
-    maker = walk.makers.get(tensor)
+def is_positive(makers: Mapping[int, Operator], tensor: int) -> bool:
+    """Whether no value of a tensor is below 0; `makers` is the operator of each tensor but the input."""
+    maker = makers.get(tensor)
     if maker is None:
         return False
     if maker.kind == "max_pool" or maker.kind == "average_pool" or maker.kind == "pad" or maker.kind == "concat":
-        return all(_is_positive(walk, source) for source in maker.inputs)
+        return all(is_positive(makers, source) for source in maker.inputs)
     return maker.fused is not None or maker.kind in ("relu", "relu6", "logistic")
 
 

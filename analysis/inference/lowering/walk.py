@@ -5,19 +5,16 @@ from __future__ import annotations
 from math import prod
 
 from fieldspec.analysis.inference.lowering.operators import EngineError, Lowered, Operator, OperatorKind
-from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
+from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same, window_of
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
-    Conv,
     Copy,
     Dropout,
     DropPath,
     Flatten,
     Identity,
-    Layer,
     Linear,
     Pad,
-    Pool,
     Shape,
     Sides,
 )
@@ -107,7 +104,7 @@ class Walk:
     def windowed(self, index: int, node: Node, operator: Operator, padding: Sides, shape: Shape) -> int:
         """An operator over windows, with zeros of their own before it where `same` is not what the layer says."""
         layer, source = operator.layer, operator.inputs[0]
-        kernel, stride, dilation = _window(layer)
+        kernel, stride, dilation = window_of(layer)
         sizes, units = self.lowered.shapes[source][1:], shape[1:]
         if len(sizes) != 2:
             return self.refused_at(node, f"{layer.kind} over {len(sizes)} axes")
@@ -133,11 +130,3 @@ class Walk:
         ends = dict.fromkeys(self.tensors[index] for index in (self.graph.output, *self.graph.kept))
         self.lowered.outputs = list(ends)
         return self.lowered
-
-
-def _window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Kernel, stride and dilation."""
-    if isinstance(layer, Conv):
-        return layer.kernel_size, layer.stride, layer.dilation
-    assert isinstance(layer, Pool)
-    return layer.kernel_size, layer.stride, (layer.dilation,) * len(layer.kernel_size)

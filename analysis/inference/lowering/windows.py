@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldspec.blocks.layers import Sides, Sizes
+from fieldspec.blocks.layers import Conv, Layer, Pool, Sides, Sizes
 
 
 def effective_sides(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sides) -> Sides:
@@ -27,9 +27,22 @@ def is_same(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: 
         >>> is_same((32,), (16,), (3,), (2,), (1,), ((1, 0),)), is_same((32,), (32,), (3,), (1,), (1,), ((1, 1),))
         (False, True)
     """
-    for axis, size in enumerate(sizes):
-        span = dilation[axis] * (kernel[axis] - 1) + 1
-        lacking = max(0, (units[axis] - 1) * stride[axis] + span - size)
-        if units[axis] != -(-size // stride[axis]) or sides[axis] != (lacking // 2, lacking - lacking // 2):
-            return False
-    return True
+    return all(
+        units[axis] == -(-size // stride[axis])
+        and sides[axis] == same_sides(size, units[axis], kernel[axis], stride[axis], dilation[axis])
+        for axis, size in enumerate(sizes)
+    )
+
+
+def same_sides(size: int, units: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """The zeros of LiteRT's `same` along one axis."""
+    lacking = max(0, (units - 1) * stride + dilation * (kernel - 1) + 1 - size)
+    return lacking // 2, lacking - lacking // 2
+
+
+def window_of(layer: Layer) -> tuple[Sizes, Sizes, Sizes]:
+    """Kernel, stride and dilation of a convolution or a pooling."""
+    if isinstance(layer, Conv):
+        return layer.kernel_size, layer.stride, layer.dilation
+    assert isinstance(layer, Pool)
+    return layer.kernel_size, layer.stride, (layer.dilation,) * len(layer.kernel_size)

@@ -13,10 +13,11 @@ from fieldspec.analysis.report.report import Report
 if TYPE_CHECKING:
     from fieldspec.analysis.effective.effective_field import EffectiveField
     from fieldspec.analysis.inference.engine import EngineReport
+    from fieldspec.analysis.inference.patches.table import PatchTable
     from fieldspec.analysis.ledger.ledger import Ledger
     from fieldspec.analysis.sizes.tiling import Tiling
 
-Extra: TypeAlias = "Ledger | EffectiveField | Tiling | EngineReport"
+Extra: TypeAlias = "Ledger | EffectiveField | Tiling | EngineReport | PatchTable"
 
 
 def extras(
@@ -27,6 +28,7 @@ def extras(
     picture: str | os.PathLike[str] | None = None,
     tile: int | None = None,
     engine: str | None = None,
+    patches: bool = False,
 ) -> dict[str, Extra]:
     """The requested readings by their key in JSON; also writes the picture of the effective field."""
     found: dict[str, Extra] = {}
@@ -50,6 +52,11 @@ def extras(
         from fieldspec.analysis.inference.engine import engine_report
 
         found["engine"] = engine_report(report.graph, engine)
+    if patches:
+        from fieldspec.analysis.inference.lowering.lower import lower
+        from fieldspec.analysis.inference.patches.table import PatchTable
+
+        found["patches"] = PatchTable(lower(report.graph))
     return found
 
 

@@ -41,6 +41,9 @@ def analyze(
     engine: Annotated[
         str | None, typer.Option("--engine", help="Operators, flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
     ] = None,
+    patches: Annotated[
+        bool, typer.Option("--patches", help="What running the first layers patch by patch saves and costs on it.")
+    ] = False,
     given: Set = None,
 ) -> None:
     """Show what every layer costs and sees. A spec needs no torch; any PyTorch network is run once, without values.
@@ -53,7 +56,7 @@ def analyze(
     fieldspec analyze c1c2c3c40 --markdown > table.md
     fieldspec analyze my_network.yaml --input 3x64x64 --json
     fieldspec analyze c1c2c3c40 --ledger --effective --picture field.png --tile 8
-    fieldspec analyze c1c2c3c40 --engine tflm
+    fieldspec analyze c1c2c3c40 --engine tflm --patches
     fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
     fieldspec analyze torchvision:googlenet
     fieldspec analyze my_package.nets:make_net --input 1x28x28
@@ -64,9 +67,12 @@ def analyze(
     if markdown + csv + as_json > 1:
         raise FieldspecError("give only one of --markdown, --csv and --json")
     report, constraints = report_and_constraints(spec, input_size, given)
-    if csv and (ledger or effective or picture or tile or engine):
+    if csv and (ledger or effective or picture or tile or engine or patches):
         raise FieldspecError("--csv has the layers only; use --json or --markdown for other readings")
-    if further := extras(report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine):
+    further = extras(
+        report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine, patches=patches
+    )
+    if further:
         typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))
     elif as_json:
         typer.echo(report.to_json())

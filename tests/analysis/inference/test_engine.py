@@ -28,8 +28,9 @@ def test_data() -> None:
     report = engine_report(fs.load("c1c2c3c40").graph)
     data = json.loads(json.dumps(report.to_dict()))
     assert data["sram"] == {
-        "live": 360_448, "ordered": 360_448, "tflm": 360_448, "planned": 360_448, "patched": None
+        "live": 360_448, "ordered": 360_448, "tflm": 360_448, "planned": 360_448, "patched": 52_576
     }  # fmt: skip
+    assert data["patches"] == {"up_to": "inverted_residual2", "grid": [8, 8], "macs": 88_439_752}
     assert max(row["live"] for row in data["operators"]) == data["sram"]["live"]
     assert data["peak"] == "inverted_residual1.body.expand.norm"
     tensors = len(data["operators"]) + 1

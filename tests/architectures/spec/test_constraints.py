@@ -102,7 +102,7 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("name", sorted(set(MEASURES) - {"sram.patched"}))
 def test_measures(name: str) -> None:
     """Every measure compares the number that a hand works out."""
     value = MEASURED[name]
@@ -110,6 +110,15 @@ def test_measures(name: str) -> None:
     written = f"{{{group}: {{{kind}: '# {value}'}}}}" if kind else f"{{{name}: '# {value}'}}"
     assert broken(written.replace("#", "=")) == []
     assert broken(written.replace("#", ">")) == [f"{name}: needs > {value:,}, has {value:,}"]
+
+
+def test_patched() -> None:
+    """Image, map, and a patch of 2x2 units with the 5x5 and 7x7 that it reads; no number where patches do not help."""
+    size = 3 * 32 * 32 + 16 * 16 * 16 + 16 * 10 + 8 * 5 * 5 + 8  # 147 and 200 bytes in steps of 16
+    with_head = LAYERS + "head: {classes: 4}\n"
+    assert broken(f"{{sram: {{patched: '= {size}'}}}}", with_head) == []
+    unknown = "no proven number (patches would not need less than the network as a whole)"
+    assert broken("{sram: {patched: '< 64Ki'}}") == [f"sram.patched: needs < 65,536, has {unknown}"]
 
 
 def test_the_smaller_axis() -> None:
@@ -195,8 +204,8 @@ def test_ram_of_an_engine() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{sram: '< 64Ki'}", "needs a mapping of live, ordered, tflm, planned to comparisons"),
-        ("{sram: {}}", "needs a mapping of live, ordered, tflm, planned to comparisons"),
+        ("{sram: '< 64Ki'}", "needs a mapping of live, ordered, tflm, planned, patched to comparisons"),
+        ("{sram: {}}", "needs a mapping of live, ordered, tflm, planned, patched to comparisons"),
         ("{sram: {tfml: '< 64Ki'}}", "unknown kind of RAM. Did you mean 'tflm'?"),
         ("{sram: {tflm: 65536}}", 'Say how it compares: "< 65536"'),
         ("{sram.tflm: '< 64Ki'}", "unknown constraint"),

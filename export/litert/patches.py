@@ -1,0 +1,155 @@
+"""A .tflite file run patch by patch: a small file for each kind of patch, then one for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
+from fieldspec.analysis.inference.offline import best_plan
+from fieldspec.analysis.inference.ordering import best_order
+from fieldspec.analysis.inference.patches.patch import Patch, PatchArea
+from fieldspec.analysis.inference.patches.patching import Patching
+from fieldspec.export.engines.arrays import Answers, Pixels
+from fieldspec.export.engines.litert import LiteRT, to_floats, to_integers
+from fieldspec.export.litert.metadata import with_metadata
+from fieldspec.export.litert.model_file import channels_last, pack, tensor_names, unpack
+from fieldspec.export.litert.options import CODES, options
+
+
+class PatchedModel:
+    """The network of a file, run as a patching says; the answers are those of the file as a whole.
+
+    Args:
+        model: The file's bytes, in float32 or int8.
+        patching: Of the operators that the file was written from.
+        exact: By the reference kernels, which compute int8 as LiteRT-Micro does; else by the fast ones.
+    """
+
+    def __init__(self, model: bytes, patching: Patching, *, exact: bool = False) -> None:
+        self.patching = patching
+        self.patches = patching.patches
+        lowered, cut = patching.lowered, patching.cut
+        self.files = {patch.likeness: part_file(model, lowered, patch) for patch in self.patches}
+        whole = Patch.whole(cut.rest, cut.kept, lowered.operators[cut.count :])
+        self.rest_file = part_file(model, lowered, whole)
+        self._engines = {likeness: LiteRT(file, exact=exact) for likeness, file in self.files.items()}
+        self._rest = LiteRT(self.rest_file, exact=exact)
+
+    def __call__(self, images: Pixels) -> Answers:
+        """(images, channels, height, width) -> (images, classes), or a map each."""
+        return np.concatenate([self._answer(image) for image in images])
+
+    def _answer(self, image: Pixels) -> Answers:
+        (answer,) = self._rest.run(self.map_of(image))[:1]
+        return np.moveaxis(to_floats(answer, self._rest.outputs[0]), -1, 1)
+
+    def map_of(self, image: Pixels) -> npt.NDArray[Any]:
+        """The map that is put together, in the file's own numbers: (1, height, width, channels)."""
+        channels, height, width = self.patching.lowered.shapes[self.patching.cut.tensor]
+        engine = next(iter(self._engines.values()))
+        given = to_integers(image.transpose(1, 2, 0)[None], engine.inputs)
+        found = np.empty((1, height, width, channels), engine.outputs[0]["dtype"])
+        for patch in self.patches:
+            (made,) = self._engines[patch.likeness].run(np.ascontiguousarray(given[_place(patch.reads)]))
+            found[_place(patch.writes)] = made
+        return found
+
+
+def _place(part: PatchArea) -> tuple[slice, slice, slice]:
+    """Where a part lies in an array of (1, height, width, channels)."""
+    rows, columns = part
+    return slice(None), slice(*rows), slice(*columns)
+
+
+def part_file(model: bytes, lowered: Lowered, patch: Patch) -> bytes:
+    """The file of a patch, with weights and quantization of the whole network's, and a plan in it.
+
+    Args:
+        model: The whole network's file.
+        lowered: The operators that it was written from.
+        patch: Some of these.
+    """
+    part = patch.lowered
+    plan = best_plan(part, best_order(part))
+    writer = _PartWriter(unpack(model), lowered, patch)
+    for index in plan.order:
+        writer.add(index)
+    return with_metadata(pack(writer.finish()), {}, part, plan)
+
+
+class _PartWriter:
+    """Takes over what a patch needs of a model."""
+
+    def __init__(self, model: Any, lowered: Lowered, patch: Patch) -> None:
+        self.model, self.patch = model, patch
+        self.graph = model.subgraphs[0]
+        names = [tensor.name.decode() for tensor in self.graph.tensors]
+        self.places = [names.index(name) for name in tensor_names(lowered)]  # in the file, of each of the network's
+        self.makers = {int(operator.outputs[0]): operator for operator in self.graph.operators}
+        self.tensors: list[Any] = []
+        for name, shape, of in zip(tensor_names(patch.lowered), patch.lowered.shapes, patch.tensors, strict=True):
+            tensor = copy(self.graph.tensors[self.places[of]])
+            tensor.name, tensor.shape, tensor.shapeSignature = name, np.array(channels_last(shape), np.int32), None
+            self.tensors.append(tensor)
+        self.operators: list[Any] = []
+
+    def add(self, index: int) -> None:
+        """One operator: the network's on other sizes, or the patch's own."""
+        operator, original = self.patch.lowered.operators[index], self.patch.operators[index]
+        item = schema.OperatorT()
+        item.opcodeIndex = self._code(CODES[operator.kind])
+        item.inputs = [*operator.inputs, *self._constants(operator, original)]
+        item.outputs = [operator.output]
+        item.builtinOptionsType, item.builtinOptions = options(operator, self.patch.lowered)
+        self.operators.append(item)
+
+    def _constants(self, operator: Operator, original: Operator | None) -> list[int]:
+        """What an operator reads beside its tensors: weights as they are, sizes of its own."""
+        shapes = self.patch.lowered.shapes
+        if operator.kind == "pad":
+            return [self._constant(operator, [(0, 0), *operator.sides])]
+        if operator.kind == "slice":
+            begin = [0, *(first for first, _ in operator.sides), 0]
+            return [self._constant(operator, begin), self._constant(operator, channels_last(shapes[operator.output]))]
+        if operator.kind == "resize_nearest":
+            return [self._constant(operator, shapes[operator.output][1:])]
+        assert original is not None
+        known = set(self.places)
+        made = self.makers[self.places[original.output]]
+        return [self._taken(int(tensor)) for tensor in made.inputs if tensor not in known]
+
+    def _taken(self, tensor: int) -> int:
+        self.tensors.append(copy(self.graph.tensors[tensor]))
+        return len(self.tensors) - 1
+
+    def _constant(self, operator: Operator, values: Sequence[Any]) -> int:
+        array = np.array(values, np.int32)
+        buffer, tensor = schema.BufferT(), schema.TensorT()
+        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+        self.model.buffers.append(buffer)
+        tensor.name, tensor.shape = f"{operator.id}/{len(self.tensors)}", np.array(array.shape, np.int32)
+        tensor.buffer, tensor.hasRank, tensor.type = len(self.model.buffers) - 1, True, schema.TensorType.INT32
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+    def _code(self, code: int) -> int:
+        for index, known in enumerate(self.model.operatorCodes):
+            if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
+                return index
+        added = schema.OperatorCodeT()
+        added.builtinCode, added.deprecatedBuiltinCode = code, min(code, 127)
+        self.model.operatorCodes.append(added)
+        return len(self.model.operatorCodes) - 1
+
+    def finish(self) -> Any:
+        """The model: no signature, no metadata of the whole."""
+        self.graph.tensors, self.graph.operators = self.tensors, self.operators
+        self.graph.inputs, self.graph.outputs = [0], list(self.patch.lowered.outputs)
+        self.model.signatureDefs, self.model.metadata = None, []
+        return self.model
