@@ -19,6 +19,7 @@ WEIGHTED = {
     schema.BuiltinOptions.FullyConnectedOptions,
     schema.BuiltinOptions.TransposeConvOptions,
 }
+GATHER = schema.BuiltinOptions.GatherOptions
 OWN = "fieldspec"
 OFFLINE = "OfflineMemoryAllocation"
 PLAN_VERSION, SUBGRAPH, ONLINE = 1, 0, -1
@@ -65,7 +66,8 @@ def flash_in(model: bytes) -> int:
         for tensor in operator.inputs
         if found.buffers[graph.tensors[tensor].buffer].data is not None
     }
-    total = 0
+    tables = [int(one.inputs[1]) for one in graph.operators if one.builtinOptionsType == GATHER]
+    total = sum(len(found.buffers[graph.tensors[index].buffer].data) for index in tables)
     for index, tensor in enumerate(graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:  # not a transposed conv's shape
             total += len(found.buffers[tensor.buffer].data) if index in weighted else 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
-from fieldspec.blocks.layers import Shape
+from fieldspec.blocks.layers import SelectChannels, Shape
 from fieldspec.export.litert.options import CODES, options
 
 if TYPE_CHECKING:  # what only reads a file needs no torch
@@ -131,6 +131,12 @@ class _Writer:
                 shape = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
                 return [self.constant(f"{name}/shape", shape), weight, *given, bias]
             return [*given, weight, bias]
+        if isinstance(operator.layer, SelectChannels) and operator.kind == "gather":
+            return [*given, self.constant(f"{name}/channels", np.array(operator.layer.index, np.int32))]
+        if operator.kind == "slice":
+            begin = np.array([0, *(before for before, _ in operator.sides)], np.int32)
+            size = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
+            return [*given, self.constant(f"{name}/begin", begin), self.constant(f"{name}/size", size)]
         if operator.kind == "pad":
             sides = np.array([(0, 0), *operator.sides], np.int32)
             return [*given, self.constant(f"{name}/sides", sides)]

@@ -17,15 +17,19 @@ CODES: dict[OperatorKind, int] = {
     "conv": _B.CONV_2D,
     "depthwise_conv": _B.DEPTHWISE_CONV_2D,
     "fully_connected": _B.FULLY_CONNECTED,
+    "gather": _B.GATHER,
     "hard_swish": _B.HARD_SWISH,
     "logistic": _B.LOGISTIC,
     "max_pool": _B.MAX_POOL_2D,
+    "maximum": _B.MAXIMUM,
     "multiply": _B.MUL,
     "pad": _B.PAD,
     "relu": _B.RELU,
     "resize_bilinear": _B.RESIZE_BILINEAR,
     "resize_nearest": _B.RESIZE_NEAREST_NEIGHBOR,
     "slice": _B.SLICE,
+    "softmax": _B.SOFTMAX,
+    "tanh": _B.TANH,
     "transpose_conv": _B.TRANSPOSE_CONV,
 }
 FUSED = {
@@ -62,6 +66,12 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
             return "FullyConnectedOptions", fused
         case "pad":
             return "PadOptions", {}
+        case "gather":
+            return "GatherOptions", {"axis": len(lowered.shapes[operator.output])}
+        case "maximum":
+            return "MaximumMinimumOptions", {}
+        case "softmax":
+            return "SoftmaxOptions", {"beta": 1.0}
         case "slice":
             return "SliceOptions", {}
         case "hard_swish":

@@ -115,7 +115,7 @@ class _PartWriter:
         if operator.kind == "pad":
             return [self._constant(operator, [(0, 0), *operator.sides])]
         if operator.kind == "slice":
-            begin = [0, *(first for first, _ in operator.sides), 0]
+            begin = [0, *(before for before, _ in operator.sides)]
             return [self._constant(operator, begin), self._constant(operator, channels_last(shapes[operator.output]))]
         if operator.kind == "resize_nearest":
             return [self._constant(operator, shapes[operator.output][1:])]

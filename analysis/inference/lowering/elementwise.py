@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fieldspec.analysis.inference.lowering.operators import Fused, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import FUSING, Walk
-from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
+from fieldspec.analysis.inference.lowering.weighted import channelwise, rescaled, side_by_side
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Activation, Add, Concat, Multiply
+
+LEAKY_SLOPE = 0.01  # torch's default
 
 
 def act(walk: Walk, index: int, node: Node, source: int) -> int:
@@ -31,6 +33,12 @@ def act(walk: Walk, index: int, node: Node, source: int) -> int:
         if function == "sigmoid":
             return gate
         return walk.emit(Operator("multiply", node.id, Multiply(), (source, gate), 0), shape)
+    if function == "tanh" or (function == "softmax" and len(shape) in (1, 3)):
+        return walk.emit(Operator(function, node.id, node.layer, (source,), 0), shape)
+    if function == "leaky_relu" and len(shape) == 3:  # the larger of x and 0.01 x
+        source = rescaled(walk, node, source)
+        slope = channelwise(walk, node, source, None, (LEAKY_SLOPE, 0.0))
+        return walk.emit(Operator("maximum", node.id, node.layer, (source, slope), 0), shape)
     return walk.refused_at(node, f"no operator does what {function} does")
 
 

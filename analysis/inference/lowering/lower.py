@@ -15,6 +15,7 @@ from fieldspec.analysis.inference.lowering.pooling import (
     pool,
     resize,
 )
+from fieldspec.analysis.inference.lowering.selection import select_channels
 from fieldspec.analysis.inference.lowering.walk import ABSENT, Walk
 from fieldspec.analysis.inference.lowering.weighted import conv, linear, norm, space_to_depth, transposed
 from fieldspec.blocks.graph import LayerGraph, Node
@@ -36,6 +37,8 @@ from fieldspec.blocks.layers import (
     PadChannels,
     Pool,
     Resize,
+    SelectChannels,
+    Shuffle,
     SpaceToDepth,
 )
 
@@ -55,6 +58,8 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     PadChannels: pad_channels,
     Pool: pool,
     Resize: resize,
+    SelectChannels: select_channels,
+    Shuffle: select_channels,
     SpaceToDepth: space_to_depth,
 }
 

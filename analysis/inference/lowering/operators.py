@@ -8,7 +8,7 @@ from typing import Literal
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph
-from fieldspec.blocks.layers import Conv, ConvTranspose, Layer, Linear, Shape, numel
+from fieldspec.blocks.layers import Conv, ConvTranspose, Layer, Linear, SelectChannels, Shape, numel
 
 OperatorKind = Literal[
     "add",
@@ -18,9 +18,11 @@ OperatorKind = Literal[
     "depth_to_space",
     "depthwise_conv",
     "fully_connected",
+    "gather",
     "hard_swish",
     "logistic",
     "max_pool",
+    "maximum",
     "multiply",
     "pad",
     "relu",
@@ -28,13 +30,16 @@ OperatorKind = Literal[
     "resize_bilinear",
     "resize_nearest",
     "slice",
+    "softmax",
+    "tanh",
     "transpose_conv",
 ]
 Fused = Literal["relu", "relu6"]
 WEIGHTED: tuple[OperatorKind, ...] = ("conv", "depthwise_conv", "fully_connected", "transpose_conv")
 MOVING: tuple[OperatorKind, ...] = (
-    "average_pool", "concat", "max_pool", "pad", "resize_bilinear", "resize_nearest"
+    "average_pool", "concat", "gather", "max_pool", "maximum", "pad", "resize_bilinear", "resize_nearest", "slice"
 )  # fmt: skip  # operators that need their inputs and their output in one scale
+FIXED: tuple[OperatorKind, ...] = ("logistic", "softmax", "tanh")  # the engine sets the scale of what they give
 WIDTH = {"int8": 1, "int32": 4, "float32": 4, "int64": 8}
 SCALED = WIDTH["float32"] + WIDTH["int64"]  # a quantization parameter: its scale and its zero point
 
@@ -86,8 +91,10 @@ class Operator:
     def flash(self) -> int:
         """Bytes of weights (int8), biases (int32) and their quantization: a scale and a zero point a channel each.
 
-        A fully connected operator has one for all its weights.
+        A fully connected operator has one for all its weights; one that puts channels in another order has a table.
         """
+        if isinstance(self.layer, SelectChannels) and self.kind == "gather":
+            return WIDTH["int32"] * len(self.layer.index)
         if not self.channels or self.shared:
             return 0
         return self.weights + self.channels * (WIDTH["int32"] + 2 * SCALED)

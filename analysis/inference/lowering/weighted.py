@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from fieldspec.analysis.inference.lowering.norms import absorber
-from fieldspec.analysis.inference.lowering.operators import MOVING, Operator, OperatorKind
+from fieldspec.analysis.inference.lowering.operators import FIXED, MOVING, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import Walk
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Concat, Conv, ConvTranspose, Linear, SpaceToDepth, numel
@@ -101,17 +101,17 @@ def space_to_depth(walk: Walk, index: int, node: Node, source: int) -> int:
 
 def side_by_side(walk: Walk, node: Node, operands: Sequence[int]) -> int:
     """Concatenation, which asks for one scale of all: an operand whose scale is fixed is put into that one first."""
-    own = [_rescaled(walk, node, operand) for operand in operands]
+    own = [rescaled(walk, node, operand) for operand in operands]
     return walk.emit(Operator("concat", node.id, Concat(), tuple(own), 0), node.shape)
 
 
-def _rescaled(walk: Walk, node: Node, operand: int) -> int:
-    """An operand in a scale of its own choice: a sigmoid's is 1/256, also behind a pooling."""
+def rescaled(walk: Walk, node: Node, operand: int) -> int:
+    """An operand in a scale of its own choice: a sigmoid's is 1/256, a tanh's 1/128, also behind a pooling."""
     maker = walk.makers.get(operand)
     while maker is not None and maker.kind in MOVING and len(maker.inputs) == 1:
         maker = walk.makers.get(maker.inputs[0])
-    if maker is None or maker.kind != "logistic":
+    if maker is None or maker.kind not in FIXED:
         return operand
     if len(walk.lowered.shapes[operand]) != 3:
-        return walk.refused_at(node, "concat of a sigmoid's vector")
+        return walk.refused_at(node, f"concat of the vector of {maker.kind}")
     return channelwise(walk, node, operand)

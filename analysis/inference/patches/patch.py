@@ -96,7 +96,8 @@ class _Builder:
         tensor, has = self.held[of]
         if has == part:
             return tensor
-        sides = tuple((want[0] - own[0], own[1] - want[1]) for want, own in zip(part, has, strict=True))
+        along = [(want[0] - own[0], own[1] - want[1]) for want, own in zip(part, has, strict=True)]
+        sides = (*along, (0, 0))
         name = self.makers[of].id if of in self.makers else "input"
         return self._emit(Operator("slice", name, Identity(), (tensor,), 0, sides=sides), of, part)
 

@@ -11,7 +11,10 @@ from fieldspec.analysis.inference.lowering.windows import same_sides, window_of
 
 UnitSpan: TypeAlias = tuple[int, int]  # units, the end not in it
 WINDOWED: tuple[OperatorKind, ...] = ("average_pool", "conv", "depthwise_conv", "max_pool")
-POINTWISE: tuple[OperatorKind, ...] = ("add", "concat", "hard_swish", "logistic", "multiply", "relu", "relu6")
+POINTWISE: tuple[OperatorKind, ...] = (
+    "add", "concat", "gather", "hard_swish", "logistic", "maximum", "multiply", "relu", "relu6", "slice", "softmax",
+    "tanh",
+)  # fmt: skip  # the network's own slices are of channels
 PATCHED: tuple[OperatorKind, ...] = (*WINDOWED, *POINTWISE, "pad", "resize_nearest")
 
 

@@ -39,6 +39,12 @@ BARE = {"norm": "none", "act": "none"}
         ([{"conv": {"out": 8, "act": "silu"}}], ["conv", "logistic", "multiply"]),
         ([{"conv": {"out": 8, "act": "hardswish"}}], ["conv", "hard_swish"]),
         ([{"conv": {"out": 8, "act": "hardsigmoid"}}], ["conv", "depthwise_conv+relu6", "depthwise_conv"]),
+        ([{"conv": {"out": 8, "act": "tanh"}}], ["conv", "tanh"]),
+        ([{"conv": {"out": 8, "act": "softmax"}}], ["conv", "softmax"]),
+        ([{"conv": {"out": 8, "act": "leaky_relu"}}], ["conv", "depthwise_conv", "maximum"]),
+        ([{"conv": {"out": 8}}, {"shuffle": {"groups": 2}}], ["conv+relu", "gather"]),
+        ([{"conv": {"out": 8}}, {"shuffle": {"groups": 1}}], ["conv+relu"]),
+        ([{"conv": {"out": 8}}, {"slice": {"start": 2, "stop": 6}}], ["conv+relu", "slice"]),
         ([{"act": {}}], ["relu"]),
         ([{"conv": {"out": 8}}, {"pool": {"type": "max"}}], ["conv+relu", "max_pool"]),
         (

@@ -54,6 +54,10 @@ PARTS: dict[str, list[dict[str, Any]]] = {
     "branches": [
         {"parallel": {"merge": "concat", "branches": [[{"conv": {**CONV, "kernel": 5}}], [{"conv": CONV}], []]}}
     ],
+    "shuffle": [
+        {"parallel": {"split": True, "merge": "concat", "branches": [[], [{"conv": {**CONV, "out": 4}}]]}},
+        {"shuffle": {"groups": 2}},
+    ],
     "zeros in channels": [{"residual": {"out": 16, "shortcut": "pad", "stride": 2}}],
     "maximum": [{"pool": {"type": "max", "kernel": 3, "stride": 2, "padding": 1}}],
     "average": [{"pool": {"type": "avg", "kernel": 3, "stride": 2, "padding": 1}}],
