@@ -20,6 +20,7 @@ from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
 from fieldspec.analysis.trace.endings.weight_counts import count_products, count_weights, fixed_width_of, weights_of
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.module_calls import settled, watched
+from fieldspec.analysis.trace.operations import Operation
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.blocks.collector import collector_paused
@@ -37,6 +38,8 @@ class Traced:
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
     unread: tuple[str, ...]  # names of weights that nothing read
     fixed_width: tuple[int, int]  # elements of state that are not real floats, and their bytes
+    output_shape: tuple[int, ...]  # of the tensor that is the main output, without the batch
+    operations: Mapping[int, Operation]  # what torch was asked for at a node; of a view that became one, nothing
 
 
 def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
@@ -95,8 +98,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         tracer,
         watched(module, record, tracer) as (module_outputs, called),
     ):
-        for tensor in [*module.parameters(), *module.buffers()]:
-            tracer.weight(tensor)
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            tracer.weight(name, tensor)
         args, kwargs = arguments(module, plan.inputs, [tracer.feed(layer, dtype) for layer in plan.inputs])
         stopped = None
         try:
@@ -108,7 +111,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         except Exception as error:  # arbitrary code on tensors without values; a rule that fails makes an Opaque
             raise _failure(module, record, plan, error) from error
     found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
-    outputs = [settled(tensor, record, tracer, value).node for tensor, value in found if value is not None]
+    held = [(tensor, value) for tensor, value in found if value is not None]
+    outputs = [settled(tensor, record, tracer, value).node for tensor, value in held]
     if stopped is not None:
         outputs = ends_of(record, stopped.sources)
     if not outputs:
@@ -124,7 +128,9 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
     if stopped is not None:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
-    return Traced(record.graph, module_outputs, tuple(unread), fixed_width), record.unfollowed_windows
+    shape = tuple(held[0][0].shape[1:]) if held else ()
+    traced = Traced(record.graph, module_outputs, tuple(unread), fixed_width, shape, tracer.operations)
+    return traced, record.unfollowed_windows
 
 
 def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:

@@ -21,6 +21,7 @@ from fieldspec.analysis.trace.endings.stops import StopTrace, needs_values
 from fieldspec.analysis.trace.inputs import layout_of
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, reshaped, whole
 from fieldspec.analysis.trace.nested import mapped, tensors_in
+from fieldspec.analysis.trace.operations import Operation, settings_of
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
@@ -46,6 +47,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         super().__init__()  # type: ignore[no-untyped-call]  # torch
         self.record = record
         self.owned: list[tuple[int, set[int]]] = []  # a node, and the weights (by id) that it is the first to read
+        self.operations: dict[int, Operation] = {}  # what was asked for at a node
+        self._names: dict[int, tuple[str, int]] = {}  # of weights, by id, with their numbers of elements
         self._values: dict[int, tuple[Tensor, Value]] = {}
         self._ghosts: dict[int, tuple[Tensor, Tensor]] = {}
         self._weights: dict[int, frozenset[int]] = {}  # weights that a tensor is made of
@@ -89,8 +92,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self.hold(tensor, Value(node, layout_of(layer)))
         return tensor
 
-    def weight(self, tensor: Tensor) -> None:
+    def weight(self, name: str, tensor: Tensor) -> None:
         """Name a parameter or buffer of the module."""
+        self._names.setdefault(id(tensor), (name, tensor.numel()))
         self._weights[id(tensor)] = frozenset((id(tensor),))
         if tensor.requires_grad:
             self._trained.add(id(tensor))
@@ -137,6 +141,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._record(func, args, kwargs, out, made)
         self._note_uncounted(func, before)
         self._own(tensors, made, before)
+        self._note_operation(func, args, kwargs, tensors, before)
         return out
 
     def _is_setting(self, tensor: Tensor) -> bool:
@@ -155,6 +160,31 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if not is_counted(func) and func._schema.name not in USER_RULES:
             operation = func._schema.name.removeprefix("aten::")
             self.record.uncounted.append((self.record.call.path, index, Uncounted(operation, place_in_source())))
+
+    def _note_operation(
+        self, func: OpOverload, args: Any, kwargs: dict[str, Any], tensors: list[Tensor], before: int
+    ) -> None:
+        """What the last of the nodes that an operation made was asked for."""
+        if len(self.record.graph) == before:
+            return
+        others = [tensor for tensor in tensors if id(tensor) not in self._values]
+        weights = [self._weight_name(tensor) for tensor in others if self._weights.get(id(tensor))]
+        self.operations[len(self.record.graph) - 1] = Operation(
+            func._schema.name.removeprefix("aten::").removesuffix("_"),
+            settings_of(func, args, kwargs),
+            tuple([name for name in weights if name is not None]),
+            computed=None in weights,
+            constants=len(others) - len(weights),
+            map_first=bool(tensors) and id(tensors[0]) in self._values,
+        )
+
+    def _weight_name(self, tensor: Tensor) -> str | None:
+        """The weight that a tensor is, whole and as it is; None where it is made of weights in another way."""
+        held = self._weights[id(tensor)]
+        if len(held) > 1 or id(tensor) in self._computed:
+            return None
+        name, elements = self._names.get(next(iter(held)), ("", -1))
+        return name if elements == tensor.numel() else None
 
     def _run(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """The operation on the meta device; a rule of the user's can stand for one that has no shapes there."""

@@ -7,8 +7,11 @@ from typing import Any
 
 import yaml
 
+from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Format
 from fieldspec.blocks.errors import FieldspecError
+
+LINE = 100  # characters of one item, its indentation left out
 
 
 def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = False) -> Any:
@@ -39,29 +42,36 @@ def written_out(data: dict[str, Any], format: Format) -> Any:
         return json.dumps(data, indent=2) + "\n"
     if format != "yaml":
         raise FieldspecError(f"format: {format!r} is not known. Use yaml, json or dict")
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+    return yaml.dump(_document(data), Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
+
+
+class _Outline:
+    """What stands on lines of its own, however short: the document, its items, the spec's own blocks."""
+
+    def __init__(self, parts: dict[str, Any] | list[Any]) -> None:
+        self.parts = parts
+
+
+def _document(data: dict[str, Any]) -> _Outline:
+    """An item of one key is told by its settings: `- conv: {out: 8}`."""
+    items = [_Outline(item) if isinstance(item, dict) and len(item) == 1 else item for item in data["layers"]]
+    own = {key: _Outline(value) for key, value in data.items() if key == "blocks" and value}
+    return _Outline({**data, **own, "layers": _Outline(items)})
 
 
 class _Dumper(yaml.SafeDumper):
-    """Blocks for the outline, flow style for everything inside an item."""
+    """A line for an item, as long as that is not too long; what is longer becomes lines of its own."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def represent_data(self, data: Any) -> Any:
+        outline = isinstance(data, _Outline)
+        data = data.parts if outline else data
         node = super().represent_data(data)
         if isinstance(node, yaml.CollectionNode):
-            node.flow_style = not self.is_outline(data)
+            node.flow_style = not outline and len(flow(data)) <= LINE
         return node
-
-    @staticmethod
-    def is_outline(data: Any) -> bool:
-        """The document, the list of layers, an item that has more than one line to say, or constraints."""
-        if isinstance(data, dict):
-            return any(isinstance(value, dict | list) for value in data.values()) and (
-                "layers" in data or any(isinstance(value, dict) for value in data.values())
-            )
-        return bool(data) and all(isinstance(item, dict) for item in data)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fieldspec.analysis.effective.pictures import plot_effective_field
     from fieldspec.analysis.report.report import LayerReport, Report
     from fieldspec.analysis.trace import register_rule
+    from fieldspec.architectures.adoption.adoption import to_spec
+    from fieldspec.architectures.adoption.weights import copy_weights
     from fieldspec.architectures.document.problems import Problem, SpecError
     from fieldspec.architectures.network.builder import build
     from fieldspec.architectures.network.checkpoint import load_checkpoint, save_checkpoint
@@ -50,6 +52,7 @@ _HOME = {
     "analyze": "architectures.readings.reports",
     "build": "architectures.network.builder",
     "check": "architectures.readings.reports",
+    "copy_weights": "architectures.adoption.weights",
     "diff": "architectures.readings.comparison",
     "dump": "architectures.spec.writer",
     "effective_receptive_field": "architectures.readings.derived",
@@ -65,6 +68,7 @@ _HOME = {
     "register_rule": "analysis.trace",
     "save_checkpoint": "architectures.network.checkpoint",
     "plot_effective_field": "analysis.effective.pictures",
+    "to_spec": "architectures.adoption.adoption",
     "tile_plan": "architectures.readings.derived",
     "valid_input_sizes": "architectures.readings.derived",
     "verify": "architectures.readings.verification",
@@ -85,6 +89,7 @@ __all__ = [
     "analyze",
     "build",
     "check",
+    "copy_weights",
     "diff",
     "dump",
     "effective_receptive_field",
@@ -101,6 +106,7 @@ __all__ = [
     "register_rule",
     "save_checkpoint",
     "tile_plan",
+    "to_spec",
     "valid_input_sizes",
     "verify",
 ]

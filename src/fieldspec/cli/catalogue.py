@@ -12,11 +12,12 @@ from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.suggestions import did_you_mean
-from fieldspec.cli.shared import Json, Set, Spec, load_open_spec, load_spec, print_json
+from fieldspec.cli.shared import Json, Network, Set, load_open_spec, load_spec, module_input_of, print_json, spinner
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
     from fieldspec.architectures.network.pretrained import PretrainedWeights
+    from fieldspec.architectures.spec.spec import ArchitectureSpec
 
 
 class SpecFormat(StrEnum):
@@ -78,18 +79,27 @@ def _data(report: Report, shipped: list[PretrainedWeights], params: dict[str, An
 
 
 def show(
-    spec: Spec,
+    spec: Network,
     canonical: Annotated[bool, typer.Option("--canonical", help="With every default and id filled in.")] = False,
     format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
+    input_size: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Of a PyTorch network, another input.")
+    ] = None,
     given: Set = None,
 ) -> None:
     """Print a spec, its canonical form, or a recipe.
+
+    A PyTorch network becomes a spec: in the highest blocks that it is made of, and only if the spec's network gives the
+    same outputs. What a spec cannot say is named with its place.
 
     \b
     fieldspec show c1c2c3c40
     fieldspec show fast25
     fieldspec show c1c2c3c40 --canonical --format json
+    fieldspec show timm:resnet18 > my_resnet.yaml
+    fieldspec show my_package.nets:make_net --input 1x28x28
     """
+    from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.spec.writer import dump, written_out
     from fieldspec.training.recipe.recipe import recipe_names, recipe_path
 
@@ -99,7 +109,25 @@ def show(
     if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # comments included
         return
+    if is_module_name(spec):
+        if given:
+            raise FieldspecError(f"--set is of a spec; {spec} takes its settings behind a comma, such as in_chans=1")
+        typer.echo(dump(_adopted(spec, input_size), format=format.value, canonical=canonical), nl=False)
+        return
+    if input_size is not None:
+        raise FieldspecError("--input is of a PyTorch network; a spec says its own input")
     if canonical:
         typer.echo(dump(load_spec(spec, given), format=format.value, canonical=True), nl=False)
     else:
         typer.echo(written_out(load_open_spec(spec, given).to_dict(), format.value), nl=False)
+
+
+def _adopted(name: str, input_size: str | None) -> ArchitectureSpec:
+    """The spec of a PyTorch network."""
+    with spinner(f"running {name}"):
+        from fieldspec.architectures.adoption.adoption import to_spec
+        from fieldspec.architectures.readings.named_modules import named_module
+
+        net, own = named_module(name, weights=False)
+        plain = name.partition(":")[2].partition(",")[0]
+        return to_spec(net, module_input_of(input_size) if input_size else own, name=plain)

@@ -1,0 +1,72 @@
+"""A module to a spec: traced, said in the language, and compared with what was traced."""
+
+from __future__ import annotations
+
+import re
+
+from torch import nn
+
+from fieldspec.analysis.trace import trace_module
+from fieldspec.analysis.trace.inputs import GivenSizes
+from fieldspec.architectures.adoption.graph.beyond import Beyond, BeyondError
+from fieldspec.architectures.adoption.graph.likeness import unlike
+from fieldspec.architectures.adoption.graph.plan import plan_of
+from fieldspec.architectures.adoption.graph.tidying import tidied
+from fieldspec.architectures.adoption.proof import TOLERANCE, largest_difference
+from fieldspec.architectures.adoption.writing.document import document_of
+from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
+
+__all__ = ["to_spec"]
+
+
+def to_spec(
+    module: nn.Module, input_size: GivenSizes | None = None, *, name: str | None = None, prove: bool = True
+) -> ArchitectureSpec:
+    """The spec of a network that has none: the highest blocks of the language that it is made of, and single layers.
+
+    The module is run once without values; what is recognized is built by the registry and compared layer by layer.
+    Then the spec's network and the module, both with the same random weights, have to give the same outputs.
+
+    Args:
+        module: Any PyTorch module of one input and one output.
+        input_size: (channels, height, width) of one example; timm's models have their own.
+        name: Of the spec; the module's class unless given.
+        prove: Whether to compare outputs: two forward passes, with as much memory as they need.
+
+    Raises:
+        BeyondError: The language has no words for a part of it; every place is named.
+        FieldspecError: The module does not run on such an input.
+    Example:
+        >>> import torchvision
+        >>> from fieldspec.architectures.spec.writer import dump
+        >>> spec = to_spec(torchvision.models.resnet18(), (3, 224, 224), prove=False)
+        >>> print(dump(spec).split("\\n")[6])
+        - {residual: {out: 64}, repeat: 2, id: layer1}
+    """
+    size = input_size or (getattr(module, "pretrained_cfg", None) or {}).get("input_size")
+    if size is None:
+        given = type(module).__name__
+        raise FieldspecError(f"{given} does not say what its input is; give input_size=(channels, height, width)")
+    traced = trace_module(module, size)
+    called = _legal(name or type(module).__name__)
+    document = document_of(tidied(plan_of(traced, called)), called)
+    try:
+        spec = load(document)
+    except SpecError as error:  # what only the whole can show: maps of other jumps that meet
+        raise BeyondError(called, [Beyond("spec", "load", problem.message) for problem in error.problems]) from None
+    if difference := unlike(spec, traced):
+        raise BeyondError(called, [Beyond("spec", "layers", difference)])
+    if prove:
+        apart = largest_difference(spec, module, traced)
+        if not apart <= TOLERANCE:
+            reason = f"its outputs are not the network's: {apart:.1e} of the largest apart"
+            raise BeyondError(called, [Beyond("spec", "outputs", reason)])
+    return spec
+
+
+def _legal(name: str) -> str:
+    """A name that a spec may have."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:100]
+    return plain if plain[:1].isalpha() else f"net_{plain}"[:100]

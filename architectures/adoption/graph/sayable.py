@@ -1,0 +1,302 @@
+"""One node of a traced network as a layer of the language, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.graph import Node
+from fieldspec.blocks.layers import (
+    Activation,
+    AdaptivePool,
+    Add,
+    BatchNorm,
+    ChannelScale,
+    Concat,
+    Constant,
+    Conv,
+    ConvTranspose,
+    Copy,
+    DepthToSpace,
+    Dropout,
+    DropPath,
+    Expand,
+    Flatten,
+    GlobalPool,
+    GroupNorm,
+    Identity,
+    Layer,
+    LayerNorm,
+    Linear,
+    Mix,
+    Multiply,
+    Pad,
+    Pointwise,
+    Pool,
+    Resize,
+    SelectChannels,
+    Shape,
+    Slice,
+    SpaceToDepth,
+)
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.trace.operations import Operation
+
+CONVOLUTIONS = ("convolution", "_convolution", "cudnn_convolution", "mkldnn_convolution")
+DIGITS = 6  # of what only training uses: 1 - 0.9997 is not 0.0003
+PLAIN_ACTIVATIONS = ("relu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "mish")
+
+
+class UnsayableError(FieldspecError):
+    """A node that no layer of the language is."""
+
+
+def said(node: Node, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    """The layer of the language that does what a node does; None where that is nothing.
+
+    Raises:
+        UnsayableError: There is none.
+    """
+    layer = node.layer
+    if operation is not None and operation.computed:
+        raise UnsayableError("weights that are computed from others in the forward pass")
+    if operation is not None and operation.constants:
+        raise UnsayableError("a constant that is not a weight")
+    rule = RULES.get(type(layer))
+    if rule is None:
+        raise UnsayableError(_without_words(layer))
+    found = rule(layer, operation, inputs)
+    if found is not None and node.params is not None and node.params != found.params:
+        raise UnsayableError(_other_weights(node.params, found.params))
+    return found
+
+
+def _without_words(layer: Layer) -> str:
+    reason = getattr(layer, "reason", "")
+    return "has no words in a spec" + (f" ({reason})" if reason else "")
+
+
+def _other_weights(has: int, needs: int) -> str:
+    if has == 0:
+        return f"its {needs} weights are another layer's, or none"
+    return f"{has} weights, where a spec's has {needs}"
+
+
+def _as_it_is(layer: Layer, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    return layer
+
+
+def _nothing(layer: Layer, operation: Operation | None, inputs: Sequence[Shape]) -> None:
+    return None
+
+
+def _conv(layer: Layer, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is None or operation.name not in CONVOLUTIONS:
+        raise UnsayableError("a product of another form than a convolution's")
+    return layer
+
+
+def _linear(layer: Linear, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    """On a map, a linear layer of each unit's channels is a 1x1 convolution."""
+    axes = len(inputs[0]) - 1
+    if axes == 0:
+        return layer
+    ones = (1,) * axes
+    return Conv(layer.in_features, layer.out_features, ones, ones, ((0, 0),) * axes, ones, 1, layer.bias)
+
+
+def _batch_norm(layer: BatchNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is None:
+        return layer
+    return replace(layer, eps=operation.get("eps", 1e-5), momentum=round(operation.get("momentum", 0.1), DIGITS))
+
+
+def _layer_norm(layer: LayerNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is None or operation.name != "native_layer_norm":
+        raise UnsayableError("a norm without means")
+    return replace(layer, eps=operation.get("eps", 1e-5))
+
+
+def _group_norm(layer: GroupNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is None or operation.name != "native_group_norm":
+        raise UnsayableError("a norm over places")
+    return replace(layer, eps=operation.get("eps", 1e-5))
+
+
+def _pool(layer: Pool, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if layer.dilation != 1:
+        raise UnsayableError("a pooling with dilation")
+    rooms = zip(inputs[0][1:], layer.kernel_size, layer.stride, strict=True)
+    edges = any(layer.padding) or (layer.ceil_mode and any((size - kernel) % step for size, kernel, step in rooms))
+    if operation is not None and layer.type == "avg":
+        if edges and operation.get("count_include_pad", True) is False:
+            raise UnsayableError("an average that leaves the padding out (count_include_pad=False)")
+        if operation.get("divisor_override") is not None:
+            raise UnsayableError("an average by another number than the window's (divisor_override)")
+    return layer
+
+
+def _activation(layer: Activation, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if layer.function == "gelu" and operation is not None and operation.get("approximate", "none") != "none":
+        raise UnsayableError("gelu's approximation by tanh")
+    return layer
+
+
+def _pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    if operation is None:
+        raise UnsayableError("has no words in a spec")
+    name = operation.name
+    if name in PLAIN_ACTIVATIONS:
+        return Activation(name)  # type: ignore[arg-type]  # one of them
+    if name in ("hardtanh", "clamp"):
+        bounds = (operation.get("min_val", operation.get("min")), operation.get("max_val", operation.get("max")))
+        words = {(-1, 1): "hardtanh", (None, None): "hardtanh", (0, 6): "relu6", (0, None): "relu"}
+        if bounds in words:
+            return Activation(words[bounds])  # type: ignore[arg-type]  # likewise
+    if name == "leaky_relu" and operation.get("negative_slope", 0.01) == 0.01:
+        return Activation("leaky_relu")
+    if name == "elu" and all(operation.get(one, 1) == 1 for one in ("alpha", "scale", "input_scale")):
+        return Activation("elu")
+    if name == "_prelu_kernel" and len(operation.weights) == 1:
+        return Activation("prelu")
+    factor = _factor(operation)
+    if factor is not None:
+        return ChannelScale(inputs[0][0], factor, trained=False) if factor != 1 else None
+    if name == "mul" and len(operation.weights) == 1:
+        return ChannelScale(inputs[0][0])
+    if name == "dropout" or name == "native_dropout":
+        return None
+    raise UnsayableError(_arguments(operation))
+
+
+def _factor(operation: Operation) -> float | None:
+    """The number that every element is multiplied by."""
+    other = operation.get("other")
+    if operation.weights or not isinstance(other, int | float) or isinstance(other, bool) or other == 0:
+        return None
+    if operation.name == "mul":
+        return float(other)
+    return 1 / other if operation.name == "div" and "rounding_mode" not in operation.settings else None
+
+
+def _arguments(operation: Operation) -> str:
+    """What an operation was given, as far as it tells why there are no words for it."""
+    given = [*operation.weights, *[f"{name}={value}" for name, value in operation.settings.items()]]
+    return "has no words in a spec" + (f" ({', '.join(given)})" if given else "")
+
+
+def _mix(layer: Mix, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    mixed = layer.mixes or inputs[0][0] == 1
+    of_channels = layer.reads == "own" and mixed and not layer.partly and layer.groups == 1 and not layer.reduced
+    if layer.function == "_softmax" and of_channels and operation is not None and operation.get("dim") == 1:
+        return Activation("softmax")
+    raise UnsayableError("has no words in a spec")
+
+
+def _add(layer: Add, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is not None and operation.name != "add":
+        raise UnsayableError("a difference of maps")
+    if operation is not None and operation.get("alpha", 1) != 1:
+        raise UnsayableError("a sum with a factor (alpha)")
+    return layer
+
+
+def _multiply(layer: Multiply, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if operation is not None and operation.name != "mul":
+        raise UnsayableError("has no words in a spec")
+    return layer
+
+
+def _concat(layer: Concat, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    if operation is not None and operation.get("value", 0):
+        raise UnsayableError(f"padding by {operation.get('value')}")
+    return layer if len(inputs) > 1 else None
+
+
+def _slice(layer: Slice, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    """Every so many units, the first among them: an average of one unit with that stride."""
+    counts = tuple(-(-size // step) for size, step in zip(inputs[0][1:], layer.step, strict=True))
+    if any(layer.start) or layer.size != counts:
+        raise UnsayableError("a part of the map")
+    axes = len(layer.step)
+    return Pool("avg", (1,) * axes, layer.step, (0,) * axes)
+
+
+def _select(layer: SelectChannels, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    """Channels in a row as a range; others are looked at together, where they may be a shuffle."""
+    index = tuple(layer.index)
+    if index == tuple(range(inputs[0][0])):
+        return None
+    if index == tuple(range(index[0], index[0] + len(index))):
+        return SelectChannels(range(index[0], index[0] + len(index)))
+    return SelectChannels(index)
+
+
+def _resize(layer: Resize, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if layer.mode not in ("nearest", "bilinear"):
+        raise UnsayableError(f"resizing by {layer.mode} interpolation")
+    if layer.align_corners:
+        raise UnsayableError("resizing with aligned corners")
+    if layer.ratios is not None:
+        raise UnsayableError("resizing by a factor that is no whole number")
+    return layer
+
+
+def _pad(layer: Pad, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    if layer.mode != "constant" or operation is None or operation.name != "constant_pad_nd":
+        raise UnsayableError(f"padding other than by zeros ({layer.mode})")
+    if operation.get("value", 0):
+        raise UnsayableError(f"padding by {operation.get('value')}")
+    if min(map(min, layer.padding)) < 0:
+        raise UnsayableError("a part of the map")
+    return layer
+
+
+def _dropout(layer: Dropout, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    if layer.p and layer.whole_channels:
+        raise UnsayableError("dropout of whole channels")
+    return replace(layer, p=round(layer.p, DIGITS)) if layer.p else None
+
+
+def _drop_path(layer: DropPath, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    return replace(layer, p=round(layer.p, DIGITS)) if layer.p else None
+
+
+def _flatten(layer: Flatten, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
+    return layer if len(inputs[0]) > 1 else None
+
+
+Rule = Callable[[Any, "Operation | None", Sequence[Shape]], Layer | None]
+RULES: dict[type[Layer], Rule] = {
+    Activation: _activation,
+    AdaptivePool: _as_it_is,
+    Add: _add,
+    BatchNorm: _batch_norm,
+    Concat: _concat,
+    Constant: _as_it_is,
+    Conv: _conv,
+    ConvTranspose: _conv,
+    Copy: _nothing,
+    DepthToSpace: _as_it_is,
+    Dropout: _dropout,
+    DropPath: _drop_path,
+    Expand: _nothing,
+    Flatten: _flatten,
+    GlobalPool: _as_it_is,
+    GroupNorm: _group_norm,
+    Identity: _nothing,
+    LayerNorm: _layer_norm,
+    Linear: _linear,
+    Mix: _mix,
+    Multiply: _multiply,
+    Pad: _pad,
+    Pointwise: _pointwise,
+    Pool: _pool,
+    Resize: _resize,
+    SelectChannels: _select,
+    Slice: _slice,
+    SpaceToDepth: _as_it_is,
+}

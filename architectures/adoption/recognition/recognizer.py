@@ -1,0 +1,113 @@
+"""The shortest items that say a series: all ways are tried, and each is built and compared before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fieldspec.architectures.adoption.graph.parts import Fork, Series, form_of
+from fieldspec.architectures.adoption.graph.plan import Vertex
+from fieldspec.architectures.adoption.recognition.attention import squeeze_excites
+from fieldspec.architectures.adoption.recognition.branches import denses, shares
+from fieldspec.architectures.adoption.recognition.cost import cost
+from fieldspec.architectures.adoption.recognition.groups import ORDERS, convolution, group_at
+from fieldspec.architectures.adoption.recognition.repeats import Written, repeated
+from fieldspec.architectures.adoption.recognition.residuals import inverted, residuals, separables, with_bodies
+from fieldspec.architectures.adoption.recognition.singles import single
+from fieldspec.architectures.adoption.recognition.trial import ItemData, Proposal, Trial
+
+Ways = list[tuple[int, tuple[Written, ...]] | None]
+
+
+class Recognizer:
+    """Says series by items under the defaults of one spec."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.stuck: list[Vertex] = []  # what no item says
+        self._bodies: dict[tuple[Any, int], list[ItemData] | None] = {}
+
+    def written(self, series: Series, channels: int) -> list[Written] | None:
+        """The items of a series on so many channels, copies gathered; None where a part has none."""
+        ways: Ways = [(0, ()), *[None] * len(series)]
+        before = [channels, *[part.shape[0] for part in series]]
+        for at, part in enumerate(series):
+            way = ways[at]
+            if way is None:
+                continue
+            proposals = list(self._valid(series, at, before[at]))
+            if not proposals:
+                self.stuck.append(part.vertex)
+            for count, item in proposals:
+                whole, best = way[0] + cost(item), ways[at + count]
+                if best is None or whole < best[0]:
+                    ways[at + count] = (whole, (*way[1], Written(item, (series[at : at + count],), before[at])))
+        end = ways[-1]
+        return None if end is None else repeated(end[1], self.trial)
+
+    def items(self, series: Series, channels: int) -> list[ItemData] | None:
+        """The same, for a body: without their places."""
+        key = (form_of(series), channels)
+        if key not in self._bodies:
+            written = self.written(series, channels)
+            self._bodies[key] = None if written is None else [one.item for one in written]
+        return self._bodies[key]
+
+    def _valid(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+        """The proposals that are what they are to stand for, of each kind the first; general ones if no block fits."""
+        found: set[tuple[int, str]] = set()
+        for propose in (self._blocks, self._general):
+            for count, item in propose(series, at, channels):
+                key = count, next(iter(item))
+                shortest = None
+                if key not in found:
+                    shortest = self.trial.shortest(item, channels, form_of(series[at : at + count]))
+                if shortest is not None:
+                    found.add(key)
+                    yield count, shortest
+            if found:
+                return
+
+    def _blocks(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+        """What part may be as a block of the library."""
+        for proposals in (inverted, residuals, squeeze_excites, denses, separables):
+            yield from proposals(series, at, channels)
+
+    def _general(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+        """Convolutions, single layers, blocks with bodies, branches."""
+        part = series[at]
+        if isinstance(part, Fork):
+            yield from self._with_bodies(series, at, channels)
+            yield from self._branches(part, channels)
+            return
+        for order in ORDERS:
+            group = group_at(series, at, order)
+            if group is not None:
+                yield group.end - at, convolution(group)
+        item = single(part.layer)
+        if item is not None:
+            yield 1, item
+
+    def _with_bodies(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+        for count, body, around, settings in with_bodies(series, at):
+            items = self.items(body, channels)
+            if items is None:
+                continue
+            shortcuts: list[Any] = ["auto", "projection", "pad"] if around else ["auto", "identity"]
+            if around:
+                shortcuts.append(self.items(around, channels))
+            for shortcut in shortcuts:
+                yield count, {"residual": {"body": items, "shortcut": shortcut, **settings}}
+
+    def _branches(self, part: Fork, channels: int) -> Iterator[Proposal]:
+        shared = shares(part)
+        branches, width = (part.branches, channels) if shared is None else (shared, channels // len(shared))
+        items = [self.items(branch, width) for branch in branches]
+        if None not in items:
+            split = {} if shared is None else {"split": True}
+            yield 1, {"parallel": {"merge": part.merge.kind, **split, "branches": items}}
+
+    def why(self, vertex: Vertex) -> str:
+        """Why no item says a layer."""
+        item = single(vertex.layer)
+        return "has no words in a spec" if item is None else self.trial.why(item, vertex.inputs[0].shape[0])

@@ -1,0 +1,115 @@
+"""Items that are copies of each other as one with `repeat`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fieldspec.architectures.adoption.graph.parts import PartsForm, Series, form_of
+from fieldspec.architectures.adoption.recognition.cost import cost
+from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
+
+LONGEST = 6  # items in a row that may be repeated together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """An item, the parts that it stands for (a series for each of its copies), and the channels before it."""
+
+    item: ItemData
+    copies: tuple[Series, ...]
+    channels: int
+
+    @property
+    def series(self) -> Series:
+        """All parts that it stands for."""
+        return tuple([part for copy in self.copies for part in copy])
+
+    @property
+    def form(self) -> PartsForm:
+        """What it stands for, without places."""
+        return form_of(self.series)
+
+
+def repeated(written: Sequence[Written], trial: Trial) -> list[Written]:
+    """The same items, copies in a row as one; then rows of copies as one chain."""
+    return _chained(_alike(written, trial), trial)
+
+
+def _alike(written: Sequence[Written], trial: Trial) -> list[Written]:
+    made: list[Written] = []
+    at = 0
+    while at < len(written):
+        end = at + 2
+        while end < len(written) and written[end].item == written[at + 1].item:
+            end += 1
+        one = _as_one(written[at:end], trial) if end <= len(written) else None
+        made.append(one or written[at])
+        at = end if one else at + 1
+    return made
+
+
+def _as_one(copies: Sequence[Written], trial: Trial) -> Written | None:
+    """Copies as one item, the first of them perhaps with settings of its own; None where that is no shorter."""
+    first, rest = copies[0].item, copies[1].item
+    ((kind, own),) = first.items()
+    if rest.keys() != first.keys():
+        return None
+    settings = rest[kind]
+    differs = {word: value for word, value in own.items() if settings.get(word, ABSENT) != value}
+    item: ItemData = {kind: settings, "repeat": len(copies)}
+    if differs:
+        item["first"] = differs
+    if settings.keys() - own.keys() or not differs.keys() <= OF_FIRST:
+        return None
+    if cost(item) >= sum(cost(copy.item) for copy in copies):
+        return None
+    return _proven(item, copies, trial)
+
+
+ABSENT = object()
+OF_FIRST = {"stride", "shortcut", "expand", "expand_ratio", "dilation"}  # in which a first copy may well differ
+
+
+def _proven(item: ItemData, copies: Sequence[Written], trial: Trial) -> Written | None:
+    form = tuple([part for copy in copies for part in copy.form])
+    if trial.form([item], copies[0].channels) != form:
+        return None
+    return Written(item, tuple([series for copy in copies for series in (copy.copies)]), copies[0].channels)
+
+
+def _chained(written: Sequence[Written], trial: Trial) -> list[Written]:
+    """Rows of two items or more that stand there several times, as a chain that is repeated."""
+    made: list[Written] = []
+    at = 0
+    while at < len(written):
+        one = max((found for found in _rows(written, at, trial)), key=lambda row: row[0], default=None)
+        if one is None:
+            made.append(written[at])
+            at += 1
+        else:
+            _, length, chain = one
+            made.append(chain)
+            at += length
+    return made
+
+
+def _rows(written: Sequence[Written], at: int, trial: Trial) -> list[tuple[int, int, Written]]:
+    """What is saved, how many items it takes, and the chain."""
+    found = []
+    for length in range(2, LONGEST + 1):
+        row = [one.item for one in written[at : at + length]]
+        times = 1
+        while [one.item for one in written[at + times * length : at + (times + 1) * length]] == row:
+            times += 1
+        if times < 2 or len(row) < length:
+            continue
+        copies = written[at : at + times * length]
+        item = {"chain": {"body": row}, "repeat": times}
+        saved = sum(cost(one.item) for one in copies) - cost(item)
+        form = tuple([part for copy in copies for part in copy.form])
+        if saved > 0 and trial.form([item], copies[0].channels) == form:
+            rows = [copies[number * length : (number + 1) * length] for number in range(times)]
+            series = tuple(tuple([part for one in row for part in one.series]) for row in rows)
+            found.append((saved, times * length, Written(item, series, copies[0].channels)))
+    return found

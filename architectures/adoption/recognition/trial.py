@@ -1,0 +1,94 @@
+"""Items built by the registry, to be compared with what they are to stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fieldspec.architectures.adoption.graph.parts import PartsForm, form_of_block
+from fieldspec.architectures.document.problems import Problems
+from fieldspec.architectures.document.values import flow, listed
+from fieldspec.architectures.expansion.expansion import Expander
+from fieldspec.architectures.expansion.models import Defaults, UserBlock, spoken_of
+from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.blocks.registry import REQUIRED, block_type
+
+ItemData = dict[str, Any]  # as a spec writes it
+Proposal = tuple[int, ItemData]  # how many parts an item may stand for
+PLACE = ("layers",)
+ABSENT = object()
+MAX_SUBSTITUTED = 1_000_000  # keys and values, as in a spec
+
+
+class Trial:
+    """Builds items under the defaults of one spec, each only once."""
+
+    def __init__(self, defaults: Mapping[str, Any], blocks: Mapping[str, UserBlock] | None = None) -> None:
+        self.defaults = defaults
+        self.blocks = blocks or {}
+        self._model = Defaults(**_frozen(defaults))
+        self._usuals: dict[str, dict[str, Any]] = {}
+        self._known: dict[tuple[str, int], PartsForm | None] = {}
+
+    def form(self, items: list[ItemData], in_channels: int) -> PartsForm | None:
+        """What some items are on so many channels; None where no spec may say them so."""
+        key = (flow(items), in_channels)
+        if key not in self._known:
+            self._known[key] = self._form(items, in_channels)
+        return self._known[key]
+
+    def why(self, item: ItemData, in_channels: int) -> str:
+        """What is wrong with an item; nothing where it can be built."""
+        problems = Problems()
+        self._made([item], in_channels, problems)
+        return "; ".join(problem.message for problem in problems.all()) or "is not what a spec builds"
+
+    def _form(self, items: list[ItemData], in_channels: int) -> PartsForm | None:
+        problems = Problems()
+        made = self._made(items, in_channels, problems)
+        return None if made is None or problems else form_of_block(made[0])
+
+    def _made(self, items: list[ItemData], in_channels: int, problems: Problems) -> Any:
+        parameters = Substitution({}, MAX_SUBSTITUTED, problems.add)
+        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, in_channels)
+
+    def shortest(self, item: ItemData, in_channels: int, wanted: PartsForm) -> ItemData | None:
+        """An item without the settings that it has in any case; None where it is not what is wanted."""
+        ((kind, settings),) = item.items()
+        usual = self._usual(kind)
+        settings = {word: value for word, value in settings.items() if word not in usual or value != usual[word]}
+        if self.form([{kind: settings}], in_channels) != wanted:
+            return None
+        for word in list(settings):
+            if usual.get(word, ABSENT) is None or word == "shortcut":  # what it is then depends on the others
+                shorter = {key: value for key, value in settings.items() if key != word}
+                if self.form([{kind: shorter}], in_channels) == wanted:
+                    settings = shorter
+        return {kind: {word: settings[word] for word in self._in_order(kind) if word in settings}}
+
+    @staticmethod
+    def _in_order(kind: str) -> list[str]:
+        """The settings of a block as it takes them, those that hold items at the end."""
+        block = block_type(kind)
+        known = {} if block is None else block.settings
+        return sorted(known, key=lambda word: known[word].holds != "value")
+
+    def _usual(self, kind: str) -> dict[str, Any]:
+        """What the settings of a block are where nothing is said."""
+        block = block_type(kind)
+        if kind in self._usuals or block is None:
+            return self._usuals.get(kind, {})
+        spoken = spoken_of(block)
+        self._usuals[kind] = {
+            word: listed(self.defaults.get(word, setting.default) if word in spoken else setting.default)
+            for word, setting in block.settings.items()
+            if setting.default is not REQUIRED
+        }
+        return self._usuals[kind]
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, which is what the models take."""
+    if isinstance(value, list):
+        return tuple([_frozen(one) for one in value])
+    return {key: _frozen(one) for key, one in value.items()} if isinstance(value, Mapping) else value

@@ -1,0 +1,72 @@
+"""Settings as one writes them: one number for both axes, norms by their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fieldspec.blocks.layers import BatchNorm, GroupNorm, LayerNorm, Normalization, Sides, Sizes
+from fieldspec.blocks.settings import NORM_DEFAULTS, sides
+
+
+def numbers(sizes: Sizes) -> int | list[int]:
+    """One number where all axes have the same.
+
+    Example:
+        >>> numbers((3, 3)), numbers((1, 7))
+        (3, [1, 7])
+    """
+    return sizes[0] if len(set(sizes)) == 1 else list(sizes)
+
+
+def padding(given: Sides, kernel: Sizes, dilation: Sizes) -> Any:
+    """Zeros on each side, None where these are what a window gets in any case.
+
+    Example:
+        >>> padding(((1, 1), (1, 1)), (3, 3), (1, 1)), padding(((0, 0), (0, 0)), (3, 3), (1, 1))
+        (None, 0)
+    """
+    if len(kernel) == 2:
+        if given == sides(None, _pair(kernel), _pair(dilation)):
+            return None
+        if given == sides("same", _pair(kernel), _pair(dilation)):
+            return "same"
+    return surround(given)
+
+
+def surround(given: Sides) -> Any:
+    """Zeros on each side, whatever they are around.
+
+    Example:
+        >>> surround(((1, 1), (1, 1))), surround(((0, 1), (0, 1)))
+        (1, [[0, 1], [0, 1]])
+    """
+    if all(before == after for before, after in given):
+        return numbers(tuple(before for before, _ in given))
+    return [list(side) for side in given]
+
+
+def _pair(sizes: Sizes) -> tuple[int, int]:
+    return sizes[0], sizes[1]
+
+
+def norm_word(layer: Normalization) -> Any:
+    """A normalization as a setting says it.
+
+    Example:
+        >>> norm_word(BatchNorm(8)), norm_word(BatchNorm(8, eps=0.001)), norm_word(GroupNorm(8, groups=4))
+        ('batch', {'batch': {'eps': 0.001}}, {'group': 4})
+    """
+    kind, options = _options(layer)
+    given = {key: value for key, value in options.items() if value != NORM_DEFAULTS[kind][key]}
+    if not given:
+        return kind
+    return {kind: given["groups"] if given.keys() == {"groups"} else given}
+
+
+def _options(layer: Normalization) -> tuple[str, dict[str, Any]]:
+    if isinstance(layer, BatchNorm):
+        return "batch", {"eps": layer.eps, "momentum": layer.momentum}
+    if isinstance(layer, GroupNorm):
+        return "group", {"groups": layer.groups, "eps": layer.eps}
+    assert isinstance(layer, LayerNorm)  # there are three
+    return "layer", {"eps": layer.eps}
