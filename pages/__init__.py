@@ -3,19 +3,51 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
+
+from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
     from fieldspec.pages.drawing.svg import svg_of
     from fieldspec.pages.facts.exhibit import Exhibit
+    from fieldspec.pages.figures.architecture import plot_architecture
+    from fieldspec.pages.figures.plots import plot_growth, plot_memory, plot_receptive_field
+    from fieldspec.pages.notebook.snippets import diff_html, network_html, report_html, spec_html
     from fieldspec.pages.page.page import page_of
 
-_HOME = {"Exhibit": "facts.exhibit", "page_of": "page.page", "svg_of": "drawing.svg"}
+_HOME = {
+    "Exhibit": "facts.exhibit",
+    "diff_html": "notebook.snippets",
+    "network_html": "notebook.snippets",
+    "page_of": "page.page",
+    "plot_architecture": "figures.architecture",
+    "plot_growth": "figures.plots",
+    "plot_memory": "figures.plots",
+    "plot_receptive_field": "figures.plots",
+    "report_html": "notebook.snippets",
+    "spec_html": "notebook.snippets",
+    "svg_of": "drawing.svg",
+}
 
-__all__ = ["Exhibit", "page_of", "svg_of"]
+__all__ = [
+    "Exhibit",
+    "diff_html",
+    "network_html",
+    "page_of",
+    "plot_architecture",
+    "plot_growth",
+    "plot_memory",
+    "plot_receptive_field",
+    "report_html",
+    "spec_html",
+    "svg_of",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("plot_") and find_spec("matplotlib") is None:
+        raise FieldspecError("pictures need matplotlib: pip install 'fieldspec[report]'")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

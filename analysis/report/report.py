@@ -13,6 +13,7 @@ from fieldspec.analysis.fields.windows import Number
 from fieldspec.analysis.report.layer_properties import properties
 from fieldspec.analysis.report.levels import known_ends, levels_of
 from fieldspec.analysis.report.memory import activations, dtype_bytes, saved_bytes
+from fieldspec.analysis.report.pictured import Pictured
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Stop, Uncounted
@@ -109,7 +110,7 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Pictured):
     """What a network costs and sees; numbers are for one example in eval mode.
 
     Example:

@@ -108,15 +108,16 @@ def rich_table(report: Report, *, all_layers: bool = False) -> Table:
     for i, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if i < LEFT_COLUMNS else "right", no_wrap=i != 1, overflow="fold")
     for row in rows(report, all_layers=all_layers):
-        table.add_row(*[Text(cell) for cell in _cells(row)])
+        table.add_row(*[Text(cell) for cell in cells(row)])
     return table
 
 
 def _lines(report: Report, all_layers: bool) -> list[Sequence[str]]:
-    return [COLUMNS, *[_cells(row) for row in rows(report, all_layers=all_layers)]]
+    return [COLUMNS, *[cells(row) for row in rows(report, all_layers=all_layers)]]
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
+    """One row's text, a column each."""
     layer = row.layer
     known = bool(layer.field.axes)
     mark = MARKS[layer.status] if layer.field.has_position or layer.status != "whole_input" else ""

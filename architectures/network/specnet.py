@@ -10,6 +10,7 @@ import torch
 from timm.models._features import feature_take_indices  # the only home it has
 from torch import Tensor, fx, nn
 
+from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.head import ClassifierHead
 from fieldspec.architectures.spec.head_spec import HeadSpec
@@ -221,6 +222,9 @@ class SpecNet(nn.Module):
         return True
 
     # ---------------------------------------------------------------------------------------- training
+
+    def _repr_html_(self) -> str | None:
+        return shown("network_html", self)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Parameter groups for layer-wise decay: one an item, or with `coarse` one a feature level; then the head."""

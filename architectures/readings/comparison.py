@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.readings.pairing import EQUAL, paired
 from fieldspec.architectures.readings.reports import SpecLike, analyze
@@ -48,6 +49,9 @@ class Diff:
         if not self.changes:
             return f"{title}: equal"
         return "\n".join([title, *map(str, self.changes), *map(str, self.numbers)])
+
+    def _repr_html_(self) -> str | None:
+        return shown("diff_html", self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""

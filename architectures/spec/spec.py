@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 from typing import Any, Literal
 
 from fieldspec.analysis.fields.receptive_fields import Field
+from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.document.domains import Domain, closed, domains_of
 from fieldspec.architectures.document.problems import Problems, SpecError, mend, shorten
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
@@ -94,6 +95,9 @@ class ArchitectureSpec:
 
     def __hash__(self) -> int:
         return hash(self.hash)
+
+    def _repr_html_(self) -> str | None:
+        return shown("spec_html", self)
 
 
 def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], **params: Any) -> ArchitectureSpec:

@@ -27,14 +27,19 @@ def picture_of(input_shape: Sequence[int], path: Path | None = None) -> str:
     Raises:
         FieldspecError: The file cannot be read as an image.
     """
-    channels, height, width = input_shape
-    size = max(1, round(width * min(1, MOST / width))), max(1, round(height * min(1, MOST / height)))
-    image = _read(path, size) if path is not None else sample(size)
-    image = image.convert("L" if channels == 1 else "RGB")
-    form = "PNG" if max(size) <= SMALL else "JPEG"
+    image = image_of(input_shape, path)
+    form = "PNG" if max(image.size) <= SMALL else "JPEG"
     out = io.BytesIO()
     image.save(out, form, **({"quality": 86} if form == "JPEG" else {"optimize": True}))
     return data_url(out.getvalue(), form.lower())
+
+
+def image_of(input_shape: Sequence[int], path: Path | None = None) -> Image.Image:
+    """The same as an image, gray where the input has one channel; larger inputs have smaller pictures."""
+    channels, height, width = input_shape
+    size = max(1, round(width * min(1, MOST / width))), max(1, round(height * min(1, MOST / height)))
+    image = _read(path, size) if path is not None else sample(size)
+    return image.convert("L" if channels == 1 else "RGB")
 
 
 def data_url(content: bytes, form: str) -> str:

@@ -479,6 +479,8 @@ def test_pages(run: Run) -> None:
     Path("small.yaml").write_text(SMALL, encoding="utf-8")
     assert run("draw", "small.yaml", "-o", "net.svg") == (0, "net.svg: network, 6 layers\n", "")
     assert Path("net.svg").read_text(encoding="utf-8").startswith("<svg ")
+    assert run("draw", "small.yaml", "--open", "-o", "net.pdf")[0] == 0
+    assert Path("net.pdf").read_bytes().startswith(b"%PDF")
     assert run("draw", "small.yaml", "-o", "net.txt")[0] == 2
     status, out, _ = run("report", "small.yaml")
     assert (status, out.split(",")[0]) == (0, "report.html: network")

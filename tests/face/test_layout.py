@@ -68,6 +68,8 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "pages/facts": {"pages/drawing"},
     "pages/comparison": {"pages/drawing", "pages/facts"},
     "pages/page": {"pages/drawing", "pages/facts", "pages/comparison"},
+    "pages/figures": {"pages/drawing", "pages/facts"},
+    "pages/notebook": {"pages/drawing"},
     "src/fieldspec/cli": set(),
 }
 LIBRARIES = {  # what a floor may import beside the standard library
@@ -235,6 +237,13 @@ def test_one_word_means_one_thing() -> None:
     assert all(all(file.startswith("blocks/") for file in files) for files in shared.values())
 
 
+def test_one_place_knows_of_the_pages() -> None:
+    """The floors below find them by name, in one file, when somebody looks."""
+    below = [path for floor in FLOORS[: FLOORS.index("pages")] for path in sources(floor)]
+    named = [path for path in below if "fieldspec.pages" in path.read_text(encoding="utf-8")]
+    assert named == [ROOT / "analysis/report/pictured.py"]
+
+
 def test_importing_the_face_is_light() -> None:
     """`import fieldspec` loads neither torch nor pydantic nor yaml."""
     code = "import sys, fieldspec; print(sorted({'torch', 'pydantic', 'yaml', 'timm', 'rich'} & set(sys.modules)))"
@@ -296,7 +305,9 @@ def test_the_wheel_holds_what_it_needs(tmp_path: Path) -> None:
     models = {f"fieldspec/export/models/{path.name}" for path in (ROOT / "export/models").glob("*")}
     assert recipes | weights | models <= names
     files = {"py.typed", "blocks/layers/base.py", "architectures/reference/grammar.md"}
-    files |= {f"pages/page/templates/{path.name}" for path in (ROOT / "pages/page/templates").glob("*")}
+    templates = [path.relative_to(ROOT).as_posix() for path in (ROOT / "pages").glob("*/templates/*")]
+    assert {Path(one).suffix for one in templates} == {".html", ".css", ".js"}
+    files |= set(templates)
     assert catalogue | {f"fieldspec/{name}" for name in files} <= names
     floors = tuple(f"{floor}/" for floor in FLOORS[:-1])
     assert not any(name.startswith(floors) for name in names)

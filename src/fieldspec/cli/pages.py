@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from fieldspec.pages.facts.exhibit import Exhibit
 
 InputOption = Annotated[str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")]
-FORMATS = (".svg",)
+FORMATS = (".svg", ".pdf", ".png")
 
 
 def draw(
     spec: Network,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .svg.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .svg, .pdf or .png.")],
     all_open: Annotated[bool, typer.Option("--open", help="Open every block, however large the drawing.")] = False,
     input_size: InputOption = None,
     given: Set = None,
@@ -32,14 +32,19 @@ def draw(
 
     \b
     fieldspec draw c1c2c3c40 -o net.svg
-    fieldspec draw torchvision:googlenet --open -o googlenet.svg
+    fieldspec draw torchvision:googlenet --open -o googlenet.pdf
     """
     from fieldspec.pages.drawing.svg import svg_of
 
     if output.suffix not in FORMATS:
-        raise FieldspecError(f"{output}: needs a name that ends in {' or '.join(FORMATS)}")
+        raise FieldspecError(f"{output}: needs a name that ends in {', '.join(FORMATS)}")
+    if output.suffix != ".svg":
+        need(f"draw {output}", "report", "matplotlib")
     report, _ = report_and_constraints(spec, input_size, given)
-    output.write_text(svg_of(report, all_open=all_open), encoding="utf-8")
+    if output.suffix == ".svg":
+        output.write_text(svg_of(report, all_open=all_open), encoding="utf-8")
+    else:
+        report.plot_architecture(all_open=all_open).savefig(output, dpi=160)
     typer.echo(f"{output}: {report.name}, {len(report.layers) - 1} layers")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,7 @@ from fieldspec.cli.shared import Json, Network, Set, input_size_of, load_spec, m
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
-    from fieldspec.architectures.spec.constraints import Constraints
+    from fieldspec.architectures.spec.constraints import ConstraintResult, Constraints
 
 
 def analyze(
@@ -81,11 +83,38 @@ def analyze(
     elif markdown:
         typer.echo(report.to_markdown(all_layers=all_layers), nl=False)
     else:
-        typer.echo(report.to_text(all_layers=all_layers), nl=False)
         verdicts = evaluate_constraints(constraints, report)
+        if sys.stdout.isatty():
+            print_to_terminal(report, verdicts, all_layers=all_layers)
+            return
+        typer.echo(report.to_text(all_layers=all_layers), nl=False)
         if verdicts:
             typer.echo("\nConstraints")
             print_verdicts(verdicts)
+
+
+def print_to_terminal(report: Report, verdicts: Iterable[ConstraintResult], *, all_layers: bool) -> None:
+    """Table, totals and constraints, as wide as the terminal is, in color unless NO_COLOR is set."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from fieldspec.analysis.report.summary import notes, summary
+    from fieldspec.analysis.report.terminal import terminal_lines
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    ascii_only = "utf" not in (sys.stdout.encoding or "").lower()
+    for line in terminal_lines(report, console.width, all_layers=all_layers, ascii_only=ascii_only):
+        console.print(line, end="\n", no_wrap=True, overflow="crop")
+    console.print()
+    console.print(Text(report.name, style="bold"))
+    for words in [*summary(report), *notes(report)]:
+        console.print(Text(f"  {words}"))
+    told = list(verdicts)
+    if told:
+        console.print("\nConstraints")
+    for verdict in told:
+        sign = Text("  holds   " if verdict.holds else "  BROKEN  ", style="green" if verdict.holds else "bold red")
+        console.print(sign + Text(str(verdict)))
 
 
 def report_and_constraints(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:

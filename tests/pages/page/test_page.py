@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_text_is_never_markup(tmp_path: Path) -> None:
     (tmp_path / "mistakes.json").write_text(json.dumps({"mistakes": wrong}), encoding="utf-8")
     (tmp_path / "misclassified.png").write_text(f"<svg onload={HOSTILE}>", encoding="utf-8")
     run = read_run(tmp_path)
-    named = type(report)(**{**vars(report), "name": HOSTILE})
+    named = replace(report, name=HOSTILE)
     text = page_of([Exhibit(named, HOSTILE, accuracies={HOSTILE: 0.5}, run=run)] * 2)
     assert "alert(1)</script>" not in text
     assert "<img src=x" not in text

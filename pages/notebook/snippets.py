@@ -1,0 +1,80 @@
+"""Small pieces of HTML without script, for a notebook, which may strip one, in its own colors."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.summary import notes, summary
+from fieldspec.analysis.report.tables import COLUMNS, cells, rows
+from fieldspec.architectures.document.values import flow
+from fieldspec.architectures.readings.comparison import Diff
+from fieldspec.architectures.readings.reports import report_of_spec
+from fieldspec.architectures.spec.constraints import evaluate_constraints
+from fieldspec.architectures.spec.spec import ArchitectureSpec
+from fieldspec.architectures.spec.writer import dump
+from fieldspec.pages.drawing.svg import svg_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+MOST = 400  # rows
+
+
+def report_html(report: Report) -> str:
+    """Totals, the drawing and the table of layers, the last two folded."""
+    return _filled("report.html", report=report, **_parts(report))
+
+
+def spec_html(spec: ArchitectureSpec) -> str:
+    """A spec as its author wrote it, with its constraints, over its report."""
+    report = report_of_spec(spec)
+    verdicts = evaluate_constraints(spec.constraints, report)
+    text = dump(spec, format="yaml")
+    return _filled("spec.html", report=report, text=text, verdicts=verdicts, **_parts(report))
+
+
+def network_html(net: Any) -> str:
+    """A network that was built from a spec: its report, and torch's own words."""
+    report = report_of_spec(net.spec)
+    return _filled("network.html", report=report, text=str(net), **_parts(report))
+
+
+def diff_html(difference: Diff) -> str:
+    """What differs between two specs, then what that does to the numbers."""
+    changes = [
+        {"path": one.path, "before": _said(one.before), "after": _said(one.after), "sign": str(one)[0]}
+        for one in [*difference.changes, *difference.numbers]
+    ]
+    return _filled("diff.html", names=difference.names, changes=changes)
+
+
+def _said(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else flow(value)
+
+
+def _parts(report: Report) -> dict[str, Any]:
+    found = rows(report)
+    drawing = base64.b64encode(svg_of(report).encode()).decode()  # as an image, so that its style stays its own
+    return {
+        "summary": summary(report),
+        "notes": notes(report),
+        "columns": COLUMNS,
+        "rows": [cells(row) for row in found[:MOST]],
+        "more": max(0, len(found) - MOST),
+        "drawing": f"data:image/svg+xml;base64,{drawing}",
+    }
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    loader = FileSystemLoader(TEMPLATES)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _filled(name: str, **values: Any) -> str:
+    text: str = _environment().get_template(name).render(**values)
+    return text
