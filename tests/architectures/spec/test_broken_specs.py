@@ -34,7 +34,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "unknown key, none near": (
         HEAD + "layers: [{conv: {out: 8}}]\nzzz: 1",
         [
-            "3:1: zzz: unknown key. Known: schema, name, description, input, params, defaults, blocks, layers, head, constraints.",
+            "3:1: zzz: unknown key. Known: schema, name, description, input, params, defaults, blocks, layers, head, constraints, objectives.",
         ],
     ),
     "another schema": (
@@ -220,7 +220,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "settings not indented": (
         HEAD + "layers:\n  - conv:\n    out: 8",
         [
-            "3:10: layers[0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:10: layers[0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
             "4:5: layers[0].out: belongs inside conv, not beside it",
         ],
     ),
@@ -239,7 +239,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "torch's word": (
         HEAD + "layers:\n  - conv: {out_channels: 8, kernel_size: 3}",
         [
-            "3:11: layers[0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:11: layers[0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
             "3:12: layers[0].conv.out_channels: unknown key. Did you mean 'out'?",
             "3:29: layers[0].conv.kernel_size: unknown key. Did you mean 'kernel'?",
         ],
@@ -253,13 +253,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "missing setting": (
         HEAD + "layers:\n  - conv: {kernel: 3}",
         [
-            "3:11: layers[0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:11: layers[0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
         ],
     ),
     "missing settings": (
         HEAD + "layers:\n  - conv:",
         [
-            "3:10: layers[0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:10: layers[0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
         ],
     ),
     "missing type": (
@@ -275,7 +275,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "  - conv: {out: eight, kernel: [3], stride: 0, padding: sam, dilation: 1.5, groups: depth, bias: 1, norm: bach, act: rel, order: [conv, act], dropout: 1}"
         ),
         [
-            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, gets 'eight'",
+            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, or same, gets 'eight'",
             "3:32: layers[0].conv.kernel: needs a whole number from 1 to 4096, or [height, width], gets [3]",
             "3:45: layers[0].conv.stride: needs a whole number from 1 to 4096, or [height, width], gets 0",
             "3:57: layers[0].conv.padding: needs a whole number, same, [height, width] or [[top, bottom], [left, right]], gets 'sam'",
@@ -291,7 +291,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "channels of 10^9": (
         HEAD + "layers:\n  - conv: {out: 1000000000}",
         [
-            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, gets 1000000000",
+            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, or same, gets 1000000000",
         ],
     ),
     "group norm of no groups": (
@@ -303,7 +303,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "nothing for a setting": (
         HEAD + "layers:\n  - conv: {out: }",
         [
-            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, gets nothing",
+            "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, or same, gets nothing",
         ],
     ),
     "groups": (
@@ -755,13 +755,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "own block's value": (
         HEAD + ("blocks: {own: {params: {width: ~}, body: [{conv: {out: $width}}]}}\nlayers:\n  - own: {width: wide}"),
         [
-            "4:18: layers[0].own.width: needs a whole number from 1 to 65536, gets 'wide'",
+            "4:18: layers[0].own.width: needs a whole number from 1 to 65536, or same, gets 'wide'",
         ],
     ),
     "own block's default": (
         HEAD + "blocks: {own: {params: {width: wide}, body: [{conv: {out: $width}}]}}\nlayers:\n  - own:",
         [
-            "2:32: blocks.own.params.width: needs a whole number from 1 to 65536, gets 'wide'",
+            "2:32: blocks.own.params.width: needs a whole number from 1 to 65536, or same, gets 'wide'",
         ],
     ),
     "own block's unknown parameter": (
@@ -931,14 +931,14 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "setting inside a body": (
         HEAD + "layers:\n  - residual: {body: [{chain: {body: [{conv: {kernel: 3}}]}}]}",
         [
-            "3:46: layers[0].residual.body[0].chain.body[0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:46: layers[0].residual.body[0].chain.body[0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
         ],
     ),
     "inside branches": (
         HEAD + "layers:\n  - parallel: {merge: sum, branches: [[{conv: {ot: 8}}], [cnv], 3]}",
         [
             "3:23: layers[0].parallel.merge: needs add, multiply or concat, gets 'sum'",
-            "3:47: layers[0].parallel.branches[0][0].conv: missing key 'out': give a whole number from 1 to 65536",
+            "3:47: layers[0].parallel.branches[0][0].conv: missing key 'out': give a whole number from 1 to 65536, or same",
             "3:48: layers[0].parallel.branches[0][0].conv.ot: unknown key. Did you mean 'out'?",
             "3:59: layers[0].parallel.branches[1][0]: needs a mapping with one block, such as {conv: {out: 32}}, gets 'cnv'",
             "3:65: layers[0].parallel.branches[2]: needs a list of items, gets 3",
@@ -1091,7 +1091,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             f"3:17: defaults.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid, {ACTS} or none, gets 'rel'",
             "5:20: layers[0].conv.strid: unknown key. Did you mean 'stride'?",
             "6:5: layers[1].resnet: unknown block 'resnet'. Did you mean 'residual'?",
-            "7:18: layers[2].conv.out: needs a whole number from 1 to 65536, gets 'x'",
+            "7:18: layers[2].conv.out: needs a whole number from 1 to 65536, or same, gets 'x'",
             "7:27: layers[2].tap: needs true or false, gets 1",
             "8:7: head: missing key 'classes': give a whole number from 0 (no classifier) to 65536",
             f'9:23: constraints.params: {COMPARISON}, gets 3. Say how it compares: "< 3"',
@@ -1143,6 +1143,6 @@ def test_no_more_than_a_page() -> None:
         load({"input": [3, 8, 8], "layers": [{"conv": {"out": 0}}] * 1234})
     lines = str(caught.value).splitlines()
     assert len(lines) == 101
-    assert lines[99] == "layers[99].conv.out: needs a whole number from 1 to 65536, gets 0"
+    assert lines[99] == "layers[99].conv.out: needs a whole number from 1 to 65536, or same, gets 0"
     assert lines[100] == "... and 1,134 more problems"
     assert len(caught.value.problems) == 1234
