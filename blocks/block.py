@@ -24,7 +24,7 @@ class Block:
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        """Input units per output unit, per axis: the stride; 1/2 for a doubling."""
+        """Input units per output unit, per axis: the stride; 1/2 for a doubling; nothing where it is 1 along all."""
         raise NotImplementedError
 
     def module(self, **factory: Any) -> nn.Module:
@@ -57,12 +57,11 @@ class Chain(Block):
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        height: Fraction | int = 1
-        width: Fraction | int = 1
+        total: tuple[Fraction | int, ...] = ()
         for _, child in self.children:
-            by_height, by_width = child.scale
-            height, width = height * by_height, width * by_width
-        return height, width
+            step = child.scale
+            total = tuple([by * own for by, own in zip(total, step, strict=True)]) if total and step else total or step
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,26 @@ from fieldspec.blocks.layers.base import Layer, Shape
 from fieldspec.blocks.layers.source import Input
 
 
+def shape_after(block: Block, *inputs: Shape) -> Shape:
+    """The shape that a block makes of maps of these shapes.
+
+    Raises:
+        ShapeError: A layer does not fit what it is given.
+    Example:
+        >>> from fieldspec.blocks import conv
+        >>> shape_after(conv(3, out_channels=8, stride=2), (3, 32, 33))
+        (8, 16, 17)
+    """
+    if isinstance(block, Layer):
+        return block.output_shape(*inputs)
+    if isinstance(block, Parallel):
+        return block.merge.output_shape(*[shape_after(branch, *inputs) for _, branch in block.branches])
+    (shape,) = inputs
+    for _, child in block.children if isinstance(block, Chain) else ():
+        shape = shape_after(child, shape)
+    return shape
+
+
 class Uncounted(NamedTuple):
     """An operation that may multiply and add, without a formula that says how often."""
 

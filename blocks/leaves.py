@@ -16,16 +16,15 @@ from torch import Tensor, fx, nn
 from fieldspec.blocks.layers import Sides
 
 
-class PaddedConv2d(nn.Conv2d):
+class PaddedConv1d(nn.Conv1d):
     """A convolution with different padding before and after: `same` with an even kernel pads one more after."""
 
     def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        (top, bottom), (left, right) = sides
-        self.sides = (left, right, top, bottom)  # torch's order: the last axis first
+        self.sides = tuple([side for axis in reversed(sides) for side in axis])  # torch's order: the last axis first
 
     def forward(self, input: Tensor) -> Tensor:  # torch's name
-        """(batch, in_channels, height, width) -> (batch, out_channels, height / stride, width / stride)."""
+        """(batch, in_channels, length) -> (batch, out_channels, length / stride)."""
         output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
         return output
 
@@ -34,40 +33,102 @@ class PaddedConv2d(nn.Conv2d):
         return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]  # torch
 
 
+class PaddedConv2d(nn.Conv2d):
+    """The same over two axes."""
+
+    def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = tuple([side for axis in reversed(sides) for side in axis])
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(batch, in_channels, height, width) -> (batch, out_channels, height / stride, width / stride)."""
+        output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
+        return output
+
+    def extra_repr(self) -> str:
+        """Torch's text, and the sides."""
+        return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]
+
+
+class PaddedConv3d(nn.Conv3d):
+    """The same over three axes."""
+
+    def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sides = tuple([side for axis in reversed(sides) for side in axis])
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(batch, in_channels, depth, height, width) -> (batch, out_channels, depth / stride, ...)."""
+        output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
+        return output
+
+    def extra_repr(self) -> str:
+        """Torch's text, and the sides."""
+        return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]
+
+
+PADDED: dict[int, Any] = {1: PaddedConv1d, 2: PaddedConv2d, 3: PaddedConv3d}
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each unit of a map, of any number of axes; timm has the one of two."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(batch, channels, ...) -> (batch, channels, ...)."""
+        last = F.layer_norm(input.movedim(1, -1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return last.movedim(-1, 1)
+
+
 class GlobalPool(SelectAdaptivePool2d):
-    """timm's global pooling with `avgmax` and `catavgmax` that TorchScript of torch 2.15 can compile.
+    """timm's global pooling over any number of axes, with `avgmax` and `catavgmax` that TorchScript can compile.
 
     timm's own pass ``output_size: int | tuple`` to a torch function that takes a list.
     """
 
-    def __init__(self, pool_type: str, *, flatten: bool = False) -> None:
+    def __init__(self, pool_type: str, *, flatten: bool = False, rank: int = 2) -> None:
         super().__init__(pool_type=pool_type, flatten=flatten)
-        if self.pool_type in ("avgmax", "catavgmax"):
-            self.pool = AvgMaxPool(concat=self.pool_type == "catavgmax")  # type: ignore[assignment]  # as timm does
+        self.rank = rank
+        kind = self.pool_type.removeprefix("fast")
+        if kind in ("avgmax", "catavgmax"):
+            self.pool = AvgMaxPool(concat=kind == "catavgmax", rank=rank)  # type: ignore[assignment]  # as timm does
+        elif kind and rank != 2:
+            self.pool = getattr(nn, f"Adaptive{kind.capitalize()}Pool{rank}d")(1)
 
 
 class AvgMaxPool(nn.Module):
     """The mean of the map's mean and maximum, or both concatenated."""
 
-    def __init__(self, *, concat: bool) -> None:
+    def __init__(self, *, concat: bool, rank: int = 2) -> None:
         super().__init__()
         self.concat = concat
+        self.mean = getattr(nn, f"AdaptiveAvgPool{rank}d")(1)
+        self.highest = getattr(nn, f"AdaptiveMaxPool{rank}d")(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, channels or 2 * channels, 1, 1)."""
-        mean, highest = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        mean, highest = self.mean(x), self.highest(x)
         return torch.cat((mean, highest), 1) if self.concat else 0.5 * (mean + highest)
 
 
-def space_to_depth(x: Tensor, block: int) -> Tensor:
+def space_to_depth(x: Tensor, block: int, rank: int) -> Tensor:
     """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
+    if rank == 1:
+        return x.unflatten(2, [-1, block]).permute(0, 1, 3, 2).flatten(1, 2)
+    if rank == 3:
+        patches = x.unflatten(4, [-1, block]).unflatten(3, [-1, block]).unflatten(2, [-1, block])
+        return patches.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
     if torch.jit.is_scripting():  # TorchScript cannot compile einops
         return F.pixel_unshuffle(x, block)
     return rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=block, q=block)
 
 
-def depth_to_space(x: Tensor, block: int) -> Tensor:
+def depth_to_space(x: Tensor, block: int, rank: int) -> Tensor:
     """(batch, channels * block^2, height, width) -> (batch, channels, height * block, width * block)."""
+    if rank == 1:
+        return x.unflatten(1, [-1, block]).permute(0, 1, 3, 2).flatten(2, 3)
+    if rank == 3:
+        patches = x.unflatten(1, [-1, block, block, block]).permute(0, 1, 5, 2, 6, 3, 7, 4)
+        return patches.flatten(6, 7).flatten(4, 5).flatten(2, 3)
     if torch.jit.is_scripting():
         return F.pixel_shuffle(x, block)
     return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=block, q=block)
@@ -79,15 +140,15 @@ fx.wrap("depth_to_space")
 
 
 class SpaceToDepth(nn.Module):
-    """Each block x block patch to channels, in the order of torch's pixel_unshuffle."""
+    """Each patch of block units along every axis to channels, in the order of torch's pixel_unshuffle."""
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, rank: int = 2) -> None:
         super().__init__()
-        self.block = block
+        self.block, self.rank = block, rank
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
-        return space_to_depth(x, self.block)
+        return space_to_depth(x, self.block, self.rank)
 
     def extra_repr(self) -> str:
         """The size of the patch."""
@@ -95,15 +156,15 @@ class SpaceToDepth(nn.Module):
 
 
 class DepthToSpace(nn.Module):
-    """Channels to block x block patches, in the order of torch's pixel_shuffle."""
+    """Channels to patches of block units along every axis, in the order of torch's pixel_shuffle."""
 
-    def __init__(self, block: int) -> None:
+    def __init__(self, block: int, rank: int = 2) -> None:
         super().__init__()
-        self.block = block
+        self.block, self.rank = block, rank
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels * block^2, height, width) -> (batch, channels, height * block, width * block)."""
-        return depth_to_space(x, self.block)
+        return depth_to_space(x, self.block, self.rank)
 
     def extra_repr(self) -> str:
         """The size of the patch."""

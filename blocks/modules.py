@@ -24,10 +24,11 @@ from fieldspec.blocks.containers import (
 )
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.leaves import (
+    PADDED,
+    ChannelNorm,
     DepthToSpace,
     GlobalPool,
     PadChannels,
-    PaddedConv2d,
     ScaleChannels,
     SelectChannels,
     Shuffle,
@@ -49,6 +50,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "mish": nn.Mish,
     "hardtanh": nn.Hardtanh,
 }
+
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's words for linear along every axis
 
 
 @singledispatch
@@ -111,7 +114,7 @@ def _(block: layers.Conv, **factory: Any) -> nn.Module:
     }
     if all(before == after for before, after in block.padding):
         return _of_rank("Conv", block.kernel_size)(*shape, padding=tuple(side for side, _ in block.padding), **settings)
-    return PaddedConv2d(*shape, sides=block.padding, **settings)
+    return PADDED[len(block.kernel_size)](*shape, sides=block.padding, **settings)
 
 
 def _of_rank(name: str, sizes: layers.Sizes) -> type[nn.Module]:
@@ -143,12 +146,15 @@ def _(block: layers.Linear, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.BatchNorm, **factory: Any) -> nn.Module:
-    return nn.BatchNorm2d(block.channels, block.eps, block.momentum, **factory)
+    found: nn.Module = getattr(nn, f"BatchNorm{block.rank}d")(block.channels, block.eps, block.momentum, **factory)
+    return found
 
 
 @to_module.register
 def _(block: layers.LayerNorm, **factory: Any) -> nn.Module:
-    return LayerNorm2d(block.channels, eps=block.eps, **factory)
+    if block.rank == 2:
+        return LayerNorm2d(block.channels, eps=block.eps, **factory)
+    return ChannelNorm(block.channels, eps=block.eps, **factory)
 
 
 @to_module.register
@@ -200,7 +206,7 @@ def _(block: layers.AdaptivePool, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.GlobalPool, **factory: Any) -> nn.Module:
-    return GlobalPool(block.type)
+    return GlobalPool(block.type, rank=block.rank)
 
 
 @to_module.register
@@ -211,18 +217,19 @@ def _(block: layers.Flatten, **factory: Any) -> nn.Module:
 @to_module.register
 def _(block: layers.Resize, **factory: Any) -> nn.Module:
     corners = False if block.mode == "bilinear" else None
-    scale = None if block.factor is None else (float(block.factor[0]), float(block.factor[1]))
-    return nn.Upsample(block.size, scale, block.mode, align_corners=corners)
+    scale = None if block.factor is None else tuple([float(factor) for factor in block.factor])
+    mode = LINEAR[len(block.size or block.factor or ())] if block.mode == "bilinear" else block.mode
+    return nn.Upsample(block.size, scale, mode, align_corners=corners)
 
 
 @to_module.register
 def _(block: layers.SpaceToDepth, **factory: Any) -> nn.Module:
-    return SpaceToDepth(block.block[0])
+    return SpaceToDepth(block.block[0], len(block.block))
 
 
 @to_module.register
 def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
-    return DepthToSpace(block.block[0])
+    return DepthToSpace(block.block[0], len(block.block))
 
 
 @to_module.register

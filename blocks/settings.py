@@ -5,16 +5,20 @@ A setting's annotation gives its validation, its error message and its JSON Sche
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, Predicate
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate
 from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps what pydantic reads
 
-from fieldspec.blocks.errors import SettingError
-from fieldspec.blocks.layers import FUNCTIONS, Function, Pair, Sides
+from fieldspec.blocks.errors import FieldspecError, SettingError
+from fieldspec.blocks.layers import FUNCTIONS, Function, Shape, Sides, Sizes
 
 MAX_CHANNELS = 65_536
 MAX_WINDOW = 4_096
+MAX_AXES = 3
 
 
 class Says:
@@ -37,12 +41,15 @@ Probability = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 exclu
 Flag = Annotated[bool, Says("true or false")]
 
 _Window = Annotated[int, Ge(1), Le(MAX_WINDOW)]
+_Windows = Annotated[tuple[_Window, ...], MinLen(1), MaxLen(MAX_AXES)]  # one for each axis
 _Side = Annotated[int, Ge(0), Le(MAX_WINDOW)]
-Size = Annotated[_Window | tuple[_Window, _Window], Says(f"a whole number from 1 to {MAX_WINDOW}, or [height, width]")]
-PoolPadding = Annotated[_Side | tuple[_Side, _Side], Says(f"a whole number from 0 to {MAX_WINDOW}, or [height, width]")]
+_Sides = Annotated[tuple[_Side, ...], MinLen(1), MaxLen(MAX_AXES)]
+_Pairs = Annotated[tuple[tuple[_Side, _Side], ...], MinLen(1), MaxLen(MAX_AXES)]
+Size = Annotated[_Window | _Windows, Says(f"a whole number from 1 to {MAX_WINDOW}, or [height, width]")]
+PoolPadding = Annotated[_Side | _Sides, Says(f"a whole number from 0 to {MAX_WINDOW}, or [height, width]")]
 Padding = Annotated[
-    _Side | Literal["same"] | tuple[_Side, _Side] | tuple[tuple[_Side, _Side], tuple[_Side, _Side]],
-    Says("a whole number, same, [height, width] or [[top, bottom], [left, right]]"),
+    _Side | Literal["same", "tf"] | _Sides | _Pairs,
+    Says("a whole number, same, tf, [height, width] or [[top, bottom], [left, right]]"),
 ]
 
 
@@ -124,36 +131,92 @@ Shortcut = Annotated[
     Literal["auto", "identity", "projection", "pad", "none"], Says("auto, identity, projection, pad, none")
 ]
 Space = Annotated[
-    _Side | tuple[_Side, _Side] | tuple[tuple[_Side, _Side], tuple[_Side, _Side]],
+    _Side | _Sides | _Pairs,
     Says("a whole number, [height, width] or [[top, bottom], [left, right]]"),
 ]
 
 CONV_NORM_ACT: tuple[OrderStep, OrderStep, OrderStep] = ("conv", "norm", "act")
 
 
-def pair(value: int | Pair) -> Pair:
-    """One number for both axes, or (height, width)."""
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+_MAP: ContextVar[Shape] = ContextVar("map", default=(0, 0, 0))  # channels and sizes; 0 where they are not known
 
 
-def sides(padding: int | str | Pair | tuple[Pair, Pair] | None, kernel_size: int | Pair, dilation: int | Pair) -> Sides:
+@contextmanager
+def made_for(shape: Shape) -> Iterator[None]:
+    """Within it, blocks are made for a map of this shape: its axes, and with `padding: tf` its size, go into them.
+
+    Example:
+        >>> from fieldspec.blocks import conv
+        >>> with made_for((3, 16000)):
+        ...     conv(3, out_channels=8, kernel_size=80).children[0][1].kernel_size
+        (80,)
+    """
+    token = _MAP.set(shape)
+    try:
+        yield
+    finally:
+        _MAP.reset(token)
+
+
+def axes_given() -> int:
+    """The number of axes of the map that blocks are made for: two, unless `made_for` says otherwise."""
+    return max(0, len(_MAP.get()) - 1) or 2
+
+
+def per_axis(value: int | Sizes) -> Sizes:
+    """One number for each axis of the map, from one for all.
+
+    Raises:
+        FieldspecError: There are as many numbers as no map has axes here.
+    """
+    axes = axes_given()
+    if isinstance(value, int):
+        return (value,) * axes
+    if len(value) != axes:
+        raise FieldspecError(f"{list(value)} has {len(value)} numbers, and the map has {axes} axes")
+    return tuple(value)
+
+
+def sides(
+    padding: int | str | Sizes | Sides | None, kernel_size: int | Sizes, dilation: int | Sizes, stride: int | Sizes = 1
+) -> Sides:
     """Zeros before and after the map, per axis.
 
     None is ``dilation * (kernel - 1) // 2`` on each side; `same` adds ``dilation * (kernel - 1)`` in all, the
-    odd one after, as torch does.
+    odd one after, as torch does; `tf` adds what makes ``ceil(size / stride)`` units, the odd one after.
 
+    Raises:
+        SettingError: `same` with a stride, which torch refuses; `tf` with one where the size of the map is not known.
     Example:
         >>> sides(None, 3, 2), sides("same", 4, 1)
         (((2, 2), (2, 2)), ((1, 2), (1, 2)))
+        >>> with made_for((3, 224, 225)):
+        ...     sides("tf", 3, 1, 2)
+        ((0, 1), (1, 1))
     """
-    kernel, dilate = pair(kernel_size), pair(dilation)
-    total_h, total_w = dilate[0] * (kernel[0] - 1), dilate[1] * (kernel[1] - 1)
+    kernel, dilate, step = per_axis(kernel_size), per_axis(dilation), per_axis(stride)
+    totals = [gap * (span - 1) for span, gap in zip(kernel, dilate, strict=True)]
     if padding is None:
-        return ((total_h // 2,) * 2, (total_w // 2,) * 2)
-    if isinstance(padding, str):  # same
-        return ((total_h // 2, total_h - total_h // 2), (total_w // 2, total_w - total_w // 2))
-    height, width = (padding, padding) if isinstance(padding, int) else padding
-    return (pair(height), pair(width))
+        return tuple([(total // 2, total // 2) for total in totals])
+    if isinstance(padding, str):
+        if padding == "same" and set(step) != {1}:
+            raise SettingError("padding", "same has no meaning with a stride; torch refuses it. Use tf, or numbers")
+        if padding == "tf":
+            totals = [_lacking(*axis) for axis in zip(_MAP.get()[1:] or (0, 0), totals, step, strict=True)]
+        return tuple([(total // 2, total - total // 2) for total in totals])
+    given = per_axis(padding) if isinstance(padding, int) else padding
+    if len(given) != len(kernel):
+        raise FieldspecError(f"padding {list(given)} is for {len(given)} axes, and the map has {len(kernel)}")
+    return tuple([(side, side) if isinstance(side, int) else (side[0], side[1]) for side in given])
+
+
+def _lacking(size: int, total: int, stride: int) -> int:
+    """What windows that reach over `total` units beyond their first lack, so that there are ``ceil(size / stride)``."""
+    if stride == 1:
+        return total
+    if not size:
+        raise SettingError("padding", "tf with a stride depends on the map's size: make the block in `made_for(shape)`")
+    return max(0, (-(-size // stride) - 1) * stride + total + 1 - size)
 
 
 def check_order(order: tuple[str, ...]) -> None:

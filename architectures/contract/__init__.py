@@ -12,6 +12,7 @@ from fieldspec.architectures.contract import adaptation, as_module, compilers, f
 from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject
 from fieldspec.architectures.network import timm_models  # registers `fieldspec`, which `create_model` needs
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
 
 __all__ = ["POINTS", "Point", "timm_contract"]
 
@@ -40,8 +41,14 @@ def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> li
         >>> points = timm_contract({"input": [3, 32, 32], "layers": [{"conv": {"out": 4}}], "head": {"classes": 2}})
         >>> [point.name for point in points if not point.ok]      # one layer gives one feature level, timm wants three
         ['features_only']
+
+    Raises:
+        FieldspecError: The input has one axis or three: timm's own functions take images.
     """
     subject = Subject(load(spec))
+    axes = len(subject.spec.input) - 1
+    if axes != 2:
+        raise FieldspecError(f"timm's contract is for images, of two axes; this network's input has {axes}")
     return [_carried_out(name, check, subject) for name, check in POINTS.items()]
 
 

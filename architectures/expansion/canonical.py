@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from fieldspec.architectures.document.values import listed
 from fieldspec.blocks.registry import REQUIRED, BlockType
-from fieldspec.blocks.settings import Norm, NormKind, Padding, PoolPadding, Size, pair, plain_norm
+from fieldspec.blocks.settings import Norm, NormKind, Padding, PoolPadding, Size, Space, per_axis, plain_norm
 
 Canonical = dict[str, Any]
 
@@ -23,15 +23,15 @@ def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) ->
         elif word in _norms(block) and value is not None:
             data[word] = listed(plain_norm(value))
         elif value is not None or setting.default not in (None, REQUIRED):
-            data[word] = listed(pair(value) if type(value) is int and word in _pairs(block) else value)
+            data[word] = listed(per_axis(value) if type(value) is int and word in per_axis_settings(block) else value)
     return data
 
 
 @lru_cache(maxsize=256)  # comparing types costs more than all else here
-def _pairs(block: BlockType) -> frozenset[str]:
-    """The settings that take one number for both axes."""
+def per_axis_settings(block: BlockType) -> frozenset[str]:
+    """The settings that take one number for all axes, or one for each."""
     kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
-    return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding})
+    return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding, Space})
 
 
 @lru_cache(maxsize=256)

@@ -19,16 +19,17 @@ from fieldspec.architectures.expansion.bounds import (
     count_layers,
     too_many_channels,
 )
-from fieldspec.architectures.expansion.canonical import Canonical, canonical
+from fieldspec.architectures.expansion.canonical import Canonical, canonical, per_axis_settings
 from fieldspec.architectures.expansion.items import ItemParser, Parsed
 from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
 from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
 from fieldspec.blocks.block import Block, Chain
-from fieldspec.blocks.errors import SettingError
-from fieldspec.blocks.layers import Merge
+from fieldspec.blocks.errors import SettingError, ShapeError
+from fieldspec.blocks.graph import shape_after
+from fieldspec.blocks.layers import Merge, Shape
 from fieldspec.blocks.registry import ITEM_KEYS, BlockType, block_type
-from fieldspec.blocks.settings import MAX_CHANNELS
+from fieldspec.blocks.settings import MAX_CHANNELS, made_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Expander:
         self._defaults = {name: value for name, value in defaults if value is not None}
         self._blocks = blocks
         self._uses: list[Use] = []  # the spec's own blocks that are being written out
-        self._cache: dict[tuple[Path, bool, int | None], Expanded | None] = {}
+        self._cache: dict[tuple[Path, bool, Shape | None], Expanded | None] = {}
         self._depth = OUTER_DEPTH  # of the canonical form, which has to be loaded again
         self._work = 0
         self._made = 0  # layers, each of which the network would have at least once
@@ -87,29 +88,32 @@ class Expander:
         self.expand(item, None)
         self.expand(item, None, first=True)
 
-    def expand(self, item: Parsed, in_channels: int | None, *, first: bool = False) -> Expanded | None:
-        """The block of one copy of an item; None where there is a problem, or no channels to go by."""
-        key = (item.path, first and bool(item.first), in_channels)
+    def expand(self, item: Parsed, shape: Shape | None, *, first: bool = False) -> Expanded | None:
+        """The block of one copy of an item on a map; None where there is a problem, or no map to go by."""
+        key = (item.path, first and bool(item.first), shape)
         if key not in self._cache:
-            self._cache[key] = self._expand(item, in_channels, item.first if first else {})
+            with made_for(shape or ()):
+                self._cache[key] = self._expand(item, shape, item.first if first else {})
         return self._cache[key]
 
-    def _expand(self, item: Parsed, in_channels: int | None, first: Mapping[str, Any]) -> Expanded | None:
+    def _expand(self, item: Parsed, shape: Shape | None, first: Mapping[str, Any]) -> Expanded | None:
         settings = {**item.settings, **first}
         if not self._may_work(100) or self._made > MAX_LAYERS:
             return None
         paths = {word: _path(item, first, word) for word in settings}
         if item.kind in self._blocks:
-            return self._own(item, settings, paths, in_channels)
+            return self._own(item, settings, paths, shape)
         block = block_type(item.kind)
         assert block is not None  # parsing has seen to it
         values = self._validated(block, settings, item, first)
-        nested = self._nested(block, settings, paths, None if values is None else in_channels)
-        if values is None or nested is None or in_channels is None:
+        nested = self._nested(block, settings, paths, None if values is None else shape)
+        if values is None or nested is None or shape is None:
+            return None
+        if not self._has_axes(block, values, paths, len(shape) - 1):
             return None
         values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
         try:
-            made, resolved = block.make(in_channels, values)
+            made, resolved = block.make(shape[0], values)
         except SettingError as error:
             self.complain(_path(item, first, error.setting), error.reason, of_use=True)
             return None
@@ -159,10 +163,21 @@ class Expander:
             return None
         return {setting.name: getattr(model, setting.name) for setting in block.settings.values()}
 
+    def _has_axes(self, block: BlockType, values: Mapping[str, Any], paths: Mapping[str, Path], axes: int) -> bool:
+        """Whether what has a number for each axis has as many as the map; of a vector, layers complain themselves."""
+        fits = True
+        for word in per_axis_settings(block):
+            value = values[block.settings[word].name]
+            if axes and isinstance(value, tuple) and len(value) != axes:
+                named = "one axis" if axes == 1 else f"{axes} axes"
+                self.complain(paths[word], f"has {len(value)} numbers, and the map has {named}")
+                fits = False
+        return fits
+
     # -- bodies and branches ---------------------------------------------------------------------------------
 
     def _nested(
-        self, block: BlockType, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
+        self, block: BlockType, settings: Mapping[str, Any], paths: Mapping[str, Path], shape: Shape | None
     ) -> dict[str, tuple[Any, Any]] | None:
         """The blocks of the settings that hold items, and their canonical forms; None behind a problem.
 
@@ -174,26 +189,26 @@ class Expander:
             if items is None or not setting.holds_items(items):
                 continue
             if setting.holds != "branches":
-                made[word] = self.chain(items, paths[word], in_channels)
+                made[word] = self.chain(items, paths[word], shape)
             else:
                 share = len(items) if settings.get("split") is True and isinstance(items, list | tuple) else 1
-                made[word] = self._branches(items, paths[word], in_channels and in_channels // max(1, share))
+                made[word] = self._branches(items, paths[word], shape and (shape[0] // max(1, share), *shape[1:]))
         return None if None in made.values() else made
 
     def _branches(
-        self, branches: Any, path: Path, in_channels: int | None
+        self, branches: Any, path: Path, shape: Shape | None
     ) -> tuple[tuple[Chain, ...], list[list[Canonical]]] | None:
         if not isinstance(branches, list | tuple):
             self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
             return None
         self._depth += 1
         there = [(index, branch) for index, branch in enumerate(branches) if branch is not LEFT_OUT]
-        ends = [self.chain(branch, (*path, index), in_channels) for index, branch in there]
+        ends = [self.chain(branch, (*path, index), shape) for index, branch in there]
         self._depth -= 1
         done = [end for end in ends if end is not None]
         return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None
 
-    def chain(self, items: Any, path: Path, in_channels: int | None) -> tuple[Chain, list[Canonical]] | None:
+    def chain(self, items: Any, path: Path, shape: Shape | None) -> tuple[Chain, list[Canonical]] | None:
         """The items of a body, one after the other."""
         if not isinstance(items, list | tuple):
             self.complain(path, f"needs {ITEMS['body'].words}, gets {written(items)}")
@@ -201,33 +216,32 @@ class Expander:
         self._depth += 3  # the list, an item, its settings
         if self._depth > MAX_DEPTH:
             self.complain(path, f"nested too deep: deeper than {MAX_DEPTH}, written out. Make the spec flatter")
-            items, in_channels = (), None
+            items, shape = (), None
         children: list[tuple[str, Block]] = []
         forms: list[Canonical] = []
-        layers, channels = 0, in_channels
+        layers = 0
         for item in self.parser.parse(items, path, top=False):
-            made = self.copies(item, channels) if item else None
+            made = self.copies(item, shape) if item else None
             layers += made.layers if made else 0
-            if item is None or made is None or channels is None or not self.fits(layers, item.path):
-                channels = None
+            if item is None or made is None or shape is None or not self.fits(layers, item.path):
+                shape = None
                 continue
-            channels = made.block.out_channels_of(channels)
+            shape = _shape_after(made.block, shape)
             children.append((item.id, made.block))
             forms.append({"id": item.id, made.kind: made.settings})
         self._depth -= 3
         alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
-        return None if channels is None or alike else (Chain(tuple(children)), forms)
+        return None if shape is None or alike else (Chain(tuple(children)), forms)
 
-    def copies(self, item: Parsed, in_channels: int | None) -> Expanded | None:
+    def copies(self, item: Parsed, shape: Shape | None) -> Expanded | None:
         """All copies of an item of a body as one block."""
         depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
         self._depth += depth
         copies: list[Expanded] = []
-        channels = in_channels
         for copy in range(item.repeat):
-            made = self.expand(item, channels, first=copy == 0)
-            channels = self._channels_after(made, item, channels)
-            if made is not None and channels is not None:
+            made = self.expand(item, shape, first=copy == 0)
+            shape = self._after(made, item, shape)
+            if made is not None and shape is not None:
                 copies.append(made)
             elif copy:
                 break  # the first copy may differ from the others, which are all alike
@@ -242,17 +256,18 @@ class Expander:
         block = Chain(tuple((str(number), made.block) for number, made in enumerate(copies)))
         return Expanded(block, "chain", {"body": body}, sum(made.layers for made in copies))
 
-    def _channels_after(self, made: Expanded | None, item: Parsed, in_channels: int | None) -> int | None:
-        """Channels behind one copy of an item of a body; None behind a problem."""
-        if made is None or in_channels is None or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
+    def _after(self, made: Expanded | None, item: Parsed, shape: Shape | None) -> Shape | None:
+        """The map behind one copy of an item of a body; None behind a problem."""
+        if made is None or shape is None or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
             return None
         if isinstance(made.block, Merge):
             self.complain(item.path, f"{item.kind} merges what from lists, and bodies have no from. Use parallel")
             return None
-        channels = made.block.out_channels_of(in_channels)
-        if channels > MAX_CHANNELS:
-            self.complain(item.here, too_many_channels(channels), of_use=True)
-        return channels if channels <= MAX_CHANNELS else None
+        shape = _shape_after(made.block, shape)
+        if len(shape) > 1 and shape[0] > MAX_CHANNELS:
+            self.complain(item.here, too_many_channels(shape[0]), of_use=True)
+            return None
+        return shape
 
     def fits(self, layers: int, path: Path) -> bool:
         """Whether so many layers keep within the bound; complains where they do not."""
@@ -263,7 +278,7 @@ class Expander:
     # -- the spec's own blocks -------------------------------------------------------------------------------
 
     def _own(
-        self, item: Parsed, settings: Mapping[str, Any], paths: Mapping[str, Path], in_channels: int | None
+        self, item: Parsed, settings: Mapping[str, Any], paths: Mapping[str, Path], shape: Shape | None
     ) -> Expanded | None:
         uses = [use.kind for use in self._uses]
         if item.kind in uses:
@@ -280,12 +295,20 @@ class Expander:
             self._parameters.used |= used - own.params.keys()
         chain = None
         if body is not None and self._may_work(10 * use.size):
-            chain = self.chain(body, use.body, in_channels)
+            chain = self.chain(body, use.body, shape)
         self._uses.pop()
         self._cache = outer
         if chain is None:
             return None
         return Expanded(chain[0], "chain", {"body": chain[1]}, count_layers(chain[0]))
+
+
+def _shape_after(block: Block, shape: Shape) -> Shape:
+    """The map behind a block; one of the same size where a layer does not fit, as will be said when it is placed."""
+    try:
+        return shape_after(block, shape)
+    except ShapeError:
+        return (block.out_channels_of(shape[0]), *shape[1:])
 
 
 def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Any
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, Field, PydanticUserError, create_model
 
 from fieldspec.architectures.document.validation import STRICT, Identifier, Version, words_of
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import REQUIRED, BlockType, Setting
-from fieldspec.blocks.settings import MAX_CHANNELS, Act, Channels, Norm, Order, Says
+from fieldspec.blocks.settings import MAX_AXES, Act, Norm, Order, Says
 
-MAX_EXTENT = 65_536  # pixels
+MAX_EXTENT = 65_536  # pixels, and channels of the input
 
 Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
 ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
@@ -68,8 +68,10 @@ class SpecDocument(BaseModel):
     name: Identifier = "network"
     description: Annotated[str, Says("a text")] | None = None
     input: Annotated[
-        tuple[Channels, Extent, Extent],
-        Says(f"[channels, height, width], each from 1 to {MAX_CHANNELS}"),
+        tuple[Extent, ...],
+        MinLen(2),
+        MaxLen(1 + MAX_AXES),
+        Says(f"[channels, height, width], or as many axes as there are up to three, each from 1 to {MAX_EXTENT}"),
     ]
     params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ where one has to be given")] = {}
     defaults: Defaults = Defaults()

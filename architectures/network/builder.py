@@ -35,7 +35,7 @@ def build(
     in_chans: int | None = None,
     global_pool: str | None = None,
     drop_rate: float | None = None,
-    img_size: int | tuple[int, int] | None = None,
+    img_size: int | tuple[int, ...] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> SpecNet:
@@ -77,7 +77,9 @@ def create(
             raise TypeError(f"{keyword}: {reason}")
     spec = load(spec, **{name: kwargs.pop(name) for name in spec.params if name in kwargs})
     levels = tuple(range(len(feature_levels(spec)))) if kwargs.get("features_only") else ()
-    return build_model_with_cfg(
+    if len(spec.input) != 3:
+        kwargs["pretrained_cfg"] = {**(kwargs.get("pretrained_cfg") or default_cfg(spec)), "input_size": None}
+    net: nn.Module = build_model_with_cfg(
         SpecNet,
         variant,
         pretrained,
@@ -86,6 +88,13 @@ def create(
         spec=spec,
         **kwargs,
     )
+    _note_input_size(net.model if isinstance(net, SpecFeatures) else net, spec)
+    return net
+
+
+def _note_input_size(net: Any, spec: ArchitectureSpec) -> None:
+    """The size that it was built for, which timm leaves out for `img_size` and cannot take but for two axes."""
+    net.pretrained_cfg["input_size"] = (spec.input[0], *net.spec.input[1:])
 
 
 def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None) -> dict[str, Any]:
@@ -106,7 +115,7 @@ def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None
         shipped = {"file": str(weights.path), "label_names": tuple(weights.card["classes"])}
     return {
         "input_size": spec.input,
-        "pool_size": shape[1:] if len(shape) == 3 else None,
+        "pool_size": shape[1:] if len(shape) > 1 else None,
         "first_conv": paths[0] if len(paths) == 1 else paths or None,
         "classifier": "head.fc",
         "num_classes": spec.head.classes if spec.head else 0,

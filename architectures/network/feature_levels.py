@@ -33,7 +33,7 @@ def _reduction(field: Field, shape: Shape, input_shape: Shape) -> int | Fraction
     """The smaller of the two axes'."""
     reductions = []
     for axis, size in enumerate(input_shape[1:]):
-        units = shape[1 + axis] if len(shape) == 3 else 1
+        units = shape[1 + axis] if len(shape) > 1 else 1
         reduction = field.jump[axis] or 1 if field.axes else 1  # 0 where all units read the same
         while units * 2 * reduction <= size:
             reduction *= 2

@@ -22,6 +22,7 @@ class ClassifierHead(nn.Module):
         features: Channels behind the body.
         on_map: Whether the body ends in a map, on which the classifier is a convolution and its map is pooled.
         classifier_act: What follows a classifier on a map.
+        rank: Axes of the map that it reads.
         drop_rate: Before the classifier.
         bias: Of the classifier.
         device: Where the weights are made.
@@ -38,13 +39,14 @@ class ClassifierHead(nn.Module):
         features: int | None = None,
         on_map: bool = False,
         classifier_act: Act = "none",
+        rank: int = 2,
         drop_rate: float = 0.0,
         bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.global_pool = GlobalPool(pool_type)
+        self.global_pool = GlobalPool(pool_type, rank=rank)
         pooled: int = in_features * self.global_pool.feat_mult()  # type: ignore[no-untyped-call]  # timm
         self.num_features = pooled if features is None else features
         self.flatten = nn.Flatten() if pool_type else nn.Identity()
@@ -57,8 +59,9 @@ class ClassifierHead(nn.Module):
         self.mean: nn.Module = nn.Identity()
         self.squeeze: nn.Module = nn.Identity()
         if self.on_map:
-            self.mean, self.squeeze = GlobalPool("avg"), nn.Flatten()
-            self.fc = nn.Conv2d(self.num_features, num_classes, 1, bias=bias, device=device, dtype=dtype)
+            self.mean, self.squeeze = GlobalPool("avg", rank=rank), nn.Flatten()
+            convolution = getattr(nn, f"Conv{rank}d")
+            self.fc = convolution(self.num_features, num_classes, 1, bias=bias, device=device, dtype=dtype)
             self.act = nn.Identity() if classifier_act == "none" else Activation(classifier_act).module()
         elif num_classes:
             self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype)

@@ -36,7 +36,7 @@ class SpecNet(nn.Module):
         global_pool: Any pooling of timm's SelectAdaptivePool2d; with `''` the map stays, and a classifier then
             gives a map of logits. The spec's unless given; `''` without a head, `avg` where one is added.
         drop_rate: Dropout before the classifier. The spec's unless given.
-        img_size: Height and width of the input, or one number for both. The spec's unless given.
+        img_size: Height and width of the input, or one number for all axes. The spec's unless given.
         device: Where the weights are made; `meta` makes none.
         dtype: Type of the weights.
 
@@ -52,13 +52,14 @@ class SpecNet(nn.Module):
         in_chans: int | None = None,
         global_pool: str | None = None,
         drop_rate: float | None = None,
-        img_size: int | tuple[int, int] | None = None,
+        img_size: int | tuple[int, ...] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         spec = load(spec)
-        size = (img_size, img_size) if isinstance(img_size, int) else img_size
+        rank = len(spec.input) - 1
+        size = (img_size,) * rank if isinstance(img_size, int) else img_size
         input_shape = (in_chans or spec.input[0], *(size or spec.input[1:]))
         if input_shape != spec.input:
             spec = load({**spec.to_dict(), "input": list(input_shape)})
@@ -191,7 +192,7 @@ class SpecNet(nn.Module):
             raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
         own = self.spec.head
         bias = own.bias if own else True
-        settings = {"drop_rate": self.drop_rate, "bias": bias, **factory}
+        settings = {"rank": len(self.spec.input) - 1, "drop_rate": self.drop_rate, "bias": bias, **factory}
         if own is None or not self._keeps(own, pool):
             return ClassifierHead(self.num_features, num_classes, pool, **settings)
         body = getattr(self, "head", None) and self.head.body  # a reset keeps its weights

@@ -34,7 +34,7 @@ class Assembled:
     """What a document without problems says."""
 
     name: str
-    input: tuple[int, int, int]
+    input: tuple[int, ...]
     items: tuple[Item, ...]
     head: HeadSpec | None
     constraints: Constraints

@@ -82,10 +82,7 @@ def json_schema() -> dict[str, Any]:
     for objective in definitions["Objectives"]["properties"].values():
         objective["items"] = {"enum": list(MEASURES)}
     definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
-    properties["input"] = {
-        **properties["input"],
-        "prefixItems": list(map(_or_parameter, properties["input"]["prefixItems"])),
-    }
+    properties["input"] = {**properties["input"], "items": _or_parameter(properties["input"]["items"])}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",

@@ -37,7 +37,7 @@ class ArchitectureSpec:
     """A network as data. Equal specs have the same name, canonical form and constraints."""
 
     name: str
-    input: tuple[int, int, int]  # channels, height, width
+    input: tuple[int, ...]  # channels, height, width; or one axis, or three
     items: tuple[Item, ...] = field(repr=False)
     head: HeadSpec | None
     constraints: Constraints = field(repr=False)

@@ -20,7 +20,7 @@ from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import Input, Merge, Shape
-from fieldspec.blocks.settings import MAX_CHANNELS
+from fieldspec.blocks.settings import MAX_CHANNELS, made_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Item:
 class Trunk:
     """Places items in a layer graph, and says what only the whole of them can show."""
 
-    def __init__(self, shape: tuple[int, int, int], expander: Expander) -> None:
+    def __init__(self, shape: Shape, expander: Expander) -> None:
         self.expander = expander
         self.problems = expander.problems
         self.graph = LayerGraph([Node("input", Input(shape), (), shape)])
@@ -87,7 +87,7 @@ class Trunk:
             self.expander.check(item)
             return None
         first = len(self.graph.nodes)
-        expanded = self.expander.expand(item, self.graph.nodes[nodes[0]].shape[0], first=copy == 0)
+        expanded = self.expander.expand(item, self.graph.nodes[nodes[0]].shape, first=copy == 0)
         if expanded is None or not self._takes(item, expanded, len(nodes)):
             return None
         if not self.expander.fits(expanded.layers * item.repeat, (*item.path, "repeat")):
@@ -122,11 +122,14 @@ class Trunk:
     def _bound(self, first: int) -> None:
         """Refuse maps out of all proportion; `first` is the first node to look at."""
         for node in self.graph.nodes[first:]:
-            if len(node.shape) == 3 and node.shape[0] > MAX_CHANNELS:
+            if len(node.shape) > 1 and node.shape[0] > MAX_CHANNELS:
                 raise ShapeError(too_many_channels(node.shape[0]), node.id)
-            if len(node.shape) == 3 and max(node.shape[1:]) > MAX_EXTENT:
-                size = size_text(node.shape[1:])
-                raise ShapeError(f"gives a map of {size}, and at most {MAX_EXTENT}x{MAX_EXTENT} is built", node.id)
+            if len(node.shape) > 1 and max(node.shape[1:]) > MAX_EXTENT:
+                size, most = size_text(node.shape[1:]), size_text((MAX_EXTENT,) * (len(node.shape) - 1))
+                raise ShapeError(
+                    f"gives a map of {size}, and at most {most} is built",
+                    node.id,
+                )
 
     def _complain(self, index: int, error: PlacedError) -> None:
         """Note what is wrong at a node of an item, at the innermost item that was written for it."""
@@ -163,11 +166,12 @@ class Trunk:
     def _place_head(self, head: HeadSpec, body: Sequence[Parsed], shape: Shape) -> HeadSpec | None:
         """The head behind the last item, with what it finds there; None behind a problem."""
         graph = self.graph
-        if head.pool != "none" and len(shape) != 3:
+        if head.pool != "none" and len(shape) == 1:
             why = f"needs a map to pool, gets {_words(shape)}. Leave out the flattening, or give pool: none"
             self.problems.add(("head",), why)
             return None
-        graph.output = graph.place(head.pooling, "head", graph.output)
+        with made_for(shape):
+            graph.output = graph.place(head.pooling, "head", graph.output)
         parts = [self._place_in_head(item) for item in body]
         made = [part for part in parts if part is not None]
         if len(made) < len(parts):
@@ -179,13 +183,14 @@ class Trunk:
         if head.classifier_act != "none" and not (head.classes and head.on_map):
             why = "follows a classifier on a map, and there is none. Leave it out, or put act into the body"
             self.problems.add(("head", "classifier_act"), why)
-        graph.output = graph.place(head.classifier, "head", graph.output)
+        with made_for(shape):
+            graph.output = graph.place(head.classifier, "head", graph.output)
         return head
 
     def _place_in_head(self, item: Parsed) -> Expanded | None:
         """One item of the head's body, all its copies as one block."""
         graph, first = self.graph, len(self.graph.nodes)
-        made = self.expander.copies(item, graph.nodes[graph.output].shape[0])
+        made = self.expander.copies(item, graph.nodes[graph.output].shape)
         if made is None or not self.expander.fits(first + made.layers, item.path):
             return None
         try:
@@ -205,4 +210,4 @@ def _words(shape: Shape) -> str:
 
 def _before_changes(shapes: Sequence[Shape]) -> set[int]:
     """The last item before each change of map size."""
-    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and len(shapes[n]) == 3}
+    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and len(shapes[n]) > 1}

@@ -67,7 +67,7 @@ class Layer(Block):
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        return (1, 1)
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Normalization(Layer):
     channels: int
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        return map_of(f"{type(self).__name__}", inputs[0], self.channels, max(2, len(inputs[0]) - 1))
+        return map_of(f"{type(self).__name__}", inputs[0], self.channels, max(1, len(inputs[0]) - 1))
 
     @property
     def params(self) -> int:
@@ -39,6 +39,7 @@ class BatchNorm(Normalization):
 
     eps: float = 1e-5
     momentum: float = 0.1
+    rank: int = 2  # axes of the map
 
     @property
     def buffers(self) -> int:
@@ -57,6 +58,7 @@ class LayerNorm(Normalization):
 
     mixes_channels: ClassVar[bool] = True
     eps: float = 1e-6
+    rank: int = 2  # axes of the map
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels

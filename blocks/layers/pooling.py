@@ -119,6 +119,7 @@ class GlobalPool(Layer):
 
     kind: ClassVar[str] = "global_pool"
     type: GlobalPoolType = "avg"
+    rank: int = 2  # axes of the map
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = map_of("global_pool", inputs[0], None, len(inputs[0]) - 1)

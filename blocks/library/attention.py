@@ -10,7 +10,7 @@ from fieldspec.blocks.block import Chain, Parallel, gate
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Activation, Conv, GlobalPool
 from fieldspec.blocks.registry import Settings, register_block
-from fieldspec.blocks.settings import CLOSED, Act, ActFunction, Channels, Ratio, Says
+from fieldspec.blocks.settings import CLOSED, Act, ActFunction, Channels, Ratio, Says, axes_given
 
 RATIO = 0.25  # of the input's channels, where nothing is said
 
@@ -63,12 +63,13 @@ def squeeze_excite(
     In a spec:
         - squeeze_excite: {ratio: 0.25}
     """
-    middle = cast("int", hidden)
+    middle, ones = cast("int", hidden), (1,) * axes_given()
+    none = ((0, 0),) * len(ones)
     body = (
-        ("pool", GlobalPool("avg")),
-        ("reduce", Conv(in_channels, middle, (1, 1), bias=True)),
+        ("pool", GlobalPool("avg", len(ones))),
+        ("reduce", Conv(in_channels, middle, ones, ones, none, ones, bias=True)),
         ("act", Activation(act)),
-        ("expand", Conv(middle, in_channels, (1, 1), bias=True)),
+        ("expand", Conv(middle, in_channels, ones, ones, none, ones, bias=True)),
         ("gate", Activation(gate_act)),
     )
     return gate(Chain(body))

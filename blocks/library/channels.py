@@ -76,8 +76,7 @@ def pad(in_channels: int, *, space: Space | None = None, channels: MoreChannels 
     """
     parts: list[tuple[str, Block]] = []
     if space is not None:
-        height, width = cast("Sides", space)
-        parts.append(("space", Pad((height, width))))
+        parts.append(("space", Pad(cast("Sides", space))))
     if channels is not None:
         before, after = cast("Pair", channels)
         if before + in_channels + after > MAX_CHANNELS:

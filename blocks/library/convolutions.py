@@ -30,9 +30,10 @@ from fieldspec.blocks.settings import (
     Probability,
     Size,
     Width,
+    axes_given,
     check_order,
     norm_parts,
-    pair,
+    per_axis,
     sides,
 )
 
@@ -41,9 +42,9 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
     """The normalization layer that a setting names, None for `none`."""
     kind, options = norm_parts(norm)
     if kind == "batch":
-        return BatchNorm(channels, **options)
+        return BatchNorm(channels, rank=axes_given(), **options)
     if kind == "layer":
-        return LayerNorm(channels, **options)
+        return LayerNorm(channels, rank=axes_given(), **options)
     return GroupNorm(channels, **options) if kind == "group" else None
 
 
@@ -85,8 +86,8 @@ def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
 
 
 def resolve_padding(in_channels: int, settings: Settings) -> Settings:
-    """The zeros on each side, also for `same` and where nothing is given."""
-    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"])
+    """The zeros on each side, also for `same` and `tf`, and where nothing is given."""
+    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"], settings["stride"])
     return settings
 
 
@@ -138,10 +139,10 @@ def conv(
     convolution = Conv(
         in_channels,
         width,
-        pair(kernel_size),
-        pair(stride),
+        per_axis(kernel_size),
+        per_axis(stride),
         cast("Sides", padding),
-        pair(dilation),
+        per_axis(dilation),
         cast("int", groups),
         cast("bool", bias),
     )
@@ -191,11 +192,11 @@ def conv_transpose(
     convolution = ConvTranspose(
         in_channels,
         width,
-        pair(kernel_size),
-        pair(stride),
-        pair(padding),
-        pair(output_padding),
-        pair(dilation),
+        per_axis(kernel_size),
+        per_axis(stride),
+        per_axis(padding),
+        per_axis(output_padding),
+        per_axis(dilation),
         groups,
         cast("bool", bias),
     )

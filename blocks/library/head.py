@@ -10,7 +10,7 @@ from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Activation, Conv, Dropout, Flatten, GlobalPool, GlobalPoolType, Linear
 from fieldspec.blocks.registry import register_block
-from fieldspec.blocks.settings import MAX_CHANNELS, Act, Flag, Probability, Says
+from fieldspec.blocks.settings import MAX_CHANNELS, Act, Flag, Probability, Says, axes_given
 
 HeadPool = Annotated[GlobalPoolType | Literal["none"], Says("avg, max, avgmax, catavgmax or none")]
 Classes = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 (no classifier) to {MAX_CHANNELS}")]
@@ -59,7 +59,9 @@ def head(
 
 def pooled(pool: HeadPool) -> Chain:
     """What makes a vector of a map; nothing for `none`."""
-    return Chain() if pool == "none" else Chain((("global_pool", GlobalPool(pool)), ("flatten", Flatten())))
+    if pool == "none":
+        return Chain()
+    return Chain((("global_pool", GlobalPool(pool, axes_given())), ("flatten", Flatten())))
 
 
 def classifier(
@@ -78,8 +80,9 @@ def classifier(
     if classes and not on_map:
         children.append(("fc", Linear(features, classes, bias)))
     elif classes:
-        children.append(("fc", Conv(features, classes, (1, 1), bias=bias)))
+        ones = (1,) * axes_given()
+        children.append(("fc", Conv(features, classes, ones, ones, ((0, 0),) * len(ones), ones, bias=bias)))
         if classifier_act != "none":
             children.append(("act", Activation(classifier_act)))
-        children += [("mean", GlobalPool("avg")), ("squeeze", Flatten())]
+        children += [("mean", GlobalPool("avg", axes_given())), ("squeeze", Flatten())]
     return Chain(tuple(children))

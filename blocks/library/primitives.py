@@ -37,7 +37,8 @@ from fieldspec.blocks.settings import (
     Says,
     Size,
     Width,
-    pair,
+    axes_given,
+    per_axis,
 )
 
 BlockSize = Annotated[int, Ge(2), Le(64), Says("a whole number from 2 to 64")]
@@ -127,7 +128,7 @@ def pool(
     In a spec:
         - pool: {type: max, kernel: 3, stride: 2, padding: 1}
     """
-    return Pool(type, pair(kernel_size), pair(cast("Size", stride)), pair(padding), ceil_mode)
+    return Pool(type, per_axis(kernel_size), per_axis(cast("Size", stride)), per_axis(padding), ceil_mode)
 
 
 register_shorthand("max_pool", "pool", fixed={"type": "max"})
@@ -147,7 +148,7 @@ def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePo
     In a spec:
         - adaptive_pool: {type: avg, size: 4}
     """
-    return AdaptivePool(type, pair(size))
+    return AdaptivePool(type, per_axis(size))
 
 
 @register_block
@@ -164,7 +165,7 @@ def global_pool(
     In a spec:
         - global_pool: {type: avg}
     """
-    return GlobalPool(type)
+    return GlobalPool(type, axes_given())
 
 
 @register_block(resolve=resolve_width)
@@ -245,7 +246,7 @@ def resize(
     In a spec:
         - resize: {scale: 2}
     """
-    return Resize(None if scale is None else pair(scale), None if size is None else pair(size), mode)
+    return Resize(None if scale is None else per_axis(scale), None if size is None else per_axis(size), mode)
 
 
 @register_block
@@ -260,7 +261,7 @@ def space_to_depth(in_channels: int, *, block: BlockSize = 2) -> SpaceToDepth:
     In a spec:
         - space_to_depth: {block: 2}
     """
-    return SpaceToDepth((block, block))
+    return SpaceToDepth((block,) * axes_given())
 
 
 @register_block
@@ -274,4 +275,4 @@ def depth_to_space(in_channels: int, *, block: BlockSize = 2) -> DepthToSpace:
     In a spec:
         - depth_to_space: {block: 2}
     """
-    return DepthToSpace((block, block))
+    return DepthToSpace((block,) * axes_given())

@@ -25,7 +25,7 @@ from fieldspec.blocks.settings import (
     Shortcut,
     Size,
     Width,
-    pair,
+    per_axis,
 )
 
 NORM_ACT_CONV: tuple[OrderStep, OrderStep, OrderStep] = ("norm", "act", "conv")
@@ -109,7 +109,7 @@ def residual(
     elif squeeze_excite is not None:
         raise FieldspecError("residual: squeeze_excite belongs inside the body")
     elif (middle, groups, bias, dropout) != (None, None, None, 0) or (
-        (pair(stride), pair(kernel_size), pair(dilation)) != ((1, 1), (3, 3), (1, 1))
+        set(per_axis(stride)) | set(per_axis(dilation)) != {1} or set(per_axis(kernel_size)) != {3}
     ):
         why = "stride, middle, kernel, dilation, groups, bias and dropout belong inside the body"
         raise FieldspecError(f"residual: {why}")

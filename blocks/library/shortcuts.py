@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain
 from fieldspec.blocks.errors import FieldspecError, SettingError
-from fieldspec.blocks.layers import PadChannels, Pair, Pool
+from fieldspec.blocks.layers import PadChannels, Pool, Sizes
 from fieldspec.blocks.library.convolutions import conv
-from fieldspec.blocks.settings import Norm, Shortcut
+from fieldspec.blocks.settings import Norm, Shortcut, axes_given
 
 
 def shortcut_around(
@@ -26,7 +26,7 @@ def shortcut_around(
     if shortcut == "none" and drop_path:
         raise SettingError("drop_path", "drops the body beside a shortcut, but shortcut is none. Remove it")
     out_channels = body.out_channels_of(in_channels)
-    agree = out_channels == in_channels and body.scale == (1, 1)
+    agree = out_channels == in_channels and set(body.scale) <= {1}
     if shortcut == "none" or (shortcut == "identity" and not agree):
         return None
     if agree and shortcut != "projection":
@@ -37,7 +37,7 @@ def shortcut_around(
     return conv(in_channels, out_channels=out_channels, kernel_size=1, stride=stride, norm=norm, act="none", bias=bias)
 
 
-def _padded(in_channels: int, out_channels: int, stride: Pair) -> Chain:
+def _padded(in_channels: int, out_channels: int, stride: Sizes) -> Chain:
     """Every stride-th unit, and zeros behind the channels: no weights (He et al., 2016, option A)."""
     if out_channels < in_channels:
         raise SettingError("shortcut", f"pad adds channels, but the body has {out_channels} of {in_channels}")
@@ -49,10 +49,11 @@ def _padded(in_channels: int, out_channels: int, stride: Pair) -> Chain:
     return Chain(tuple(parts))
 
 
-def _stride_of(body: Block) -> Pair:
-    strides = [int(step) for step in body.scale if step == int(step) and step >= 1]
-    if len(strides) != 2:
+def _stride_of(body: Block) -> Sizes:
+    scale = body.scale or (1,) * axes_given()
+    strides = [int(step) for step in scale if step == int(step) and step >= 1]
+    if len(strides) < len(scale):
         raise FieldspecError(
             "residual: a body that enlarges the map cannot have a projection around it; use shortcut: none"
         )
-    return (strides[0], strides[1])
+    return tuple(strides)

@@ -9,10 +9,13 @@ from torch import nn
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.leaves import (
+    ChannelNorm,
     DepthToSpace,
     GlobalPool,
     PadChannels,
+    PaddedConv1d,
     PaddedConv2d,
+    PaddedConv3d,
     ScaleChannels,
     SelectChannels,
     Shuffle,
@@ -53,17 +56,20 @@ class Concat(nn.ModuleDict):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.values()], 1)
 ''',
-    "PaddedConv2d": '''
-class PaddedConv2d(nn.Conv2d):
-    """A convolution with its own zeros on each side: left, right, top, bottom."""
+    **{
+        f"PaddedConv{rank}d": f'''
+class PaddedConv{rank}d(nn.Conv{rank}d):
+    """A convolution with its own zeros on each side, the last axis first: left, right, top, bottom."""
 
-    def __init__(self, *args: Any, sides: tuple[int, int, int, int], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sides: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.sides = sides
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(F.pad(input, self.sides))
-''',
+'''
+        for rank in (1, 2, 3)
+    },
     "SelectChannels": '''
 class SelectChannels(nn.Module):
     """A row of neighbouring channels."""
@@ -124,7 +130,8 @@ class AvgMaxPool(nn.Module):
         self.concat = concat
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, highest = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        axes = tuple(range(2, x.dim()))
+        mean, highest = x.mean(axes, True), x.amax(axes, True)
         return torch.cat((mean, highest), 1) if self.concat else 0.5 * (mean + highest)
 ''',
     "DropPath": '''
@@ -141,6 +148,13 @@ class DropPath(nn.Module):
         kept = x.new_empty(x.shape[0], *[1] * (x.ndim - 1)).bernoulli_(1 - self.drop_prob)
         return x * kept / (1 - self.drop_prob)
 ''',
+    "ChannelNorm": '''
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels of each unit of a map."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+''',
     "LayerNorm2d": '''
 class LayerNorm2d(nn.LayerNorm):
     """Layer norm over the channels of each unit of a map."""
@@ -150,7 +164,8 @@ class LayerNorm2d(nn.LayerNorm):
 ''',
 }
 AS_PRINTED = {
-    "AdaptiveAvgPool2d", "AdaptiveMaxPool2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
     "ConvTranspose3d", "Dropout", "ELU", "Flatten", "GELU", "GroupNorm", "Hardsigmoid", "Hardswish", "Hardtanh",
     "Identity", "LeakyReLU", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU",
     "Sigmoid", "Softmax", "Tanh",
@@ -167,15 +182,16 @@ def leaf(module: nn.Module, used: set[str]) -> str:
         'nn.Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))'
     """
     found: Any = module
+    name = type(module).__name__
     match found:
-        case PaddedConv2d():
-            used.add("PaddedConv2d")
-            return f"PaddedConv2d({found.extra_repr()})"
+        case PaddedConv1d() | PaddedConv2d() | PaddedConv3d():
+            used.add(name)
+            return f"{name}({found.extra_repr()})"
         case GlobalPool():
             return _global_pool(found, used)
-        case SpaceToDepth():
+        case SpaceToDepth() if found.rank == 2:
             return f"nn.PixelUnshuffle({found.block})"
-        case DepthToSpace():
+        case DepthToSpace() if found.rank == 2:
             return f"nn.PixelShuffle({found.block})"
         case Shuffle():
             return f"nn.ChannelShuffle({found.groups})"
@@ -193,6 +209,9 @@ def leaf(module: nn.Module, used: set[str]) -> str:
         case DropPath():
             used.add("DropPath")
             return f"DropPath({found.drop_prob})"
+        case ChannelNorm():
+            used.add("ChannelNorm")
+            return f"ChannelNorm({found.normalized_shape[0]}, eps={found.eps})"
         case LayerNorm2d():
             used.add("LayerNorm2d")
             return f"LayerNorm2d({found.normalized_shape[0]}, eps={found.eps})"
@@ -200,13 +219,12 @@ def leaf(module: nn.Module, used: set[str]) -> str:
             plain = {"eps": 1e-5, "momentum": 0.1, "affine": True, "track_running_stats": True}
             said = [f"{key}={getattr(found, key)}" for key, usual in plain.items() if getattr(found, key) != usual]
             return f"nn.{type(found).__name__}({', '.join([str(found.num_features), *said])})"
-        case nn.AvgPool2d():
+        case nn.AvgPool1d() | nn.AvgPool2d() | nn.AvgPool3d():
             settings = f"{found.kernel_size}, {found.stride}, {found.padding}"
-            return f"nn.AvgPool2d({settings}, ceil_mode={found.ceil_mode})"
+            return f"nn.{name}({settings}, ceil_mode={found.ceil_mode})"
         case nn.Upsample():
             target = f"size={found.size}" if found.size is not None else f"scale_factor={found.scale_factor}"
             return f'nn.Upsample({target}, mode="{found.mode}", align_corners={found.align_corners})'
-    name = type(module).__name__
     if name not in AS_PRINTED or getattr(nn, name, None) is not type(module):
         raise FieldspecError(f"{name} has no plain form")
     return f"nn.{name}({module.extra_repr()})".replace("'", '"')
@@ -217,4 +235,4 @@ def _global_pool(pool: Any, used: set[str]) -> str:
     if kind in ("avgmax", "catavgmax"):
         used.add("AvgMaxPool")
         return f"AvgMaxPool(concat={kind == 'catavgmax'})"
-    return {"avg": "nn.AdaptiveAvgPool2d(1)", "max": "nn.AdaptiveMaxPool2d(1)", "": "nn.Identity()"}[kind]
+    return f"nn.Adaptive{kind.capitalize()}Pool{pool.rank}d(1)" if kind else "nn.Identity()"

@@ -250,7 +250,7 @@ def test_resizing_needs_one_of_factor_and_size() -> None:
         (L.Resize(factor=(4, 1)), (Fraction(1, 4), 1)),
         (L.SpaceToDepth((2, 2)), (2, 2)),
         (L.DepthToSpace((2, 2)), (Fraction(1, 2), Fraction(1, 2))),
-        (L.BatchNorm(4), (1, 1)),
+        (L.BatchNorm(4), ()),
     ],
 )
 def test_scale(layer: L.Layer, scale: tuple[Fraction | int, ...]) -> None:

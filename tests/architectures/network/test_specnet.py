@@ -33,7 +33,7 @@ UNET = {
     "input": [3, 32, 48],
     "layers": [
         {"conv": {"out": 4}, "id": "top"},
-        {"conv": {"out": 6, "stride": 2, "kernel": 4, "padding": "same"}, "repeat": 2, "id": "down"},
+        {"conv": {"out": 6, "stride": 2, "kernel": 4, "padding": "tf"}, "repeat": 2, "id": "down"},
         {"resize": {"scale": 4}, "id": "up"},
         {"concat": {}, "from": ["up", "top"], "id": "meet"},
         {

@@ -164,5 +164,7 @@ def repeated(draw: Draw, at: At) -> tuple[Item, At]:
     with_items = "body" in settings or isinstance(settings.get("shortcut"), list)
     if not with_items and max(at.jump) <= MAX_JUMP / 2 and draw(st.booleans()):
         item["first"] = {"stride": 2}
+        if settings.get("padding") == "same":
+            settings["padding"] = "tf"  # the other has no meaning with a stride
         after = at.strided((2, 2))
     return item, replace(after, channels=out)

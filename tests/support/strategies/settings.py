@@ -116,7 +116,7 @@ def window(draw: Draw, *, stride: Pair = (1, 1)) -> Item:
         before = [draw(st.integers(0, total)) for total in totals]
         settings["padding"] = [[side, total - side] for side, total in zip(before, totals, strict=True)]
     elif kind == "same" or any(total % 2 for total in totals):
-        settings["padding"] = "same"
+        settings["padding"] = draw(st.sampled_from(["same", "tf"])) if stride == (1, 1) else "tf"
     return settings
 
 
