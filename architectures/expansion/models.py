@@ -71,7 +71,7 @@ class SpecDocument(BaseModel):
         tuple[Extent, ...],
         MinLen(2),
         MaxLen(1 + MAX_AXES),
-        Says(f"[channels, height, width], or as many axes as there are up to three, each from 1 to {MAX_EXTENT}"),
+        Says(f"[channels, height, width], each from 1 to {MAX_EXTENT}"),
     ]
     params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ where one has to be given")] = {}
     defaults: Defaults = Defaults()

@@ -97,10 +97,10 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "1:1: missing key 'input': give [channels, height, width], each from 1 to 65536",
         ],
     ),
-    "input of two": (
-        "input: [32, 32]\nlayers: [{conv: {out: 8}}]",
+    "input of one": (
+        "input: [32]\nlayers: [{conv: {out: 8}}]",
         [
-            "1:8: input: needs [channels, height, width], each from 1 to 65536, gets [32, 32]",
+            "1:8: input: needs [channels, height, width], each from 1 to 65536, gets [32]",
         ],
     ),
     "input of text": (
@@ -272,13 +272,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         HEAD
         + (
             "layers:\n"
-            "  - conv: {out: eight, kernel: [3], stride: 0, padding: sam, dilation: 1.5, groups: depth, bias: 1, norm: bach, act: rel, order: [conv, act], dropout: 1}"
+            "  - conv: {out: eight, kernel: [0], stride: 0, padding: sam, dilation: 1.5, groups: depth, bias: 1, norm: bach, act: rel, order: [conv, act], dropout: 1}"
         ),
         [
             "3:17: layers[0].conv.out: needs a whole number from 1 to 65536, or same, gets 'eight'",
-            "3:32: layers[0].conv.kernel: needs a whole number from 1 to 4096, or [height, width], gets [3]",
+            "3:32: layers[0].conv.kernel: needs a whole number from 1 to 4096, or [height, width], gets [0]",
             "3:45: layers[0].conv.stride: needs a whole number from 1 to 4096, or [height, width], gets 0",
-            "3:57: layers[0].conv.padding: needs a whole number, same, [height, width] or [[top, bottom], [left, right]], gets 'sam'",
+            "3:57: layers[0].conv.padding: needs a whole number, same, tf, [height, width] or [[top, bottom], [left, right]], gets 'sam'",
             "3:72: layers[0].conv.dilation: needs a whole number from 1 to 4096, or [height, width], gets 1.5",
             "3:85: layers[0].conv.groups: needs a whole number, or depthwise, gets 'depth'",
             "3:98: layers[0].conv.bias: needs true or false, gets 1",
@@ -1076,7 +1076,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "several at once": (
         (
             "nam: c1\n"
-            "input: [3, 32]\n"
+            "input: [3]\n"
             "defaults: {act: rel}\n"
             "layers:\n"
             "  - conv: {out: 8, strid: 2}\n"
@@ -1087,7 +1087,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ),
         [
             "1:1: nam: unknown key. Did you mean 'name'?",
-            "2:8: input: needs [channels, height, width], each from 1 to 65536, gets [3, 32]",
+            "2:8: input: needs [channels, height, width], each from 1 to 65536, gets [3]",
             f"3:17: defaults.act: needs relu, relu6, silu, gelu, hardswish, hardsigmoid, sigmoid, {ACTS} or none, gets 'rel'",
             "5:20: layers[0].conv.strid: unknown key. Did you mean 'stride'?",
             "6:5: layers[1].resnet: unknown block 'resnet'. Did you mean 'residual'?",

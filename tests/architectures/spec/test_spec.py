@@ -475,7 +475,7 @@ def test_json_file(tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(json.dumps(load("c1c2c3c40").to_dict(), indent="\t"), encoding="utf-8")
     assert load(path) == load("c1c2c3c40")
-    path.write_text('{\n\t"input": [3, 8],\n\t"layers": [{"conv": {"out": 8}}]}', encoding="utf-8")
+    path.write_text('{\n\t"input": [3],\n\t"layers": [{"conv": {"out": 8}}]}', encoding="utf-8")
     with pytest.raises(SpecError, match=r"net.json:2:11: input: needs \[channels, height, width\]"):
         load(path)
 
