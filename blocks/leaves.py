@@ -113,9 +113,11 @@ class AvgMaxPool(nn.Module):
 def space_to_depth(x: Tensor, block: int, rank: int) -> Tensor:
     """(batch, channels, height, width) -> (batch, channels * block^2, height / block, width / block)."""
     if rank == 1:
-        return x.unflatten(2, [-1, block]).permute(0, 1, 3, 2).flatten(1, 2)
+        return torch.unflatten(x, 2, [-1, block]).permute(0, 1, 3, 2).flatten(1, 2)
     if rank == 3:
-        patches = x.unflatten(4, [-1, block]).unflatten(3, [-1, block]).unflatten(2, [-1, block])
+        patches = x
+        for axis in (4, 3, 2):
+            patches = torch.unflatten(patches, axis, [-1, block])
         return patches.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
     if torch.jit.is_scripting():  # TorchScript cannot compile einops
         return F.pixel_unshuffle(x, block)
@@ -125,9 +127,9 @@ def space_to_depth(x: Tensor, block: int, rank: int) -> Tensor:
 def depth_to_space(x: Tensor, block: int, rank: int) -> Tensor:
     """(batch, channels * block^2, height, width) -> (batch, channels, height * block, width * block)."""
     if rank == 1:
-        return x.unflatten(1, [-1, block]).permute(0, 1, 3, 2).flatten(2, 3)
+        return torch.unflatten(x, 1, [-1, block]).permute(0, 1, 3, 2).flatten(2, 3)
     if rank == 3:
-        patches = x.unflatten(1, [-1, block, block, block]).permute(0, 1, 5, 2, 6, 3, 7, 4)
+        patches = torch.unflatten(x, 1, [-1, block, block, block]).permute(0, 1, 5, 2, 6, 3, 7, 4)
         return patches.flatten(6, 7).flatten(4, 5).flatten(2, 3)
     if torch.jit.is_scripting():
         return F.pixel_shuffle(x, block)

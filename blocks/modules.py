@@ -114,7 +114,8 @@ def _(block: layers.Conv, **factory: Any) -> nn.Module:
     }
     if all(before == after for before, after in block.padding):
         return _of_rank("Conv", block.kernel_size)(*shape, padding=tuple(side for side, _ in block.padding), **settings)
-    return PADDED[len(block.kernel_size)](*shape, sides=block.padding, **settings)
+    padded: nn.Module = PADDED[len(block.kernel_size)](*shape, sides=block.padding, **settings)
+    return padded
 
 
 def _of_rank(name: str, sizes: layers.Sizes) -> type[nn.Module]:

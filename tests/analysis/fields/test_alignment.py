@@ -9,12 +9,12 @@ import pytest
 from fieldspec.analysis import Misalignment, misalignments, receptive_field, report_of
 from fieldspec.blocks import IDENTITY, Block, LayerGraph, chain, parallel_add, parallel_concat, residual, squeeze_excite
 from fieldspec.blocks import layers as L  # noqa: N812  # many of them
-from fieldspec.blocks.settings import pair, sides
+from fieldspec.blocks.settings import per_axis, sides
 
 
 def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None) -> L.Conv:
     """A bare convolution."""
-    return L.Conv(1, 1, pair(kernel), pair(stride), sides(padding, kernel, dilation), pair(dilation))
+    return L.Conv(1, 1, per_axis(kernel), per_axis(stride), sides(padding, kernel, dilation), per_axis(dilation))
 
 
 def found(*blocks: Block, size: int = 32) -> list[Misalignment]:

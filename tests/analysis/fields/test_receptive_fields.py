@@ -27,18 +27,18 @@ from fieldspec.blocks import (
 )
 from fieldspec.blocks import layers as L  # noqa: N812  # many of them
 from fieldspec.blocks.graph import Node
-from fieldspec.blocks.settings import pair, sides
+from fieldspec.blocks.settings import per_axis, sides
 
 
 def conv(kernel: Any, *, stride: Any = 1, dilation: Any = 1, padding: Any = None, channels: int = 1) -> L.Conv:
     """A bare convolution; the padding keeps the size of an odd window unless given."""
     zeros = sides(padding, kernel, dilation)
-    return L.Conv(channels, channels, pair(kernel), pair(stride), zeros, pair(dilation))
+    return L.Conv(channels, channels, per_axis(kernel), per_axis(stride), zeros, per_axis(dilation))
 
 
 def pool(kernel: int, *, stride: int | None = None, padding: int = 0, ceil_mode: bool = False) -> L.Pool:
     """Average pooling."""
-    return L.Pool("avg", pair(kernel), pair(kernel if stride is None else stride), pair(padding), ceil_mode)
+    return L.Pool("avg", per_axis(kernel), per_axis(kernel if stride is None else stride), per_axis(padding), ceil_mode)
 
 
 def nearest(factor: int) -> L.Resize:

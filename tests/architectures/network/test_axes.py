@@ -77,7 +77,8 @@ def test_the_built_network(document: dict[str, Any]) -> None:
     torch.testing.assert_close(plain.eval()(x), expected)
     net.reset_classifier(7)
     assert net(x).shape == build(document, num_classes=7)(x).shape == (2, 7)
-    assert net.pretrained_cfg["input_size"] == net.spec.input
+    configuration: Any = net.pretrained_cfg
+    assert configuration["input_size"] == net.spec.input
 
 
 def test_m5() -> None:
@@ -157,3 +158,19 @@ def test_the_contract_is_of_images() -> None:
     """timm's is said to be for two axes."""
     with pytest.raises(FieldspecError, match="timm's contract is for images, of two axes; this network's input has 1"):
         timm_contract(AUDIO)
+
+
+@pytest.mark.parametrize("sizes", [(6,), (4, 6, 2)])
+def test_patches(sizes: tuple[int, ...]) -> None:
+    """Channel ``c * block ** axes + place``, the last axis fastest, as torch has it of two; and back again."""
+    x = torch.randn(2, 3, *sizes)
+    document = {"input": [3, *sizes], "layers": [{"space_to_depth": {}}]}
+    packed = build(document)(x)
+    places = 2 ** len(sizes)
+    assert packed.shape == (2, 3 * places, *[size // 2 for size in sizes])
+    for place in range(places):
+        offsets = [place >> axis & 1 for axis in reversed(range(len(sizes)))]
+        picked = x[(slice(None), slice(None), *[slice(offset, None, 2) for offset in offsets])]
+        torch.testing.assert_close(packed[:, place::places], picked, rtol=0, atol=0)
+    both_ways = build({**document, "layers": [{"space_to_depth": {}}, {"depth_to_space": {}}]})
+    torch.testing.assert_close(both_ways(x), x, rtol=0, atol=0)

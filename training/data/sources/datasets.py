@@ -17,7 +17,7 @@ from fieldspec.training.data.sources.made_up import load_fake
 NAMES = ("cifar10", "cifar100", "fake", "imagefolder:FOLDER")
 
 
-def load_data(source: str, *, input_size: tuple[int, int, int], skip_bad: bool = False) -> Data:
+def load_data(source: str, *, input_size: tuple[int, ...], skip_bad: bool = False) -> Data:
     """A data set in memory, every image in the size and channels of a network's input.
 
     Args:
@@ -29,7 +29,9 @@ def load_data(source: str, *, input_size: tuple[int, int, int], skip_bad: bool =
     Raises:
         FieldspecError: No such data, damaged files, or a download that did not come through.
     """
-    channels = input_size[0]
+    channels, *axes = input_size
+    if len(axes) != 2:
+        raise FieldspecError(f"images have two axes, and the network's input has {len(axes)}")
     if channels not in (1, 3):
         raise FieldspecError(f"images have 1 or 3 channels, and the network's input has {channels}")
     name, _, folder = source.partition(":") if not Path(source).exists() else _recognized(Path(source))

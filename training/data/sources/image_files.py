@@ -14,7 +14,7 @@ from fieldspec.training.data.images import Images
 BEHIND = "white"  # what transparent pixels are laid on
 
 
-def open_image(path: Path, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
+def open_image(path: Path, input_size: tuple[int, ...]) -> NDArray[np.uint8]:
     """A file's image in a network's size and channels, (height, width, channels), upright as its EXIF data says.
 
     Raises:
@@ -40,7 +40,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
 
 
-def resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.uint8]:
+def resized(image: Image.Image, input_size: tuple[int, ...]) -> NDArray[np.uint8]:
     """An image in a network's size and channels: (height, width, channels)."""
     channels, height, width = input_size
     if image.has_transparency_data:
@@ -52,7 +52,7 @@ def resized(image: Image.Image, input_size: tuple[int, int, int]) -> NDArray[np.
     return np.asarray(image, np.uint8).reshape(height, width, channels)
 
 
-def fit(images: Images, input_size: tuple[int, int, int]) -> Images:
+def fit(images: Images, input_size: tuple[int, ...]) -> Images:
     """Images in memory in a network's size and channels."""
     channels, height, width = input_size
     if images.pixels.shape[1:] == (height, width, channels):

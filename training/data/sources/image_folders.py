@@ -20,7 +20,7 @@ PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("t
 TESTED = 0.2  # of each class, where the folder has no test images of its own
 
 
-def load_image_folder(folder: Path, input_size: tuple[int, int, int], *, skip_bad: bool = False) -> Data:
+def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bool = False) -> Data:
     """val/ is held out, test/ judges at the end; of a folder that has neither, a fifth of each class does.
 
     Args:
@@ -97,7 +97,7 @@ def _odd_names(classes: tuple[str, ...]) -> list[str]:
     return remarks
 
 
-def _read(found: ClassFolders, folder: Path, input_size: tuple[int, int, int], bad: list[str]) -> Images:
+def _read(found: ClassFolders, folder: Path, input_size: tuple[int, ...], bad: list[str]) -> Images:
     """What can be read; of what cannot, `bad` is told."""
     pixels = np.empty((len(found.files), *input_size[1:], input_size[0]), np.uint8)
     good = []
