@@ -81,11 +81,8 @@ class _Folding:
         for node in norms:
             norm = module_of(self.net, self.lowered.graph.nodes[node].id)
             if isinstance(norm, ScaleChannels | Times):
-                factor = (
-                    _array(norm.weight)
-                    if isinstance(norm, ScaleChannels)
-                    else np.full(self.lowered.graph.nodes[node].shape[0], norm.factor)
-                )
+                channels = self.lowered.graph.nodes[node].shape[0]
+                factor = _array(norm.weight) if isinstance(norm, ScaleChannels) else np.full(channels, norm.factor)
                 total, moved = total * factor, moved * factor
                 continue
             assert isinstance(norm, nn.modules.batchnorm._BatchNorm)

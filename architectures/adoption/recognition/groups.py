@@ -50,7 +50,7 @@ class Group:
         if isinstance(conv, ConvTranspose):
             given |= {"padding": numbers(conv.padding), "output_padding": numbers(conv.output_padding)}
         else:
-            sides = padding(conv.padding, conv.kernel_size, conv.dilation)
+            sides = padding(conv.padding, conv.kernel_size, conv.dilation, conv.stride)
             given |= {} if sides is None else {"padding": sides}
         return {**given, "dilation": numbers(conv.dilation)}
 

@@ -50,7 +50,7 @@ class Trial:
 
     def _made(self, items: list[ItemData], in_channels: int, problems: Problems) -> Any:
         parameters = Substitution({}, MAX_SUBSTITUTED, problems.add)
-        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, in_channels)
+        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, (in_channels, 0, 0))
 
     def shortest(self, item: ItemData, in_channels: int, wanted: PartsForm) -> ItemData | None:
         """An item without the settings that it has in any case; None where it is not what is wanted."""

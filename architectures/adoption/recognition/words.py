@@ -18,17 +18,17 @@ def numbers(sizes: Sizes) -> int | list[int]:
     return sizes[0] if len(set(sizes)) == 1 else list(sizes)
 
 
-def padding(given: Sides, kernel: Sizes, dilation: Sizes) -> Any:
+def padding(given: Sides, kernel: Sizes, dilation: Sizes, stride: Sizes) -> Any:
     """Zeros on each side, None where these are what a window gets in any case.
 
     Example:
-        >>> padding(((1, 1), (1, 1)), (3, 3), (1, 1)), padding(((0, 0), (0, 0)), (3, 3), (1, 1))
+        >>> padding(((1, 1), (1, 1)), (3, 3), (1, 1), (1, 1)), padding(((0, 0), (0, 0)), (3, 3), (1, 1), (1, 1))
         (None, 0)
     """
     if len(kernel) == 2:
         if given == sides(None, _pair(kernel), _pair(dilation)):
             return None
-        if given == sides("same", _pair(kernel), _pair(dilation)):
+        if set(stride) == {1} and given == sides("same", _pair(kernel), _pair(dilation)):
             return "same"
     return surround(given)
 
