@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from fieldspec.architectures.network.digest import digest_of
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec.spec import ArchitectureSpec, HeadSpec, load, loads
 from fieldspec.blocks.errors import FieldspecError
@@ -24,8 +25,9 @@ __all__ = ["load_card", "load_checkpoint", "save_checkpoint", "spec_of"]
 def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping[str, Any] | None = None) -> None:
     """Write weights, buffers and spec of `net` to a safetensors file, whole or not at all.
 
-    The metadata holds the spec's text (`spec`), its hash (`hash`) and the `card`, which is what else is known of the
-    weights: classes, mean, std. A head that was reset since is written down in the spec, so that file and spec agree.
+    The metadata holds the spec's text (`spec`), its hash (`hash`), the `card`, which is what else is known of the
+    weights (classes, mean, std), and a `digest` of all of it. A head that was reset since is written down in the spec,
+    so that file and spec agree.
 
     Raises:
         FieldspecError: The net is pruned, has no weights yet (meta device), or the file cannot be written.
@@ -39,6 +41,7 @@ def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping
     metadata = {"format": "pt", "fieldspec": "1", "spec": json.dumps(spec.to_dict()), "hash": spec.hash}
     if card:
         metadata["card"] = json.dumps(card)
+    metadata["digest"] = _digest(metadata, state)
     path = Path(path)
     if path.is_dir():
         raise FieldspecError(f"{path}: is a folder; give a file's name in it")
@@ -56,7 +59,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
     """Spec and state dict of a checkpoint; ``build(spec).load_state_dict(state)`` is the network again.
 
     Raises:
-        FieldspecError: The file is missing, is not a safetensors file or carries no spec; or spec and tensors disagree.
+        FieldspecError: The file is missing, is not a safetensors file, carries no spec or is not what was written; or
+            spec and tensors disagree.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,6 +73,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
         raise FieldspecError(f"{path}: is not a complete safetensors file: {_reason(error)}") from None
     if "spec" not in metadata or "hash" not in metadata:
         raise FieldspecError(f"{path}: carries no spec; write checkpoints with fieldspec build or save_checkpoint")
+    if metadata.get("digest", "") not in ("", _digest(metadata, state)):
+        raise FieldspecError(f"{path}: is damaged: its content does not match its digest")
     try:
         spec = loads(metadata["spec"], name=f"the spec in {path.name}")
     except FieldspecError as error:
@@ -127,6 +133,11 @@ def _check_fit(path: Path, spec: ArchitectureSpec, state: dict[str, Tensor]) -> 
             has = "is missing" if given is None else f"is {tuple(given)}"
             needs = f"the spec needs {tuple(expected[name])}" if name in expected else "the spec has no such tensor"
             raise FieldspecError(f"{path}: tensor {name!r} {has}, {needs}")
+
+
+def _digest(metadata: Mapping[str, str], state: dict[str, Tensor]) -> str:
+    texts = [f"{key}={text}" for key, text in sorted(metadata.items()) if key != "digest"]
+    return digest_of(texts, state)
 
 
 def _reason(error: Exception) -> str:

@@ -105,6 +105,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "architectures/contract",
     "architectures/network/builder.py",
     "architectures/network/checkpoint.py",
+    "architectures/network/digest.py",
     "architectures/network/features.py",
     "architectures/network/head.py",
     "architectures/network/specnet.py",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from fieldspec.architectures.network.digest import digest_of
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.folder.files import write
 
@@ -53,7 +52,7 @@ class SafeState(CheckpointIO):
         """
         tensors: dict[str, Tensor] = {}
         tree = json.dumps(_pack(checkpoint, "", tensors))
-        metadata = {"format": "pt", "state": tree, "digest": _digest(tree, tensors)}
+        metadata = {"format": "pt", "state": tree, "digest": digest_of([tree], tensors)}
         write(Path(path), save(tensors, metadata=metadata))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
@@ -70,7 +69,7 @@ class SafeState(CheckpointIO):
             if "state" not in metadata:
                 raise FieldspecError(f"{path}: holds no state of a run")
             whole = metadata.keys() == {"format", "state", "digest"} and metadata["format"] == "pt"
-            if not whole or metadata["digest"] != _digest(metadata["state"], tensors):
+            if not whole or metadata["digest"] != digest_of([metadata["state"]], tensors):
                 raise FieldspecError(f"{path}: is damaged: its content does not match its digest")
             state: dict[str, Any] = _unpack(json.loads(metadata["state"]), tensors)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -81,15 +80,6 @@ class SafeState(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete it."""
         Path(path).unlink(missing_ok=True)
-
-
-def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
-    """Of every byte, by BLAKE2b."""
-    seen = blake2b(tree.encode(), digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        seen.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        seen.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return seen.hexdigest()
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:

@@ -31,9 +31,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def edited(path: Path, **changes: str) -> Path:
-    """The same tensors with other metadata; a value of '' leaves the key out."""
+    """The same tensors with other metadata, and no digest; a value of '' leaves the key out."""
     with safe_open(path, framework="pt") as file:
-        metadata = {**file.metadata(), **changes}
+        metadata = {**file.metadata(), "digest": "", **changes}
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
     save_file(state, path, metadata={key: value for key, value in metadata.items() if value})
     return path
@@ -116,6 +116,18 @@ def test_cut_off(path: Path, length: int) -> None:
     """A file that was cut off anywhere is not a complete safetensors file."""
     path.write_bytes(path.read_bytes()[:length])
     with pytest.raises(FieldspecError, match="is not a complete safetensors file"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("part", ["tensors", "card", "spec"])
+def test_a_changed_byte(path: Path, part: str) -> None:
+    """In a tensor or in what is said of it: the digest does not match."""
+    save_checkpoint(path, build(SPEC), card={"classes": ["a", "b", "c", "d", "e"]})
+    whole = bytearray(path.read_bytes())
+    at = {"tensors": len(whole) - 9, "card": whole.index(b"classes"), "spec": whole.index(b"small")}[part]
+    whole[at] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(FieldspecError, match="is damaged: its content does not match its digest"):
         load_checkpoint(path)
 
 

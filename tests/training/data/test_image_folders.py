@@ -92,8 +92,8 @@ def test_the_same_image_twice(fruit: Path) -> None:
     (fruit / "train" / "cherry" / "also.png").write_bytes(picture)
     (fruit / "test" / "apple" / "known.png").write_bytes(picture)
     assert loaded(fruit).remarks == (
-        "1 images are there twice, in two classes: train/apple/0.png and train/cherry/also.png, ...",
-        "1 images are there twice, in two parts of the data: train/apple/0.png and test/apple/known.png, ...",
+        "1 image occurs twice, in two classes: train/apple/0.png and train/cherry/also.png",
+        "1 image occurs twice, in two parts of the data: train/apple/0.png and test/apple/known.png",
     )
 
 

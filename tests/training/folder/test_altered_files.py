@@ -184,7 +184,7 @@ def test_weights_that_cannot_be(spoil: Any, words: str, tmp_path: Path) -> None:
     from safetensors import safe_open
 
     with safe_open(tmp_path / LAST, framework="pt") as file:
-        metadata = file.metadata()
+        metadata = {key: text for key, text in file.metadata().items() if key != "digest"}  # as others write it
     tensors = load_file(tmp_path / LAST)
     name = next(name for name, tensor in tensors.items() if tensor.dim() == 4)
     save_file({**tensors, name: spoil(tensors[name] + 1)}, tmp_path / LAST, metadata=metadata)

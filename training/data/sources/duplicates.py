@@ -29,5 +29,7 @@ def duplicates(parts: Mapping[str, Images]) -> list[str]:
     lines = []
     for pairs, where in ((classes, "in two classes"), (shared, "in two parts of the data")):
         if pairs:
-            lines.append(f"{len(pairs):,} images are there twice, {where}: {pairs[0][0]} and {pairs[0][1]}, ...")
+            found = "1 image occurs" if len(pairs) == 1 else f"{len(pairs):,} images occur"
+            more = ", ..." if len(pairs) > 1 else ""
+            lines.append(f"{found} twice, {where}: {pairs[0][0]} and {pairs[0][1]}{more}")
     return lines
