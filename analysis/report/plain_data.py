@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import LayerReport, Report
 
+MOST_PHASES = (
+    256  # units of a period that are listed; of more, as where maps out of step meet, only their number is told
+)
 SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`
 
 
@@ -60,7 +63,10 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
         "other_ops": layer.other_ops,
         "live_elements": layer.live_elements,
     }
-    if any(len(axis) > 1 for axis in layer.phases):
+    periods = [axis.period for axis in layer.field.axes]
+    if max(periods, default=0) > MOST_PHASES:
+        data["period"] = periods
+    elif max(periods, default=0) > 1:
         data["phases"] = layer.phases
     return {key: portable(value) for key, value in data.items()}
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.report import Report, report_of
 from fieldspec.analysis.report.tables import COLUMNS
 from fieldspec.architectures.readings.reports import analyze
+from fieldspec.blocks import LayerGraph
+from fieldspec.blocks.layers import Resize
 
 # The nineteen rows of the seed project's README: layer, input field, input size, input jump, stride, padding, kernel,
 # dilation, output field, output size, output jump; and the layer of ours that each of them is.
@@ -155,6 +157,16 @@ def test_phases_in_data() -> None:
     assert data["features"]["jump"] == ["1/2", "1/2"]
     assert data["features"]["phases"] == [[[-2, 4], [-1, 4]]] * 2
     assert "phases" not in data["layers"][1]
+
+
+@pytest.mark.parametrize(("size", "listed"), [(255, True), (259, False)])
+def test_phases_without_end_are_not_listed(size: int, listed: bool) -> None:
+    """Of maps out of step every unit differs: of many only their number stands in the data, layer by layer."""
+    graph = LayerGraph.of(Resize(size=(size, size), mode="nearest"), (3, 254, 254))
+    report = report_of(graph)
+    last = report.to_dict()["features"]
+    assert len(report.features.phases[0]) == size
+    assert (last.get("period"), len(last.get("phases", []))) == ((None, 2) if listed else ([size] * 2, 0))
 
 
 def test_what_the_numbers_do_not_say() -> None:
