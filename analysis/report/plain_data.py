@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.report import LayerReport, Report
 
 MOST_PHASES = 256  # units of a period that are listed; of more, as of maps out of step, only their number is told
-    256  # units of a period that are listed; of more, as where maps out of step meet, only their number is told
-)
 SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`
 
 
