@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from fieldspec.analysis.fields.channel_fields import (
     LOST,
     MAX_PHASES,
@@ -21,15 +23,25 @@ from fieldspec.analysis.fields.windows import NOTHING, AxisField, alone, in_step
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Concat, MatMul, Opaque
+from fieldspec.blocks.layers import Concat, Join, MatMul, Opaque
 
 
 def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
-    """The union of the operands' windows; those without a place add only that the whole input is seen."""
+    """The union of the operands' windows; those without a place add only that the whole input is seen.
+
+    Of maps end to end it is a bound: a window at the seam or the ends reads no more than the pattern goes on with.
+    """
+    field = _merged(node, graph, fields)
+    return at_best_a_bound(field) if isinstance(node.layer, Join) else field
+
+
+def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     operands = [fields[i] for i in node.inputs]
     if type(node.layer) is Opaque or any(field.lost for field in operands):
         return LOST
-    if type(node.layer) is MatMul:
+    if isinstance(node.layer, Join):
+        operands = _end_to_end(node, node.layer, graph, operands)
+    elif isinstance(node.layer, MatMul):
         operands = [_operand(node, node.layer, field, at) for at, field in enumerate(operands)]
     size = node.shape[1:]
     operands, spread = _spread(node, graph, operands)
@@ -95,7 +107,7 @@ def _axes_held(node: Node, units: tuple[int, ...], size: tuple[int, ...], field:
         return [False] * len(size)
     if not field.axes:
         return [True] * len(size)
-    units = size if type(node.layer) is MatMul else units or (1,) * len(size)
+    units = size if isinstance(node.layer, MatMul) else units or (1,) * len(size)
     return [own == of and axis.advance > 0 for own, of, axis in zip(units, size, field.axes, strict=True)]
 
 
@@ -123,6 +135,25 @@ def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
     return field if reads == "own" else read_through(field, reads)
 
 
+def _end_to_end(node: Node, layer: Join, graph: LayerGraph, operands: list[Field]) -> list[Field]:
+    """What each of several maps adds to a row of them: its units in their places, nothing in those of others."""
+    longest = max(range(len(operands)), key=lambda at: prod(graph.nodes[node.inputs[at]].shape))
+    jumps = operands[longest].jump
+    made = [_operand(node, layer, field, at) for at, field in enumerate(operands)]
+
+    def in_row(kind: Field) -> Field:
+        axes = [
+            axis if read.period == 1 else AxisField(units, round(units * jump), tuple(map(axis.unit, range(units))))
+            for axis, read, units, jump in zip(
+                kind.axes, layer.row, node.shape[1:], operands[longest].jump, strict=True
+            )
+        ]
+        return kind._replace(axes=tuple(axes))
+
+    known = bool(operands[longest].axes) and operands[longest].has_position
+    return [each(field, in_row) if known and field.axes and field.has_position else field for field in made]
+
+
 def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Field], list[int]]:
     kinds: list[Field] = []
     of: list[int] = []
@@ -135,7 +166,7 @@ def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Fiel
 
 def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
     """The union, channel by channel where channels differ; one channel is spread over many."""
-    is_product = type(node.layer) is MatMul  # whose operands are mixed already, each part of the channels on its own
+    is_product = isinstance(node.layer, MatMul)  # whose operands are mixed already, each part of channels on its own
     if (node.layer.mixes_channels and not is_product) or all(field.channels is None for _, field in placed):
         return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
     channels = node.shape[0]

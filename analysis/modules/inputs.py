@@ -29,6 +29,8 @@ def rearranged(layer: Input, x: Tensor) -> Tensor:
     """A map as the tensor that the module takes."""
     if layer.arrangement == "no_channels":
         x = x.squeeze(1)
+    elif layer.arrangement == "channels_second":
+        x = x.transpose(1, 2)
     elif layer.arrangement == "channels_last":
         x = x.movedim(1, -1)
     return x if layer.dtype is None else x.to(getattr(torch, layer.dtype))

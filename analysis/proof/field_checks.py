@@ -15,7 +15,7 @@ from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.fields import FieldMeter, Units, moved
 from fieldspec.analysis.proof.measurements.probe import SeenPixels
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.blocks.layers import Input, MatMul, Merge, Mix, Shape
+from fieldspec.blocks.layers import Input, Join, MatMul, Merge, Mix, Shape
 
 MAX_PHASES = 64  # units of one period that are measured, each by a backward pass
 MARGIN = 6  # units between those that are measured and the edge of the map
@@ -72,7 +72,8 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
             known.append(target)
     for check in _measured(known, report, _Meters(module, report, inputs, known)):
         at = report[check.layer]
-        if check.verdict == "refuted" and at.global_since is not None and (reason := _elsewhere(report)):
+        lies_elsewhere = at.global_since is not None or at.status == "bound"
+        if check.verdict == "refuted" and lies_elsewhere and (reason := _elsewhere(report)):
             yield Check(check.what, check.layer, check.claimed, check.measured, "not proved", reason)
         else:
             yield check
@@ -94,6 +95,8 @@ def _elsewhere(report: Report) -> str:
     """
     if any(isinstance(layer.layer, MatMul) and "whole" in layer.layer.reads for layer in report.layers):
         return "attention over the whole map may be over a part of the larger one that is measured"
+    if any(isinstance(layer.layer, Join) for layer in report.layers):
+        return "maps end to end: where one ends lies elsewhere on a longer input"
     if any(isinstance(layer.layer, Mix) and layer.layer.function == "flip" for layer in report.layers):
         return "an axis in reverse: its units lie elsewhere on a longer input"
     return ""

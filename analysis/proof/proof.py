@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import permutations
 from math import prod
 from typing import Any
@@ -215,15 +215,21 @@ def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: 
     return check
 
 
-def _is_arranged(shape: Shape, claimed: Shape) -> bool:
-    """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them."""
-    channels, *sizes = claimed
+def _is_arranged(shape: Sequence[int], claimed: Shape) -> bool:
+    """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them.
+
+    Frames may stand before the channels; axes of one unit need not be there.
+    """
+    shape, (channels, *sizes) = [size for size in shape if size > 1], claimed
+    sizes = [size for size in sizes if size > 1]
+    if shape == [*sizes[:1], channels, *sizes[1:]]:
+        return True
     for places in (*map(list, permutations(sizes)), [prod(sizes)]):
         for first in range(len(shape) - len(places) + 1):
             around = [*shape[:first], *shape[first + len(places) :]]
             if list(shape[first : first + len(places)]) == places and prod(around) == channels:
                 return True
-    return prod(sizes) == 1 and prod(shape) == channels
+    return False
 
 
 def _measured(report: Report, measure: Callable[[], dict[str, Any]]) -> dict[str, Any] | Exception:

@@ -40,11 +40,14 @@ class InputPlan:
         """Other readings, for a network with windows over so many axes that are not the maps' under this one."""
         if windows > self.axes and all(len(layer.shape) < 2 for layer in self.inputs):
             yield replace(self, axes=windows)  # the generator of a GAN: a vector becomes a map
-        arrangements: tuple[Arrangement, ...] = ("no_channels", "channels_last")
-        for arrangement in arrangements:
-            least = windows + (arrangement == "channels_last")
+        dimensions: dict[Arrangement, int] = {
+            "no_channels": windows,
+            "channels_last": windows + 1,
+            "channels_second": windows + 2,
+        }
+        for arrangement, count in dimensions.items():
             made = [
-                _arranged(layer, arrangement) if len(layer.tensor_shape) == least else layer for layer in self.inputs
+                _arranged(layer, arrangement) if len(layer.tensor_shape) == count else layer for layer in self.inputs
             ]
             if tuple(made) != self.inputs:
                 yield planned(made)
@@ -57,7 +60,12 @@ def planned(inputs: Sequence[Input]) -> InputPlan:
 
 def _arranged(layer: Input, arrangement: Arrangement) -> Input:
     given = layer.tensor_shape
-    shapes = {"no_channels": (1, *given), "channels_last": (*given[-1:], *given[:-1]), "channels_first": given}
+    shapes = {
+        "no_channels": (1, *given),
+        "channels_last": (*given[-1:], *given[:-1]),
+        "channels_second": (*given[1:2], *given[:1], *given[2:]),
+        "channels_first": given,
+    }
     return replace(layer, shape=shapes[arrangement], arrangement=arrangement)
 
 
@@ -66,6 +74,8 @@ def layout_of(layer: Input) -> Layout:
     batch, *dims = of_map(layer.shape)
     if layer.arrangement == "no_channels":
         return (batch, *dims[1:])
+    if layer.arrangement == "channels_second":
+        return (batch, dims[1], dims[0], *dims[2:])
     return (batch, *dims[1:], *dims[:1]) if layer.arrangement == "channels_last" else (batch, *dims)
 
 
@@ -106,7 +116,7 @@ def _input(size: Any, name: str | None = None) -> Input:
         raise FieldspecError(f"input_size: {word!r} is not a type of torch, such as int64")
     made = Input(sizes, dtype=word, name=name)
     floats = word is None or getattr(torch, word).is_floating_point
-    return made if floats or len(sizes) > 2 else _arranged(made, "no_channels")
+    return made if (floats and sizes) or len(sizes) > 2 else _arranged(made, "no_channels")
 
 
 def _is_wrong(shape: Shape) -> bool:

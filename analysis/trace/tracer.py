@@ -23,13 +23,15 @@ from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channe
 from fieldspec.analysis.trace.nested import mapped, tensors_in
 from fieldspec.analysis.trace.operations import Operation, settings_of
 from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.rules.moving.parts import with_part
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
 from fieldspec.analysis.trace.shapes import META, outcome
 from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.blocks.graph import Uncounted
-from fieldspec.blocks.layers import Input, Opaque
+from fieldspec.blocks.layers import Input, Opaque, Pointwise
 
+ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # whose indices are of what the values are of
 WINDOWS = re.compile("conv|pool|upsample")  # in the names of operations with windows
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
@@ -301,24 +303,41 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def _keep(self, func: OpOverload, op: Op, tensor: Tensor, value: Value | None) -> None:
         changed = func._schema.is_mutable and (value is None or not self._is_local(func, op))
+        self._replace(tensor, value)
+        if changed:
+            self._write(tensor, value)
+
+    def _write(self, part: Tensor, value: Value | None) -> None:
+        """What the tensors hold now that share memory with one that was written."""
+        base = self._views.base(part)
+        held = value
+        if base is not part:
+            before = len(self.record.graph)
+            try:
+                if id(base) in self._stale:
+                    raise LayoutError("a part changed in place")
+                held = with_part(self.record, self.value, base, part, value)
+                self._replace(base, held)
+            except LayoutError:
+                self.record.forget(before)
+                self._stale[id(base)] = value
+        for other in self._views.sharing(part):
+            if other is base:
+                continue
+            if id(base) not in self._stale and same_elements(other, base):
+                self._replace(other, held and Value(held.node, reshaped(held.layout, tuple(other.shape))))
+            elif value and same_elements(other, part):
+                self._replace(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
+            elif self.value(other) is not value:
+                self._stale[id(other)] = value
+
+    def _replace(self, tensor: Tensor, value: Value | None) -> None:
+        """Say what a tensor holds that was written as a whole."""
+        self._stale.pop(id(tensor), None)
         if value is None:
             self._values.pop(id(tensor), None)
         else:
             self.hold(tensor, value)
-        self._stale.pop(id(tensor), None)
-        if changed:
-            base = self._views.base(tensor)
-            held = self.value(base)
-            if value is None and base.numel() == tensor.numel():
-                self._values.pop(id(base), None)
-            elif value and held and base is not tensor and (base.shape, held.layout) == (tensor.shape, value.layout):
-                self.hold(base, value)
-            for other in self._views.sharing(tensor):
-                if value and same_elements(other, tensor):
-                    self.hold(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
-                    self._stale.pop(id(other), None)
-                elif self.value(other) is not value:
-                    self._stale[id(other)] = value
 
     def _is_local(self, func: OpOverload, op: Op) -> bool:
         """Whether an in-place operation leaves every element where it reads: a function of one map."""
@@ -341,8 +360,11 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _use_aside(self, tensor: Tensor) -> None:
-        """Nothing is claimed of statistics and indices, once they are read."""
+        """Nothing is claimed of statistics, and of most indices, once they are read."""
         _, op, value = self._asides.pop(id(tensor))
+        if op.name in ALIKE and not self._is_lost(value):
+            self.hold(tensor, self.record.same(op.name, Pointwise(op.name), value))
+            return
         self.hold(tensor, self._lost(tensor, op.name, (value,), "a second result"))
 
     def _opaque(self, func: OpOverload, op: Op, made: list[Tensor], reason: str, products: int) -> None:

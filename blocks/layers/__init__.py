@@ -6,7 +6,7 @@ from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Pair, Sides
 from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
-from fieldspec.blocks.layers.mixing import Elementwise, MatMul, Mix, Opaque, Pointwise, Reads
+from fieldspec.blocks.layers.mixing import Elementwise, Join, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import BatchNorm, ChannelScale, GroupNorm, LayerNorm, Normalization
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
@@ -51,6 +51,7 @@ __all__ = [
     "GroupNorm",
     "Identity",
     "Input",
+    "Join",
     "Layer",
     "LayerNorm",
     "Linear",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from fieldspec.blocks.axis import AxisMap
-from fieldspec.blocks.layers.base import UNKNOWN_SAVED, Layer, Saved, Shape, numel
+from fieldspec.blocks.layers.base import NOTHING_SAVED, UNKNOWN_SAVED, Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.merge import Merge
 
 Reads = tuple[AxisMap, ...] | Literal["own", "whole"]  # own: unit u reads unit u; whole: every unit reads the map
@@ -124,6 +124,22 @@ class MatMul(Merge):
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
+class Join(MatMul):
+    """Maps one behind the other along an axis, each unit that of one of them; no products."""
+
+    kind: ClassVar[str] = "join"
+
+    @property
+    def row(self) -> tuple[AxisMap, ...]:
+        """How the axes of the first of them are read: in a pattern as long as the row along that of the row."""
+        (first, *_) = [reads for reads in self.reads if isinstance(reads, tuple)]
+        return first
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return NOTHING_SAVED
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,12 +114,14 @@ class AdaptivePool(Layer):
 class GlobalPool(Layer):
     """The whole map to one unit, kept as a map of size 1: timm's avg, max, avgmax (their mean), catavgmax (both).
 
-    Other operations: one per element read and pooling.
+    Other operations: one per element read and pooling. `keeps` is what autograd keeps of a traced function of the same
+    result, such as `amax`.
     """
 
     kind: ClassVar[str] = "global_pool"
     type: GlobalPoolType = "avg"
     rank: int = 2  # axes of the map
+    keeps: Saved | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         channels, *sizes = map_of("global_pool", inputs[0], None, len(inputs[0]) - 1)
@@ -135,6 +137,8 @@ class GlobalPool(Layer):
         return True
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        if self.keeps is not None:
+            return self.keeps
         if self.type == "avg":
             return Saved()  # a mean remembers only its shape
         return Saved(inputs=True, bytes=8 * numel(_max_branch(self, output)))

@@ -7,7 +7,8 @@ from typing import ClassVar, Literal
 
 from fieldspec.blocks.layers.base import Layer, Shape
 
-Arrangement = Literal["channels_first", "channels_last", "no_channels"]  # how the network's tensor holds the map
+# How the network's tensor holds the map; `channels_second` stand behind the first axis, as in frames of a video.
+Arrangement = Literal["channels_first", "channels_second", "channels_last", "no_channels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Input(Layer):
         """
         if self.arrangement == "no_channels":
             return self.shape[1:]
+        if self.arrangement == "channels_second":
+            return (self.shape[1], self.shape[0], *self.shape[2:])
         return (*self.shape[1:], self.shape[0]) if self.arrangement == "channels_last" else self.shape
 
 

@@ -11,6 +11,7 @@ from fieldspec.analysis.trace.rules import resizing as resizing
 from fieldspec.analysis.trace.rules.moving import choosing as choosing
 from fieldspec.analysis.trace.rules.moving import constants as constants
 from fieldspec.analysis.trace.rules.moving import flips as flips
+from fieldspec.analysis.trace.rules.moving import gathering as gathering
 from fieldspec.analysis.trace.rules.moving import joining as joining
 from fieldspec.analysis.trace.rules.moving import padding as padding
 from fieldspec.analysis.trace.rules.moving import patches as patches

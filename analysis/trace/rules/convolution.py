@@ -31,8 +31,8 @@ def convolution(op: Op) -> Value:
     kernel = tuple(weight.shape[2:])
     stride, padding, dilation = (sizes(op.arg(name), count) for name in ("stride", "padding", "dilation"))
     groups, bias = op.arg("groups", 1), op.arg("bias") is not None
-    if along(value.layout[1], spatial=True) or along(value.layout[0], spatial=True):
-        raise LayoutError("a convolution whose channels or batch hold places of the map")
+    if along(value.layout[1], spatial=True):
+        raise LayoutError("a convolution whose channels hold places of the map")
     own = op.sizes[1]
     layout, shape = resized(op, value, own)
     idle = [window == (1, 1, 0) for window in zip(kernel, stride, padding, strict=True)]

@@ -18,7 +18,7 @@ from fieldspec.analysis.trace.layout import (
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
-from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix
+from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, Saved
 
 
 @rule("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "_native_batch_norm_legit")
@@ -71,6 +71,13 @@ def reduction(op: Op) -> Result:
     return [result, result] if op.name in ("var_mean", "std_mean", "aminmax") else result
 
 
+def _kept_of_maximum(op: Op, channels: int) -> Saved:
+    """Of `max` along a dimension where it was; of others map and maximum, which are compared."""
+    if op.name == "max" and len(op.schema) > 1:
+        return Saved(bytes=8 * channels)  # int64 indices
+    return Saved(inputs=True, output=True)
+
+
 def _is_map(op: Op, value: Value) -> bool:
     return len(value.layout) == 2 + op.record.axes
 
@@ -102,7 +109,9 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     if everything and not mixes and op.name in kinds:
         value = op.record.straight(value)
         left = (shape[0], *[1] * (len(shape) - 1))
-        node = op.add(GlobalPool(kinds[op.name]), [value], left)  # type: ignore[arg-type]  # avg or max
+        keeps = None if op.name == "mean" else _kept_of_maximum(op, shape[0])
+        pool = GlobalPool(kinds[op.name], keeps=keeps)  # type: ignore[arg-type]  # avg or max
+        node = op.add(pool, [value], left)
         return Value(node, numbered(kept))
     if not gone:
         return Value(op.add(Mix(op.name, shape, mixes=False), [value], shape), kept)

@@ -34,7 +34,7 @@ def pointwise(op: Op) -> Value:
     found = [value for value in map(op.values, tensors_in((op.args, op.kwargs))) if value is not None]
     if len(found) == 1:
         return _of_one(op, found[0])
-    return _of_several(op, found)
+    return on_each_other(op, found)
 
 
 def _of_one(op: Op, value: Value) -> Value:
@@ -86,7 +86,7 @@ def _placed(op: Op, values: list[Value]) -> list[Value]:
     return [op.record.placed_like(value, like.layout) for value in values]
 
 
-def _of_several(op: Op, values: list[Value]) -> Value:
+def on_each_other(op: Op, values: list[Value]) -> Value:
     """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
     count = len(op.sizes)
     values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from math import prod
 
@@ -23,6 +24,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.pointwise import on_each_other
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Conv, Linear, MatMul, Mix, Reads, Shape
@@ -35,8 +37,20 @@ def matrix_product(op: Op) -> Value:
     first, second = names.get(op.name, ("self", "mat2"))
     left, right = op.values(op.arg(first)), op.values(op.arg(second))
     bias = op.name == "addmm" or (op.name == "linear" and op.arg("bias") is not None)
-    if op.values(op.arg("self") if op.name in ("addmm", "baddbmm") else None) is not None:
-        raise LayoutError("a map added to a product within the product")
+    added = op.values(op.arg("self")) if op.name in ("addmm", "baddbmm") and op.arg("beta", 1) else None
+    if added is not None:
+        return _with_map(op, _product(op, left, right, bias=False), added)
+    return _product(op, left, right, bias=bias)
+
+
+def _with_map(op: Op, product: Value, added: Value) -> Value:
+    """A map added to the product within the same operation: no memory of its own."""
+    made = on_each_other(replace(op, name="add"), [product, added])
+    op.record.graph.nodes[made.node].temporary = True
+    return made
+
+
+def _product(op: Op, left: Value | None, right: Value | None, *, bias: bool) -> Value:
     if left is not None and right is not None:
         return product_of_maps(op, left, right)
     if left is not None:

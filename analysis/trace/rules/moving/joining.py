@@ -25,6 +25,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.moving.ends import end_to_end
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
 from fieldspec.analysis.trace.rules.moving.tokens import beside_units
 from fieldspec.analysis.trace.rules.registry import Op, rule
@@ -51,7 +52,7 @@ def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Val
     return joined(op, [op.values(tensor) for tensor in tensors], tensors, dim, new=new)
 
 
-def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
+def joined(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
     """The same of values, None for what does not depend on the input; of the tensors only the shapes are asked."""
     if not new and (made := _beside_places(op, found, tensors, dim)) is not None:
         return made
@@ -65,8 +66,9 @@ def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: in
         return rows
     values = [_over_places(op, value, values) for value in values]
     rest = [with_dim(value.layout, dim, ()) for value in values]
-    if any(f.axis > CHANNEL for value in values for f in value.layout[dim]):
-        raise LayoutError("maps joined along an axis")
+    held = [None if value is None else one for value, one in zip(found, values, strict=True)]
+    if (row := end_to_end(op, held, tensors, dim)) is not None:
+        return row
     values = [op.record.filled(value, range(len(value.layout))) if _repeats(value, rest) else value for value in values]
     values = [op.record.filled(value, [dim]) for value in values]
     places = [tuple(frozenset(places_in([pieces])) for pieces in value.layout) for value in values]
@@ -94,7 +96,7 @@ def joined(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: in
     return Value(node, fastest(around, dim, total))
 
 
-def _beside_places(op: Op, found: list[Value | None], tensors: Sequence[Tensor], dim: int) -> Value | None:
+def _beside_places(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim: int) -> Value | None:
     """A map's units in `dim`, and what sees no pixel before and after them; None where it is not so.
 
     Along one axis that is padding. Around units of several axes in a row these are tokens.
