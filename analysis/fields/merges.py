@@ -144,9 +144,7 @@ def _end_to_end(node: Node, layer: Join, graph: LayerGraph, operands: list[Field
     def in_row(kind: Field) -> Field:
         axes = [
             axis if read.period == 1 else AxisField(units, round(units * jump), tuple(map(axis.unit, range(units))))
-            for axis, read, units, jump in zip(
-                kind.axes, layer.row, node.shape[1:], operands[longest].jump, strict=True
-            )
+            for axis, read, units, jump in zip(kind.axes, layer.row, node.shape[1:], jumps, strict=True)
         ]
         return kind._replace(axes=tuple(axes))
 
