@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from fieldspec.architectures.document import composer
 from fieldspec.architectures.document.problems import Path, Problem, SpecError, path_text
-from fieldspec.architectures.document.reader import Source, read
+from fieldspec.architectures.document.reader import Source, read, read_data
 from fieldspec.blocks.suggestions import did_you_mean
 
 BLOCK = """\
@@ -387,3 +387,17 @@ def test_any_text(text: str) -> None:
             assert len(str(problem).splitlines()) == 1
     else:
         assert inside(found, found.data)
+
+
+PLAIN_DATA = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text("ab:,{[#$'\u00e9 \n", max_size=6),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc:<", max_size=3), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text("abc:<", max_size=3), PLAIN_DATA, max_size=4))
+def test_data_is_what_its_json_is(data: dict[str, Any]) -> None:
+    """Read at once where that is safe, else as YAML: the same values of the same types."""
+    assert repr(read_data(data).data) == repr(read(json.dumps(data)).data)
