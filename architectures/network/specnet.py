@@ -14,6 +14,7 @@ from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.head import ClassifierHead
 from fieldspec.architectures.spec.head_spec import HeadSpec
+from fieldspec.architectures.spec.other_input import at_input
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
 from fieldspec.blocks.containers import Chain, Parallel, check_name
 from fieldspec.blocks.errors import FieldspecError
@@ -62,7 +63,7 @@ class SpecNet(nn.Module):
         size = (img_size,) * rank if isinstance(img_size, int) else img_size
         input_shape = (in_chans or spec.input[0], *(size or spec.input[1:]))
         if input_shape != spec.input:
-            spec = load({**spec.to_dict(), "input": list(input_shape)})
+            spec = at_input(spec, input_shape)
         self.spec: ArchitectureSpec = spec
         self.feature_info = feature_levels(spec)
         modules = {level["module"] for level in self.feature_info}

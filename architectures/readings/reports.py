@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fieldspec.analysis.report.report import Report, report_of
 from fieldspec.architectures.spec.constraints import ConstraintResult, evaluate_constraints
+from fieldspec.architectures.spec.other_input import at_input
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
 
@@ -59,10 +60,7 @@ def report_of_spec(spec: ArchitectureSpec) -> Report:
 def spec_at(source: SpecLike, input_size: InputSize | None) -> ArchitectureSpec:
     """A spec, loaded, on another input where one is given."""
     loaded = load(source)
-    if input_size is None:
-        return loaded
-    size = list(input_size) if isinstance(input_size, Sequence) else input_size
-    return load({**loaded.to_dict(), "input": size})
+    return loaded if input_size is None else at_input(loaded, input_size)
 
 
 def is_module_name(text: str) -> bool:

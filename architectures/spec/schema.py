@@ -64,12 +64,12 @@ def json_schema() -> dict[str, Any]:
     for name in block_names():
         block = block_type(name)
         assert block is not None
-        definition = _schema(settings_model(block).model_json_schema(), definitions)
+        definition = settings_model(block).model_json_schema()
+        definitions.update({part: _parametric(one) for part, one in definition.pop("$defs", {}).items()})
         for word, setting in block.settings.items():
             if setting.holds != "value":
                 definition["properties"][word] = _with_items(definition["properties"][word], setting)
-        values = {word: _or_parameter(one) for word, one in definition["properties"].items()}
-        definitions[name] = {**definition, "properties": values, "description": block.summary}
+        definitions[name] = {**_parametric(definition), "description": block.summary}
     blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
     definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
     definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
@@ -136,6 +136,12 @@ def _or_parameter(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value, in whose place a parameter, an expression or a domain may stand."""
     told = {key: one for key, one in schema.items() if key in ("default", "description", "title")}
     return {"anyOf": [{key: one for key, one in schema.items() if key not in told}, _PARAMETER, _DOMAIN], **told}
+
+
+def _parametric(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a mapping, in which a parameter may stand for each value."""
+    values = {word: _or_parameter(one) for word, one in schema.get("properties", {}).items()}
+    return {**schema, "properties": values} if values else schema
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -38,23 +38,34 @@ CV = "pytorchcv.model_provider:get_model,name="
 ORIGINALS = [
     Original("alexnet", "torchvision:alexnet"),
     Original("convmixer", "timm.models.convmixer:ConvMixer,dim=256,depth=8,kernel_size=9,patch_size=1,num_classes=10"),
+    Original("convnext_tiny", "torchvision:convnext_tiny"),
     Original("densenet121", "torchvision:densenet121"),
     Original("densenet_bc", f"{CV}densenet40_k12_bc_cifar10"),
     Original("densenet_bc", f"{CV}densenet100_k12_bc_cifar10", {"depth": 100}),
+    Original("efficientnet_b0", "torchvision:efficientnet_b0"),
+    Original("ghostnet", "timm:ghostnet_100"),
     Original("googlenet", "torchvision:googlenet,aux_logits=False,init_weights=False"),
     Original("inception_v3", "torchvision:inception_v3,aux_logits=False,init_weights=False"),
     Original("mobilenet_v1", "timm:mobilenetv1_100"),
     Original("mobilenet_v2", "torchvision:mobilenet_v2"),
     Original("mobilenet_v2", "torchvision:mobilenet_v2,width_mult=0.5", {"width": 0.5}),
+    Original("mobilenet_v3_large", "torchvision:mobilenet_v3_large"),
+    Original("mobilenet_v3_small", "torchvision:mobilenet_v3_small"),
+    Original("mobilenet_v3_small", "torchvision:mobilenet_v3_small,width_mult=0.75", {"width": 0.75}),
     Original("nin", f"{CV}nin_cifar10"),
     Original("regnet_y_400mf", "torchvision:regnet_y_400mf"),
     Original("resnet101", "torchvision:resnet101"),
     Original("resnet18", "torchvision:resnet18"),
+    Original("resnet20", f"{CV}resnet20_cifar10", {"shortcut": "auto"}),
+    Original("resnet20", f"{CV}resnet110_cifar10", {"shortcut": "auto", "depth": 110}),
     Original("resnet34", "torchvision:resnet34"),
     Original("resnet50", "torchvision:resnet50"),
     Original("resnet50", "torchvision:wide_resnet50_2", {"width": 128}),
     Original("resnet50", f"{DILATED}[False,False,True]", {"output_stride": 16}),
     Original("resnet50", f"{DILATED}[False,True,True]", {"output_stride": 8}),
+    Original("resnext50", "torchvision:resnext50_32x4d"),
+    Original("shufflenet_v2", "torchvision:shufflenet_v2_x1_0"),
+    Original("shufflenet_v2", "torchvision:shufflenet_v2_x0_5", {"s8": 48, "s16": 96, "s32": 192}),
     Original("squeezenet1_1", "torchvision:squeezenet1_1"),
     Original("vgg16", "torchvision:vgg16"),
     Original("vgg16", "torchvision:vgg16_bn", {"norm": "batch"}),
@@ -101,7 +112,7 @@ def _weighted(report: Report) -> Iterator[LayerReport]:
 
 
 def _place(layer: LayerReport) -> tuple[Any, ...]:
-    return tuple(sorted(layer.shape)), layer.field.axes
+    return tuple(sorted(size for size in layer.shape if size > 1)), layer.field.axes
 
 
 def largest_difference(original: nn.Module, net: nn.Module, x: torch.Tensor) -> float:
@@ -136,7 +147,8 @@ def copy_tensors(source: nn.Module, target: nn.Module, x: torch.Tensor) -> None:
     def take(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         read = _read(inputs[0])
         for number, (one, same) in enumerate(left):
-            if _kind(one) == _kind(module) and torch.allclose(read, same, rtol=1e-3):
+            holds_others = any(True for _ in one.children())  # its own tensor may belong anywhere inside it
+            if _kind(one) == _kind(module) and (holds_others or torch.allclose(read, same, rtol=1e-3)):
                 del left[number]
                 for tensor, place in zip(own_tensors(one), own_tensors(module), strict=True):
                     place.copy_(tensor.reshape(place.shape))

@@ -7,7 +7,7 @@ from originals import ORIGINALS, Comparison, Original, largest_difference
 import fieldspec as fs
 
 AT_HAND = [original for original in ORIGINALS if not original.source.startswith("pytorchcv")]
-LARGE = {"alexnet", "vgg16"}  # gigabytes of weights; benchmarks/catalogue.py runs these as it does all, at full size
+LARGE = {"alexnet", "resnet101", "vgg16"}  # by their weights; benchmarks/catalogue.py runs all, at their own size
 SIZE = 96  # pixels, which is enough for any of them
 
 
@@ -20,7 +20,9 @@ def test_counts_and_fields(original: Original) -> None:
 
 
 @pytest.mark.parametrize(
-    "original", [one for one in AT_HAND if one.network not in LARGE], ids=lambda original: original.id
+    "original",
+    [one for one in AT_HAND if one.network not in LARGE and one.values.get("width") != 128],
+    ids=lambda original: original.id,
 )
 def test_outputs(original: Original) -> None:
     """The original's tensors, random statistics among them, give its outputs."""

@@ -16,6 +16,16 @@ PUBLISHED = [
     ("mobilenet_v1", {"width": 0.25}, 470_072),
     ("mobilenet_v1", {"width": 0.5}, 1_331_592),
     ("mobilenet_v1", {"width": 0.75}, 2_585_560),
+    *[
+        (
+            "resnet20",
+            {"depth": depth},
+            params,
+        )  # akamaster/pytorch_resnet_cifar10, of which the paper has the rounded ones
+        for depth, params in {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962}.items()
+    ],
+    ("resnet8", {}, 78_666 - 480),  # Keras's count of MLPerf Tiny's, without its statistics
+    ("ds_cnn", {}, 24_908 - 1_152),
     ("unet", {}, 31_037_698),  # milesial/Pytorch-UNet with two classes and transposed convolutions
 ]
 

@@ -43,14 +43,14 @@ def test_mlperf_tiny(network: Callable[[], dict[str, Any]]) -> None:
 
 def test_the_tail_is_bounded() -> None:
     """What stays in the arena is no part of any claim: two int32 for the scale of each channel with weights, and under
-    260 bytes an operator for its structures and its tensors'.
+    260 bytes an operator, and 512 for the graph, for structures and tensors.
     """
     for name in CHEAP_NETWORKS:
         report = engine_report(fs.load(name).graph)
         lowered = report.lowered
         scales = 8 * sum(lowered.shapes[operator.output][0] for operator in lowered.operators if operator.flash)
         tail = measured_arena(int8_tflite(report, fs.build(name).eval(), {})).tail
-        assert scales < tail < scales + 260 * len(lowered.operators)
+        assert scales < tail < scales + 260 * len(lowered.operators) + 512
 
 
 def test_int8_answers_as_float_does() -> None:
