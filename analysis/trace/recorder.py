@@ -309,6 +309,7 @@ class Recorder:
 
     def flattened(self, value: Value) -> Value:
         """(batch, features) of a whole map."""
+        value = self.straight(value)
         features = prod(self.shape(value))
         node = self.add("flatten", Flatten(), [value.node], (features,))
         self.flat[node] = value

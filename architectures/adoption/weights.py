@@ -72,13 +72,13 @@ def paired(
     return pairs
 
 
-def copy_weights(source: nn.Module, target: SpecNet, input_size: GivenSizes) -> int:
+def copy_weights(source: nn.Module, target: SpecNet, input_size: GivenSizes | None = None) -> int:
     """Give a spec's network the weights of another of the same layers, in the order of the forward pass.
 
     Args:
         source: Any module.
         target: The network of a spec.
-        input_size: Of an example that the source takes.
+        input_size: Of an example that the source takes; the spec's unless given.
 
     Returns:
         How many tensors were copied.
@@ -87,7 +87,9 @@ def copy_weights(source: nn.Module, target: SpecNet, input_size: GivenSizes) -> 
         FieldspecError: A layer has other weights than the one in its place; names both.
     """
     theirs, own = state_of(source), state_of(target)
-    pairs = paired(trace_module(source, input_size), trace_module(target, target.spec.input), theirs, own)
+    pairs = paired(
+        trace_module(source, input_size or target.spec.input), trace_module(target, target.spec.input), theirs, own
+    )
     with torch.no_grad():
         for name, other in pairs.items():
             own[name].copy_(theirs[other].reshape(own[name].shape))

@@ -25,13 +25,14 @@ from fieldspec.blocks.suggestions import did_you_mean
 SETTING = re.compile(r",(?=\w+=)")  # a comma before the next setting, not one inside a list
 
 
-def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
+def named_module(text: str, *, weights: bool = True, **further: Any) -> tuple[nn.Module, Shape]:
     """The network of this name with random weights, and the input that it is meant for.
 
     Args:
         text: `timm:resnet50`, `torchvision:googlenet`, `my_package.nets:make` (a class, a function, or a module
             made already), each with settings: `timm:resnet50,output_stride=8`.
         weights: False for a network on the meta device, where its constructor allows that.
+        further: Settings beside those that the text names.
 
     Raises:
         FieldspecError: There is no such network, or it cannot be made so.
@@ -46,7 +47,7 @@ def named_module(text: str, *, weights: bool = True) -> tuple[nn.Module, Shape]:
             f"{text!r} does not name a network; write timm:NAME, torchvision:NAME or package.module:FACTORY"
         )
     home, name = found["home"], found["name"]
-    settings = _settings(found["settings"])
+    settings = {**_settings(found["settings"]), **further}
     maker = {"timm": _timm, "torchvision": _torchvision}.get(home, _imported(home))
     make = maker(name)
     try:
@@ -116,7 +117,7 @@ def _torchvision(name: str) -> Callable[..., Any]:
     defaults = {"weights": None}
     if name in torchvision.models.list_models(torchvision.models.segmentation):
         defaults["weights_backbone"] = None
-    return lambda **settings: torchvision.models.get_model(name, **defaults, **settings)
+    return lambda **settings: torchvision.models.get_model(name, **{**defaults, **settings})
 
 
 def _said(error: Exception) -> str:

@@ -78,8 +78,8 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "PIL", "matplotlib", "numpy", "rich", "timm", "torch", "torchinfo", "torchvision", "typing_extensions",
     },
     "architectures": {
-        "annotated_types", "onnx", "pydantic", "safetensors", "timm", "torch", "torchvision", "typing_extensions",
-        "yaml",
+        "annotated_types", "huggingface_hub", "onnx", "pydantic", "safetensors", "timm", "torch", "torchvision",
+        "typing_extensions", "yaml",
     },
     "training": {
         "PIL", "albumentations", "annotated_types", "cv2", "filelock", "lightning", "matplotlib", "numpy", "pydantic",
@@ -111,6 +111,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "architectures/network/specnet.py",
     "architectures/network/timm_models.py",
     "architectures/readings/named_modules.py",
+    "architectures/readings/weights_at_hand.py",
     "architectures/readings/reports.py",  # only to know a module where one is given
     "blocks/block.py",  # only for a type
     "blocks/containers.py",

@@ -18,7 +18,7 @@ from fieldspec.cli.shared import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from fieldspec.architectures.network.specnet import SpecNet
 
 
 def build(
@@ -27,6 +27,10 @@ def build(
         Path | None, typer.Option("--output", "-o", help="The file to write; NAME.safetensors by default.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="NETWORK", help="Take the weights of timm:NAME or another network like it."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
     given: Set = None,
@@ -36,6 +40,7 @@ def build(
     \b
     fieldspec build c1c2c3c40
     fieldspec build my_network.yaml -o net.safetensors --seed 1
+    fieldspec build my_resnet.yaml --from timm:resnet18
     """
     loaded = load_spec(spec, given)
     path = output or Path(f"{loaded.name}.safetensors")
@@ -49,9 +54,23 @@ def build(
 
         torch.manual_seed(seed)
         net = build_network(loaded)
+        weights = f"initial weights from seed {seed}" if source is None else _taken(net, source)
         save_checkpoint(path, net)
     params = sum(parameter.numel() for parameter in net.parameters())
     if as_json:
-        print_json({"path": str(path), "name": loaded.name, "hash": loaded.hash, "params": params, "seed": seed})
+        begun = {"seed": seed} if source is None else {"from": source, "weights": weights}
+        print_json({"path": str(path), "name": loaded.name, "hash": loaded.hash, "params": params, **begun})
     else:
-        typer.echo(f"{path}: {loaded.name}, {params:,} parameters, initial weights from seed {seed}")
+        typer.echo(f"{path}: {loaded.name}, {params:,} parameters, {weights}")
+
+
+def _taken(net: SpecNet, source: str) -> str:
+    """Copy the weights of a named network, pretrained ones where their file is at hand, and say which these are."""
+    from fieldspec.architectures.adoption.weights import copy_weights
+    from fieldspec.architectures.readings.named_modules import named_module
+    from fieldspec.architectures.readings.weights_at_hand import pretrained_settings
+
+    pretrained = pretrained_settings(source)
+    module, _ = named_module(source, **pretrained)
+    count = copy_weights(module, net)
+    return f"{count} tensors of {source}, {'pretrained' if pretrained else 'as it is made'}"

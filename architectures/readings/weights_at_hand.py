@@ -1,0 +1,49 @@
+"""Pretrained weights of networks that have a name, where their files lie on this machine: nothing is downloaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fieldspec.architectures.readings.reports import MODULE_NAME
+
+FILES = ("model.safetensors", "pytorch_model.bin")  # timm's names on the hub
+
+
+def pretrained_settings(text: str) -> dict[str, Any]:
+    """What makes a network with its pretrained weights; nothing where they are not at hand, or its settings say more.
+
+    Example:
+        >>> pretrained_settings("timm:resnet18,pretrained=False"), pretrained_settings("my_package.nets:make")
+        ({}, {})
+    """
+    found = MODULE_NAME.fullmatch(text)
+    if found is None or any(f",{word}=" in found["settings"] for word in ("pretrained", "weights", "num_classes")):
+        return {}
+    find = {"timm": _of_timm, "torchvision": _of_torchvision}.get(found["home"])
+    return find(found["name"]) if find else {}
+
+
+def _of_timm(name: str) -> dict[str, Any]:
+    """A file that the hub's cache holds."""
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    config = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
+    hub = getattr(config, "hf_hub_id", None)
+    cached = [try_to_load_from_cache(hub, file) for file in FILES] if hub else []
+    files = [path for path in cached if isinstance(path, str)]
+    return {"pretrained": True, "pretrained_cfg_overlay": {"file": files[0]}} if files else {}
+
+
+def _of_torchvision(name: str) -> dict[str, Any]:
+    """A file in torch's own folder."""
+    import torchvision
+
+    if name not in torchvision.models.list_models():
+        return {}
+    best = torchvision.models.get_model_weights(name).DEFAULT
+    file = Path(torch.hub.get_dir(), "checkpoints", best.url.rpartition("/")[2])
+    return {"weights": best} if file.is_file() else {}

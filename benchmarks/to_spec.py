@@ -1,0 +1,148 @@
+"""How many networks become a spec: every classifier of torchvision, and timm's convolutional families.
+
+python benchmarks/to_spec.py > benchmarks/to_spec.txt     torchvision; of each family of timm the two smallest models
+python benchmarks/to_spec.py --all                        every model of timm's families
+python benchmarks/to_spec.py resnet convnext              only families whose name holds one of these
+
+`equal`: the spec's network and the original, with the same random weights and statistics, give the same outputs in
+eval mode and float32, to 1e-4 of the largest. `layers`: so large that only layers, shapes, parameters, multiply-adds
+and fields were compared. `beyond`: the language has no words for a part of it, and no spec is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import platform
+import re
+import sys
+import time
+import warnings
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import date
+from multiprocessing import get_context
+
+import torch
+from breadth import made, models
+
+LARGE = 150_000_000  # parameters, above which outputs are not compared
+SMALLEST = 2  # models of a family of timm
+KINDS = ("segmentation", "video", "quantization", "optical_flow", "detection")  # torchvision's no classifiers
+TRANSFORMERS = ("transformer", "maxvit", "swin")
+
+
+@dataclass
+class Outcome:
+    """What became of one model."""
+
+    family: str
+    name: str
+    status: str  # equal, layers, beyond, failed
+    reason: str = ""
+    lines: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Row:
+    """One family."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    lines: dict[str, int] = field(default_factory=dict)
+
+
+def outcome(one: tuple[str, str]) -> Outcome:
+    """Writes the spec of one model."""
+    import fieldspec as fs
+    from fieldspec.architectures.adoption.graph.beyond import BeyondError
+
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+    family, name = one
+    started = time.perf_counter()
+    try:
+        net, size = made(family, name)
+        prove = sum(parameter.numel() for parameter in net.parameters()) <= LARGE
+        spec = fs.to_spec(net, size, name=name, prove=prove)
+    except BeyondError as error:
+        place = error.places[0]
+        reason = re.sub(r"\(.*", "", f"{place.operation}: {place.reason}").strip()
+        return Outcome(family, name, "beyond", re.sub(r"[0-9.e-]+ of the largest", "more than 1e-4", reason))
+    except Exception as error:  # whatever it is, it is the finding
+        return Outcome(family, name, "failed", f"{type(error).__name__}: {error}".splitlines()[0][:120])
+    lines = len(fs.dump(spec).splitlines())
+    return Outcome(family, name, "equal" if prove else "layers", "", lines, time.perf_counter() - started)
+
+
+def smallest(todo: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All of torchvision's, and of each family of timm's those with the fewest parameters."""
+    sizes: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for family, name in todo:
+        if family.startswith("timm"):
+            net, _ = made(family, name)
+            sizes[family].append((sum(parameter.numel() for parameter in net.parameters()), name))
+    few = {(family, name) for family, found in sizes.items() for _, name in sorted(found)[:SMALLEST]}
+    return [one for one in todo if one[0].startswith("torchvision") or one in few]
+
+
+def main() -> None:
+    """Write them all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("families", nargs="*", help="only families whose name holds one of these words")
+    parser.add_argument("--all", action="store_true", help="every model of timm's families")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    todo = [
+        (family, name)
+        for family, name in models(options.families, False)
+        if not any(word in family for word in (*KINDS, *TRANSFORMERS))
+    ]
+    todo = todo if options.all else smallest(todo)
+    rows: dict[str, Row] = defaultdict(Row)
+    with get_context("spawn").Pool(options.jobs, maxtasksperchild=10) as pool:
+        for found in pool.imap(outcome, todo):
+            row = rows[found.family]
+            row.counts[found.status] += 1
+            if found.reason:
+                row.reasons[f"{found.status}: {found.reason}"] += 1
+            if found.lines:
+                row.lines[found.name] = found.lines
+            print(f"{found.name}: {found.status} {found.reason} {found.seconds:.1f} s", file=sys.stderr, flush=True)
+    write(rows)
+
+
+STATUSES = ("equal", "layers", "beyond", "failed")
+
+
+def write(rows: dict[str, Row]) -> None:
+    """The table and its sums."""
+    import timm
+    import torchvision
+
+    width = max(map(len, rows))
+    print(f"{'family':<{width}} " + " ".join(f"{status:>7}" for status in STATUSES) + "  lines of each spec")
+    for family, row in sorted(rows.items()):
+        lines = ", ".join(f"{name} {count}" for name, count in list(row.lines.items())[:4])
+        counts = " ".join(f"{row.counts[status] or '.':>7}" for status in STATUSES)
+        print(f"{family:<{width}} {counts}  {lines}".rstrip())
+        for reason, count in row.reasons.most_common(4):
+            print(f"{'':<{width}}   {count} x {reason}")
+    for package in sorted({family.partition(".")[0] for family in rows}):
+        found = {family: row for family, row in rows.items() if family.startswith(f"{package}.")}
+        total = sum((row.counts for row in found.values()), Counter[str]())
+        said = sum(1 for row in found.values() if row.counts["equal"] + row.counts["layers"])
+        whole = ", ".join(f"{total[status]} {status}" for status in STATUSES)
+        print(f"\n{package}: {total.total()} models: {whole}; {said} of {len(found)} families have one with a spec")
+    print(
+        f"\ntorch {torch.__version__}, torchvision {torchvision.__version__}, timm {timm.__version__}, "
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {date.today()}"
+    )
+
+
+if __name__ == "__main__":
+    main()
