@@ -49,12 +49,16 @@ from fieldspec.blocks.layers import (
 __all__ = ["MAX_PHASES", "RANK", "Field", "Status", "receptive_field"]
 
 
-def receptive_field(graph: LayerGraph) -> list[Field]:
+def receptive_field(graph: LayerGraph, first: Field | None = None) -> list[Field]:
     """Window of the input, in pixels per axis, that one unit of each layer sees; parallel to `graph.nodes`.
 
     Along a chain, ``size += dilation * (kernel_size - 1) * jump``, then ``jump *= stride``; a merge takes the
     union of its inputs' windows. Norms and activations are passed through; global operations have no position.
     Where channels see different windows, each is followed on its own until they are mixed.
+
+    Args:
+        graph: Layers in topological order.
+        first: What a unit of the first node sees, where the graph is a part of a network; itself by default.
 
     Raises:
         MergeError: Equal shapes meet with different jumps; names the layer, both operands and both jumps. In the
@@ -85,7 +89,7 @@ def receptive_field(graph: LayerGraph) -> list[Field]:
             elif node.inputs:
                 fields.append(merged(node, graph, fields))
             else:
-                fields.append(_source(node, image))
+                fields.append(first if first is not None and not fields else _source(node, image))
         except TooWideError:
             fields.append(Field((), "unknown", fields[node.inputs[0]].global_since))
     return fields

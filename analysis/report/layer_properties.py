@@ -15,6 +15,7 @@ from fieldspec.blocks.layers import (
     Dropout,
     DropPath,
     GroupNorm,
+    Input,
     LayerNorm,
     Linear,
     Multiply,
@@ -119,11 +120,19 @@ def _is_depthwise(conv: Conv) -> bool:
 
 
 def _follows_depthwise(node: Node, graph: LayerGraph) -> bool:
-    """Whether the first convolution behind `node`, past pointwise layers and a gate, is a spatial depthwise one."""
-    while node.inputs:
-        node = graph.nodes[node.inputs[0]]
-        if isinstance(node.layer, Conv):
-            return _is_depthwise(node.layer) and max(node.layer.kernel_size, default=1) > 1
+    return bool(node.inputs) and behind_depthwise(node.inputs[0], graph) is True
+
+
+def behind_depthwise(index: int, graph: LayerGraph) -> bool | None:
+    """Whether the last convolution up to node `index`, past pointwise layers and a gate, is a spatial depthwise one.
+
+    None where there is nothing before them but the input: of a part of a network, what stands before it decides.
+    """
+    node = graph.nodes[index]
+    while not isinstance(node.layer, Conv):
+        if isinstance(node.layer, Input):
+            return None
         if not isinstance(node.layer, Normalization | Activation | Dropout | DropPath | Multiply):
             return False
-    return False
+        node = graph.nodes[node.inputs[0]]
+    return _is_depthwise(node.layer) and max(node.layer.kernel_size, default=1) > 1

@@ -56,8 +56,7 @@ class OpenSpec:
     def _kept(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of a closed document, without those that only alternatives not taken would use."""
         used = names_in({key: value for key, value in data.items() if key != "params"})
-        used_by_open = names_in({key: value for key, value in self.source.data.items() if key != "params"})
-        return {name: value for name, value in data["params"].items() if name in used or name not in used_by_open}
+        return {name: value for name, value in data["params"].items() if name in used}
 
     def close(self, values: Sequence[Any]) -> ArchitectureSpec:
         """One candidate, loaded.
@@ -97,13 +96,22 @@ def _checked(spec: OpenSpec) -> list[Problem]:
     """What is wrong with any value, the other domains at their first ones."""
     first = [domain.values[0] for domain in spec.domains]
     starts = [domain.origins[0] for domain in spec.domains]
-    found = dict.fromkeys(_of_candidate(spec, first, starts))
+    found = dict.fromkeys([*_unused(spec.source.data), *_of_candidate(spec, first, starts)])
     for number, domain in enumerate(spec.domains):
         for value, origin in list(zip(domain.values, domain.origins, strict=True))[1:]:
             values, origins = [*first], [*starts]
             values[number], origins[number] = value, origin
             found.update(dict.fromkeys(_of_candidate(spec, values, origins)))
     return list(found)
+
+
+def _unused(data: Mapping[str, Any]) -> list[Problem]:
+    """Parameters that no candidate uses; of one that some use, the others do without it."""
+    params = data.get("params")
+    used = names_in({key: value for key, value in data.items() if key != "params"})
+    unused = [name for name in params if name not in used] if isinstance(params, dict) else []
+    why = "stands nowhere in the spec as ${}. Write it there, or leave it out"
+    return [Problem(("params", name), why.format(name), at_key=True) for name in unused]
 
 
 def _of_candidate(spec: OpenSpec, values: Sequence[Any], origins: Sequence[Path]) -> list[Problem]:

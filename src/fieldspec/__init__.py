@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from fieldspec.architectures.spec.writer import dump
     from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
     from fieldspec.blocks.registry import register_block
+    from fieldspec.search.methods.search import search_networks
+    from fieldspec.search.results.result import SearchResult
 
 __version__ = "0.1.0"
 
@@ -46,6 +48,7 @@ _HOME = {
     "OpenSpec": "architectures.spaces.open_spec",
     "Problem": "architectures.document.problems",
     "Report": "analysis.report.report",
+    "SearchResult": "search.results.result",
     "ShapeError": "blocks.errors",
     "SpecError": "architectures.document.problems",
     "Verification": "architectures.readings.verification",
@@ -69,6 +72,7 @@ _HOME = {
     "save_checkpoint": "architectures.network.checkpoint",
     "plot_effective_field": "analysis.effective.pictures",
     "to_spec": "architectures.adoption.adoption",
+    "search_networks": "search.methods.search",
     "tile_plan": "architectures.readings.derived",
     "valid_input_sizes": "architectures.readings.derived",
     "verify": "architectures.readings.verification",
@@ -83,6 +87,7 @@ __all__ = [
     "OpenSpec",
     "Problem",
     "Report",
+    "SearchResult",
     "ShapeError",
     "SpecError",
     "Verification",
@@ -105,6 +110,7 @@ __all__ = [
     "register_block",
     "register_rule",
     "save_checkpoint",
+    "search_networks",
     "tile_plan",
     "to_spec",
     "valid_input_sizes",

@@ -32,6 +32,7 @@ COMMANDS = [
     "schema",
     "build",
     "verify",
+    "search",
     "recipes",
     "train",
     "export",

@@ -23,6 +23,7 @@ from fieldspec.cli import (
     training,
     verification,
 )
+from fieldspec.cli.choosing import searching
 
 __all__ = ["main"]
 
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "schema": specs.schema,
     "build": network.build,
     "verify": verification.verify,
+    "search": searching.search,
     "recipes": recipes.list_recipes,
     "train": training.train,
     "export": exporting.export,
@@ -75,6 +77,7 @@ def fieldspec(
     fieldspec analyze c1c2c3c40             field, parameters and multiply-adds of every layer
     fieldspec check my_network.yaml         exit status 1 if a constraint is broken
     fieldspec verify c1c2c3c40              build it, measure it and compare every number
+    fieldspec search open.yaml              the best networks of an open spec under its constraints
     fieldspec train c1c2c3c40               train it on CIFAR-10 with a recipe
 
     Exit status: 0 success, 1 a check failed, 2 bad input.

@@ -1,0 +1,27 @@
+"""Which network to take: the front of an open spec under its constraints, exact where its parts stand in series.
+
+Names are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fieldspec.search.methods.search import search_networks
+    from fieldspec.search.results.result import FrontPoint, SearchResult
+
+_HOME = {
+    "FrontPoint": "results.result",
+    "SearchResult": "results.result",
+    "search_networks": "methods.search",
+}
+
+__all__ = ["FrontPoint", "SearchResult", "search_networks"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,0 +1,82 @@
+"""What constraints and objectives ask of the columns: limits, and the direction that is better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil, floor
+
+from fieldspec.architectures.spec.constraints import Constraint, Constraints
+from fieldspec.search.space.interfaces import Interface
+from fieldspec.search.space.measures import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Of one column: the least and the most that the end may have, and which way an objective pulls."""
+
+    least: int | None = None
+    most: int | None = None
+    pull: int = 0  # 1: an objective wants more, -1: less
+    falls: int | None = None  # a limit from above that one of the columns of its measure has to keep
+
+
+@dataclass(frozen=True)
+class Demands:
+    """Constraints, of which some may be left out, and objectives, over the columns of a lattice."""
+
+    columns: tuple[Column, ...]
+    constraints: Constraints
+    minimize: tuple[str, ...] = ()
+    maximize: tuple[str, ...] = ()
+    bits: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The measures that span the front, in the order of the objectives."""
+        return (*self.minimize, *self.maximize)
+
+    def of(self, column: Column) -> Demand:
+        """What is asked of one column.
+
+        Of a field every axis has to reach a lower limit, as the smaller one counts; an upper limit holds if any axis
+        keeps it, so it is no limit of a column, and only the end tells.
+        """
+        own = [one for one in self.constraints.comparisons if one.name == column.measure]
+        least = max([limit for one in own if (limit := least_of(one)) is not None], default=None)
+        most = min([limit for one in own if (limit := most_of(one)) is not None], default=None)
+        pull = (column.measure in self.maximize) - (column.measure in self.minimize)
+        return Demand(least, most, pull) if column.axis is None else Demand(least, None, pull, most)
+
+    def accepts(self, interface: Interface) -> bool:
+        """Whether the last interface keeps what it alone decides: properties, the map, a proven field."""
+        if any(not interface.properties & self.bits[name] for name in self.constraints.uses):
+            return False
+        if any(interface.properties & self.bits[name] for name in self.constraints.forbids):
+            return False
+        for one in self.constraints.comparisons:
+            if one.name == "feature_size" and not one.holds(min(interface.features_size, default=1)):
+                return False
+        fields = "receptive_field" in self.objectives or any(
+            one.name == "receptive_field" for one in self.constraints.comparisons
+        )
+        return interface.is_proven or not fields
+
+
+def least_of(constraint: Constraint) -> int | None:
+    """The smallest whole number that a comparison allows."""
+    if constraint.relation in (">=", "="):
+        return ceil(constraint.limit)
+    return floor(constraint.limit) + 1 if constraint.relation == ">" else None
+
+
+def most_of(constraint: Constraint) -> int | None:
+    """The largest whole number that a comparison allows.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> most_of(Constraint("params", "<", Fraction(200_000))), most_of(Constraint("params", ">", Fraction(1)))
+        (199999, None)
+    """
+    if constraint.relation in ("<=", "="):
+        return floor(constraint.limit)
+    return ceil(constraint.limit) - 1 if constraint.relation == "<" else None

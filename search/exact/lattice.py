@@ -1,0 +1,113 @@
+"""All candidates of a series as paths: the interfaces behind each part, and the passages between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldspec.search.space.interfaces import Interface, first_interface
+from fieldspec.search.space.measures import Column
+from fieldspec.search.space.passages import Alternative
+from fieldspec.search.space.segments import Segments
+from fieldspec.search.space.series import Stage, StageSeries
+
+Ints = NDArray[np.int64]
+Tick = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+
+
+@dataclass(slots=True)
+class Edge:
+    """The alternatives of a stage that lead from one interface to another, those of the same cost put together."""
+
+    source: int
+    target: int
+    costs: Ints  # a row for each cost
+    first: Ints  # the first alternative that has it
+    count: Ints  # how many have it
+
+
+@dataclass(slots=True)
+class Level:
+    """The interfaces behind a stage, and the edges that lead there."""
+
+    interfaces: list[Interface] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+
+class Lattice:
+    """Levels from the input to the output of a series, for one combination of what its stages share."""
+
+    def __init__(
+        self,
+        series: StageSeries,
+        combination: Sequence[int],
+        segments: Segments,
+        columns: Sequence[Column],
+        bits: Mapping[str, int],
+        tick: Tick,
+    ) -> None:
+        self.columns = tuple(columns)
+        self.bits = bits
+        self.segments = segments
+        self.levels = [Level([first_interface(segments.input)])]
+        self.choices: list[list[tuple[int, ...]]] = []  # of each stage, the values of each alternative by numbers
+        for number, stage in enumerate(series.stages, 1):
+            told = partial(tick, f"part {number} of {len(series.stages)}")
+            self._extend(series, series.stage_of(stage, combination), told)
+
+        self._join_axes()
+
+    @property
+    def last(self) -> Level:
+        """The interfaces behind the whole network."""
+        return self.levels[-1]
+
+    def _extend(self, series: StageSeries, stage: Stage, tick: Callable[[int, int], None]) -> None:
+        """One more level: every alternative, laid out on every shape, read for every interface of that shape."""
+        before = self.levels[-1].interfaces
+        shapes: dict[tuple[int, ...], list[int]] = {}
+        for number, interface in enumerate(before):
+            shapes.setdefault(interface.shape, []).append(number)
+        alternatives = list(series.alternatives(stage))
+        self.choices.append([numbers for numbers, _, _ in alternatives])
+        numbers: dict[Interface, int] = {}
+        found: dict[tuple[int, int], dict[tuple[int, ...], list[int]]] = {}
+        of = len(alternatives) * len(shapes)
+        for at, (_, item, values) in enumerate(alternatives):
+            for turn, (shape, sources) in enumerate(shapes.items()):
+                lay_out = self.segments.head if stage.is_head else self.segments.trunk
+                graph = lay_out(item, values, shape)
+                tick(at * len(shapes) + turn + 1, of)
+                if graph is None:
+                    continue
+                part = Alternative(graph, self.columns, self.bits)
+                for source in sources:
+                    passage = part.passage(before[source])
+                    if passage is not None:
+                        target = numbers.setdefault(passage.behind, len(numbers))
+                        same = found.setdefault((source, target), {})
+                        same.setdefault(passage.costs, [at, 0])[1] += 1
+        self.levels.append(Level(list(numbers), [_edge(*ends, costs) for ends, costs in found.items()]))
+
+    def _join_axes(self) -> None:
+        """One column for the field where all axes are alike."""
+        own = [number for number, column in enumerate(self.columns) if column.axis is not None]
+        if not own:
+            return
+        rest = [number for number in range(len(self.columns)) if number not in own[1:]]
+        edges = [edge for level in self.levels for edge in level.edges]
+        alike = all((edge.costs[:, own] == edge.costs[:, own[:1]]).all() for edge in edges)
+        if alike and all(len(set(one.field.size)) <= 1 for one in self.last.interfaces if one.field is not None):
+            self.columns = tuple([Column(one.measure, None, one.rule) for one in [self.columns[n] for n in rest]])
+            for edge in edges:
+                edge.costs = np.ascontiguousarray(edge.costs[:, rest])
+
+
+def _edge(source: int, target: int, costs: Mapping[tuple[int, ...], Sequence[int]]) -> Edge:
+    rows = np.array(list(costs), dtype=np.int64).reshape(len(costs), len(next(iter(costs))))
+    firsts, counts = np.array(list(costs.values()), dtype=np.int64).T
+    return Edge(source, target, rows, firsts, counts)

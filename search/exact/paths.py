@@ -1,0 +1,196 @@
+"""The dynamic program: from level to level, what each interface keeps of the prefixes that lead there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from fieldspec.search.exact.bounds import Rest, rests
+from fieldspec.search.exact.demands import Demands
+from fieldspec.search.exact.dominance import undominated
+from fieldspec.search.exact.lattice import Edge, Ints, Lattice
+from fieldspec.search.exact.outlook import Outlook
+from fieldspec.search.exact.tables import Keeper, Table, joined, merged
+
+CHUNK = 400_000  # rows that are made at once
+FLOATS = 2**62  # candidates from which counts are floats
+
+
+class TooManyRowsError(Exception):
+    """More prefixes would have to be told apart than were allowed."""
+
+
+class Program:
+    """All ways through a lattice under some demands, so far as they matter.
+
+    Args:
+        lattice: The interfaces and passages.
+        demands: What the end has to keep, and what makes one end better than another.
+        prune: Drop the prefixes that others beat; without it every combination of values is kept, and counted.
+        ties: Keep what ends in the same objectives.
+        most_rows: Of one level.
+        most_made: Of all levels, before those that are alike are put together.
+        beam: Keep no more rows than that behind an interface: some networks, found quickly.
+        known: The objectives of some networks, a row each: what cannot come to better is dropped.
+        tick: Told of each level with its rows.
+
+    Raises:
+        TooManyRowsError: There are more.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        demands: Demands,
+        *,
+        prune: bool = True,
+        ties: bool = True,
+        most_rows: int = 20_000_000,
+        most_made: int | None = None,
+        beam: int | None = None,
+        known: Ints | None = None,
+        tick: Callable[[int, int, int], None] | None = None,
+    ) -> None:
+        self.lattice, self.demands = lattice, demands
+        self.prune, self.ties, self.most_rows, self.beam = prune, ties, most_rows, beam
+        self.left = most_made
+        self.rests = rests(lattice, demands)
+        self.outlook = None
+        if known is not None and len(known) and Outlook.applies(demands, lattice):
+            self.outlook = Outlook(lattice, demands, self.rests, known)
+        self.ways = self.rests[0].ways[0]
+        self.sums = np.array([column.rule == "sum" for column in lattice.columns], dtype=bool)
+        self.levels: list[dict[int, Table]] = [{0: self._start()} if self.ways else {}]
+        for number in range(1, len(lattice.levels)):
+            self.levels.append(self._level(number))
+            if tick:
+                tick(number, len(lattice.levels) - 1, sum(map(len, self.levels[-1].values())))
+
+    def _start(self) -> Table:
+        counts = np.ones(1, dtype=np.float64 if self.ways >= FLOATS else np.int64)
+        zeros = np.zeros((1, len(self.lattice.columns)), dtype=np.int64)
+        return Table(zeros, counts, np.zeros(1, np.int64), np.zeros((1, 3), np.int64))
+
+    def _level(self, number: int) -> dict[int, Table]:
+        rest = self.rests[number]
+        edges: dict[int, list[Edge]] = {}
+        for edge in self.lattice.levels[number].edges:
+            if edge.source in self.levels[number - 1] and rest.ways[edge.target]:
+                edges.setdefault(edge.target, []).append(edge)
+        if self.left is not None:
+            self.left -= sum(len(self.levels[-1][one.source]) * len(one.costs) for own in edges.values() for one in own)
+            if self.left < 0:
+                raise TooManyRowsError
+        tables: dict[int, Table] = {}
+        rows = 0
+        for target, own in sorted(edges.items()):
+            table = self._behind(own, number, target, self._keeper(rest, target))
+            if self.beam is not None and len(table) > self.beam:
+                table = table.take(np.linspace(0, len(table) - 1, self.beam).astype(np.int64))
+            if len(table):
+                tables[target] = table
+                rows += len(table)
+            if rows > self.most_rows:
+                raise TooManyRowsError
+        _rank(tables)
+        return tables
+
+    def _keeper(self, rest: Rest, interface: int) -> Keeper:
+        columns = self.lattice.columns
+        demands = [self.demands.of(column) for column in columns]
+        least, most = rest.least[interface], rest.most[interface]
+        return Keeper(columns, demands, least, most, prune=self.prune, ties=self.ties)
+
+    def _behind(self, edges: list[Edge], number: int, target: int, keeper: Keeper) -> Table:
+        """What is kept of all prefixes that lead to one interface."""
+        tables: list[Table] = []
+        waiting = settled = 0
+        for chunk in self._chunks(edges, number):
+            kept = keeper.feasible(chunk.values)
+            if self.outlook is not None:
+                kept &= self.outlook.useful(chunk.values, number, target)
+            chunk = chunk.take(kept)
+            keeper.settle(chunk.values)
+            tables.append(chunk)
+            waiting += len(chunk)
+            if waiting > max(CHUNK, settled):
+                tables = [keeper.reduced(joined(tables))]
+                settled, waiting = len(tables[0]), 0
+                if settled > self.most_rows:
+                    raise TooManyRowsError
+        return keeper.reduced(joined(tables))
+
+    def _chunks(self, edges: list[Edge], number: int) -> Iterator[Table]:
+        alternatives = len(self.lattice.choices[number - 1])
+        for edge in edges:
+            before = self.levels[number - 1][edge.source]
+            step = max(1, CHUNK // len(edge.costs))
+            for start in range(0, len(before), step):
+                rows = np.arange(start, min(start + step, len(before)))
+                yield self._product(before, rows, edge, alternatives)
+
+    def _product(self, before: Table, rows: Ints, edge: Edge, alternatives: int) -> Table:
+        """Every one of some rows with every alternative of an edge."""
+        many = len(edge.costs)
+        values = before.values[rows][:, None, :]
+        costs = edge.costs[None, :, :]
+        made = np.where(self.sums, values + costs, np.maximum(values, costs))
+        made = made.reshape(len(rows) * many, values.shape[2])
+        count = (before.count[rows][:, None] * edge.count[None, :].astype(before.count.dtype)).ravel()
+        rank = (before.rank[rows][:, None] * alternatives + edge.first[None, :]).ravel()
+        origin = np.empty((len(rows) * many, 3), dtype=np.int64)
+        origin[:, 0], origin[:, 1], origin[:, 2] = edge.source, np.repeat(rows, many), np.tile(edge.first, len(rows))
+        return Table(made, count, rank, origin)
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def ends(self) -> Table:
+        """The whole networks that keep the demands: the objectives' measures as values, their places as origins."""
+        parts = [self._ends_at(interface, table) for interface, table in sorted(self.levels[-1].items())]
+        if parts:
+            return joined(parts)
+        none = np.zeros(0, dtype=np.int64)
+        return Table(np.zeros((0, len(self.demands.objectives)), np.int64), none, none, np.zeros((0, 3), np.int64))
+
+    def _ends_at(self, interface: int, table: Table) -> Table:
+        ends = np.where(self.sums, table.values + self.rests[-1].least[interface], table.values)
+        columns, last = self.lattice.columns, self.lattice.last.interfaces[interface]
+        values = np.empty((len(table), len(self.demands.objectives)), dtype=np.int64)
+        for at, name in enumerate(self.demands.objectives):
+            own = [number for number, column in enumerate(columns) if column.measure == name]
+            values[:, at] = ends[:, own].min(axis=1) if own else min(last.features_size, default=1)
+        origin = np.zeros((len(table), 3), dtype=np.int64)
+        origin[:, 0], origin[:, 1] = interface, np.arange(len(table))
+        return Table(values, table.count, table.rank, origin)
+
+    def count(self) -> int:
+        """How many candidates keep the demands; of paths that were not pruned."""
+        return sum(int(table.count.sum()) for table in self.levels[-1].values())
+
+    def trace(self, interface: int, row: int) -> list[int]:
+        """The alternative of each stage that leads to an end."""
+        found: list[int] = []
+        for level in reversed(self.levels[1:]):
+            interface, row, alternative = map(int, level[interface].origin[row])
+            found.append(alternative)
+        return found[::-1]
+
+
+def front(table: Table, signs: Ints) -> Table:
+    """The ends that no other beats, those of the same objectives put together, in the order of the first objective."""
+    table = merged(table)
+    return table.take(undominated(table.values * signs, np.ones(table.values.shape[1], dtype=bool)))
+
+
+def _rank(tables: dict[int, Table]) -> None:
+    """Renumber the prefixes of a level in their order."""
+    if not tables:
+        return
+    ranks = np.concatenate([table.rank for table in tables.values()])
+    numbers = np.empty_like(ranks)
+    numbers[np.argsort(ranks, kind="stable")] = np.arange(len(ranks))
+    at = 0
+    for table in tables.values():
+        table.rank = numbers[at : at + len(table)]
+        at += len(table)

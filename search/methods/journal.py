@@ -1,0 +1,48 @@
+"""The blocks of a search on disk, so that it can be continued."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.search.space.blocks import SearchBlock
+
+NAME = "search.jsonl"
+
+
+class Journal:
+    """One line for what is searched, then one for each block that is done. A line that was cut off is dropped."""
+
+    def __init__(self, folder: Path, question: dict[str, Any]) -> None:
+        self.path = folder / NAME
+        text = json.dumps(question, sort_keys=True)
+        self._head = {"schema": 1, "question": hashlib.sha256(text.encode()).hexdigest()}
+
+    def read(self) -> list[SearchBlock]:
+        """The blocks that are done, of this very search.
+
+        Raises:
+            FieldspecError: The journal is another search's.
+        """
+        if not self.path.is_file():
+            return []
+        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
+        if not lines or json.loads(lines[0]) != self._head:
+            why = "holds another search: of another spec, other objectives or another method"
+            raise FieldspecError(f"{self.path}: {why}. Give another folder, or leave out --resume")
+        return [SearchBlock.of(json.loads(line)) for line in lines[1:]]
+
+    def begin(self, blocks: list[SearchBlock]) -> None:
+        """Write what is done already."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [json.dumps(one) for one in (self._head, *[block.to_dict() for block in blocks])]
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def add(self, block: SearchBlock) -> None:
+        """Write one more."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(block.to_dict()) + "\n")
+            file.flush()

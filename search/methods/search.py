@@ -1,0 +1,184 @@
+"""The search of an open spec: the method that fits, block by block, and the front of what it found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from fieldspec.architectures.document.problems import mend
+from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
+from fieldspec.architectures.spec.constraints import MEASURES
+from fieldspec.architectures.spec.spec import ArchitectureSpec
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.search.exact.exact import ExactSearch
+from fieldspec.search.exact.fronts import front_of
+from fieldspec.search.exact.lattice import Tick
+from fieldspec.search.methods.enumeration import Enumeration
+from fieldspec.search.methods.journal import Journal
+from fieldspec.search.methods.sampling import Sampling
+from fieldspec.search.results.result import FrontPoint, Method, SearchResult
+from fieldspec.search.space.blocks import SearchBlock, total
+from fieldspec.search.space.candidates import measure, names_told, singles
+from fieldspec.search.space.measures import NotInPartsError
+from fieldspec.search.space.segments import Segments
+
+MOST_ENUMERATED = 20_000  # candidates, about half a minute
+TRIALS = 2_000
+
+Searchable = OpenSpec | ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any]
+
+
+class Blocks(Protocol):
+    """A method: so many blocks, each found by itself."""
+
+    def __len__(self) -> int: ...
+
+    def blocks(self, start: int = 0) -> Iterator[SearchBlock]:
+        """Those from `start` on."""
+
+
+def search_networks(
+    spec: Searchable,
+    *,
+    minimize: Sequence[str] = (),
+    maximize: Sequence[str] = (),
+    trials: int | None = None,
+    seed: int = 0,
+    folder: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    tick: Tick | None = None,
+) -> SearchResult:
+    """The networks of an open spec that keep its constraints and that no other beats in every objective.
+
+    Args:
+        spec: An open spec, or what `load_open` takes.
+        minimize: Measures to make small, such as `params`; those of the spec's `objectives` where none are given.
+        maximize: Measures to make large.
+        trials: Of a sampled search; given, it samples any space.
+        seed: Of a sampled search.
+        folder: Where the state of the search is kept.
+        resume: Continue what is there.
+        tick: Told what is being done, how much of it, of how much.
+
+    Raises:
+        SpecError: The spec cannot be used.
+        FieldspecError: There is nothing to choose, no objective, or the folder holds another search.
+    Example:
+        >>> conv = {"conv": {"out": {"range": [8, 32, 8]}, "kernel": {"choice": [3, 5]}}}
+        >>> result = search_networks({"input": [3, 8, 8], "layers": [conv]}, minimize=["params"])
+        >>> result.method, result.space, result.pareto[0].values, result.pareto[0].measures["params"]
+        ('exact', 8, {'layers[0].conv.out': 8, 'layers[0].conv.kernel': 3}, 232)
+    """
+    opened = spec if isinstance(spec, OpenSpec) else load_open(spec)
+    minimize, maximize = _objectives(opened, minimize, maximize)
+    tick = tick or _silent
+    method, search, reason = _method(opened, minimize, maximize, tick, trials, seed)
+    journal = _journal(folder, opened, minimize, maximize, method, trials, seed)
+    blocks = journal.read() if journal and resume else []
+    if journal:
+        journal.begin(blocks)
+    try:
+        with closing(search.blocks(len(blocks))) as found:  # type: ignore[type-var]  # generators are closed
+            for block in found:
+                blocks.append(block)
+                if journal:
+                    journal.add(block)
+    except KeyboardInterrupt:
+        pass  # what is done is told
+    return _result(opened, minimize, maximize, method, reason, blocks, len(search))
+
+
+def _silent(what: str, done: int, of: int) -> None: ...
+
+
+def _objectives(
+    spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if not spec.domains:
+        raise FieldspecError(f"{spec.name} has nothing open. Put {{choice: [...]}} in place of a value")
+    if not minimize and not maximize:
+        own = spec.source.data.get("objectives") or {}
+        minimize, maximize = own.get("minimize") or (), own.get("maximize") or ()
+    if not minimize and not maximize:
+        raise FieldspecError(f"{spec.name} has no objectives. Give --minimize or --maximize, such as --minimize params")
+    names = [*minimize, *maximize]
+    for name in names:
+        if name not in MEASURES:
+            raise FieldspecError(f"unknown measure {name!r}.{mend(name, MEASURES)}")
+        if names.count(name) > 1:
+            raise FieldspecError(f"{name} is an objective twice. Give it once")
+    return tuple(minimize), tuple(maximize)
+
+
+def _method(
+    spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick, trials: int | None, seed: int
+) -> tuple[Method, Blocks, str]:
+    """The exact one where the space is in series and the measures add up, else the one that its size allows."""
+    if trials is not None:
+        return "sampled", Sampling(spec, minimize, maximize, tick, trials, seed), "as was asked by trials"
+    try:
+        search = ExactSearch(spec, minimize, maximize, tick)
+        search.lattice(search.combinations[0])
+    except NotInPartsError as error:
+        if spec.space <= MOST_ENUMERATED:
+            return "enumerated", Enumeration(spec, minimize, maximize, tick), str(error)
+        return "sampled", Sampling(spec, minimize, maximize, tick, TRIALS, seed), str(error)
+    return "exact", search, ""
+
+
+def _journal(
+    folder: str | os.PathLike[str] | None,
+    spec: OpenSpec,
+    minimize: Sequence[str],
+    maximize: Sequence[str],
+    method: Method,
+    trials: int | None,
+    seed: int,
+) -> Journal | None:
+    if folder is None:
+        return None
+    asked = {"minimize": list(minimize), "maximize": list(maximize), "method": method, "trials": trials, "seed": seed}
+    return Journal(Path(folder), {"spec": spec.to_dict(), **asked})
+
+
+def _result(
+    spec: OpenSpec,
+    minimize: tuple[str, ...],
+    maximize: tuple[str, ...],
+    method: Method,
+    reason: str,
+    blocks: Sequence[SearchBlock],
+    of: int,
+) -> SearchResult:
+    """The front of all blocks, each network of it by its own report."""
+    whole = total(blocks)
+    signs = (1,) * len(minimize) + (-1,) * len(maximize)
+    constraints = Segments(spec.document([domain.values[0] for domain in spec.domains])).constraints()
+    names = names_told(constraints, (*minimize, *maximize))
+    points = []
+    for best in front_of(whole.front, signs):
+        candidate = measure(spec, best.numbers, names)
+        told = tuple([candidate.measures[name] for name in (*minimize, *maximize)]) if candidate else ()
+        if candidate is None or candidate.broken or told != best.objectives:
+            raise FieldspecError(f"the search and the report disagree on {best}: please report this")
+        points.append(FrontPoint(spec, best.numbers, candidate.measures, best.ties))
+    nearest = measure(spec, whole.nearest.numbers, names) if whole.nearest and not points else None
+    return SearchResult(
+        spec,
+        method,
+        minimize,
+        maximize,
+        tuple(points),
+        whole.visited,
+        None if method == "sampled" else whole.valid,
+        None if method == "sampled" or len(blocks) < of else whole.feasible,
+        dict.fromkeys(singles(constraints), 0) | whole.excluded,
+        (len(blocks), of),
+        reason,
+        FrontPoint(spec, nearest.numbers, nearest.measures) if nearest else None,
+        nearest.broken if nearest else (),
+        nearest.distance if nearest else 0.0,
+    )

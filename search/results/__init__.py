@@ -1,0 +1,1 @@
+"""What a search found, as data, tables, files and a picture."""

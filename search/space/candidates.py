@@ -1,0 +1,85 @@
+"""One candidate: its values, the network that they make, and what that measures by its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from fieldspec.analysis.report.report import report_of
+from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.spaces.open_spec import OpenSpec
+from fieldspec.architectures.spec.constraints import (
+    MEASURES,
+    Constraint,
+    ConstraintResult,
+    Constraints,
+    evaluate_constraints,
+)
+
+TOLD = ("params", "macs", "receptive_field", "memory", "weight_bytes", "feature_size")  # of every network
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A point of the space: a value of each domain by its number, and the measures of the network."""
+
+    numbers: tuple[int, ...]
+    measures: Mapping[str, int | None]
+    broken: tuple[str, ...] = ()  # the constraints that it does not keep
+    distance: float = 0.0  # by how much of its limit the worst of them is missed
+
+
+def names_told(constraints: Constraints, objectives: Iterable[str]) -> tuple[str, ...]:
+    """The measures to tell of each candidate: those of every network, and those of constraints and objectives."""
+    return tuple(dict.fromkeys([*TOLD, *[one.name for one in constraints.comparisons], *objectives]))
+
+
+def values_of(spec: OpenSpec, numbers: Sequence[int]) -> tuple[Any, ...]:
+    """The values that the numbers stand for."""
+    return tuple([domain.values[at] for domain, at in zip(spec.domains, numbers, strict=True)])
+
+
+def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Candidate | None:
+    """A candidate by the report of its network, as `fieldspec analyze` has it; None where its values do not fit."""
+    try:
+        network = spec.close(values_of(spec, numbers))
+    except SpecError:
+        return None
+    report = report_of(network.graph, network.name, fields=network.fields)
+    verdicts = evaluate_constraints(network.constraints, report)
+    comparisons = network.constraints.comparisons
+    measures = {name: MEASURES[name](report) for name in dict.fromkeys([*names, *[one.name for one in comparisons]])}
+    distances = [missed(one, measures[one.name]) for one in comparisons]
+    others = [1.0 for verdict in verdicts[len(distances) :] if not verdict.holds]
+    broken = tuple([told(verdict) for verdict in verdicts if not verdict.holds])
+    return Candidate(tuple(numbers), measures, broken, max([*distances, *others], default=0.0))
+
+
+def missed(constraint: Constraint, value: int | None) -> float:
+    """By how much of its limit a comparison is missed; what has no proven number misses it as a whole.
+
+    Example:
+        >>> from fractions import Fraction
+        >>> missed(Constraint("params", "<", Fraction(200)), 250), missed(Constraint("params", "<", Fraction(200)), 150)
+        (0.25, 0.0)
+    """
+    if value is None:
+        return 1.0
+    if constraint.holds(value):
+        return 0.0
+    limit = max(Fraction(1), constraint.limit)
+    return max(float(abs(value - constraint.limit) / limit), 1e-9)
+
+
+def told(verdict: ConstraintResult) -> str:
+    """A constraint in words: `params < 200,000`, `uses dilated`."""
+    return f"{verdict.name} {verdict.needs.removeprefix('no ') if verdict.name == 'forbids' else verdict.needs}"
+
+
+def singles(constraints: Constraints) -> dict[str, Constraints]:
+    """Each constraint by itself, under the words for it."""
+    found = {f"{one.name} {one}": Constraints((one,)) for one in constraints.comparisons}
+    found |= {f"uses {name}": Constraints(uses=(name,)) for name in constraints.uses}
+    return found | {f"forbids {name}": Constraints(forbids=(name,)) for name in constraints.forbids}

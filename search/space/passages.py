@@ -1,0 +1,113 @@
+"""What one part of a network makes of whatever stands before it: the next interface, and the cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from fieldspec.analysis.fields.channel_fields import Field
+from fieldspec.analysis.fields.receptive_fields import receptive_field
+from fieldspec.analysis.fields.windows import PIXEL, AxisField, Window
+from fieldspec.analysis.report.layer_properties import behind_depthwise, properties
+from fieldspec.blocks.errors import MergeError
+from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.layers import Conv, Shape
+from fieldspec.search.space.interfaces import Interface, is_plain, is_proven, normalized, scaled
+from fieldspec.search.space.measures import Column, costs_of
+
+POINT = AxisField(1, 1, (Window(0, 0),))
+
+
+class Passage(NamedTuple):
+    """From one interface to the next, at what cost in each column."""
+
+    behind: Interface
+    costs: tuple[int, ...]
+
+
+class Alternative:
+    """One alternative of one part of a network, laid out on one shape, read for the interfaces of that shape."""
+
+    def __init__(self, graph: LayerGraph, columns: Sequence[Column], bits: Mapping[str, int]) -> None:
+        self.graph, self.columns, self.bits = graph, columns, bits
+        self.costs = costs_of(graph, columns)
+        self.shape: Shape = graph.nodes[graph.output].shape
+        self._plain = self._from_a_point()
+        self._bits = {flag: self._properties(flag) for flag in (False, True)} if bits else {False: 0, True: 0}
+        self._behind_depthwise = behind_depthwise(graph.output, graph) if "depthwise_separable" in bits else False
+
+    def passage(self, before: Interface) -> Passage | None:
+        """Behind this interface; None where maps of different jumps meet."""
+        found = self._field(before)
+        if found is None:
+            return None
+        field, features, wider = found
+        flag = before.behind_depthwise if self._behind_depthwise is None else self._behind_depthwise
+        known = before.properties | self._bits[before.behind_depthwise]
+        costs = [
+            wider[column.axis] if column.axis is not None and wider else self.costs.get(column.measure, 0)
+            for column in self.columns
+        ]
+        return Passage(Interface(self.shape, field, features, known, flag), tuple(costs))
+
+    # -- the field -------------------------------------------------------------------------------------------
+
+    def _field(
+        self, before: Interface
+    ) -> tuple[Field | None, tuple[bool, tuple[int, ...]] | None, tuple[int, ...]] | None:
+        """The form behind, the features if they are past, and by how much the windows grow."""
+        if before.field is None:
+            return None, before.features, ()
+        jumps = tuple([axis.advance for axis in before.field.axes])
+        if self._plain is not None and _is_point(before.field):
+            at, form, by = self._plain
+            form, by = scaled(form, jumps), tuple([pixels * jump for pixels, jump in zip(by, jumps, strict=True)])
+        else:
+            read = self._read(before.field)
+            if read is None:
+                return None
+            at, form, by = read
+        if form.has_position and at == self.graph.output:
+            return form, None, by
+        wider = tuple([pixels + size - 1 for pixels, size in zip(by, form.size, strict=True)])
+        return None, (is_proven(form), self.graph.nodes[at].shape[1:]), wider
+
+    def _from_a_point(self) -> tuple[int, Field, tuple[int, ...]] | None:
+        """The node of the features, their form and growth at a jump of one pixel; None unless it scales."""
+        shape = self.graph.nodes[0].shape
+        if len(shape) < 2:
+            return None
+        read = self._read(Field((PIXEL,) * (len(shape) - 1)))
+        return read if read is not None and is_plain(read[1]) else None
+
+    def _read(self, source: Field) -> tuple[int, Field, tuple[int, ...]] | None:
+        try:
+            fields = receptive_field(self.graph, source)
+        except MergeError:
+            return None
+        at = self.graph.output
+        while not fields[at].has_position and self.graph.nodes[at].inputs:
+            at = self.graph.nodes[at].inputs[0]
+        form, wider = normalized(fields[at])
+        return at, form, wider
+
+    # -- properties ------------------------------------------------------------------------------------------
+
+    def _properties(self, flag: bool) -> int:
+        """Those of the list, as bits, if a depthwise convolution stands before the part, or does not."""
+        found = set(properties(self.graph))
+        if flag and any(self._mixes_first(index) for index in range(len(self.graph.nodes))):
+            found.add("depthwise_separable")
+        return sum(bit for name, bit in self.bits.items() if name in found)
+
+    def _mixes_first(self, index: int) -> bool:
+        """Whether a node is a 1x1 convolution over all channels with none before it in this part."""
+        node = self.graph.nodes[index]
+        conv = node.layer
+        if not isinstance(conv, Conv) or max(conv.kernel_size, default=1) > 1 or conv.groups > 1:
+            return False
+        return behind_depthwise(node.inputs[0], self.graph) is None
+
+
+def _is_point(field: Field) -> bool:
+    return is_plain(field) and field.status == "exact" and all(axis.windows[0] == Window(0, 0) for axis in field.axes)

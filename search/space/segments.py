@@ -1,0 +1,80 @@
+"""Parts of a spec's trunk, laid out by the project's own expander on whatever shape stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fieldspec.architectures.document.problems import Problems
+from fieldspec.architectures.document.validation import validate
+from fieldspec.architectures.expansion.expansion import Expander
+from fieldspec.architectures.expansion.models import SpecDocument
+from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.architectures.spec.assembly import MAX_SUBSTITUTED
+from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
+from fieldspec.architectures.spec.head_spec import parse_head
+from fieldspec.architectures.spec.trunk import Trunk
+from fieldspec.blocks.graph import LayerGraph
+from fieldspec.blocks.layers import Shape
+
+IDENTITY: dict[str, Any] = {"identity": {}}  # what stands before a head that is laid out alone
+
+
+class Segments:
+    """Lays out items and heads of one spec, of which everything but them is known.
+
+    `data` is a closed document of the space: its defaults, blocks, input and constraints are those of all candidates.
+    """
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._values = dict(data.get("params") or {})
+        sections = {key: self._plain(data[key], key, {}) for key in ("input", "defaults", "constraints") if key in data}
+        self.document: SpecDocument
+        self.document, _ = validate(SpecDocument, {**data, **sections}, ())
+
+    @property
+    def input(self) -> Shape:
+        """The shape of an example."""
+        return tuple(self.document.input)
+
+    def constraints(self) -> Constraints:
+        """What every candidate has to keep."""
+        return parse_constraints(self.document.constraints, ("constraints",), Problems())
+
+    def trunk(self, item: Any, values: Mapping[str, Any], shape: Shape) -> LayerGraph | None:
+        """All copies of one item behind a map of `shape`; None where they do not fit there."""
+        problems = Problems()
+        trunk, expander = self._trunk(values, shape, problems)
+        items = [self._plain(item, "layers", values)]
+        parsed = [one for one in expander.parser.parse(items, ("layers",), top=True) if one is not None]
+        if problems:
+            return None
+        trunk.place(parsed)
+        last = trunk.outputs[-1]
+        if problems or last is None:
+            return None
+        trunk.graph.output = last
+        return trunk.graph
+
+    def head(self, head: Any, values: Mapping[str, Any], shape: Shape) -> LayerGraph | None:
+        """The head behind a map of `shape`; None where it does not fit there."""
+        problems = Problems()
+        trunk, expander = self._trunk(values, shape, problems)
+        trunk.place([one for one in expander.parser.parse([IDENTITY], ("layers",), top=True) if one is not None])
+        spec, body = parse_head(self._plain(head, "head", values), problems)
+        items = [one for one in expander.parser.parse(body, ("head", "body"), top=False) if one is not None]
+        if not problems:
+            trunk.finish(spec, items)
+        return None if problems else trunk.graph
+
+    def _trunk(self, values: Mapping[str, Any], shape: Shape, problems: Problems) -> tuple[Trunk, Expander]:
+        substitution = Substitution({**self._values, **values}, MAX_SUBSTITUTED, problems.add)
+        document = self.document
+        expander = Expander(document.defaults, document.blocks, substitution, problems)
+        return Trunk(shape, expander), expander
+
+    def _plain(self, value: Any, key: str, values: Mapping[str, Any]) -> Any:
+        """A part of the document without parameters."""
+        if not self._values and not values:
+            return value
+        return Substitution({**self._values, **values}, MAX_SUBSTITUTED, Problems().add).replaced(value, (key,))

@@ -1,0 +1,135 @@
+"""An open spec as parts in series: what each may choose for itself, and what several of them share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from fieldspec.architectures.document.domains import Domain, closed, is_domain
+from fieldspec.architectures.document.problems import Path
+from fieldspec.architectures.spaces.open_spec import OpenSpec, names_in
+from fieldspec.blocks.registry import block_names
+from fieldspec.search.space.measures import NotInPartsError
+
+MAX_ALTERNATIVES = 100_000  # of one part, its own domains multiplied out
+NUMBERED = re.compile(r"([a-z_]+?)[0-9]+(\.[0-9]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One item of the trunk, or the head, and the domains that it has to itself, by their numbers in the spec."""
+
+    path: Path  # of the item, or ("head",)
+    written: Any
+    domains: tuple[int, ...]
+
+    @property
+    def is_head(self) -> bool:
+        """Whether it stands behind the trunk."""
+        return self.path == ("head",)
+
+
+class StageSeries:
+    """The stages of an open spec whose items stand one behind the other.
+
+    Raises:
+        NotInPartsError: They do not, or one of them has too many alternatives.
+    """
+
+    def __init__(self, spec: OpenSpec) -> None:
+        self.spec = spec
+        self.domains = spec.domains
+        data = spec.source.data
+        places: list[tuple[Path, Any]] = [(("layers", n), item) for n, item in enumerate(data["layers"])]
+        if data.get("head") is not None:
+            places.append((("head",), data["head"]))
+        owners = [self._owner(domain, places) for domain in self.domains]
+        self.shared = tuple([number for number, owner in enumerate(owners) if owner is None])
+        self.stages = tuple(
+            [
+                Stage(path, item, tuple([n for n, owner in enumerate(owners) if owner == at]))
+                for at, (path, item) in enumerate(places)
+            ]
+        )
+        self._check()
+
+    def _owner(self, domain: Domain, places: Sequence[tuple[Path, Any]]) -> int | None:
+        """The only stage that a domain has to do with; None where there are several, or other sections."""
+        if domain.path[0] in ("layers", "head"):
+            own = [at for at, (path, _) in enumerate(places) if domain.path[: len(path)] == path]
+            return own[0]
+        if domain.path[0] != "params" or len(domain.path) > 2:
+            return None
+        data = self.spec.source.data
+        elsewhere = {key: value for key, value in data.items() if key not in ("params", "layers", "head")}
+        if domain.name in names_in(elsewhere):
+            return None
+        users = [at for at, (_, item) in enumerate(places) if domain.name in names_in(item)]
+        return users[0] if len(users) == 1 else None
+
+    def _check(self) -> None:
+        if self.spec.source.data.get("outputs") is not None:
+            raise NotInPartsError("several outputs are not in series")
+        for stage in self.stages:
+            count = prod([len(self.domains[number].values) for number in stage.domains])
+            if count > MAX_ALTERNATIVES:
+                raise NotInPartsError(f"{stage.path} has {count:,} alternatives, more than {MAX_ALTERNATIVES:,}")
+            if stage.is_head:
+                continue
+            for item in self._items(stage):
+                if isinstance(item, dict) and item.get("from") is not None:
+                    raise NotInPartsError("items that read others by 'from' are not in series")
+                name = item.get("id") if isinstance(item, dict) else None
+                if name is not None and (is_domain(stage.written) or self._may_clash(name)):
+                    raise NotInPartsError(f"whether the id {name!r} is taken depends on the items that are chosen")
+
+    def _items(self, stage: Stage) -> Iterator[Any]:
+        """The item as written, or each that may stand in its place."""
+        values = [self.domains[number].values for number in stage.domains if self.domains[number].path == stage.path]
+        whole = values[0] if values else [stage.written]
+        params = self.spec.source.data.get("params") or {}
+        for item in whole:
+            name = item[1:] if isinstance(item, str) else ""
+            domain = next((one for one in self.domains if one.name == name), None)
+            yield from domain.values if domain else [params.get(name, item)]
+
+    @staticmethod
+    def _may_clash(name: Any) -> bool:
+        """Whether an id looks like one that an item without an id is given."""
+        found = NUMBERED.fullmatch(name) if isinstance(name, str) else None
+        return found is not None and found[1] in block_names()
+
+    def alternatives(self, stage: Stage) -> Iterator[tuple[tuple[int, ...], Any, dict[str, Any]]]:
+        """Each choice of a stage: its values by their numbers, the item, and the parameters that are its own."""
+        own = [self.domains[number] for number in stage.domains]
+        for numbers in product(*[range(len(domain.values)) for domain in own]):
+            values = {domain.path: domain.values[at] for domain, at in zip(own, numbers, strict=True)}
+            item = closed(stage.written, values, stage.path)
+            params = {str(path[1]): value for path, value in values.items() if path[0] == "params"}
+            yield numbers, item, params
+
+    def combinations(self) -> Iterator[tuple[int, ...]]:
+        """The values, by their numbers, of the domains that are shared, the last of them changing fastest."""
+        yield from product(*[range(len(self.domains[number].values)) for number in self.shared])
+
+    def document(self, combination: Sequence[int]) -> Mapping[str, Any]:
+        """The document with the shared domains at these values, and the others at their first."""
+        numbers = [0] * len(self.domains)
+        for domain, at in zip(self.shared, combination, strict=True):
+            numbers[domain] = at
+        values = [domain.values[at] for domain, at in zip(self.domains, numbers, strict=True)]
+        paths = [domain.path for domain in self.domains]
+        data: dict[str, Any] = closed(dict(self.spec.source.data), dict(zip(paths, values, strict=True)))
+        return data
+
+    def stage_of(self, stage: Stage, combination: Sequence[int]) -> Stage:
+        """A stage with the shared domains in it at these values: those of its own stay."""
+        values = {
+            self.domains[domain].path: self.domains[domain].values[at]
+            for domain, at in zip(self.shared, combination, strict=True)
+        }
+        return Stage(stage.path, closed(stage.written, values, stage.path), stage.domains)

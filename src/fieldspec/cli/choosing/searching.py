@@ -1,0 +1,110 @@
+"""The command that chooses networks: search."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.cli.shared import Json, Set, Spec, load_open_spec, need, print_json, tell_error
+
+OFTEN = 0.5  # seconds between two lines of progress
+
+
+def search(
+    spec: Spec,
+    minimize: Annotated[
+        list[str] | None,
+        typer.Option("--minimize", metavar="MEASURE", help="A measure to make small, such as params; repeatable."),
+    ] = None,
+    maximize: Annotated[
+        list[str] | None,
+        typer.Option("--maximize", metavar="MEASURE", help="A measure to make large, such as macs; repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A folder for the closed specs of the front.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw the front: a .png, .pdf or .svg file.")
+    ] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Sample so many candidates with Optuna instead.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the search that --output holds.")] = False,
+    as_json: Json = False,
+    given: Set = None,
+) -> None:
+    """Find the best networks of an open spec under its constraints.
+
+    The best are those that no other beats in every objective. The answer is exact where the items stand in series and
+    the measures add up over them; otherwise a small space is enumerated and a large one sampled, and the answer says
+    so. Ctrl-C prints what is found so far. Exit status 1 if no candidate keeps the constraints.
+
+    \b
+    fieldspec search open.yaml --minimize params --maximize receptive_field
+    fieldspec search open.yaml --minimize params --set width=16 --json
+    fieldspec search open.yaml -o front --picture front.png
+    fieldspec search open.yaml -o front --resume
+    """
+    from fieldspec.search.methods.search import search_networks
+    from fieldspec.search.results.pictures import plot_front
+    from fieldspec.search.results.tables import text, write_front
+
+    if resume and output is None:
+        raise FieldspecError("--resume continues what --output holds. Give --output")
+    if picture is not None:
+        need("search --picture", "report", "matplotlib")
+    opened = load_open_spec(spec, given)
+    progress = Progress()
+    result = search_networks(
+        opened,
+        minimize=minimize or (),
+        maximize=maximize or (),
+        trials=trials,
+        seed=seed,
+        folder=output,
+        resume=resume,
+        tick=progress if sys.stderr.isatty() else None,
+    )
+    progress.end()
+    paths = write_front(result, output) if output is not None else []
+    if picture is not None and result.pareto:
+        plot_front(result, picture)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        typer.echo(text(result))
+    if paths:
+        tell_error(f"{len(paths):,} specs are in {output}")
+    if not result.pareto:
+        raise typer.Exit(1)
+
+
+class Progress:
+    """A line on stderr: what is being done, how fast, and how long it will take."""
+
+    def __init__(self) -> None:
+        self._what, self._since, self._told = "", 0.0, 0.0
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        """Tell of it now and then."""
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._since = what, now
+        if now - self._told < OFTEN:
+            return
+        self._told = now
+        took = now - self._since
+        rate = done / took if took > 1 else 0.0
+        more = f", {rate:,.0f}/s, {(of - done) / rate:,.0f} s left" if rate else ""
+        print(f"\r\x1b[K{what}: {done:,} of {of:,}{more}", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._told:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,82 @@
+"""`fieldspec search`: its table, its files, its JSON, its picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fieldspec.architectures import analyze, check
+from fieldspec.cli import main
+
+OPEN = """
+name: tiny
+input: [3, 12, 12]
+layers:
+  - conv: {out: {choice: [4, 8]}, kernel: {choice: [3, 5]}}
+  - choice: [{max_pool: {kernel: 2}}, {conv: {out: 4, stride: 2}}, {conv: {out: 4, kernel: 13, padding: 0}}]
+head: {classes: 3}
+constraints: {params: "< 1k"}
+objectives: {minimize: [params], maximize: [macs]}
+"""
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit status of a search."""
+    monkeypatch.setattr("sys.argv", ["fieldspec", "search", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return int(stop.value.code or 0)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """The open spec, in a file."""
+    (tmp_path / "tiny.yaml").write_text(OPEN, encoding="utf-8")
+    return str(tmp_path / "tiny.yaml")
+
+
+def test_the_table(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """How it was searched, what is excluded, the front, and what all of it share."""
+    assert run(monkeypatch, file, "--minimize", "params", "--set", "layers[0].conv.out=4") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "tiny: all 6 candidates, by dynamic programming over the parts"
+    assert lines[1].split(maxsplit=1) == ["2", "are no networks: their values do not fit together"]
+    assert lines[2].split(maxsplit=1) == ["4", "keep every constraint"]
+    assert lines[3].split(maxsplit=1) == ["0", "excluded by params < 1,000"]
+    assert lines[5] == "Front of 1 network: small params"
+    assert lines[7].split()[0] == "131"  # 108 + 8, 4 * 3 + 3
+
+
+def test_the_files(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Closed specs that measure what the JSON says, a table of them, and a picture."""
+    front, picture = tmp_path / "front", tmp_path / "front.png"
+    assert run(monkeypatch, file, "-o", str(front), "--picture", str(picture), "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    specs = sorted(front.glob("tiny_*.yaml"))
+    assert len(specs) == len(printed["pareto"]) > 2
+    for path, point in zip(specs, printed["pareto"], strict=True):
+        report = analyze(path)
+        assert (report.name, report.params, report.macs) == (
+            path.stem, point["measures"]["params"], point["measures"]["macs"]
+        )  # fmt: skip
+        assert check(path) == []
+    assert len((front / "front.csv").read_text(encoding="utf-8").splitlines()) == len(specs) + 1
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_nothing_is_feasible(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit status 1, and the nearest candidate."""
+    Path(file).write_text(OPEN.replace("< 1k", "<= 100"), encoding="utf-8")
+    assert run(monkeypatch, file) == 1
+    printed = capsys.readouterr().out
+    assert "No candidate keeps every constraint.\nThe nearest misses params <= 100 by 31 %:\n  params: 131" in printed
+
+
+def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which holds the state."""
+    assert run(monkeypatch, file, "--resume") == 2
+    assert "--resume continues what --output holds" in capsys.readouterr().err
