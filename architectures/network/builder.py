@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg
 from torch import nn
 
@@ -20,6 +21,8 @@ from fieldspec.blocks.layers import Conv
 __all__ = ["build", "create", "default_cfg"]
 
 CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}  # of the training set, in 0..1 units
+IMAGENET = {"mean": IMAGENET_DEFAULT_MEAN, "std": IMAGENET_DEFAULT_STD}
+IMAGENET_SIZE = 96  # pixels; networks of smaller images are taken to be of CIFAR's kind
 
 REFUSED = {  # timm's keywords that would make another network than the spec says
     "drop_block_rate": "no block of fieldspec has DropBlock; drop it",
@@ -88,27 +91,41 @@ def create(
         spec=spec,
         **kwargs,
     )
-    _note_input_size(net.model if isinstance(net, SpecFeatures) else net, spec)
+    size = kwargs.get("img_size")
+    sizes = spec.input[1:] if size is None else (size,) * (len(spec.input) - 1) if isinstance(size, int) else size
+    for module in (net, getattr(net, "model", None)):  # the latter within what gives feature levels
+        configuration: Any = getattr(module, "pretrained_cfg", None)
+        if configuration is not None:  # timm leaves `img_size` out, and takes no size but of two axes
+            configuration["input_size"] = (spec.input[0], *sizes)
     return net
 
 
-def _note_input_size(net: Any, spec: ArchitectureSpec) -> None:
-    """The size that it was built for, which timm leaves out for `img_size` and cannot take but for two axes."""
-    net.pretrained_cfg["input_size"] = (spec.input[0], *net.spec.input[1:])
+def usual_statistics(input: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation where no card says any: ImageNet's from 96 pixels on, else CIFAR-10's.
+
+    They are 1/2 and 1/4 where there are not three channels.
+
+    Example:
+        >>> usual_statistics((3, 224, 224))["mean"], usual_statistics((3, 32, 32))["mean"]
+        ((0.485, 0.456, 0.406), (0.4914, 0.4822, 0.4465))
+    """
+    channels, *sizes = input
+    if channels != 3:
+        return {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    return IMAGENET if min(sizes) >= IMAGENET_SIZE else CIFAR10
 
 
 def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None) -> dict[str, Any]:
     """timm's configuration of a spec, with these weights, or the best that ship for it.
 
-    Mean and deviation are from the weights' card, else those of CIFAR-10, or 1/2 and 1/4 but for three channels.
+    Mean and deviation are from the weights' card, else `usual_statistics`.
     """
     nodes = spec.graph.nodes
     shape = nodes[spec.outputs[-1]].shape
     convolutions = [node for node in nodes if isinstance(node.layer, Conv)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
     paths = tuple(f"layers.{path}" for path in first)
-    channels = spec.input[0]
-    statistics: dict[str, Any] = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    statistics = usual_statistics(spec.input)
     shipped: dict[str, Any] = {}
     if weights := weights or next(iter(weights_of(spec.hash)), None):
         statistics = {key: tuple(weights.card[key]) for key in ("mean", "std")}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fieldspec.architectures.document.problems import mend
-from fieldspec.architectures.network.builder import CIFAR10, build, create, default_cfg
+from fieldspec.architectures.network.builder import build, create, default_cfg, usual_statistics
 from fieldspec.architectures.network.checkpoint import load_card, load_checkpoint
 from fieldspec.architectures.network.pretrained import weights_of
 from fieldspec.architectures.network.specnet import SpecNet
@@ -149,7 +149,7 @@ def _ready(net: SpecNet, card: dict[str, Any], source: str) -> TrainedNetwork:
     if not net.num_classes:
         raise FieldspecError(f"{source}: the network has no classes; give its spec a head, and train it")
     channels = net.in_chans
-    known = CIFAR10 if channels == 3 else {"mean": (0.5,) * channels, "std": (0.25,) * channels}
+    known = usual_statistics(net.spec.input)
     for key, count, needed in (("mean", channels, "channels"), ("std", channels, "channels"),
                                ("classes", net.num_classes, "classes")):  # fmt: skip
         if card.get(key) is not None and len(card[key]) != count:

@@ -77,6 +77,7 @@ def train(
     spec, folder = load(spec), Path(folder)
     data = load_data(data, input_size=spec.input) if isinstance(data, str) else data
     _check_size(spec, data)
+    _check_classifier(spec, data)
     recipe = _with_teacher(load_recipe(recipe), options)
     stats = statistics(data.train)
     training, validated = training_parts(data, full=options.full, test_each_epoch=options.test_each_epoch)
@@ -113,6 +114,20 @@ def _check_size(spec: ArchitectureSpec, data: Data) -> None:
     if (channels, height, width) != spec.input:
         taken = size_text(spec.input)
         raise FieldspecError(f"{data.name}: its images are {channels}x{height}x{width}, but {spec.name} takes {taken}")
+
+
+def _check_classifier(spec: ArchitectureSpec, data: Data) -> None:
+    """Refuse a spec that ends without a classifier where one would be put behind what may be meant as one."""
+    classes = len(data.train.classes)
+    if spec.head is not None and spec.head.classes:
+        return
+    shape = spec.graph.nodes[spec.graph.output].shape
+    ends = f"{shape[0]} {'features' if len(shape) == 1 else 'maps'}"
+    mend = f"Give head: {{classes: {classes}}}, which stands in place of a last layer of {classes}"
+    if spec.head is not None:
+        raise FieldspecError(f"{spec.name}: head has classes: 0, so it ends in {ends} without a classifier. {mend}")
+    if shape[0] == classes:
+        raise FieldspecError(f"{spec.name} has no head and ends in {ends}, as many as {data.name} has classes. {mend}")
 
 
 def _with_teacher(recipe: Recipe, options: RunOptions) -> Recipe:

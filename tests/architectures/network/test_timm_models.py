@@ -219,3 +219,16 @@ def test_no_weights() -> None:
     """Asking for weights that do not exist is timm's own error."""
     with pytest.raises(RuntimeError, match="No pretrained weights exist for fieldspec"):
         timm.create_model("fieldspec", spec=SPEC, pretrained=True)
+
+
+def test_the_configuration_is_that_of_the_input() -> None:
+    """ImageNet's statistics from 96 pixels on, CIFAR's below; `img_size` is noted, by levels as well."""
+    layers: list[dict[str, Any]] = [{"strided": {"out": 4}}] * 3
+    small = {"input": [3, 32, 32], "layers": layers, "head": {"classes": 2}}
+    for size, mean in ((32, 0.4914), (224, 0.485)):
+        net = timm.create_model("fieldspec", spec={**small, "input": [3, size, size]})
+        assert net.pretrained_cfg["mean"][0] == pytest.approx(mean)
+    for settings in ({}, {"features_only": True}):
+        net = timm.create_model("fieldspec", spec=small, img_size=64, **settings)
+        assert net.pretrained_cfg["input_size"] == (3, 64, 64)
+        assert resolve_data_config({}, model=net)["input_size"] == (3, 64, 64)
