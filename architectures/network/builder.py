@@ -20,8 +20,11 @@ from fieldspec.blocks.layers import Conv
 
 __all__ = ["build", "create", "default_cfg"]
 
-CIFAR10 = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2470, 0.2435, 0.2616)}  # of the training set, in 0..1 units
-IMAGENET = {"mean": IMAGENET_DEFAULT_MEAN, "std": IMAGENET_DEFAULT_STD}
+CIFAR10: dict[str, tuple[float, ...]] = {
+    "mean": (0.4914, 0.4822, 0.4465),
+    "std": (0.2470, 0.2435, 0.2616),
+}  # of the training set, in 0..1 units
+IMAGENET: dict[str, tuple[float, ...]] = {"mean": IMAGENET_DEFAULT_MEAN, "std": IMAGENET_DEFAULT_STD}
 IMAGENET_SIZE = 96  # pixels; networks of smaller images are taken to be of CIFAR's kind
 
 REFUSED = {  # timm's keywords that would make another network than the spec says

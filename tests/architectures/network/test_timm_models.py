@@ -226,9 +226,10 @@ def test_the_configuration_is_that_of_the_input() -> None:
     layers: list[dict[str, Any]] = [{"strided": {"out": 4}}] * 3
     small = {"input": [3, 32, 32], "layers": layers, "head": {"classes": 2}}
     for size, mean in ((32, 0.4914), (224, 0.485)):
-        net = timm.create_model("fieldspec", spec={**small, "input": [3, size, size]})
-        assert net.pretrained_cfg["mean"][0] == pytest.approx(mean)
-    for settings in ({}, {"features_only": True}):
-        net = timm.create_model("fieldspec", spec=small, img_size=64, **settings)
+        configuration: Any = timm.create_model("fieldspec", spec={**small, "input": [3, size, size]}).pretrained_cfg
+        assert configuration["mean"][0] == pytest.approx(mean)
+    for features_only in (False, True):
+        net: Any = timm.create_model("fieldspec", spec=small, img_size=64, features_only=features_only)
         assert net.pretrained_cfg["input_size"] == (3, 64, 64)
-        assert resolve_data_config({}, model=net)["input_size"] == (3, 64, 64)
+        data: Any = resolve_data_config({}, model=net)  # type: ignore[no-untyped-call]  # timm
+        assert data["input_size"] == (3, 64, 64)
