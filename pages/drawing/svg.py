@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from html import escape
+from typing import NamedTuple
 
 from fieldspec.analysis.report.report import Report
 from fieldspec.pages.drawing.boxes import block_box, block_frame, layer_box
@@ -43,7 +44,7 @@ def svg_of(report: Report, *, all_open: bool = False) -> str:
 def _visible(diagram: Diagram, geometry: Geometry, opened: Collection[int]) -> Iterator[str]:
     shares, frames = macs_shares(diagram), geometry.frames
     yield from (block_frame(diagram, key, frames[key]) for key in frames if key >= 0 and key in opened)
-    yield from (f'<path class="line" d="{path(one)}"/>' for lines in geometry.lines.values() for one in lines)
+    yield from (_drawn(one) for lines in geometry.lines.values() for one in lines)
     for key, frame in frames.items():
         if key < 0:
             yield layer_box(diagram, ~key, frame, shares[key])
@@ -51,26 +52,44 @@ def _visible(diagram: Diagram, geometry: Geometry, opened: Collection[int]) -> I
             yield block_box(diagram, key, frame, shares[key])
 
 
-def diagram_elements(diagram: Diagram, opened: Collection[int]) -> tuple[Geometry, str]:
-    """Every box and every frame for a page, those that are not seen hidden, with what its script and readers need."""
+class LiveDrawing(NamedTuple):
+    """A diagram for a page, whose script makes what lies in a closed block when that is first opened."""
+
+    geometry: Geometry
+    frames: str
+    lines: str
+    boxes: str
+    closed: dict[int, tuple[str, str]]  # of each closed block, the frames and the boxes in it
+
+
+def live_drawing(diagram: Diagram, opened: Collection[int]) -> LiveDrawing:
+    """Every box that is seen, and by block those that are not, with what the script and readers need."""
     geometry, shares = geometry_of(diagram, opened), macs_shares(diagram)
-    frames = geometry.frames
-    parts = [
-        block_frame(diagram, key, frames.get(key) if key in opened else None, live=True)
-        for key in range(1, len(diagram.blocks))
+    places = geometry.frames
+    inside: dict[int, tuple[str, str]] = {}
+    for number, children in enumerate(diagram.children):
+        frames = [
+            block_frame(diagram, n, places.get(n) if n in opened else None, live=True) for n in children if n >= 0
+        ]
+        boxes = [
+            block_box(diagram, n, places.get(n) if n not in opened else None, shares[n], live=True)
+            if n >= 0
+            else layer_box(diagram, ~n, places.get(n), shares[n], live=True)
+            for n in children
+        ]
+        inside[number] = "".join(frames), "".join(boxes)
+    seen = [inside.pop(number) for number in sorted(opened)]
+    lines = [
+        f'<g data-lines="{number}">{"".join(_drawn(one) for one in geometry.lines.get(number, []))}</g>'
+        for number in range(len(diagram.blocks))
     ]
-    for key in range(len(diagram.blocks)):
-        drawn = "".join(f'<path class="line" d="{path(one)}"/>' for one in geometry.lines.get(key, []))
-        parts.append(f'<g data-lines="{key}">{drawn}</g>')
-    parts += [
-        block_box(diagram, key, frames.get(key) if key not in opened else None, shares[key], live=True)
-        for key in range(1, len(diagram.blocks))
-    ]
-    parts += [
-        layer_box(diagram, number, frames.get(~number), shares[~number], live=True)
-        for number in range(len(diagram.leaves))
-    ]
-    return geometry, "\n".join(parts)
+    return LiveDrawing(
+        geometry, "".join(one[0] for one in seen), "".join(lines), "".join(one[1] for one in seen), inside
+    )
+
+
+def _drawn(points: list[Point2]) -> str:
+    return f'<path class="line" d="{path(points)}"/>'
 
 
 def macs_shares(diagram: Diagram) -> dict[int, float]:

@@ -37,11 +37,12 @@ def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -
     report = diagram.report
     fields: list[dict[str, Any]] = []
     numbers: dict[Any, int] = {}
-    profiles = Profiles(report)
+    firsts = dict(reversed([(_key(report, leaf), leaf.main) for leaf in diagram.leaves]))
+    profiles = Profiles(report, sorted(firsts.values()))
+    features = report.index(report.features)
     layers = []
     for leaf in diagram.leaves:
-        field = report.layers[leaf.main].field
-        key = (field.axes, field.has_position)
+        field, key = report.layers[leaf.main].field, _key(report, leaf)
         if key not in numbers:
             numbers[key] = len(fields)
             fields.append({"axes": axes_of(field.axes), "profile": profiles.of(leaf.main), "moves": field.has_position})
@@ -51,7 +52,7 @@ def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -
         "input": list(report.input),
         "params": report.params,
         "macs": report.macs,
-        "features": next(n for n, leaf in enumerate(diagram.leaves) if report.index(report.features) in leaf.layers),
+        "features": next(n for n, leaf in enumerate(diagram.leaves) if features in leaf.layers),
         "budgets": {
             one.name: [BUDGETS[one.name], int(one.limit)]
             for one in constraints.comparisons
@@ -66,6 +67,12 @@ def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -
         "opened": sorted(diagram.opened()),
         "sizes": SIZES,
     }
+
+
+def _key(report: Report, leaf: LayerPart) -> tuple[Any, bool]:
+    """Equal for layers whose units look at the same windows."""
+    field = report.layers[leaf.main].field
+    return field.axes, field.has_position
 
 
 def _layer(report: Report, leaf: LayerPart, field: int) -> dict[str, Any]:

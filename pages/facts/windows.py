@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fieldspec.analysis.effective.path_counts import JointError, UnitCounts, count_paths
 from fieldspec.analysis.fields.windows import AxisField, Window
 from fieldspec.analysis.report.report import Report
 
-COST = 2_000_000  # steps of one count (layers times pixels), a second or so; a wider window goes without
-COSTS = 24_000_000  # of all counts of a page
+COST = 3_000_000  # of one count (layers times pixels times digits), a second or so; a wider window goes without
+COSTS = 9_000_000  # of all counts of a page: where they come to more, some layers of a deep network go without
+DIGITS = 100  # windows that lie around each other until numbers are about twice as long to add
 BINS = 48  # of a profile; a wider window's pixels are averaged
 DEPTH = 255  # of a profile's largest value
 
@@ -41,25 +43,30 @@ def runs(window: Window) -> list[int]:
 
 
 class Profiles:
-    """Path counts of the layers of one network, as long as they cost little."""
+    """Path counts of some layers of one network: of all, or where that is too much of every second, third, ... one."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, indices: Sequence[int]) -> None:
         self.report = report
-        self.spent = 0
+        self.rank = {index: rank for rank, index in enumerate(indices)}
+        wanted = [index for index in indices if 0 < self._cost(index) <= COST]
+        every = max(1, -(-sum(map(self._cost, wanted)) // COSTS))
+        self.counted = {*wanted[::-1][::every], report.index(report.features)}
+
+    def _cost(self, index: int) -> int:
+        pixels = sum(axis.size for axis in self.report.layers[index].field.axes)
+        return index * pixels * (DIGITS + self.rank.get(index, 0)) // DIGITS
 
     def of(self, index: int) -> list[list[Any]] | None:
         """Of each axis, the pixels before the first path, those that a value stands for, and the values up to 255.
 
-        None where units differ, where a window is too wide to be counted here, or where rows and columns cannot be
-        counted apart.
+        None where units differ, where the layer is not one of those that are counted, or where rows and columns cannot
+        be counted apart.
         """
         field = self.report.layers[index].field
         if not field.axes or not field.has_position or any(axis.period > 1 or not axis.size for axis in field.axes):
             return None
-        cost = index * sum(axis.size for axis in field.axes)
-        if cost > COST or self.spent + cost > COSTS:
+        if index and (index not in self.counted or self._cost(index) > COST):
             return None
-        self.spent += cost
         try:
             counted = count_paths(self.report, index, (0,) * len(field.axes))
         except (JointError, KeyError):

@@ -12,6 +12,7 @@ from fieldspec.pages.facts.timeline import Timeline
 WIDE, HIGH = 760, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 22, 30
 TICKS = 5
+SINGLE = 400  # bars with tips of their own; more are one shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,19 @@ def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequenc
     """The field of every box as steps over bars of their multiply-adds; the image's size as a line."""
     x, y = Scale(0, len(sizes), LEFT, WIDE - RIGHT), Scale(0, max([*sizes, image]), HIGH - BOTTOM, TOP)
     most = max(macs, default=0) or 1
-    step = x(1) - x(0)
-    bars = "".join(
-        f'<rect class="cost" x="{x(n):.1f}" y="{HIGH - BOTTOM - one / most * (HIGH - TOP - BOTTOM):.1f}" '
-        f'width="{max(0.4, step - 1):.1f}" height="{one / most * (HIGH - TOP - BOTTOM):.1f}">'
-        f"<title>{escape(names[n])}: field {sizes[n]:,}, {one:,} multiply-adds</title></rect>"
-        for n, one in enumerate(macs)
-    )
+    heights = [one / most * (HIGH - TOP - BOTTOM) for one in macs]
+    width = max(0.4, x(1) - x(0) - 1)
+    if len(macs) > SINGLE:
+        outline = "".join(
+            f"M{x(n):.1f} {HIGH - BOTTOM}v{-one:.1f}h{width:.1f}v{one:.1f}" for n, one in enumerate(heights)
+        )
+        bars = f'<path class="cost" d="{outline}"/>'
+    else:
+        bars = "".join(
+            f'<rect class="cost" x="{x(n):.1f}" y="{HIGH - BOTTOM - one:.1f}" width="{width:.1f}" height="{one:.1f}">'
+            f"<title>{escape(names[n])}: field {sizes[n]:,}, {macs[n]:,} multiply-adds</title></rect>"
+            for n, one in enumerate(heights)
+        )
     line = f'<path class="curve" d="{_steps(sizes, x, y)}"/>'
     across = (
         f'<line class="limit" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(image):.1f}" y2="{y(image):.1f}"/>'
@@ -147,10 +154,12 @@ def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[
 
 
 def _steps(values: Sequence[float], x: Scale, y: Scale) -> str:
-    """A path that stays level over each step."""
+    """A path that stays level over each step; of steps that are narrower than a pixel, the highest."""
+    every = max(1, len(values) // WIDE)
     parts = [f"M{x(0):.1f} {y(values[0]):.1f}"]
-    for number, value in enumerate(values):
-        parts.append(f"V{y(value):.1f}H{x(number + 1):.1f}")
+    for first in range(0, len(values), every):
+        run = values[first : first + every]
+        parts.append(f"V{y(max(run)):.1f}H{x(first + len(run)):.1f}")
     return "".join(parts)
 
 

@@ -16,14 +16,14 @@ from fieldspec.analysis.report.summary import notes as remarks
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram, diagram_of
-from fieldspec.pages.drawing.svg import diagram_elements
+from fieldspec.pages.drawing.svg import live_drawing
 from fieldspec.pages.facts.exhibit import Exhibit, verdicts_of
 from fieldspec.pages.facts.network import network_facts
 from fieldspec.pages.facts.pictures import picture_of
 from fieldspec.pages.facts.timeline import Timeline, eager_timeline, engine_of, engine_timeline
 from fieldspec.pages.page import charts
 from fieldspec.pages.page.comparing import comparison_parts
-from fieldspec.pages.page.table import lines_of
+from fieldspec.pages.page.table import lines_of, most_of
 from fieldspec.pages.page.training import training_parts
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -88,8 +88,8 @@ def _section(exhibit: Exhibit, image: Path | None) -> dict[str, Any]:
     report = exhibit.report
     diagram = diagram_of(report)
     opened = diagram.opened()
-    geometry, drawing = diagram_elements(diagram, opened)
-    facts = network_facts(diagram, exhibit.constraints)
+    drawing = live_drawing(diagram, opened)
+    facts = network_facts(diagram, exhibit.constraints) | {"closed": drawing.closed, "most": most_of(diagram)}
     has_picture = len(report.input) == 3
     return {
         "exhibit": exhibit,
@@ -98,7 +98,7 @@ def _section(exhibit: Exhibit, image: Path | None) -> dict[str, Any]:
         "verdicts": verdicts_of(exhibit),
         "remarks": remarks(report),
         "drawing": drawing,
-        "size": (geometry.width, geometry.height),
+        "size": (drawing.geometry.width, drawing.geometry.height),
         "picture": picture_of(report.input, image) if has_picture else "",
         "lines": lines_of(diagram, opened),
         "growth": _growth(diagram),

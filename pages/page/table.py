@@ -10,6 +10,8 @@ from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.facts.timeline import ELEMENT
 
+Cost = tuple[int, int, int]  # parameters, multiply-adds, bytes alive
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -35,10 +37,9 @@ class CostLine:
     is_open: bool = False
 
 
-def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
-    """Blocks of the outermost level, each before the rows of its layers."""
-    report = diagram.report
-    own = [[report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
+def costs_of(diagram: Diagram) -> tuple[list[Cost], dict[int, Cost]]:
+    """Of every box, and of every part of the outermost level: parameters, multiply-adds, bytes alive."""
+    own = [[diagram.report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
     costs = [
         (sum(one.params for one in row), sum(one.macs for one in row), ELEMENT * max(one.live_elements for one in row))
         for row in own
@@ -48,9 +49,23 @@ def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
         for child in diagram.children[0]
         if (inside := boxes_in(diagram, child))
     }
-    most = [max([cost[at] for cost in tops.values()], default=0) or 1 for at in range(3)]
+    return costs, tops
 
-    def measured(cost: tuple[int, int, int]) -> tuple[Measured, Measured, Measured]:
+
+def most_of(diagram: Diagram) -> list[int]:
+    """Of each cost the largest of a row, which has a full bar."""
+    tops = costs_of(diagram)[1].values()
+    return [max([cost[at] for cost in tops], default=0) or 1 for at in range(3)]
+
+
+def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
+    """Blocks of the outermost level, each before the rows of its layers; of a closed one the script makes them."""
+    report = diagram.report
+    own = [[report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
+    costs, tops = costs_of(diagram)
+    most = most_of(diagram)
+
+    def measured(cost: Cost) -> tuple[Measured, Measured, Measured]:
         first, second, third = (Measured(value, value / most[at]) for at, value in enumerate(cost))
         return first, second, third
 
@@ -62,6 +77,8 @@ def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
             words = f"block of {sum(len(own[n]) for n in inside)} layers"
             cells = (path, words, size_text(last.shape), "")
             lines.append(CostLine(*cells, *measured(tops[child]), block=child, is_open=child in opened))
+        if child >= 0 and child not in opened:
+            continue  # the script makes them
         for number in inside:
             main, shape = own[number][0], own[number][-1].shape
             field = side_text(main.receptive_field) + MARKS[main.status] if main.field.axes else "unknown"

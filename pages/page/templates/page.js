@@ -95,11 +95,8 @@ class Drawing {
     this.facts = facts;
     this.svg = article.querySelector(".diagram");
     this.opened = new Set(facts.opened);
-    this.boxes = new Map(), this.closed = new Map(), this.framed = new Map(), this.lines = new Map();
-    for (const one of this.svg.querySelectorAll("[data-box]")) this.boxes.set(+one.dataset.box, one);
-    for (const one of this.svg.querySelectorAll("[data-closed]")) this.closed.set(+one.dataset.closed, one);
-    for (const one of this.svg.querySelectorAll("[data-frame]")) this.framed.set(+one.dataset.frame, one);
-    for (const one of this.svg.querySelectorAll("[data-lines]")) this.lines.set(+one.dataset.lines, one);
+    this.unmade = new Map(Object.entries(facts.closed).map(([n, parts]) => [+n, parts]));
+    this.find();
     this.parent = new Map(facts.blocks.flatMap((block, n) => block.children.map((child) => [child, n])));
     const act = (target, chosen) => {
       const one = target.closest("[data-box], [data-closed], [data-open]");
@@ -124,6 +121,18 @@ class Drawing {
     seen.sort((a, b) => first(a) - first(b));
     seen[seen.indexOf(from.closest("[data-box], [data-closed]")) + step]?.focus();
   }
+  find() { // every element by its number
+    const all = (name) => new Map([...this.svg.querySelectorAll(`[data-${name}]`)].map((one) => [+one.dataset[name], one]));
+    this.boxes = all("box"), this.closed = all("closed"), this.framed = all("frame"), this.lines = all("lines");
+  }
+  make() { // what lies in blocks that are open for the first time
+    const wanted = [...this.unmade.keys()].filter((n) => this.opened.has(n)).sort((a, b) => a - b);
+    const put = (name, at) => this.svg.querySelector(`.${name}`).insertAdjacentHTML("beforeend", wanted.map((n) => this.unmade.get(n)[at]).join(""));
+    if (!wanted.length) return;
+    put("frames", 0), put("boxes", 1);
+    wanted.forEach((n) => this.unmade.delete(n));
+    this.find();
+  }
   firstIn(n) {
     const child = this.facts.blocks[n].children[0];
     return child < 0 ? ~child : this.firstIn(child);
@@ -141,6 +150,7 @@ class Drawing {
   }
   draw() {
     this.stale = false;
+    this.make();
     const { frames, lines, width, height } = geometryOf(this.facts, this.opened);
     const put = (element, frame) => {
       if (!frame) return element.setAttribute("display", "none");
@@ -338,8 +348,11 @@ class Network {
     this.viewer = new Viewer(article, this.facts);
     this.drawing = new Drawing(article, this.facts, (box) => this.choose(box));
     this.rows = new Map([...article.querySelectorAll("[data-row]")].map((row) => [+row.dataset.row, row]));
-    for (const [box, row] of this.rows) row.addEventListener("click", () => (this.choose(box), this.drawing.show(box)));
-    for (const row of article.querySelectorAll("[data-rows]")) row.querySelector("button").addEventListener("click", () => this.fold(row));
+    article.querySelector(".layers tbody").addEventListener("click", (event) => {
+      const row = event.target.closest("tr");
+      if (row.dataset.rows) this.fold(row);
+      else this.choose(+row.dataset.row), this.drawing.show(+row.dataset.row);
+    });
     for (const chart of article.querySelectorAll(".chart[data-count]")) {
       const pick = (event) => {
         const { x } = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
@@ -353,7 +366,24 @@ class Network {
   fold(row) {
     const button = row.querySelector("button"), open = button.getAttribute("aria-expanded") !== "true";
     button.setAttribute("aria-expanded", open);
+    if (open && !this.article.querySelector(`[data-in="${row.dataset.rows}"]`)) this.fill(row);
     for (const one of this.article.querySelectorAll(`[data-in="${row.dataset.rows}"]`)) one.hidden = !open;
+  }
+  fill(row) { // the rows of a block that was closed when the page was made
+    const boxes = (n) => this.facts.blocks[n].children.flatMap((child) => (child < 0 ? [~child] : boxes(child)));
+    row.after(...boxes(+row.dataset.rows).map((box) => {
+      const layer = this.facts.layers[box], line = document.createElement("tr");
+      const cell = (kind, text, name) => line.append(Object.assign(document.createElement(kind), { textContent: text, className: name }));
+      cell("th", layer.id, ""), line.firstChild.setAttribute("scope", "row");
+      cell("td", layer.op, ""), cell("td", layer.shape, ""), cell("td", layer.size, "n");
+      ["params", "macs", "live"].forEach((key, at) => {
+        cell("td", number(layer[key]), `n m${at + 1}`), line.lastChild.style.setProperty("--p", layer[key] / this.facts.most[at]);
+      });
+      line.className = "inner", line.dataset.in = row.dataset.rows, line.dataset.row = box;
+      this.rows.set(box, line);
+      return line;
+    }));
+    this.rows.get(this.box)?.classList.add("at");
   }
   choose(box) {
     if (box === this.box) return;

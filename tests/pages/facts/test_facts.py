@@ -66,7 +66,8 @@ def test_the_engines_memory_is_its_own() -> None:
 def test_profiles_are_the_effective_fields() -> None:
     """For a window that is not averaged, in proportion to the counts."""
     report = analyze("c1c2c3c40")
-    profile = Profiles(report).of(report.index(report.features))
+    index = report.index(report.features)
+    profile = Profiles(report, [index]).of(index)
     field = effective_receptive_field(report, unit=(0, 0))
     assert profile is not None
     for (offset, width, values), axis, start in zip(profile, field.axes, report.features.start, strict=True):

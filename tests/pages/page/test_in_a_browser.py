@@ -20,6 +20,9 @@ from fieldspec.pages.page.page import page_of
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 WINDOW = """(() => { const e = document.querySelector('.network:not([hidden]) .window-edge');
 return ['y', 'x', 'height', 'width'].map((name) => +e.getAttribute(name)); })()"""
+PLACES = """Object.fromEntries([...document.querySelectorAll('.diagram [transform]')]
+.filter((e) => !e.hasAttribute('display'))
+.map((e) => [e.dataset.box ? ~e.dataset.box : e.dataset.closed ?? e.dataset.frame, e.getAttribute('transform')]))"""
 CHOSEN = "document.querySelector('.network:not([hidden]) .chosen').textContent"
 
 
@@ -101,15 +104,12 @@ def test_a_block_opens_and_closes_where_python_would_draw_it(tab: Tab, report: R
     opened = set(diagram.opened())
     tab.click('[data-open="1"]')
     opened.discard(1)
-    places = """Object.fromEntries([...document.querySelectorAll('.diagram [transform]')]
-    .filter((e) => !e.hasAttribute('display'))
-    .map((e) => [e.dataset.box ? ~e.dataset.box : e.dataset.closed ?? e.dataset.frame, e.getAttribute('transform')]))"""
     for _ in range(2):
         drawn = {
             str(key): f"translate({place.x:g} {place.y:g})"
             for key, place in geometry_of(diagram, opened).frames.items()
         }
-        assert tab.run(places) == drawn
+        assert tab.run(PLACES) == drawn
         tab.key("Enter", 13)
         opened ^= {1}
 
@@ -188,4 +188,26 @@ def test_two_networks(browser: Browser, tmp_path: Path) -> None:
     assert tab.run(shown) == ["network0"]
     assert tab.run(WINDOW)[2:] == [47, 47]
     assert tab.run("document.documentElement.scrollWidth") == 360
+    assert tab.complaints() == []
+
+
+def test_closed_blocks_are_made_when_they_open(browser: Browser, tmp_path: Path) -> None:
+    """Of a network with too many boxes for a first view: drawing and table then have all, where Python has them."""
+    spec = load({"input": [8, 32, 32], "layers": [{"residual": {"out": 8}, "repeat": 40}], "head": {"classes": 3}})
+    long = analyze(spec)
+    path = tmp_path / "long.html"
+    path.write_text(page_of([Exhibit(long, "long")]), encoding="utf-8")
+    tab = Tab(browser, path, 1300, 900)
+    diagram = diagram_of(long)
+    count = "document.querySelectorAll('.diagram [data-box]').length"
+    assert tab.run(count) < len(diagram.leaves)
+    tab.click(".open-all")
+    assert tab.run(count) == len(diagram.leaves)
+    frames = geometry_of(diagram, diagram.all_open()).frames
+    assert tab.run(PLACES) == {str(key): f"translate({place.x:g} {place.y:g})" for key, place in frames.items()}
+    for row in range(tab.run("document.querySelectorAll('[data-rows]').length")):
+        tab.run(f"document.querySelectorAll('[data-rows] button')[{row}].click()")
+    assert tab.run("document.querySelectorAll('[data-row]').length") == len(diagram.leaves)
+    tab.run("document.querySelector('[data-row=\"70\"]').click()")
+    assert tab.run(CHOSEN) == long.layers[diagram.leaves[70].main].id
     assert tab.complaints() == []
