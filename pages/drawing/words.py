@@ -25,6 +25,7 @@ from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.drawing.parts import LayerPart
 
 TITLE, BELOW = 25, 30  # characters that fit into a box, in its two sizes of letters
+SIGN = 4  # of the title's, where a closed block has its sign
 FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (  # the colors of the boxes
     ("conv", (Conv, ConvTranspose)),
     ("pool", (Pool, AdaptivePool, GlobalPool)),
@@ -82,8 +83,9 @@ def words_of_block(diagram: Diagram, number: int) -> Words:
     last = layers[leaves[-1].layers[-1]]
     params = sum(layers[index].params for leaf in leaves for index in leaf.layers)
     around = diagram.blocks[diagram.parents[number]].path if number else ""
+    ends = [end.removeprefix(f"{around}.") for end in block.path.split(" … ")]  # two of a run
     return Words(
-        shortened(block.path.removeprefix(f"{around}."), TITLE),
+        shortened(" … ".join(ends), TITLE - SIGN),
         shortened(f"{count} layers · {_times(size_text(last.shape))}", BELOW),
         "block",
         f"{block.path}: block of {count} layers; output {size_text(last.shape)}; {params:,} parameters",

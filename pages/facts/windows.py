@@ -57,27 +57,32 @@ class Profiles:
         return index * pixels * (DIGITS + self.rank.get(index, 0)) // DIGITS
 
     def of(self, index: int) -> list[list[Any]] | None:
-        """Of each axis, the pixels before the first path, those that a value stands for, and the values up to 255.
+        """Of each axis: pixels before the first path, those that a value stands for, values up to 255, and the phase.
 
-        None where units differ, where the layer is not one of those that are counted, or where rows and columns cannot
-        be counted apart.
+        Where units differ, those of the phase with the largest window are counted. None where the layer is not one of
+        those that are counted, or where rows and columns cannot be counted apart.
         """
         field = self.report.layers[index].field
-        if not field.axes or not field.has_position or any(axis.period > 1 or not axis.size for axis in field.axes):
+        if not field.axes or not field.has_position or not all(axis.size for axis in field.axes):
             return None
         if index and (index not in self.counted or self._cost(index) > COST):
             return None
         try:
-            counted = count_paths(self.report, index, (0,) * len(field.axes))
+            counted = count_paths(self.report, index, [_widest(axis) for axis in field.axes])
         except (JointError, KeyError):
             return None
-        return [_profile(cells, axis.start) for cells, axis in zip(counted.parts, field.axes, strict=True)]
+        return [_profile(cells, axis) for cells, axis in zip(counted.parts, field.axes, strict=True)]
 
 
-def _profile(cells: UnitCounts, start: int) -> list[Any]:
+def _widest(axis: AxisField) -> int:
+    """The first unit with the largest window."""
+    return max(range(axis.period), key=lambda unit: axis.windows[unit].size)
+
+
+def _profile(cells: UnitCounts, axis: AxisField) -> list[Any]:
     """One axis of counts, averaged over so many pixels that there are few values."""
-    (first,), counts = cells.first, cells.counts
+    (first,), counts, phase = cells.first, cells.counts, _widest(axis)
     width = -(-len(counts) // BINS)
     sums = [sum(counts[at : at + width]) for at in range(0, len(counts), width)]
     most = max(sums)
-    return [first - start, width, [DEPTH * one // most for one in sums]]
+    return [first - axis.windows[phase].first, width, [DEPTH * one // most for one in sums], phase]

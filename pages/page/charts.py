@@ -12,6 +12,7 @@ from fieldspec.pages.facts.timeline import Timeline
 WIDE, HIGH = 760, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 22, 30
 TICKS = 5
+BARS = 0.7  # of the height that the highest bar has, so that the line above them is seen
 SINGLE = 400  # bars with tips of their own; more are one shape
 
 
@@ -71,7 +72,7 @@ def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequenc
     """The field of every box as steps over bars of their multiply-adds; the image's size as a line."""
     x, y = Scale(0, len(sizes), LEFT, WIDE - RIGHT), Scale(0, max([*sizes, image]), HIGH - BOTTOM, TOP)
     most = max(macs, default=0) or 1
-    heights = [one / most * (HIGH - TOP - BOTTOM) for one in macs]
+    heights = [BARS * one / most * (HIGH - TOP - BOTTOM) for one in macs]
     width = max(0.4, x(1) - x(0) - 1)
     if len(macs) > SINGLE:
         outline = "".join(

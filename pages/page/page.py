@@ -14,7 +14,7 @@ from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
 from fieldspec.analysis.ledger.tables import COLUMNS, LEGEND, cells, notes
 from fieldspec.analysis.report.summary import notes as remarks
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.formatting import side_text, size_text
+from fieldspec.blocks.formatting import shortened, side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram, diagram_of
 from fieldspec.pages.drawing.svg import live_drawing
 from fieldspec.pages.facts.exhibit import Exhibit, verdicts_of
@@ -120,8 +120,12 @@ def _tiles(exhibit: Exhibit) -> list[tuple[str, str, str]]:
         ("Receptive field", field, f"at jump {side_text(features.jump)}, {features.status.replace('_', ' ')}")
         if features.field.axes
         else ("Receptive field", "unknown", features.id),
-        ("Peak memory", f"{charts.size_words(report.peak_bytes())}B", f"float32, at {report.peak_layer}"),
-        ("Features", size_text(features.shape), features.id),
+        (
+            "Peak memory",
+            f"{charts.size_words(report.peak_bytes())}B",
+            f"float32, at {shortened(report.peak_layer, 28)}",
+        ),
+        ("Features", size_text(features.shape), shortened(features.id, 32)),
     ]
     known = [("Accuracy", f"{100 * value:.2f} %", name) for name, value in list(exhibit.accuracies.items())[:1]]
     return tiles + known

@@ -10,7 +10,7 @@ from fieldspec.pages.page import charts
 MEASURES = ("loss", "accuracy")
 SETS = {"train": "training", "held_out": "held out", "test": "test"}
 MOST_CLASSES = 30  # whose confusion is readable
-SETTINGS = ("data", "epochs", "seed", "hardware", "date", "command")
+SETTINGS = ("data", "epochs", "seed", "hardware", "date")
 
 
 def training_parts(run: TrainedRun) -> dict[str, Any]:
@@ -20,7 +20,8 @@ def training_parts(run: TrainedRun) -> dict[str, Any]:
     return {
         "folder": str(run.folder),
         "settings": _settings(run),
-        "curves": [chart for measure in MEASURES if (chart := _curves(run, measure))],
+        "command": run.info["command"],
+        "curves": [(measure, chart) for measure in MEASURES if (chart := _curves(run, measure))],
         "accuracy": said.get("accuracy"),
         "split": said.get("split", ""),
         "images": said.get("images"),
@@ -37,7 +38,9 @@ def training_parts(run: TrainedRun) -> dict[str, Any]:
 def _settings(run: TrainedRun) -> list[tuple[str, str]]:
     recipe = run.info["recipe"]
     known = {**run.info, "epochs": recipe.get("epochs"), "seed": recipe.get("seed")}
-    return [("recipe", str(recipe.get("name")))] + [(key, str(known[key])) for key in SETTINGS if known.get(key)]
+    return [("recipe", str(recipe.get("name")))] + [
+        (key, str(known[key])) for key in SETTINGS if known.get(key) not in (None, "")
+    ]
 
 
 def _curves(run: TrainedRun, measure: str) -> str | None:

@@ -216,14 +216,21 @@ class Viewer {
     this.layer = layer, this.field = this.facts.fields[layer.field];
     const moves = this.field.moves && this.field.axes.length === 2 && layer.units.length === 2;
     this.counts = moves ? layer.units : [1, 1];
-    this.unit = this.counts.map((count) => Math.floor((count - 1) / 2));
+    this.unit = this.counts.map((count, axis) => this.middleUnit(count, moves && this.field.axes[axis]));
     this.sliders.forEach((slider, axis) => {
       slider.max = this.counts[axis] - 1, slider.value = this.unit[axis], slider.disabled = this.counts[axis] < 2;
     });
     this.frame();
     this.draw();
   }
-  // All windows of the layer and the whole picture fit, so that nothing jumps while a unit is dragged.
+  middleUnit(count, axis) { // where units differ, one with the largest window
+    const middle = Math.floor((count - 1) / 2);
+    if (!axis || axis[0] === 1) return middle;
+    const sizes = axis[2].map(([, size]) => size), phase = sizes.indexOf(Math.max(...sizes));
+    return phase + Math.max(0, Math.min(Math.round((middle - phase) / axis[0]), Math.floor((count - 1 - phase) / axis[0]))) * axis[0];
+  }
+  // All windows of the layer and the whole picture fit, so that nothing jumps while a unit is dragged; but the picture
+  // stays large enough to be seen.
   frame() {
     const spans = this.facts.input.slice(1).map((size, axis) => {
       let low = -0.5, high = size - 0.5;
@@ -235,8 +242,9 @@ class Viewer {
       }
       return [low, high - low];
     });
-    const side = Math.max(spans[0][1], spans[1][1]), room = side * 0.03;
-    const [top, left] = spans.map(([low, size]) => low - (side - size) / 2 - room);
+    const picture = this.facts.input.slice(1), most = 5 * Math.max(...picture), wanted = Math.max(spans[0][1], spans[1][1]);
+    const side = Math.min(wanted, most), room = side * 0.03;
+    const [top, left] = spans.map(([low, size], axis) => (wanted > most ? picture[axis] / 2 - side / 2 : low - (side - size) / 2) - room);
     this.svg.setAttribute("viewBox", `${left} ${top} ${side + 2 * room} ${side + 2 * room}`);
     this.scale = side + 2 * room;
   }
@@ -267,13 +275,12 @@ class Viewer {
     const [rows, columns] = seen, [, height, width] = this.facts.input;
     const box = { x: columns.first - 0.5, y: rows.first - 0.5, width: columns.size, height: rows.size };
     set("window-edge", box);
-    const hole = `M${box.x} ${box.y}h${box.width}v${box.height}h${-box.width}z`;
-    set("dim", { d: `M-0.5 -0.5h${width}v${height}h${-width}z${this.clip(hole, box, width, height)}` });
+    set("dim", { d: `M-0.5 -0.5h${width}v${height}h${-width}z${this.clip(box, width, height)}` });
     set("holes", { d: this.stripes(rows, columns, box) });
     set("center", { cx: columns.first + (columns.size - 1) / 2, cy: rows.first + (rows.size - 1) / 2, r: this.scale / 90 });
     this.tell(rows, columns);
   }
-  clip(_, box, width, height) { // only what of the window lies on the picture is cut out of the shade
+  clip(box, width, height) { // only what of the window lies on the picture is cut out of the shade
     const x = Math.max(-0.5, box.x), y = Math.max(-0.5, box.y);
     const w = Math.min(width - 0.5, box.x + box.width) - x, h = Math.min(height - 0.5, box.y + box.height) - y;
     return w > 0 && h > 0 ? `M${x} ${y}h${w}v${h}h${-w}z` : "";
@@ -295,10 +302,11 @@ class Viewer {
   heat(seen) {
     const profile = this.field.profile, image = this.part.heat;
     this.profile.textContent = "";
-    if (!seen) return image.setAttribute("display", "none");
-    if (!profile) {
-      image.setAttribute("display", "none");
-      return void (this.profile.textContent = "The effective field of this layer is not counted on the page: analyze --effective does.");
+    image.setAttribute("display", "none");
+    if (!seen) return;
+    if (!profile) return void (this.profile.textContent = "The effective field of this layer is not counted on the page: analyze --effective does.");
+    if (this.field.axes.some(([period], axis) => this.unit[axis] % period !== profile[axis][3])) {
+      return void (this.profile.textContent = "Units differ here; the effective field is counted for those with the largest window.");
     }
     const [[top, tall, rows], [left, wide, columns]] = profile, canvas = document.createElement("canvas");
     canvas.width = columns.length, canvas.height = rows.length;
@@ -331,12 +339,12 @@ class Viewer {
   }
   tell(rows, columns) {
     const [, height, width] = this.facts.input, read = (one) => (one.holes ? one.holes.filter((_, at) => at % 2).reduce((a, b) => a + b, 0) : one.size);
-    const side = `${rows.size} × ${columns.size} pixels`, outside = rows.first < 0 || columns.first < 0 || rows.first + rows.size > height || columns.first + columns.size > width;
+    const signed = (n) => String(n).replace("-", "−"), side = `${rows.size} × ${columns.size} pixels`, outside = rows.first < 0 || columns.first < 0 || rows.first + rows.size > height || columns.first + columns.size > width;
     const who = this.field.moves ? `Unit (${this.unit[0]}, ${this.unit[1]}) of ${this.counts.join(" × ")}` : "The one unit that is left";
     const holes = rows.holes || columns.holes ? ` It reads ${read(rows)} × ${read(columns)} of them.` : "";
     const padding = outside ? " A part lies in the padding." : "";
     const whole = this.layer.since ? ` Behind ${this.layer.since} it also sees the rest of the picture.` : "";
-    this.seen.textContent = `${who} looks at rows ${rows.first} to ${rows.first + rows.size - 1}, columns ${columns.first} to ${columns.first + columns.size - 1}: ${side}.${holes}${padding}${whole}`;
+    this.seen.textContent = `${who} looks at rows ${signed(rows.first)} to ${signed(rows.first + rows.size - 1)}, columns ${signed(columns.first)} to ${signed(columns.first + columns.size - 1)}: ${side}.${holes}${padding}${whole}`;
   }
 }
 

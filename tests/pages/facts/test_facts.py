@@ -70,8 +70,8 @@ def test_profiles_are_the_effective_fields() -> None:
     profile = Profiles(report, [index]).of(index)
     field = effective_receptive_field(report, unit=(0, 0))
     assert profile is not None
-    for (offset, width, values), axis, start in zip(profile, field.axes, report.features.start, strict=True):
-        assert (offset, width) == (axis.start - start, 1)
+    for (offset, width, values, phase), axis, start in zip(profile, field.axes, report.features.start, strict=True):
+        assert (offset, width, phase) == (axis.start - start, 1, 0)
         assert values == [255 * count // max(axis.counts) for count in axis.counts]
 
 
