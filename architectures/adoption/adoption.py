@@ -51,7 +51,9 @@ def to_spec(
         raise FieldspecError(f"{given} does not say what its input is; give input_size=(channels, height, width)")
     traced = trace_module(module, size)
     called = _legal(name or type(module).__name__)
-    document = document_of(tidied(plan_of(traced, called)), called)
+    plan = tidied(plan_of(traced, called))
+    plan.classes = {path: type(part).__name__ for path, part in module.named_modules()}
+    document = document_of(plan, called)
     try:
         spec = load(document)
     except SpecError as error:  # what only the whole can show: maps of other jumps that meet

@@ -88,3 +88,4 @@ def _is_number(text: str) -> bool:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "~"))

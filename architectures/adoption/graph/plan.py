@@ -49,6 +49,7 @@ class Vertices:
     input: Vertex
     output: Vertex
     problems: list[Beyond] = field(default_factory=list)
+    classes: dict[str, str] = field(default_factory=dict)  # of the network's modules, by their paths
 
     def vertices(self) -> list[Vertex]:
         """All that the output depends on, in the order in which they run."""

@@ -33,10 +33,21 @@ class Written:
 
 def repeated(written: Sequence[Written], trial: Trial) -> list[Written]:
     """The same items, copies in a row as one; then rows of copies as one chain."""
-    return _chained(_alike(written, trial), trial)
+    return _chained(alike(written, trial), trial)
 
 
-def _alike(written: Sequence[Written], trial: Trial) -> list[Written]:
+def copies_of(written: Written) -> list[Written]:
+    """The copies of an item with `repeat`, one by one; of any other the item itself."""
+    item = written.item
+    if "repeat" not in item or "first" in item or len(written.copies) < item["repeat"]:
+        return [written]
+    single = {kind: settings for kind, settings in item.items() if kind != "repeat"}
+    before = [written.channels, *[series[-1].shape[0] for series in written.copies[:-1]]]
+    return [Written(single, (series,), at) for series, at in zip(written.copies, before, strict=True)]
+
+
+def alike(written: Sequence[Written], trial: Trial) -> list[Written]:
+    """Items in a row that are copies of each other, as one with `repeat`."""
     made: list[Written] = []
     at = 0
     while at < len(written):
@@ -52,9 +63,9 @@ def _alike(written: Sequence[Written], trial: Trial) -> list[Written]:
 def _as_one(copies: Sequence[Written], trial: Trial) -> Written | None:
     """Copies as one item, the first of them perhaps with settings of its own; None where that is no shorter."""
     first, rest = copies[0].item, copies[1].item
-    ((kind, own),) = first.items()
-    if rest.keys() != first.keys():
+    if rest.keys() != first.keys() or len(first) > 1:
         return None
+    ((kind, own),) = first.items()
     settings = rest[kind]
     differs = {word: value for word, value in own.items() if settings.get(word, ABSENT) != value}
     item: ItemData = {kind: settings, "repeat": len(copies)}

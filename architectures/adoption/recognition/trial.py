@@ -55,7 +55,7 @@ class Trial:
     def shortest(self, item: ItemData, in_channels: int, wanted: PartsForm) -> ItemData | None:
         """An item without the settings that it has in any case; None where it is not what is wanted."""
         ((kind, settings),) = item.items()
-        usual = self._usual(kind)
+        usual = self.usual(kind)
         settings = {word: value for word, value in settings.items() if word not in usual or value != usual[word]}
         if self.form([{kind: settings}], in_channels) != wanted:
             return None
@@ -73,7 +73,12 @@ class Trial:
         known = {} if block is None else block.settings
         return sorted(known, key=lambda word: known[word].holds != "value")
 
-    def _usual(self, kind: str) -> dict[str, Any]:
+    @staticmethod
+    def own_blocks(blocks: Mapping[str, ItemData]) -> dict[str, UserBlock]:
+        """Blocks of the spec's own as the models of a document have them."""
+        return {name: UserBlock(**_frozen(block)) for name, block in blocks.items()}
+
+    def usual(self, kind: str) -> dict[str, Any]:
         """What the settings of a block are where nothing is said."""
         block = block_type(kind)
         if kind in self._usuals or block is None:

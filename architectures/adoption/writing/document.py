@@ -12,11 +12,13 @@ from fieldspec.architectures.adoption.graph.plan import Vertices
 from fieldspec.architectures.adoption.graph.regions import Regions, regions_of
 from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.recognizer import Recognizer
+from fieldspec.architectures.adoption.recognition.repeats import Written
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
 from fieldspec.architectures.adoption.recognition.words import norm_word
 from fieldspec.architectures.adoption.writing.heads import Head, head_of
 from fieldspec.architectures.adoption.writing.ids import Paths
 from fieldspec.architectures.adoption.writing.layout import RegionItems, laid_out
+from fieldspec.architectures.adoption.writing.own_blocks import with_own_blocks
 from fieldspec.blocks.layers import Activation, Conv, Normalization
 
 Document = dict[str, Any]
@@ -58,8 +60,9 @@ def _styles(plan: Vertices) -> Iterator[ItemData]:
 
 
 def _document(trunk: Regions, plan: Vertices, name: str, defaults: ItemData) -> Document:
-    recognizer = Recognizer(Trial(defaults))
-    rows = []
+    trial, paths = Trial(defaults), Paths(plan)
+    recognizer = Recognizer(trial)
+    rows: list[list[Written]] = []
     head: Head | None = None
     for region in trunk.regions[1:]:
         channels = (region.merge or region.inputs[0].end).shape[0]
@@ -71,7 +74,10 @@ def _document(trunk: Regions, plan: Vertices, name: str, defaults: ItemData) -> 
             stuck = {id(vertex): vertex for vertex in recognizer.stuck}
             places = [Beyond(one.path, one.layer.kind, recognizer.why(one)) for one in stuck.values()]
             raise BeyondError(name, places)
-        rows.append(RegionItems(region, written))
-    layers = laid_out(rows, trunk.regions[0], Paths(plan)) or [{"identity": {}}]  # a spec has one item at least
-    document = {"schema": 1, "name": name, "input": list(plan.input.shape), "defaults": defaults, "layers": layers}
-    return document if head is None else {**document, "head": head}
+        rows.append(written)
+    rows, blocks = with_own_blocks(rows, trial, paths)
+    regions = [RegionItems(region, row) for region, row in zip(trunk.regions[1:], rows, strict=True)]
+    layers = laid_out(regions, trunk.regions[0], paths) or [{"identity": {}}]  # a spec has one item at least
+    document: Document = {"schema": 1, "name": name, "input": list(plan.input.shape), "defaults": defaults}
+    document |= {"blocks": blocks} if blocks else {}
+    return document | {"layers": layers} | ({} if head is None else {"head": head})

@@ -15,6 +15,7 @@ class Paths:
     """How many layers each module of a network holds."""
 
     def __init__(self, plan: Vertices) -> None:
+        self.classes = plan.classes
         self.counts = Counter(path for vertex in plan.vertices() for path in _and_above(vertex.path))
 
     def of(self, series: Series) -> str:

@@ -66,8 +66,8 @@ def test_a_residual_network_is_the_text_that_one_would_write() -> None:
     [
         ("mobilenet_v2", 16, "- {inverted_residual: {expand_ratio: 6, out: 160}, repeat: 3, first: {stride: 2}}"),
         ("densenet121", 20, "- dense: {growth: 32, layers: 24, middle: 128}"),
-        ("squeezenet1_1", 30, "head: {pool: none, classes: 1000, dropout: 0.5, classifier_act: relu}"),
-        ("shufflenet_v2_x0_5", 70, "        split: true"),
+        ("squeezenet1_1", 21, "head: {pool: none, classes: 1000, dropout: 0.5, classifier_act: relu}"),
+        ("shufflenet_v2_x0_5", 40, "        split: true"),
     ],
 )
 def test_networks_of_torchvision_are_said_in_their_blocks(name: str, lines: int, has: str) -> None:
@@ -75,6 +75,21 @@ def test_networks_of_torchvision_are_said_in_their_blocks(name: str, lines: int,
     text = dump(to_spec(on_meta(name), (3, 96, 96))).splitlines()
     assert has in text
     assert len(text) <= lines
+
+
+def test_a_structure_that_recurs_is_a_block_of_the_specs_own() -> None:
+    """Named after the modules' class; what differs is a parameter, what is a multiple of another an expression."""
+    spec = to_spec(on_meta("squeezenet1_1"), (3, 64, 64), prove=False)
+    text = dump(spec).splitlines()
+    assert text[4:10] == [
+        "blocks:",
+        "  fire:",
+        "    params: {out: ~}",
+        "    body:",
+        "    - {conv: {out: $out, kernel: 1}}",
+        "    - parallel: {merge: concat, branches: [[{conv: {out: 4*$out, kernel: 1}}], [{conv: {out: 4*$out}}]]}",
+    ]
+    assert text[13] == "- {fire: {out: 16}, repeat: 2}"
 
 
 class UNet(nn.Module):

@@ -1,0 +1,74 @@
+"""Items that stand there several times with other numbers, as uses of a block of the spec's own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fieldspec.architectures.adoption.recognition.cost import cost
+from fieldspec.architectures.adoption.recognition.repeats import Written, alike, copies_of
+from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
+from fieldspec.architectures.adoption.writing.ids import Paths
+from fieldspec.architectures.adoption.writing.templates import skeleton, template_of
+from fieldspec.blocks.registry import block_type, is_block_name
+
+MAX_PARAMETERS = 12
+
+
+def with_own_blocks(
+    rows: Sequence[Sequence[Written]], trial: Trial, paths: Paths
+) -> tuple[list[list[Written]], dict[str, ItemData]]:
+    """The same items in uses of blocks where that is shorter, and these blocks."""
+    single = [[copy for written in row for copy in copies_of(written)] for row in rows]
+    groups: dict[Any, list[Written]] = defaultdict(list)
+    for written in [one for row in single for one in row]:
+        if len(written.item) == 1 and skeleton(written.item) != ():
+            groups[skeleton(written.item)].append(written)
+    blocks: dict[str, ItemData] = {}
+    uses: dict[int, ItemData] = {}
+    for group in groups.values():
+        template = template_of([one.item for one in group], trial) if _is_worth(group) else None
+        if template is None or len(template.parameters) > MAX_PARAMETERS:
+            continue
+        name = _name(group, paths, blocks)
+        found = [{name: template.values(number)} for number in range(len(group))]
+        tried = Trial(trial.defaults, {**trial.own_blocks(blocks), **trial.own_blocks({name: template.block})})
+        if all(tried.form([use], one.channels) == one.form for use, one in zip(found, group, strict=True)):
+            blocks[name] = template.block
+            uses |= {id(one): use for one, use in zip(group, found, strict=True)}
+    if not blocks:
+        return [list(row) for row in rows], {}
+    after = Trial(trial.defaults, trial.own_blocks(blocks))
+    made = [alike([_used(one, uses) for one in row], after) for row in single]
+    before = sum(cost(one.item) for row in rows for one in row)
+    if cost(list(blocks.values())) + sum(cost(one.item) for row in made for one in row) >= before:
+        return [list(row) for row in rows], {}
+    return made, blocks
+
+
+def _used(written: Written, uses: Mapping[int, ItemData]) -> Written:
+    item = uses.get(id(written))
+    return written if item is None else Written(item, written.copies, written.channels)
+
+
+def _is_worth(group: Sequence[Written]) -> bool:
+    """Whether several differ: those that are all alike stand there with `repeat`, or are short."""
+    return len(group) > 1 and len({str(one.item) for one in group}) > 1 and cost(group[0].item) > 30
+
+
+def _name(group: Sequence[Written], paths: Paths, taken: Mapping[str, ItemData]) -> str:
+    """The class of the modules that these are, in lower case; else `block`."""
+    modules = [path for one in group if (path := paths.of(one.series))]
+    classes = Counter(paths.classes.get(path, "") for path in modules).most_common(1)
+    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", classes[0][0] if classes else "").lower()
+    plain = word.strip("_") or "block"
+    return next(name for name in _numbered(plain) if is_block_name(name) and not block_type(name) and name not in taken)
+
+
+def _numbered(word: str) -> Iterator[str]:
+    yield word
+    yield f"{word}_unit"
+    yield from (f"{word}{number}" for number in range(2, 10_000))
+    yield from (f"block{number}" for number in range(1, 10_000))

@@ -1,0 +1,104 @@
+"""What several items have in common, and the values in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
+
+ValuePath = tuple[str | int, ...]  # to a value within an item
+FACTORS = range(2, 9)  # of one parameter that another may be
+
+
+@dataclass(frozen=True, slots=True)
+class BlockTemplate:
+    """A block of the spec's own, and of each parameter its values in the items."""
+
+    block: ItemData
+    parameters: dict[str, tuple[Any, ...]]
+
+    def values(self, number: int) -> ItemData:
+        """The settings of one use; what is the default is left out."""
+        usual = self.block["params"]
+        return {name: held[number] for name, held in self.parameters.items() if held[number] != usual[name]}
+
+
+def skeleton(value: Any) -> Any:
+    """The blocks of an item and how they hold each other, without numbers and words."""
+    if isinstance(value, dict):
+        return tuple(sorted((key, skeleton(one)) for key, one in value.items() if is_nested(one)))
+    return tuple([skeleton(one) for one in value]) if is_nested(value) else ()
+
+
+def is_nested(value: Any) -> bool:
+    """Whether it holds items, or settings of its own."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict | list) for one in value))
+
+
+def leaves(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
+    """The numbers and words of an item, each with its place."""
+    if not is_nested(value):
+        yield path, value
+        return
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from leaves(one, (*path, key))
+
+
+def template_of(items: Sequence[ItemData], trial: Trial) -> BlockTemplate | None:
+    """The block of which all of these items are uses; None where a setting of some has no usual value in others."""
+    held = [dict(leaves(item)) for item in items]
+    places = list(dict.fromkeys(path for one in held for path in one))
+    usual = {path: _usual(path, trial) for path in places}
+    optional = {path for path in places if any(path not in one for one in held)}
+    if any(usual[path] is None for path in optional):
+        return None
+    vectors = {path: tuple(one.get(path, usual[path]) for one in held) for path in places}
+    item = deepcopy(max(items, key=lambda one: len(dict(leaves(one)))))
+    params: dict[str, Any] = {}
+    parameters: dict[str, tuple[Any, ...]] = {}
+    for path in places:
+        vector = vectors[path]
+        if len({repr(value) for value in vector}) == 1:
+            continue
+        text = _said(vector, parameters)
+        if text is None:
+            name = _free(str(path[-1] if isinstance(path[-1], str) else path[-2]), parameters)
+            parameters[name], text = vector, f"${name}"
+            params[name] = usual[path] if path in optional else None
+        _put(item, path, text)
+    ((kind, settings),) = item.items()
+    body = settings["body"] if kind == "chain" else [item]
+    return BlockTemplate({"params": params, "body": body}, parameters)
+
+
+def _usual(path: ValuePath, trial: Trial) -> Any:
+    """What a setting is where nothing is said."""
+    if len(path) < 2 or not isinstance(path[-1], str):
+        return None
+    return trial.usual(str(path[-2])).get(path[-1])
+
+
+def _said(vector: tuple[Any, ...], parameters: dict[str, tuple[Any, ...]]) -> str | None:
+    """Values as a parameter that there is, or as a multiple of one."""
+    for name, other in parameters.items():
+        if other == vector:
+            return f"${name}"
+        if all(type(value) is int for value in (*vector, *other)):
+            for factor in FACTORS:
+                if all(value == factor * one for value, one in zip(vector, other, strict=True)):
+                    return f"{factor}*${name}"
+    return None
+
+
+def _free(word: str, taken: dict[str, tuple[Any, ...]]) -> str:
+    """`out`, `out2`, `out3`."""
+    return next(name for name in (word, *[f"{word}{n}" for n in range(2, 1000)]) if name not in taken)
+
+
+def _put(item: Any, path: ValuePath, text: str) -> None:
+    for step in path[:-1]:
+        item = item[step]
+    item[path[-1]] = text
