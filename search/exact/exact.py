@@ -13,6 +13,7 @@ from fieldspec.search.exact.demands import Demands
 from fieldspec.search.exact.lattice import Lattice, Tick
 from fieldspec.search.exact.nearest import nearest
 from fieldspec.search.exact.paths import Program, TooManyRowsError, front
+from fieldspec.search.exact.tables import Table
 from fieldspec.search.space.blocks import Best, SearchBlock
 from fieldspec.search.space.candidates import singles
 from fieldspec.search.space.measures import columns_of
@@ -35,6 +36,8 @@ class ExactSearch:
         self.minimize, self.maximize = tuple(minimize), tuple(maximize)
         self.series = StageSeries(spec)
         self.combinations = list(self.series.combinations())
+        self.so_far: list[Best] = []  # of the block in work, networks that keep the constraints, not proved to be best
+        self.bounds: dict[str, int] = {}  # of the block in work, what no candidate can be better than
         self._last: tuple[Sequence[int], Lattice, Constraints] | None = None  # which a look ahead has laid out
         self.signs = np.array([1] * len(self.minimize) + [-1] * len(self.maximize), dtype=np.int64)
 
@@ -79,17 +82,24 @@ class ExactSearch:
 
     def best(self, lattice: Lattice, combination: Sequence[int], demands: Demands) -> list[Best]:
         """The front of one combination."""
-        known = front(Program(lattice, demands, ties=False, beam=BEAM).ends(), self.signs).values
+        quick = Program(lattice, demands, ties=False, beam=BEAM)
+        first = front(quick.ends(), self.signs)
+        self.so_far, self.bounds = self._bests(first, quick, combination, tied=False), quick.bounds()
+        known = first.values
         tied = True
         try:
             paths = Program(lattice, demands, most_rows=MOST_WITH_TIES, known=known, tick=self._level)
         except TooManyRowsError:
             tied = False
             paths = Program(lattice, demands, ties=False, known=known, tick=self._level)
-        table = front(paths.ends(), self.signs)
+        self.so_far, self.bounds = [], {}
+        return self._bests(front(paths.ends(), self.signs), paths, combination, tied=tied)
+
+    def _bests(self, table: Table, paths: Program, combination: Sequence[int], *, tied: bool) -> list[Best]:
+        """The candidates of some ends."""
         found = []
         for values, count, origin in zip(table.values.tolist(), table.count.tolist(), table.origin, strict=True):
-            numbers = self._numbers(combination, paths.trace(int(origin[0]), int(origin[1])), lattice)
+            numbers = self._numbers(combination, paths.trace(int(origin[0]), int(origin[1])), paths.lattice)
             found.append(Best(tuple(values), numbers, int(count) if tied else None))
         return found
 

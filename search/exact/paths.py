@@ -164,6 +164,19 @@ class Program:
         origin[:, 0], origin[:, 1] = interface, np.arange(len(table))
         return Table(values, table.count, table.rank, origin)
 
+    def bounds(self) -> dict[str, int]:
+        """For each objective that adds up, what no candidate is better than."""
+        found: dict[str, int] = {}
+        for number, column in enumerate(self.lattice.columns):
+            if self.ways and column.axis is None and column.measure in self.demands.objectives:
+                demand = self.demands.of(column)
+                if demand.pull < 0:
+                    found[column.measure] = int(self.rests[0].least[0][number])
+                else:
+                    most = int(self.rests[0].most[0][number])
+                    found[column.measure] = most if demand.most is None else min(most, demand.most)
+        return found
+
     def count(self) -> int:
         """How many candidates keep the demands; of paths that were not pruned."""
         return sum(int(table.count.sum()) for table in self.levels[-1].values())

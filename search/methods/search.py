@@ -88,7 +88,7 @@ def search_networks(
                     journal.add(block)
     except KeyboardInterrupt:
         pass  # what is done is told
-    return _result(opened, minimize, maximize, method, reason, blocks, len(search))
+    return _result(opened, minimize, maximize, method, reason, blocks, search)
 
 
 def _silent(what: str, done: int, of: int) -> None: ...
@@ -151,10 +151,11 @@ def _result(
     method: Method,
     reason: str,
     blocks: Sequence[SearchBlock],
-    of: int,
+    search: Blocks,
 ) -> SearchResult:
-    """The front of all blocks, each network of it by its own report."""
-    whole = total(blocks)
+    """The front of all blocks, each network of it by its own report; of a search that was stopped, what there is."""
+    whole, of = total(blocks), len(search)
+    whole.front += getattr(search, "so_far", [])
     signs = (1,) * len(minimize) + (-1,) * len(maximize)
     constraints = Segments(spec.document([domain.values[0] for domain in spec.domains])).constraints()
     names = names_told(constraints, (*minimize, *maximize))
@@ -173,12 +174,13 @@ def _result(
         maximize,
         tuple(points),
         whole.visited,
-        None if method == "sampled" else whole.valid,
+        None if method == "sampled" or len(blocks) < of else whole.valid,
         None if method == "sampled" or len(blocks) < of else whole.feasible,
-        dict.fromkeys(singles(constraints), 0) | whole.excluded,
+        dict.fromkeys(singles(constraints), 0) | whole.excluded if blocks else {},
         (len(blocks), of),
         reason,
         FrontPoint(spec, nearest.numbers, nearest.measures) if nearest else None,
         nearest.broken if nearest else (),
         nearest.distance if nearest else 0.0,
+        getattr(search, "bounds", {}) if of == 1 else {},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.results.result import FrontPoint, SearchResult
 
-MOST_ROWS = 40  # of the table that is printed
-MOST_WIDE = 48  # characters of one value
+MOST_ROWS = 20  # of the table that is printed
+MOST_WIDE = 44  # characters of one value
+SHOWN = ("params", "macs", "receptive_field", "memory")  # in the table, beside those of objectives and constraints
+_LAYER = re.compile(r"layers(\[[0-9]+\])")
 
 
 def text(result: SearchResult) -> str:
@@ -32,6 +35,10 @@ def _head(result: SearchResult) -> list[str]:
         lines.append(
             f"  stopped: {result.done[0]:,} of {result.done[1]:,} blocks are done, and what follows is of these"
         )
+    lines += [
+        f"  proved: no candidate has {'less' if name in result.minimize else 'more'} {name} than {_number(bound)}"
+        for name, bound in result.bounds.items()
+    ]
     if result.networks is not None and result.networks < result.space:
         lines.append(
             f"  {_number(result.space - result.networks):>15}  are no networks: their values do not fit together"
@@ -52,18 +59,42 @@ def _table(result: SearchResult) -> list[str]:
     points = result.pareto
     ways = [f"small {', '.join(result.minimize)}"] if result.minimize else []
     ways += [f"large {', '.join(result.maximize)}"] if result.maximize else []
-    names = [*result.objectives, *[name for name in points[0].measures if name not in result.objectives]]
+    names = _measures(result)
     settings = [name for name in points[0].values if len({flow(one.values[name]) for one in points}) > 1]
     shown = points if len(points) <= MOST_ROWS else [*points[: MOST_ROWS // 2], *points[-MOST_ROWS // 2 :]]
-    rows = [[*names, *settings]]
+    rows = [[*names, *map(_shorter, settings)]]
     rows += [[*[_number(one.measures[name]) for name in names], *_values(one, settings)] for one in shown]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["  ".join(_cell(row[at], widths[at], at < len(names)) for at in range(len(row))).rstrip() for row in rows]
     if len(shown) < len(points):
         lines.insert(MOST_ROWS // 2 + 1, f"... {len(points) - len(shown):,} more")
     count = f"{len(points):,} networks" if len(points) > 1 else "1 network"
-    same = [f"  {name}: {_short(value)}" for name, value in points[0].values.items() if name not in settings]
-    return [f"Front of {count}: {' and '.join(ways)}", *lines, *(["", "The same in all", *same] if same else [])]
+    alike = [name for name in points[0].measures if name in SHOWN and name not in names]
+    same = [f"  {name}: {_number(points[0].measures[name])}" for name in alike]
+    same += [f"  {name}: {_short(value)}" for name, value in points[0].values.items() if name not in settings]
+    title = "Front of" if result.is_complete else "The best so far,"
+    return [f"{title} {count}: {' and '.join(ways)}", *lines, *(["", "The same in all", *same] if same else [])]
+
+
+def _measures(result: SearchResult) -> list[str]:
+    """The objectives, then what differs of the constraints' measures and those of every table."""
+    points = result.pareto
+    more = dict.fromkeys([*[words.split()[0] for words in result.excluded], *SHOWN])
+    known = [name for name in more if name in points[0].measures and name not in result.objectives]
+    return [*result.objectives, *[name for name in known if len({one.measures[name] for one in points}) > 1]]
+
+
+def _shorter(name: str) -> str:
+    """The name of a setting as the head of a column.
+
+    Example:
+        >>> _shorter("layers[3].inverted_residual.expand"), _shorter("layers[2]"), _shorter("width")
+        ('[3] expand', '[2]', 'width')
+    """
+    found = _LAYER.match(name)
+    if found is None:
+        return name
+    return f"{found[1]} {name.rpartition('.')[2]}" if "." in name else found[1]
 
 
 def _cell(text: str, width: int, is_number: bool) -> str:

@@ -33,7 +33,7 @@ class Alternative:
         self.costs = costs_of(graph, columns)
         self.shape: Shape = graph.nodes[graph.output].shape
         self._plain = self._from_a_point()
-        self._bits = {flag: self._properties(flag) for flag in (False, True)} if bits else {False: 0, True: 0}
+        self._bits = self._properties() if bits else (0, 0)
         self._behind_depthwise = behind_depthwise(graph.output, graph) if "depthwise_separable" in bits else False
 
     def passage(self, before: Interface) -> Passage | None:
@@ -93,12 +93,14 @@ class Alternative:
 
     # -- properties ------------------------------------------------------------------------------------------
 
-    def _properties(self, flag: bool) -> int:
-        """Those of the list, as bits, if a depthwise convolution stands before the part, or does not."""
-        found = set(properties(self.graph))
-        if flag and any(self._mixes_first(index) for index in range(len(self.graph.nodes))):
-            found.add("depthwise_separable")
-        return sum(bit for name, bit in self.bits.items() if name in found)
+    def _properties(self) -> tuple[int, int]:
+        """Those of the list, as bits, if no depthwise convolution stands before the part, and if one does."""
+        found = properties(self.graph)
+        known = sum(bit for name, bit in self.bits.items() if name in found)
+        joint = self.bits.get("depthwise_separable", 0)
+        if joint & ~known and any(self._mixes_first(index) for index in range(len(self.graph.nodes))):
+            return known, known | joint
+        return known, known
 
     def _mixes_first(self, index: int) -> bool:
         """Whether a node is a 1x1 convolution over all channels with none before it in this part."""

@@ -14,6 +14,7 @@ from fieldspec.architectures.spaces.open_spec import load_open
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.search import SearchResult, search_networks
 from fieldspec.search.methods.enumeration import Enumeration
+from fieldspec.search.results.tables import text
 from fieldspec.search.space.blocks import SearchBlock
 
 SPACE: dict[str, Any] = {
@@ -100,6 +101,21 @@ def test_a_stopped_search_is_continued(tmp_path: Path, monkeypatch: pytest.Monke
     assert last.to_dict() == whole.to_dict()
     with pytest.raises(FieldspecError, match="holds another search"):
         search_networks(BRANCHED, minimize=["macs"], folder=tmp_path, resume=True)
+
+
+def test_a_stopped_program_tells_what_is_proved() -> None:
+    """Networks that keep the constraints, though better ones may be left, and what none can be better than."""
+
+    def stop(what: str, done: int, of: int) -> None:
+        if what.endswith("prefixes behind part"):
+            raise KeyboardInterrupt
+
+    space = SPACE | {"params": {"width": 4}}
+    result = search_networks(space, tick=stop)
+    assert (result.is_complete, result.feasible, result.bounds) == (False, None, {"params": 283, "receptive_field": 9})
+    assert result.pareto
+    assert all(one.ties is None for one in result.pareto)
+    assert "proved: no candidate has less params than 283" in text(result)
 
 
 def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
