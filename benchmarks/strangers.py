@@ -63,6 +63,9 @@ def outcome(package: str, name: str) -> Outcome:
     started = time.perf_counter()
     try:
         report = fs.analyze(net, input_size=inputs)
+        if report.stop is not None:  # perhaps for want of its own tables' values
+            net, inputs = made(package, name, values=True)
+            report = fs.analyze(net.eval(), input_size=inputs)
     except Exception as error:  # whatever it is, it is the finding
         return Outcome(package, name, "failed", _said(error), seconds=time.perf_counter() - started)
     seconds = time.perf_counter() - started

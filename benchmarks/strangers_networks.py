@@ -6,6 +6,7 @@ import importlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,20 @@ def names(package: str) -> list[str]:
     return [name for name, _ in _networks(package)]
 
 
-def made(package: str, name: str) -> tuple[nn.Module, Size]:
-    """A network without weights, on the meta device where its constructor allows that, and the shapes of its inputs."""
+def made(package: str, name: str, *, values: bool = False) -> tuple[nn.Module, Size]:
+    """A network without weights, on the meta device where its constructor allows that, and the shapes of its inputs.
+
+    With `values` its tables and counters have theirs: some networks decide by them.
+    """
     make, size = dict(_networks(package))[name]
     try:
-        with torch.device("meta"):
+        with nullcontext() if values else torch.device("meta"):
             net = make()
     except Exception:  # a constructor that computes with its weights
         net = make()
     own = getattr(net, "in_size", None)  # pytorchcv's word for it
-    return net, (getattr(net, "in_channels", 3), *own) if isinstance(own, tuple) else size
+    is_own = isinstance(own, tuple) and not any(name.startswith(other) for other in OTHER_INPUTS)
+    return net, (getattr(net, "in_channels", 3), *own) if is_own else size
 
 
 def _networks(package: str) -> list[tuple[str, Network]]:
@@ -155,10 +160,41 @@ def _pytorchcv() -> Iterator[tuple[str, Network]]:
     for name in sorted(models, key=lambda name: (len(name), name)):
         first.setdefault(models[name].__module__, name)
     for name in sorted(first.values()):
-        yield name, (lambda n=name: models[n](pretrained=False), _size_of(name))
+        if not name.startswith(("propainter_ip", "visemenet")):  # of one video or speech they make the batch
+            yield name, (lambda n=name: _of_pytorchcv(models[n](pretrained=False), n), _size_of(name))
+
+
+class FirstFrames(nn.Module):
+    """A network of videos that is told how many frames are its own."""
+
+    def __init__(self, net: nn.Module, frames: int) -> None:
+        super().__init__()
+        self.net, self.frames = net, frames
+
+    def forward(self, *videos: torch.Tensor) -> Any:
+        """As the network's own."""
+        return self.net(*videos, self.frames)
+
+
+def _of_pytorchcv(net: nn.Module, name: str) -> nn.Module:
+    return FirstFrames(net, 3) if name == "propainter" else net
+
+
+OTHER_INPUTS: dict[str, Any] = {  # than one image: speech and a person, two images, videos with masks, grey images
+    "nvpattexp": [(8, 16, 29), ((), "int64")],
+    "voca": [(1, 16, 29), ((), "int64")],
+    "raft": [(3, 224, 224)] * 2,
+    "propainter_rfc": [(5, 2, 240, 432), (5, 1, 240, 432)],
+    "propainter": [(5, 3, 240, 432), (5, 1, 240, 432), (5, 1, 240, 432), (2, 4, 240, 432)],
+    "superpointnet": (1, 224, 224),
+    "pfpcnet": (1, 320, 240),
+}
 
 
 def _size_of(name: str) -> Size:
+    for start, size in OTHER_INPUTS.items():
+        if name.startswith(start):
+            return size  # type: ignore[no-any-return]
     for words, size in (
         (("cifar", "svhn"), (3, 32, 32)),
         (("cityscapes", "voc", "ade20k", "coco"), (3, 480, 480)),

@@ -169,7 +169,7 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     maps = layer.axes((shape,), node.shape)
     if type(layer) in SPREADING and 1 in shape[1:]:
         maps = _spread(shape, node.shape, maps)
-    read = field if maps is None else read_through(field, maps)
+    read = field if maps is None else read_through(field, maps, node.shape[1:])
     if type(layer) is Mix and layer.reduced and read.axes:
         axes = tuple(
             [

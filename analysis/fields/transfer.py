@@ -14,21 +14,28 @@ from fieldspec.analysis.fields.channel_fields import (
     joined_or_none,
     together,
 )
-from fieldspec.analysis.fields.windows import AxisField, interleaved, phases_through, through
+from fieldspec.analysis.fields.windows import AxisField, interleaved, listed_through, phases_through, through
 from fieldspec.blocks.axis import AxisMap
-from fieldspec.blocks.layers import DepthToSpace
+from fieldspec.blocks.layers import DepthToSpace, Shape
 
 
-def read_through(field: Field, maps: tuple[AxisMap, ...]) -> Field:
-    """The field of units that read a map as `maps` say, an axis each; what has no place is the same everywhere."""
+def read_through(field: Field, maps: tuple[AxisMap, ...], units: Shape = ()) -> Field:
+    """The field of units that read a map as `maps` say, an axis each; what has no place is the same everywhere.
+
+    Where the pattern would be very long, those of this map are listed, if it is said how many `units` it has.
+    """
     if not field.has_position or field.status == "unknown":
         return field
     square = maps.count(maps[0]) == len(maps) and field.axes.count(field.axes[0]) == len(maps)
     made: list[AxisField] = []
-    for axis, read in zip(field.axes[:1] if square else field.axes, maps, strict=False):
+    square = square and len(set(units)) < 2
+    for at, (axis, read) in enumerate(zip(field.axes[:1] if square else field.axes, maps, strict=False)):
         if (axis.period > 1 or read.period > 1) and phases_through(axis, read) > MAX_PHASES:
-            return Field((), "unknown", field.global_since)
-        made.append(through(axis, read))
+            if not units or units[at] > MAX_PHASES:
+                return Field((), "unknown", field.global_since)
+            made.append(listed_through(axis, read, units[at]))
+        else:
+            made.append(through(axis, read))
     axes = (made[0],) * len(maps) if square else tuple(made)  # a square window is worked out once
     return Field(axes, field.status, field.global_since)
 

@@ -132,6 +132,21 @@ def through(field: AxisField, axis: AxisMap) -> AxisField:
     return AxisField(turns * axis.period, advance, windows)
 
 
+def listed_through(field: AxisField, axis: AxisMap, units: int) -> AxisField:
+    """The same of so many units alone, which are a whole map: where the pattern would be longer than that.
+
+    Example:
+        >>> listed_through(PIXEL, AxisMap(3, 2, (range(1), range(2), range(1, 3))), 4).windows[3]    # 2 and 0
+        Window(first=2, last=2, mask=None)
+    """
+    windows = []
+    for unit in range(units):
+        turn, phase = divmod(unit, axis.period)
+        windows.append(union(field.unit(turn * axis.advance + tap) for tap in axis.taps[phase]))
+    jump = Fraction(field.jump) * Fraction(axis.advance, axis.period)
+    return AxisField(units, round(units * jump), tuple(windows))
+
+
 def phases_through(field: AxisField, axis: AxisMap) -> int:
     """Units after which the windows of `through` repeat, told without making them."""
     return _turns(field, axis) * axis.period

@@ -12,6 +12,7 @@ from fieldspec.analysis.fields.windows import (
     Window,
     alone,
     joined,
+    listed_through,
     over,
     through,
     union,
@@ -237,3 +238,13 @@ def test_a_merge_of_two_and_three_phases_has_six() -> None:
     field = joined([twos, threes])
     assert (field.period, field.advance) == (6, 6)
     assert [pixels(field, unit) for unit in range(6)] == [[0], [0], [0, 2], [2, 3], [3, 4], [3, 4]]
+
+
+@pytest.mark.parametrize("axis", [sliding(3, 2, 1, 1), nearest(5, 8), linear(6, 9), transposed(3, 2, 1, 1)])
+def test_units_of_a_map_listed_one_by_one(axis: AxisMap) -> None:
+    """Each sees what it sees by the pattern; the pattern is the map."""
+    before = through(PIXEL, linear(8, 6))
+    units = 7
+    by_pattern, listed = through(before, axis), listed_through(before, axis, units)
+    assert [listed.unit(unit) for unit in range(units)] == [by_pattern.unit(unit) for unit in range(units)]
+    assert listed.period == units

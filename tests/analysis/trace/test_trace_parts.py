@@ -185,6 +185,25 @@ def test_a_number_beside_the_image() -> None:
     assert (report.output.receptive_field, report.output.status) == ((3, 3), "exact")
 
 
+def test_resizing_what_is_out_of_step() -> None:
+    """With aligned corners no pattern is shorter than the map: its units are listed, and again once it is resized."""
+
+    def enlarged(x: Tensor, size: int) -> Tensor:
+        return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=True)
+
+    net = After(lambda n, x: enlarged(x + enlarged(F.avg_pool2d(x, 2), 130), 260)).double()
+    report = fs.analyze(net, input_size=(4, 130, 130))
+    axis = report.output.field.axes[0]
+    assert (report.output.status, axis.period) == ("exact", 260)
+    nn.init.ones_(net.conv.weight)
+    image = torch.ones(1, 4, 130, 130, dtype=torch.float64, requires_grad=True)
+    made = net(image)
+    for unit in (10, 130, 201, 249):
+        (gradient,) = torch.autograd.grad(made[0, 0, unit, 100], image, retain_graph=True)
+        read = gradient.sum((0, 1, 3)).nonzero().flatten().tolist()
+        assert axis.unit(unit).pixels() == read
+
+
 MAXIMA: dict[str, Use] = {
     "amax": lambda n, x: x.amax((2, 3)),
     "max along rows of units": lambda n, x: x.flatten(2).max(2)[0],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fieldspec.analysis.trace.indices import picked
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     FREE,
@@ -119,7 +120,7 @@ def _channels(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
         index = ChannelIndex([*around, Factor(CHANNEL, len(indices), indices.step * step)], indices.start * step)
     else:
         within = ChannelIndex(pieces)
-        index = tuple([base + within[one] for base in ChannelIndex(around) for one in indices])
+        index = picked(ChannelIndex(around), [within[one] for one in indices])
     shape = (len(index), *op.record.shape(value)[1:])
     node = op.record.add(op.name, SelectChannels(index), [value.node], shape)
     return Value(node, fastest(value.layout, dim, len(indices)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from fieldspec.analysis.trace.indices import interleaved_parts
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     FREE,
@@ -85,14 +86,7 @@ def joined(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim
     values = [_by_rows(op, value, dim) for value in values]
     node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
     # the map has all of the first operand's channels before those of the second: put them as the tensor has them
-    first = [outside * sum(sizes[:at]) for at in range(len(sizes))]
-    order = [
-        first[at] + block * sizes[at] + one
-        for block in range(outside)
-        for at in range(len(sizes))
-        for one in range(sizes[at])
-    ]
-    node = op.record.add("view", SelectChannels(tuple(order)), [node], shape)
+    node = op.record.add("view", SelectChannels(interleaved_parts(sizes, outside)), [node], shape)
     return Value(node, fastest(around, dim, total))
 
 

@@ -1,0 +1,72 @@
+"""Lists of channels that are computed when they are asked for: of attention's scores there are millions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import overload
+
+
+class Listing(Sequence[int]):
+    """So many numbers, each given by its place.
+
+    Example:
+        >>> list(Listing(4, lambda place: 10 * place)), Listing(4, lambda place: 10 * place)[1:3]
+        ([0, 10, 20, 30], [10, 20])
+    """
+
+    def __init__(self, count: int, at: Callable[[int], int]) -> None:
+        self._count, self._at = count, at
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._at, range(self._count))
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return [self._at(place) for place in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._at(index)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {self._count}"
+
+
+def picked(around: Sequence[int], picks: Sequence[int]) -> Listing:
+    """The same picks behind each of some firsts.
+
+    Example:
+        >>> list(picked([0, 100], [3, 1]))
+        [3, 1, 103, 101]
+    """
+    count = len(picks)
+    return Listing(len(around) * count, lambda place: around[place // count] + picks[place % count])
+
+
+def interleaved_parts(sizes: Sequence[int], blocks: int) -> Listing:
+    """Where numbers stand that lie part by part, each part block by block, put block by block, each part by part.
+
+    Example:
+        >>> list(interleaved_parts([2, 1], 2))       # parts [0 1 2 3] and [4 5], of two blocks each
+        [0, 1, 4, 2, 3, 5]
+    """
+    ends = list(accumulate(sizes))
+    total = ends[-1]
+    part_of = [part for part, size in enumerate(sizes) for _ in range(size)]
+
+    def at(place: int) -> int:
+        block, within = divmod(place, total)
+        part = part_of[within]
+        before = ends[part] - sizes[part]
+        return blocks * before + block * sizes[part] + within - before
+
+    return Listing(blocks * total, at)
