@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fieldspec.analysis.trace.indices import picked
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     FREE,
@@ -19,6 +18,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.indices import picked
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.blocks.layers import Copy, Multiply, SelectChannels, Slice
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from fieldspec.analysis.trace.indices import interleaved_parts
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     FREE,
@@ -26,6 +25,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.indices import interleaved_parts
 from fieldspec.analysis.trace.rules.moving.ends import end_to_end
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
 from fieldspec.analysis.trace.rules.moving.tokens import beside_units
