@@ -83,9 +83,9 @@ def receptive_field(graph: LayerGraph, first: Field | None = None) -> list[Field
                 if kind in PASSED_THROUGH:
                     fields.append(field)
                 elif field.channels is None and kind not in APART:
-                    fields.append(_to_each(node, nodes[source].shape, field))
+                    fields.append(_to_each(node, nodes[source].shape, field, graph.traced))
                 else:
-                    fields.append(_after(node, nodes[source].shape, field))
+                    fields.append(_after(node, nodes[source].shape, field, graph.traced))
             elif node.inputs:
                 fields.append(merged(node, graph, fields))
             else:
@@ -113,7 +113,7 @@ ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
 EACH = AxisMap(1, 1, (range(1),))
 
 
-def _after(node: Node, shape: Shape, field: Field) -> Field:
+def _after(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
     """The field behind a layer of one input of `shape`, where channels differ or come to differ."""
     layer = node.layer
     if field.channels is not None and layer.mixes_channels:
@@ -139,9 +139,9 @@ def _after(node: Node, shape: Shape, field: Field) -> Field:
         elif isinstance(layer, DepthToSpace):
             return patched(field, layer)
         elif node.shape[:1] != shape[:1]:
-            made = _to_each(node, shape, field._replace(channels=None))
+            made = _to_each(node, shape, field._replace(channels=None), traced)
             return made if not field.has_position or layer.covers((shape,)) else at_best_a_bound(made)
-    return each(field, lambda kind: _to_each(node, shape, kind))
+    return each(field, lambda kind: _to_each(node, shape, kind, traced))
 
 
 def _blank(field: Field) -> Field:
@@ -150,7 +150,7 @@ def _blank(field: Field) -> Field:
     return Field(axes, "unknown" if field.status == "unknown" else "exact", has_position=field.has_position)
 
 
-def _to_each(node: Node, shape: Shape, field: Field) -> Field:
+def _to_each(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
     """The field of one kind of channel behind a layer that does the same to all of them."""
     layer = node.layer
     if field.lost or type(layer) is Opaque:
@@ -169,7 +169,7 @@ def _to_each(node: Node, shape: Shape, field: Field) -> Field:
     maps = layer.axes((shape,), node.shape)
     if type(layer) in SPREADING and 1 in shape[1:]:
         maps = _spread(shape, node.shape, maps)
-    read = field if maps is None else read_through(field, maps, node.shape[1:])
+    read = field if maps is None else read_through(field, maps, node.shape[1:] if traced else ())
     if type(layer) is Mix and layer.reduced and read.axes:
         axes = tuple(
             [
