@@ -77,7 +77,7 @@ def diff(before: SpecLike, after: SpecLike) -> Diff:
     """
     old, new = load(before), load(after)
     first, second = old.canonical(), new.canonical()
-    changes = _mappings("", _without(first), _without(second)) + _layers(first["layers"], second["layers"])
+    changes = _mappings("", _without(first), _without(second)) + _layers("layers", first["layers"], second["layers"])
     return Diff((old.name, new.name), tuple(changes), tuple(_numbers(old, new)) if changes else ())
 
 
@@ -92,25 +92,41 @@ def _mappings(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             changes += _mappings(here, old, new)
         elif old != new:
-            changes.append(Change(here, old, new))
+            changes += _inside(here, old, new) or [Change(here, old, new)]
     return changes
+
+
+def _inside(path: str, before: Any, after: Any) -> list[Change]:
+    """The changes inside a body or branches; none where these are not what stands there."""
+    if _are_items(before) and _are_items(after):
+        return _layers(path, before, after)
+    if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
+        return []
+    if not all(map(_are_items, [*before, *after])):
+        return []
+    branches = enumerate(zip(before, after, strict=True))
+    return [change for number, pair in branches for change in _layers(f"{path}[{number}]", *pair)]
+
+
+def _are_items(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) and "id" in one for one in value)
 
 
 def _block(item: CanonicalLayer) -> str:
     return next(key for key in item if key not in ("id", "from", "tap"))
 
 
-def _layers(before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[Change]:
+def _layers(path: str, before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[Change]:
     """Items paired in order; the unpaired are removed or added."""
     pairs = paired(before, after, _likeness)
     renamed = {before[old]["id"]: after[new]["id"] for old, new in pairs}
     changes: list[Change] = []
     row = column = 0
     for old, new in [*pairs, (len(before), len(after))]:
-        changes += [Change(f"layers.{item['id']}", _said(item), None) for item in before[row:old]]
-        changes += [Change(f"layers.{item['id']}", None, _said(item)) for item in after[column:new]]
+        changes += [Change(f"{path}.{item['id']}", _said(item), None) for item in before[row:old]]
+        changes += [Change(f"{path}.{item['id']}", None, _said(item)) for item in after[column:new]]
         if old < len(before):
-            changes += _item(before[old], after[new], renamed)
+            changes += _item(path, before[old], after[new], renamed)
         row, column = old + 1, new + 1
     return changes
 
@@ -128,9 +144,9 @@ def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
     return 1.0 + agree / max(1, len(new)) + of_one_id
 
 
-def _item(before: CanonicalLayer, after: CanonicalLayer, renamed: Mapping[str, str]) -> list[Change]:
+def _item(path: str, before: CanonicalLayer, after: CanonicalLayer, renamed: Mapping[str, str]) -> list[Change]:
     """Two items of one block; `from` is the same where it names the item's partner."""
-    here, kind = f"layers.{after['id']}", _block(before)
+    here, kind = f"{path}.{after['id']}", _block(before)
     sources = before.get("from")
     named = (
         [renamed.get(name, name) for name in sources]

@@ -71,7 +71,7 @@ def _read(
 
 def _check_closed(data: Mapping[str, Any], problems: Problems) -> None:
     """Name the open places of a spec that is to be used as a network."""
-    for domain in domains_of(data, problems.add):
+    for domain in domains_of(_without_own(data), problems.add):
         name = f"{domain.name}={written(domain.values[0])}"
         quoted = name if PARAMETER_NAME.fullmatch(domain.name) and " " not in name else f"'{name}'"
         why = f"is open: {len(domain.values)} values ({domain}). Give --set {quoted}, or have fieldspec search choose"
@@ -128,7 +128,11 @@ def _assembled(
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:
-    """The document; with a problem in one section, the others that can be read are read all the same."""
+    """The document; with a problem in one section, the others that can be read are read all the same.
+
+    Keys that begin with `x-` are its author's, a place for what anchors name.
+    """
+    data = _without_own(data)
     document: SpecDocument | None
     document, found = validate(SpecDocument, data, ())
     if found:
@@ -139,6 +143,11 @@ def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | Non
         stand_in = {"input": [3, 32, 32], "layers": [{"identity": {}}]}
         document, _ = validate(SpecDocument, {**stand_in, **rest}, ())
     return document
+
+
+def _without_own(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The document without the keys that are its author's own."""
+    return {key: value for key, value in data.items() if not str(key).startswith("x-")}
 
 
 def _check_objectives(document: SpecDocument, problems: Problems) -> None:

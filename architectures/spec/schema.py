@@ -87,6 +87,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",
         **{key: value for key, value in document.items() if key not in ("title", "description")},
+        "patternProperties": {"^x-": {"description": "The author's own: a place for YAML anchors."}},
         "$defs": dict(sorted(definitions.items())),
     }
 

@@ -141,6 +141,7 @@ class Trunk:
 
     def finish(self, head: HeadSpec | None, body: Sequence[Parsed]) -> None:
         """What only the whole network can show: the head's fit, the merges' jumps, the feature levels."""
+        self._check_read()
         ends = [node for node in self.outputs[1:] if node is not None]
         shapes = [self.graph.nodes[node].shape for node in ends]
         self.graph.output = ends[-1]
@@ -150,6 +151,14 @@ class Trunk:
             self._read_fields()
         taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
         self.items = [replace(item, tap=n in taps or n == len(shapes) - 1) for n, item in enumerate(self.items)]
+
+    def _check_read(self) -> None:
+        """Every item but the last is read by another, or is a feature level on purpose."""
+        read = {source for item in self.items for source in item.sources}
+        for number, item in enumerate(self.items[:-1], 1):
+            if number not in read and not item.tap:
+                why = f"nothing reads {item.id!r}. Name it in a from, or take it out; tap: true makes it a level"
+                self.problems.add(self.written[number - 1].path, why)
 
     def _read_fields(self) -> None:
         try:

@@ -23,7 +23,8 @@ class Linear(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         if len(inputs[0]) != 1:  # in a spec; a traced module may apply it to the channels of every unit
             raise ShapeError(
-                f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it"
+                f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it, "
+                "or use conv with kernel: 1 on each unit"
             )
         if inputs[0][0] != self.in_features:
             raise ShapeError(f"linear needs {self.in_features} features, gets {inputs[0][0]}")

@@ -195,7 +195,8 @@ def test_costs_of_c1c2c3c40s_dilated_layer() -> None:
         (
             L.Linear(8, 2),
             [(8, 1, 1)],
-            "linear needs a flat vector, gets a map (8, 1, 1); put global_pool and flatten before it",
+            "linear needs a flat vector, gets a map (8, 1, 1); put global_pool and flatten before it, or use conv with "
+            "kernel: 1 on each unit",
         ),
         (L.SpaceToDepth((2, 2)), [(8, 9, 6)], "space_to_depth: block 2 does not divide the map 9x6"),
         (L.Unfold((3, 3), (1, 1), (0, 0), (1, 1)), [(8, 2, 9)], "3x3 with padding 0 needs at least 3x3, gets 2x9"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -108,6 +110,11 @@ def show(
         return
     if spec in catalogue.list_models() and not given and format is SpecFormat.yaml and not canonical:
         typer.echo(catalogue.path(spec).read_text(encoding="utf-8"), nl=False)  # comments included
+        return
+    as_written = not given and format is SpecFormat.yaml and not canonical
+    if as_written and os.path.splitext(spec)[1].lower() in (".yaml", ".yml"):
+        load_open_spec(spec)  # a text with mistakes is not shown as a spec
+        typer.echo(Path(spec).read_text(encoding="utf-8"), nl=False)
         return
     if is_module_name(spec):
         if given:

@@ -77,8 +77,8 @@ def test_from_follows_its_item() -> None:
         before["layers"][0], {"conv": {"out": 3, "kernel": 1}}, before["layers"][1], {**add, "from": ["input", "conv3"]}
     )
     assert [line.split(":")[0] for line in changes(before, between)] == ["+ layers.conv2"]
-    moved = net(*before["layers"][:2], {**add, "from": ["input", "conv1"]})
-    assert changes(before, moved) == ["~ layers.add1.from: [input, conv2] -> [input, conv1]"]
+    moved = net(*before["layers"][:2], {**add, "from": ["conv1", "conv2"]})
+    assert changes(before, moved) == ["~ layers.add1.from: [input, conv2] -> [conv1, conv2]"]
 
 
 def test_sections() -> None:
@@ -133,3 +133,25 @@ def test_two_of_a_family() -> None:
     assert {change.path.rpartition(".")[2] for change in changes} == {"out"}
     assert len(changes) == 14
     assert str(changes[-1]) == "~ layers.s32.1.out: 1024 -> 512"
+
+
+def unit(width: int, *more: Any) -> dict[str, Any]:
+    """A block with a body and branches in it."""
+    inner = {"parallel": {"merge": "concat", "branches": [[], [conv(), conv(kernel=width)]]}}
+    return {"blocks": {"unit": {"params": {"n": 8}, "body": [{"conv": {"out": "$n"}}, inner, *more]}}}
+
+
+def test_inside_bodies_and_branches() -> None:
+    """One number changed in a block of the spec's own is one line, wherever it stands; so is an item more."""
+    before, after = net({"unit": {}}, **unit(3)), net({"unit": {"n": 6}}, **unit(5))
+    assert changes(before, after) == [
+        "~ layers.unit1.body.conv1.out: 8 -> 6",
+        "~ layers.unit1.body.parallel1.branches[1].conv2.kernel: [3, 3] -> [5, 5]",
+        "~ layers.unit1.body.parallel1.branches[1].conv2.padding: [[1, 1], [1, 1]] -> [[2, 2], [2, 2]]",
+    ]
+    (added,) = changes(before, net({"unit": {}}, **unit(3, {"act": {"type": "silu"}})))
+    assert added == "+ layers.unit1.body.act1: {act: {type: silu}}"
+    residual = [{"residual": {"body": [conv(act=act)]}} for act in ("relu", "silu")]
+    assert changes(net(conv(), residual[0]), net(conv(), residual[1])) == [
+        "~ layers.residual1.body.conv1.act: relu -> silu"
+    ]

@@ -385,7 +385,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "linear on a map": (
         HEAD + "layers:\n  - linear: {out: 10}",
         [
-            "3:13: layers[0].linear: needs a flat vector, gets a map (3, 32, 32); put global_pool and flatten before it",
+            "3:13: layers[0].linear: needs a flat vector, gets a map (3, 32, 32); put global_pool and flatten before it, or use conv with kernel: 1 on each unit",
         ],
     ),
     "conv on a vector": (

@@ -173,7 +173,9 @@ def test_from() -> None:
 
 def test_from_a_repeated_id() -> None:
     """The bare id is the last copy; a copy has its own."""
-    spec = spec_of("[{conv: {out: 8}, id: s, repeat: 3}, {conv: {out: 8}, from: s}, {conv: {out: 8}, from: s.0}]")
+    spec = spec_of(
+        "[{conv: {out: 8}, id: s, repeat: 3}, {conv: {out: 8}, from: s, tap: true}, {conv: {out: 8}, from: s.0}]"
+    )
     assert [item.sources for item in spec.items] == [(0,), (1,), (2,), (3,), (1,)]
     assert load(spec.canonical()) == spec
 
@@ -732,3 +734,23 @@ def test_what_is_no_spec_is_named() -> None:
         load(None)  # type: ignore[arg-type]
     with pytest.raises(FieldspecError, match="load takes a dict"):
         loads({})  # type: ignore[arg-type]
+
+
+def test_what_nothing_reads() -> None:
+    """An item whose output goes nowhere is a mistake, unless it is a feature level on purpose."""
+    layers = "[{conv: {out: 4}, id: one}, {conv: {out: 6}, id: dead, from: input%s}, {conv: {out: 8}, from: one}]"
+    with pytest.raises(
+        SpecError, match=r"layers\[1\]: nothing reads 'dead'. Name it in a from, or take it out; tap: true"
+    ):
+        spec_of(layers % "")
+    assert taps(spec_of(layers % ", tap: true")) == ["dead", "conv3"]
+
+
+def test_keys_of_the_authors_own() -> None:
+    """`x-...` holds what anchors name; it is no part of the network."""
+    text = (
+        "{x-own: &own {out: 8, act: silu}, x-open: {choice: [1]}, input: [3, 8, 8], layers: [conv: *own, conv: *own]}"
+    )
+    assert loads(text) == spec_of("[{conv: {out: 8, act: silu}}, {conv: {out: 8, act: silu}}]", size="[3, 8, 8]")
+    with pytest.raises(SpecError, match="open: is open"):
+        loads(text.replace("x-open", "open"))

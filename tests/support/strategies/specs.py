@@ -45,6 +45,7 @@ def specs(draw: Draw, max_items: int = 5) -> dict[str, Any]:
             ends.append(at)
     if draw(st.integers(0, 3)) == 0:
         draw(st.sampled_from(items))["tap"] = True
+    _tap_unread(items)
     _finish(draw, document, items, at)
     _parametrize(draw, document, items)
     document["layers"] = items
@@ -67,6 +68,19 @@ def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], 
     source = draw(st.sampled_from(numbers or [0]))
     item, after = conv(draw, ends[source])
     return [{**item, "from": _name(items, source)}], after
+
+
+def _tap_unread(items: list[Item]) -> None:
+    """What no other item reads is a feature level on purpose."""
+    ids = {item["id"]: number for number, item in enumerate(items) if "id" in item}
+    read = set()
+    for number, item in enumerate(items):
+        sources = item.get("from", [])
+        read.update(ids.get(name) for name in ([sources] if isinstance(sources, str) else sources))
+        read.update([] if "from" in item else [number - 1])
+    for number, item in enumerate(items[:-1]):
+        if number not in read:
+            item["tap"] = True
 
 
 def _parametrize(draw: Draw, document: dict[str, Any], items: list[Item]) -> None:
