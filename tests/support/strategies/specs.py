@@ -73,7 +73,7 @@ def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], 
 def _tap_unread(items: list[Item]) -> None:
     """What no other item reads is a feature level on purpose."""
     ids = {item["id"]: number for number, item in enumerate(items) if "id" in item}
-    read = set()
+    read: set[int | None] = set()
     for number, item in enumerate(items):
         sources = item.get("from", [])
         read.update(ids.get(name) for name in ([sources] if isinstance(sources, str) else sources))
