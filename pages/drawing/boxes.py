@@ -44,7 +44,7 @@ def _closed(words: Words, share: float) -> str:
     return (
         f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
         f'<rect class="mark" x="0" y="9" width="4" height="{HEIGHT - 18}" rx="2"/>'
-        f'<text class="title" x="13" y="18">{escape(words.title)}</text>'
+        f'<text class="title" x="13" y="18">{escape(words.title)}</text> '  # a space, so that no words run together
         f'<text class="below" x="13" y="33">{escape(words.below)}</text>'
         f'<rect class="bar" x="13" y="{HEIGHT - 7}" width="{bar}" height="2.5" rx="1"/>'
         f'<rect class="share" x="13" y="{HEIGHT - 7}" width="{bar * share:.1f}" height="2.5" rx="1"/>'
@@ -59,7 +59,8 @@ def _group(classes: str, words: Words, place: Rectangle | None, data: str, insid
 
 
 def _spoken(words: Words) -> str:
-    return f'role="button" tabindex="0" aria-label="{escape(words.spoken)}"'
+    name = f"{words.title} {words.below}; {words.spoken}"  # what is seen first, so that it can be called by that
+    return f'role="button" tabindex="0" aria-label="{escape(name)}"'
 
 
 def _where(place: Rectangle | None) -> str:

@@ -121,11 +121,11 @@ def _tiles(exhibit: Exhibit) -> list[tuple[str, str, str]]:
         if features.field.axes
         else ("Receptive field", "unknown", features.id),
         (
-            "Peak memory",
+            "Peak memory, float32",
             f"{charts.size_words(report.peak_bytes())}B",
-            f"float32, at {shortened(report.peak_layer, 28)}",
+            f"at {shortened(report.peak_layer, 22)}",
         ),
-        ("Features", size_text(features.shape), shortened(features.id, 32)),
+        ("Features", size_text(features.shape), shortened(features.id, 24)),
     ]
     known = [("Accuracy", f"{100 * value:.2f} %", name) for name, value in list(exhibit.accuracies.items())[:1]]
     return tiles + known

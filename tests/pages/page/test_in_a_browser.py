@@ -179,7 +179,7 @@ def test_two_networks(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "two.html"
     path.write_text(page_of(exhibits), encoding="utf-8")
     tab = Tab(browser, path, 360, 740)
-    shown = "[...document.querySelectorAll('article')].filter((e) => !e.hidden).map((e) => e.id)"
+    shown = "[...document.querySelectorAll('#comparison, .network')].filter((e) => !e.hidden).map((e) => e.id)"
     assert tab.run(shown) == ["comparison"]
     tab.click("#tab1")
     assert tab.run(shown) == ["network1"]
