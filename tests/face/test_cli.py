@@ -139,6 +139,28 @@ def test_list(run: Run) -> None:
     assert (data["densenet_bc"]["weights"], data["densenet_bc"]["family"]) == ([], {"depth": 40, "growth": 12})
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("analyze resnet2", ["resnet20"]),
+        ("diff resnet18 mobilenet_v3_", ["mobilenet_v3_large", "mobilenet_v3_small"]),
+        ("list ds", ["ds_cnn"]),
+        ("train wr", ["wrn"]),
+        ("check resnet20 --set de", ["depth="]),
+        ("check my.yaml --set de", []),
+        ("check nothing", []),
+        ("ver", ["verify"]),
+    ],
+)
+def test_completion(words: str, offered: list[str], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tab key completes commands, networks of the catalogue and the parameters of a family."""
+    monkeypatch.setenv("_FIELDSPEC_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"fieldspec {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    status, out, _ = run()
+    assert (status, out.split()) == (0, offered)
+
+
 def test_list_of_families(run: Run) -> None:
     """`--family` leaves out what has no parameters; where nothing is left, it says so."""
     names = [row["name"] for row in json.loads(run("list", "--family", "--json")[1])]
@@ -373,10 +395,10 @@ def test_verify(run: Run) -> None:
 def test_stdin(run: Run) -> None:
     """`-` reads the spec from stdin, and names it so in errors."""
     assert run("check", "-", stdin=SMALL.encode()) == (0, "network has no constraints\n", "")
-    assert run("check", "-", stdin=b"input: [3, 8]\nlayers: [{act: }]") == (
+    assert run("check", "-", stdin=b"input: [3]\nlayers: [{act: }]") == (
         2,
         "",
-        "<stdin>:1:8: input: needs [channels, height, width], each from 1 to 65536, gets [3, 8]\n",
+        "<stdin>:1:8: input: needs [channels, height, width], each from 1 to 65536, gets [3]\n",
     )
     assert run("check", "-") == (2, "", "<stdin>:1:1: empty. A spec needs 'input' and 'layers'\n")
 

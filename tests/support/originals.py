@@ -54,6 +54,7 @@ ORIGINALS = [
     Original("mobilenet_v3_small", "torchvision:mobilenet_v3_small,width_mult=0.75", {"width": 0.75}),
     Original("nin", f"{CV}nin_cifar10"),
     Original("regnet_y_400mf", "torchvision:regnet_y_400mf"),
+    Original("res2net50", "timm:res2net50_26w_4s"),
     Original("resnet101", "torchvision:resnet101"),
     Original("resnet18", "torchvision:resnet18"),
     Original("resnet20", f"{CV}resnet20_cifar10", {"shortcut": "auto"}),

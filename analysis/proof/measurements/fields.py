@@ -14,7 +14,7 @@ from fieldspec.analysis.proof.measurements.submodules import Shapes, shapes_of
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers import Shape
 
-MAX_LENGTH = 16_384  # pixels along the axis that is measured
+MAX_LENGTH = 16_384  # pixels along the axis that is measured, where there are others
 WIDTHS = (32, 96, 224)  # pixels across a strip: the first on which the network runs
 MAX_PIXELS = 1_048_576  # of the input that is measured
 
@@ -94,7 +94,7 @@ class FieldMeter:
         reason = ""
         best: tuple[Probe, Probe] | None = None
         for size in self._sizes(at_least, square):
-            if max(size) > MAX_LENGTH or prod(size) > MAX_PIXELS:
+            if (len(size) > 1 and max(size) > MAX_LENGTH) or prod(size) > MAX_PIXELS:
                 reason = reason or f"an input of {size_text(size)} would be needed"
                 continue
             near_size = tuple(self._size[d] if d == self.axis else pixels for d, pixels in enumerate(size))

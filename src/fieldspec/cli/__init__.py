@@ -30,7 +30,6 @@ __all__ = ["main"]
 app = typer.Typer(
     name="fieldspec",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

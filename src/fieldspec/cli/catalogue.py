@@ -14,7 +14,17 @@ from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.suggestions import did_you_mean
-from fieldspec.cli.shared import Json, Network, Set, load_open_spec, load_spec, module_input_of, print_json, spinner
+from fieldspec.cli.shared import (
+    Json,
+    Network,
+    Set,
+    load_open_spec,
+    load_spec,
+    module_input_of,
+    names_beginning,
+    print_json,
+    spinner,
+)
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -31,7 +41,13 @@ class SpecFormat(StrEnum):
 
 def list_networks(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Only these names, such as '*_wide'.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="PATTERN",
+            help="Only these names, such as '*_wide'.",
+            show_default=False,
+            autocompletion=names_beginning,
+        ),
     ] = "*",
     family: Annotated[bool, typer.Option("--family", help="Only families: networks with parameters.")] = False,
     as_json: Json = False,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fieldspec.architectures.document.reader import read
+from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads, with_params
 from fieldspec.blocks.errors import FieldspecError
 
@@ -20,17 +21,37 @@ if TYPE_CHECKING:
     from fieldspec.architectures.spaces.open_spec import OpenSpec
     from fieldspec.architectures.spec.constraints import ConstraintResult
 
+
+def names_beginning(incomplete: str) -> list[str]:
+    """What the tab key completes a spec to: names of the catalogue; where there is none, shells offer files."""
+    return [name for name in catalogue.list_models() if name.startswith(incomplete)]
+
+
+def parameters_beginning(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The same for --set: the parameters of the catalogue's network that stands before it."""
+    words = [*ctx.params.values(), *ctx.args]  # click leaves the arguments before an unfinished option among the latter
+    names = [word for word in words if isinstance(word, str) and word in catalogue.list_models()]
+    params = load(names[-1]).params if names else {}
+    return [f"{name}=" for name in params if name.startswith(incomplete)]
+
+
 SPEC_HELP = "A catalogue name, a YAML or JSON file, or - for stdin."
-Spec = Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP)]
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help=SPEC_HELP, autocompletion=names_beginning)]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter or an open setting; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="A value for a parameter or an open setting; repeatable.",
+        autocompletion=parameters_beginning,
+    ),
 ]
 Network = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
         help="A catalogue name, a YAML or JSON file, -, timm:NAME, torchvision:NAME or package.module:FACTORY.",
+        autocompletion=names_beginning,
     ),
 ]
 NAME = re.compile(r"[a-zA-Z_]\w*([.\[][^=]*)?")  # of a parameter, or of a setting in place: layers[3].conv.out

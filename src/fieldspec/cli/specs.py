@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fieldspec.cli.shared import SPEC_HELP, Json, Set, Spec, load_spec, print_json, print_verdicts
+from fieldspec.cli.shared import SPEC_HELP, Json, Set, Spec, load_spec, names_beginning, print_json, print_verdicts
 
 if TYPE_CHECKING:
     pass
 
 
-Before = Annotated[str, typer.Argument(metavar="BEFORE", help=SPEC_HELP)]
-After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP)]
+Before = Annotated[str, typer.Argument(metavar="BEFORE", help=SPEC_HELP, autocompletion=names_beginning)]
+After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP, autocompletion=names_beginning)]
 
 
 def check(spec: Spec, as_json: Json = False, given: Set = None) -> None:

@@ -13,7 +13,7 @@ import typer
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption, print_result
-from fieldspec.cli.shared import Json, need, print_json, tell_error
+from fieldspec.cli.shared import Json, names_beginning, need, print_json, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.architectures.spec.spec import ArchitectureSpec
@@ -38,7 +38,10 @@ class PrecisionOption(StrEnum):
 
 
 def train(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.")],
+    spec: Annotated[
+        str,
+        typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.", autocompletion=names_beginning),
+    ],
     recipe: Annotated[
         str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, distilled, or a YAML or JSON file.")
     ] = "fast25",

@@ -12,6 +12,7 @@ PUBLISHED = [
     ("densenet_bc", {"depth": 100}, 769_162),  # pytorchcv, densenet100_k12_bc_cifar10
     ("edsr", {}, 1_369_859),  # "1.37 M", EDSR-PyTorch's baseline for twice the size
     ("lenet5", {}, 61_706),  # d2l.ai, section 7.6
+    ("m5", {}, 558_090),  # of Dai et al., 2017, table 1; "0.5 M" there
     ("mobilenet_v1", {}, 4_231_976),  # Keras's MobileNet, without the buffers that it counts
     ("mobilenet_v1", {"width": 0.25}, 470_072),
     ("mobilenet_v1", {"width": 0.5}, 1_331_592),
