@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 from fieldspec.analysis.modules.undisturbed import attributes_kept
 from fieldspec.analysis.proof.linear import Unmeasurable
+from fieldspec.analysis.proof.measurements.chance import drawn_by
 from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, inputs_for, on_meta
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
@@ -207,7 +208,7 @@ def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = Fals
     Batch norm refuses a single value per channel: batches of 2 and 3 tell what grows with the batch and what not.
 
     Raises:
-        Unmeasurable: In train mode other submodules run than in eval mode.
+        Unmeasurable: In train mode other submodules run than in eval mode, or numbers are drawn by functions.
     """
     ghost = copy.deepcopy(module) if values else on_meta(module)
     paths = [path for path, _ in ghost.named_modules()]
@@ -219,6 +220,12 @@ def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = Fals
             saved.append(_saved(ghost, batch, shape, values))
     if other := sorted(ran[True] ^ ran[False]):
         raise Unmeasurable(f"in train mode it runs otherwise than in eval mode: {other[0]}")
+    with nullcontext() if values else torch.device("meta"):
+        drawn = drawn_by(ghost, inputs_for(ghost, shape, 2))
+    if drawn:
+        path, function = next(iter(drawn.items()))
+        who = path or "the network"
+        raise Unmeasurable(f"in train mode {who} draws numbers by a function, {function}, which eval mode has not")
     return 2 * saved[1] - saved[2]
 
 

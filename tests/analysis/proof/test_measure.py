@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
@@ -313,3 +316,27 @@ class TestMemory:
                 return self.used(x)  # type: ignore[no-any-return]
 
         assert measure_saved_bytes(Dead(), (1, 4, 4)) == 64
+
+
+class DropsByFunction(nn.Module):
+    """Drop connect as EfficientNets outside timm have it: in train mode only, and no layer."""
+
+    def __init__(self, drop: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.drop, self.conv = drop, nn.Conv2d(3, 3, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, height, width) -> two rows and columns fewer."""
+        x = self.conv(x)
+        return self.drop(x) if self.training else x
+
+
+@pytest.mark.parametrize(
+    "drop", [lambda x: x * torch.rand(len(x), 1, 1, 1).floor(), nn.functional.dropout, torch.rand_like, torch.bernoulli]
+)
+def test_what_is_drawn_by_functions_in_train_mode_only(drop: Any) -> None:
+    """A trace in eval mode cannot know of it: what autograd keeps is not measured, and refutes nothing."""
+    with pytest.raises(Unmeasurable, match="in train mode the network draws numbers by a function"):
+        measure_saved_bytes(DropsByFunction(drop), (3, 8, 8))
+    layers = nn.Sequential(nn.Conv2d(3, 3, 3), nn.Dropout(0.5))
+    assert measure_saved_bytes(layers, (3, 8, 8)) == 4 * (3 * 64 + 3 * 36)
