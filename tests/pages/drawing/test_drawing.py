@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import specs
 
 from fieldspec.architectures.readings.named_modules import named_module
 from fieldspec.architectures.readings.reports import analyze
@@ -99,6 +100,15 @@ def test_labels_fit(report: Any) -> None:
     assert all(13 + 7.2 * len(one.title) <= WIDTH - 8 for one in words)
     assert all(13 + 6.2 * len(one.below) <= WIDTH - 4 for one in words)
     assert len(geometry_of(diagram, diagram.opened()).frames) <= 60
+
+
+@given(specs())
+@settings(max_examples=25, deadline=None)
+def test_nothing_overlaps_in_any_spec(spec: dict[str, Any]) -> None:
+    """Whatever blocks are open: all, those that are at first, and none."""
+    diagram = diagram_of(analyze(spec))
+    for opened in (diagram.all_open(), diagram.opened(), frozenset({0})):
+        check(diagram, geometry_of(diagram, opened))
 
 
 def test_every_layer_is_in_one_box() -> None:

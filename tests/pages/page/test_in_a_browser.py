@@ -144,6 +144,18 @@ def test_a_phone_needs_no_sideways_scrolling(browser: Browser, page: Path) -> No
     assert phone.run(outside) == 0
 
 
+def test_it_prints(browser: Browser, page: Path) -> None:
+    """On paper of A4's width nothing is cut off, and dark colors stay on the screen."""
+    tab = Tab(browser, page, 794, 1123, dark=True)
+    tab.click(".theme")
+    tab.click(".theme")
+    tab.send("Emulation.setEmulatedMedia", media="print")
+    assert tab.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.run("getComputedStyle(document.querySelector('h1')).color") == "rgb(19, 28, 43)"
+    wide = "[...document.querySelectorAll('table, svg')].filter((e) => e.getBoundingClientRect().right > innerWidth)"
+    assert tab.run(f"{wide}.map((e) => e.outerHTML.slice(0, 80))") == []
+
+
 CONTRAST = """(() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgba = (color) => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
