@@ -115,10 +115,12 @@ class Arranged(nn.Module):
         self.order, self.conv = order, nn.Conv2d(2, 2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, 2, height, width) -> channels last, tokens or rows of them."""
+        """(batch, 2, height, width) -> channels last, tokens, channels between the axes, or rows among the channels."""
         x = self.conv(x)
         if self.order == "tokens":
             return x.flatten(2).transpose(1, 2)
+        if self.order == "rows among channels":
+            return x.flatten(1, 2)
         return x.permute(0, 2, 3, 1) if self.order == "channels last" else x.permute(0, 2, 1, 3)
 
 
@@ -135,9 +137,11 @@ def test_arrangements() -> None:
         checks = arranged(order)
         assert {check.verdict for check in checks.values()} == {"proved"}
         assert (checks["shape"].measured, checks["receptive_field"].measured) == (MAP, (3, 3))
-    other = arranged("neither")
-    assert (other["shape"].verdict, other["shape"].measured) == ("refuted", (16, 2, 16))
-    assert other["receptive_field"].reason == "no dimension of its 16x2x16 output alone follows axis 0 of the input"
+    between = arranged("channels between")  # as where rows are frames
+    assert between["shape"].verdict == "proved"
+    assert between["receptive_field"].reason == "no dimension of its 16x2x16 output alone follows axis 0 of the input"
+    other = arranged("rows among channels")
+    assert (other["shape"].verdict, other["shape"].measured) == ("refuted", (32, 16))
 
 
 class Gated(nn.Module):
