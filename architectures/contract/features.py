@@ -7,7 +7,7 @@ import tempfile
 from typing import Any
 
 import torch
-from timm.models import FeatureInfo, create_model, save_for_hf
+from timm.models import create_model, save_for_hf
 
 from fieldspec.architectures.contract.subject import PointCheck, Subject, need, same
 
@@ -19,25 +19,27 @@ def _features_only(subject: Subject) -> str:
     info = net.feature_info
     with torch.no_grad():
         levels = net(subject.images)
-        same(levels[-1], subject.net.forward_features(subject.images), "the last level")
+        if subject.spec.items[-1].tap:  # else the layers end in a vector or one unit, which is no level
+            same(levels[-1], subject.net.forward_features(subject.images), "the last level")
     need(len(levels) == len(info.channels()), f"{len(levels)} levels, {len(info.channels())} declared")
     for level, channels, reduction in zip(levels, info.channels(), info.reduction(), strict=True):
         need(level.shape[1] == channels, f"{level.shape[1]} channels, {channels} declared")
         for units, size in zip(level.shape[2:], subject.spec.input[1:], strict=False):
             need(units <= math.ceil(size / reduction) + 1, f"{units} units at reduction {reduction}")
-    mend = "timm wants three, and no reduction smaller than one before it. Mark more items with tap: true"
+    mend = "timm wants three. Mark more items with tap: true"
     need(len(levels) >= 3, f"{len(levels)} feature levels; {mend}")
     return f"reductions {', '.join(map(str, info.reduction()))}"
 
 
 def _forward_intermediates(subject: Subject) -> str:
     net = subject.net
-    info = FeatureInfo(net.feature_info, len(net.feature_info))
+    info = net.feature_info
     with torch.no_grad():
         final, levels = net.forward_intermediates(subject.images)
         last = net.forward_intermediates(subject.images, indices=1, intermediates_only=True)
         same(final, net.forward_features(subject.images), "the final map")
-        same(last[0], final, "the last level")
+        if subject.spec.items[-1].tap:
+            same(last[0], final, "the last level")
     need([level.shape[1] for level in levels] == info.channels(), "the levels are not those of feature_info")
     return f"{len(levels)} levels"
 

@@ -13,19 +13,17 @@ from fieldspec.blocks.layers import Shape
 def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
     """timm's `feature_info`: channels, reduction and module of each feature level.
 
-    The levels are the tapped items; timm wants reductions that never fall, so that of a decoder's and an encoder's
-    level only the later counts, and the last always does.
+    The levels are the tapped items, a decoder's as well as an encoder's, whose reductions fall again.
 
     The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
     spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
     """
     levels: list[dict[str, Any]] = []
-    for item, output in reversed(list(zip(spec.items, spec.outputs, strict=True))):
+    for item, output in zip(spec.items, spec.outputs, strict=True):
         if item.tap:
             shape = spec.graph.nodes[output].shape
             reduction = max(1, _reduction(spec.fields[output], shape, spec.input))
-            if not levels or reduction <= levels[0]["reduction"]:
-                levels.insert(0, {"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
+            levels.append({"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
     return levels
 
 

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from timm.models._features import FeatureGetterNet  # the only home it has
+from collections.abc import Sequence
+from typing import Any
+
+from timm.models._features import FeatureGetterNet, FeatureInfo  # the only home they have
+
+
+class FeatureLevels(FeatureInfo, list[dict[str, Any]]):
+    """timm's description of feature levels, as the list that it is read from.
+
+    timm's own insists that reductions never fall. Those of a decoder do, and its levels are kept.
+    """
+
+    def __init__(self, levels: Sequence[dict[str, Any]], out_indices: int | Sequence[int] | None = None) -> None:
+        self.info = [{"index": index, **level} for index, level in enumerate(levels)]
+        list.__init__(self, self.info)
+        taken = len(levels) if out_indices is None else out_indices
+        self.out_indices = tuple(range(-taken, 0)) if isinstance(taken, int) else tuple(taken)
+
+    def from_other(self, out_indices: int | Sequence[int]) -> FeatureLevels:
+        """The same with other levels taken."""
+        return FeatureLevels(self, out_indices)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FeatureLevels, (list(self), self.out_indices)
 
 
 class SpecFeatures(FeatureGetterNet):

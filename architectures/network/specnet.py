@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 
 from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.network.feature_levels import feature_levels
+from fieldspec.architectures.network.features import FeatureLevels
 from fieldspec.architectures.network.head import ClassifierHead
 from fieldspec.architectures.spec.head_spec import HeadSpec
 from fieldspec.architectures.spec.other_input import at_input
@@ -65,11 +66,11 @@ class SpecNet(nn.Module):
         if input_shape != spec.input:
             spec = at_input(spec, input_shape)
         self.spec: ArchitectureSpec = spec
-        self.feature_info = feature_levels(spec)
-        modules = {level["module"] for level in self.feature_info}
-        self.items = tuple(dataclasses.replace(item, tap=f"layers.{item.id}" in modules) for item in spec.items)
+        self.feature_info = FeatureLevels(feature_levels(spec))
+        self.levels = len(self.feature_info)
+        self.items = spec.items
         self.in_chans = spec.input[0]
-        self.num_features = self.feature_info[-1]["num_chs"]
+        self.num_features = spec.graph.nodes[spec.outputs[-1]].shape[0]
         self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
         self.flat = (
             len(spec.graph.nodes[spec.outputs[-1]].shape) == 1
@@ -121,12 +122,12 @@ class SpecNet(nn.Module):
         """
         if output_fmt != "NCHW":
             raise ValueError("output_fmt must be NCHW")
-        levels = self.layers(x)
-        take, _ = feature_take_indices(len(levels), indices)
-        intermediates = [levels[i] for i in take]
+        outputs = self.layers(x)
+        take, _ = feature_take_indices(self.levels, indices)
+        intermediates = [outputs[i] for i in take]
         if intermediates_only:
             return intermediates
-        return levels[-1], intermediates
+        return outputs[-1], intermediates
 
     # ----------------------------------------------------------------------------------------- surgery
 
@@ -138,12 +139,13 @@ class SpecNet(nn.Module):
         `forward` then gives the last kept level's map, or its pooled vector after a `reset_classifier`.
         """
         take, last = feature_take_indices(len(self.feature_info), indices)
-        cut = last < len(self.feature_info) - 1
+        end = [at for at, item in enumerate(self.items) if item.tap][last] + 1
+        cut = end < len(self.items)
         if cut:
-            end = [at for at, item in enumerate(self.items) if item.tap][last] + 1
             last_kept = self.items[end - 1].id
             self._rewire(_needed(self.items[:end]))
-            self.feature_info = self.feature_info[: last + 1]
+            self.feature_info = FeatureLevels(self.feature_info[: last + 1])
+            self.levels = len(self.feature_info)
             self.num_features = self.feature_info[-1]["num_chs"]
             output = self.spec.outputs[[item.id for item in self.spec.items].index(last_kept)]
             self.flat = len(self.spec.graph.nodes[output].shape) == 1
@@ -288,7 +290,7 @@ def _pool_type(head: HeadSpec) -> str:
 
 
 class Layers(fx.GraphModule):
-    """Code generated from items: (batch, in_chans, height, width) -> the outputs of the tapped ones, in order."""
+    """Code generated from items: (batch, in_chans, height, width) -> the outputs of the tapped ones, then the last."""
 
     def __init__(self, root: nn.Module, graph: fx.Graph, class_name: str = "Layers") -> None:
         # torch.jit.script reads this source, and would warn of the annotations in GraphModule's
@@ -305,7 +307,8 @@ def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module]) -> Layers:
         inputs = [values[source] for source in item.sources]
         argument = inputs if isinstance(item.block, Merge) else inputs[0]
         values.append(graph.call_module(item.id, (argument,)))
-    graph.output([value for item, value in zip(items, values[1:], strict=True) if item.tap])
+    outputs = [value for item, value in zip(items, values[1:], strict=True) if item.tap]
+    graph.output(outputs if items[-1].tap else [*outputs, values[-1]])
     trunk.graph = graph
     return trunk
 

@@ -46,8 +46,8 @@ BESIDE: dict[str, Any] = {
     "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
     "tap": {
         "type": "boolean",
-        "description": "A feature level if true. Without any, the last item before each change of map size is one, "
-        "and the last of all.",
+        "description": "A feature level if true. Without any, the last item before each change of map size is one. "
+        "The last of all always is, unless it gives a vector or a single unit.",
     },
 }
 

@@ -31,7 +31,7 @@ class Item:
     kind: str
     block: Block = field(repr=False)
     sources: tuple[int, ...]  # 0 is the network's input, n + 1 is items[n]; several only for a merge
-    tap: bool  # a feature level; the last item always is one
+    tap: bool  # a feature level; the last item is one if it gives a map
     settings: Canonical = field(repr=False, hash=False)
 
 
@@ -150,7 +150,9 @@ class Trunk:
         if not self.problems:
             self._read_fields()
         taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
-        self.items = [replace(item, tap=n in taps or n == len(shapes) - 1) for n, item in enumerate(self.items)]
+        if _has_units(shapes[-1]) or not taps:
+            taps |= {len(shapes) - 1}
+        self.items = [replace(item, tap=n in taps) for n, item in enumerate(self.items)]
 
     def _check_read(self) -> None:
         """Every item but the last is read by another, or is a feature level on purpose."""
@@ -219,4 +221,9 @@ def _words(shape: Shape) -> str:
 
 def _before_changes(shapes: Sequence[Shape]) -> set[int]:
     """The last item before each change of map size."""
-    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and len(shapes[n]) > 1}
+    return {n for n in range(len(shapes) - 1) if shapes[n][1:] != shapes[n + 1][1:] and _has_units(shapes[n])}
+
+
+def _has_units(shape: Shape) -> bool:
+    """Whether a map has more than one: a vector, or a map of one unit, is no feature level."""
+    return max(shape[1:], default=1) > 1

@@ -201,9 +201,9 @@ def test_repeat_in_a_body() -> None:
 
 
 def test_taps_by_default() -> None:
-    """Without any `tap`, the last item before each change of map size and the last of all are levels."""
+    """Without any `tap`, the last item before each change of map size and the last of all; a vector is no level."""
     spec = spec_of("[{conv: {out: 8}}, {act: }, {strided: {out: 8}}, {max_pool: }, {act: }, {flatten: }]")
-    assert taps(spec) == ["act1", "conv2", "act2", "flatten1"]
+    assert taps(spec) == ["act1", "conv2", "act2"]
     assert taps(spec_of("[{conv: {out: 8}}, {conv: {out: 8}}]")) == ["conv2"]
 
 
