@@ -9,16 +9,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fieldspec.search.fitting.fit import Fit, FitResult, fit
     from fieldspec.search.methods.search import search_networks
     from fieldspec.search.results.result import FrontPoint, SearchResult
 
 _HOME = {
+    "Fit": "fitting.fit",
+    "FitResult": "fitting.fit",
     "FrontPoint": "results.result",
     "SearchResult": "results.result",
+    "fit": "fitting.fit",
     "search_networks": "methods.search",
 }
 
-__all__ = ["FrontPoint", "SearchResult", "search_networks"]
+__all__ = ["Fit", "FitResult", "FrontPoint", "SearchResult", "fit", "search_networks"]
 
 
 def __getattr__(name: str) -> Any:

@@ -54,7 +54,7 @@ def _sum(lattice: Lattice, constraint: Constraint) -> int | None:
 
 
 def _at_most(lattice: Lattice, found: list[Rest], number: int, limit: int) -> int | None:
-    """Ways to an end whose column comes to no more than a limit: a histogram behind each interface."""
+    """ChangeSpace to an end whose column comes to no more than a limit: a histogram behind each interface."""
     if limit < 0:
         return 0
     steps = _steps(lattice, number)

@@ -39,7 +39,11 @@ class Level:
 
 
 class Lattice:
-    """Levels from the input to the output of a series, for one combination of what its stages share."""
+    """Levels from the input to the output of a series, for one combination of what its stages share.
+
+    With `sizes`, one for each value of each domain, the last column adds them up, and no way is followed beyond
+    `most_size`.
+    """
 
     def __init__(
         self,
@@ -49,8 +53,13 @@ class Lattice:
         columns: Sequence[Column],
         bits: Mapping[str, int],
         tick: Tick,
+        *,
+        sizes: Sequence[Sequence[int]] = (),
+        most_size: int = 0,
     ) -> None:
         self.columns = tuple(columns)
+        self._sizes, self._most = sizes, most_size
+        self._least = [0]  # of each interface of the last level, the least size that leads there
         self.bits = bits
         self.segments = segments
         self.levels = [Level([first_interface(segments.input)])]
@@ -77,8 +86,13 @@ class Lattice:
         numbers: dict[Interface, int] = {}
         found: dict[tuple[int, int], dict[tuple[int, ...], list[int]]] = {}
         of = len(alternatives) * len(shapes)
-        for at, (_, item, values) in enumerate(alternatives):
-            for turn, (shape, sources) in enumerate(shapes.items()):
+        least: list[int] = []
+        for at, (chosen, item, values) in enumerate(alternatives):
+            size = self._size(stage, chosen)
+            for turn, (shape, every) in enumerate(shapes.items()):
+                sources = [one for one in every if self._least[one] + size <= self._most] if self._sizes else every
+                if not sources:
+                    continue
                 lay_out = self.segments.head if stage.is_head else self.segments.trunk
                 graph = lay_out(item, values, shape)
                 tick(at * len(shapes) + turn + 1, of)
@@ -89,9 +103,19 @@ class Lattice:
                     passage = part.passage(before[source])
                     if passage is not None:
                         target = numbers.setdefault(passage.behind, len(numbers))
+                        least += [self._most] * (len(numbers) - len(least))
+                        least[target] = min(least[target], self._least[source] + size)
+                        costs = (*passage.costs[:-1], size) if self._sizes else passage.costs
                         same = found.setdefault((source, target), {})
-                        same.setdefault(passage.costs, [at, 0])[1] += 1
+                        same.setdefault(costs, [at, 0])[1] += 1
+        self._least = least
         self.levels.append(Level(list(numbers), [_edge(*ends, costs) for ends, costs in found.items()]))
+
+    def _size(self, stage: Stage, chosen: Sequence[int]) -> int:
+        """The size of an alternative."""
+        if not self._sizes:
+            return 0
+        return sum(self._sizes[domain][at] for domain, at in zip(stage.domains, chosen, strict=True))
 
     def _join_axes(self) -> None:
         """One column for the field where all axes are alike."""

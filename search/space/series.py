@@ -9,7 +9,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from fieldspec.architectures.document.domains import Domain, closed, is_domain
+from fieldspec.architectures.document.domains import Domain, closed
 from fieldspec.architectures.document.problems import Path
 from fieldspec.architectures.spaces.open_spec import OpenSpec, names_in
 from fieldspec.blocks.registry import block_names
@@ -80,11 +80,12 @@ class StageSeries:
                 raise NotInPartsError(f"{stage.path} has {count:,} alternatives, more than {MAX_ALTERNATIVES:,}")
             if stage.is_head:
                 continue
-            for item in self._items(stage):
-                if isinstance(item, dict) and item.get("from") is not None:
-                    raise NotInPartsError("items that read others by 'from' are not in series")
-                name = item.get("id") if isinstance(item, dict) else None
-                if name is not None and (is_domain(stage.written) or self._may_clash(name)):
+            items = [item for item in self._items(stage) if isinstance(item, dict)]
+            if any(item.get("from") is not None for item in items):
+                raise NotInPartsError("items that read others by 'from' are not in series")
+            names = dict.fromkeys(item.get("id") for item in items)
+            for name in [one for one in names if one is not None]:
+                if len(names) > 1 or self._may_clash(name):
                     raise NotInPartsError(f"whether the id {name!r} is taken depends on the items that are chosen")
 
     def _items(self, stage: Stage) -> Iterator[Any]:

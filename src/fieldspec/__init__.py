@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fieldspec.architectures.spec.writer import dump
     from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
     from fieldspec.blocks.registry import register_block
+    from fieldspec.search.fitting.fit import FitResult, fit
     from fieldspec.search.methods.search import search_networks
     from fieldspec.search.results.result import SearchResult
 
@@ -43,6 +44,7 @@ _HOME = {
     "ArchitectureSpec": "architectures.spec.spec",
     "Diff": "architectures.readings.comparison",
     "FieldspecError": "blocks.errors",
+    "FitResult": "search.fitting.fit",
     "LayerReport": "analysis.report.report",
     "MergeError": "blocks.errors",
     "OpenSpec": "architectures.spaces.open_spec",
@@ -59,6 +61,7 @@ _HOME = {
     "diff": "architectures.readings.comparison",
     "dump": "architectures.spec.writer",
     "effective_receptive_field": "architectures.readings.derived",
+    "fit": "search.fitting.fit",
     "json_schema": "architectures.spec.schema",
     "ledger": "architectures.readings.derived",
     "load": "architectures.spec.spec",
@@ -82,6 +85,7 @@ __all__ = [
     "ArchitectureSpec",
     "Diff",
     "FieldspecError",
+    "FitResult",
     "LayerReport",
     "MergeError",
     "OpenSpec",
@@ -98,6 +102,7 @@ __all__ = [
     "diff",
     "dump",
     "effective_receptive_field",
+    "fit",
     "json_schema",
     "ledger",
     "list_models",

@@ -33,6 +33,7 @@ COMMANDS = [
     "build",
     "verify",
     "search",
+    "fit",
     "recipes",
     "train",
     "export",

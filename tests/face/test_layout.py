@@ -63,6 +63,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "search/space": set(),
     "search/exact": {"search/space"},
     "search/results": {"search/space", "search/exact"},
+    "search/fitting": {"search/space", "search/exact"},
     "search/methods": {"search/space", "search/exact", "search/results"},
     "export/engines": set(),
     "export/litert": {"export/engines"},

@@ -23,7 +23,7 @@ from fieldspec.cli import (
     training,
     verification,
 )
-from fieldspec.cli.choosing import searching
+from fieldspec.cli.choosing import fitting, searching
 
 __all__ = ["main"]
 
@@ -46,6 +46,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "build": network.build,
     "verify": verification.verify,
     "search": searching.search,
+    "fit": fitting.fit,
     "recipes": recipes.list_recipes,
     "train": training.train,
     "export": exporting.export,

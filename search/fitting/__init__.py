@@ -1,0 +1,1 @@
+"""The smallest changes to a closed spec that meet other constraints."""

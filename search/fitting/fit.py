@@ -1,0 +1,116 @@
+"""The smallest changes to a closed spec that meet a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fieldspec.architectures.readings.reports import SpecLike
+from fieldspec.architectures.spec.spec import ArchitectureSpec, load
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.search.fitting.changes import ONE
+from fieldspec.search.fitting.targets import FitTarget, target_of
+from fieldspec.search.fitting.ways import ChangeSpace
+from fieldspec.search.space.blocks import Best
+from fieldspec.search.space.candidates import measure, names_told
+from fieldspec.search.space.measures import NotInPartsError
+
+MOST_CHANGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One way to meet the target."""
+
+    document: Mapping[str, Any] = field(repr=False)  # the closed spec, with the target among its constraints
+    changes: tuple[str, ...]  # `layers[6] conv.dilation: 2 -> 4`
+    measures: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """ChangeSpace to meet a target, the smallest changes first."""
+
+    spec: ArchitectureSpec = field(repr=False)
+    target: FitTarget
+    before: Mapping[str, int | None]  # the measures of the spec as it is
+    fits: tuple[Fit, ...]
+    is_exact: bool  # whether all combinations of so many changes were compared; else single ones and pairs
+    most_changes: int
+
+
+def fit(spec: SpecLike, to: str, *, alternatives: int = 5, most_changes: int = MOST_CHANGES) -> FitResult:
+    """Change a spec as little as possible so that it keeps other constraints, beside its own of other measures.
+
+    A change is another width, kernel, dilation, stride or number of copies of one item, or the item dropped. Fewer
+    changes come first, then smaller ones; no change can be left out. To fill a budget, the fullest way of each number
+    of changes is told.
+
+    Args:
+        spec: What `load` takes; `to_spec` gives one for a PyTorch network.
+        to: Comparisons such as `params < 150k, receptive_field > 64`; `params = 199k` fills a budget.
+        alternatives: How many ways to tell.
+        most_changes: At once.
+
+    Raises:
+        SpecError: The spec cannot be used.
+        FieldspecError: The target cannot be read.
+    Example:
+        >>> result = fit("c1c2c3c40", "receptive_field > 60", alternatives=1)
+        >>> result.fits[0].changes, result.fits[0].measures["receptive_field"]
+        (('layers[5] inverted_residual.dilation: 1 -> 3',), 63)
+    """
+    loaded = load(spec)
+    document = loaded.to_dict()
+    target = target_of(to, document.get("constraints") or {})
+    ways = ChangeSpace({**document, "constraints": dict(target.section)}, target)
+    names = names_told(target.constraints, ())
+    before = measure(ways.spec, ways.unchanged, names)
+    assert before is not None  # it has been loaded
+    found, is_exact = _filled(ways, most_changes) if target.fill else _least(ways, alternatives, most_changes)
+    fits = tuple([_fit(ways, numbers, names) for numbers in found[:alternatives]])
+    return FitResult(loaded, target, before.measures, fits, is_exact, most_changes)
+
+
+def _least(ways: ChangeSpace, alternatives: int, most_changes: int) -> tuple[list[tuple[int, ...]], bool]:
+    """No change if none is needed, each kind of single change that is enough, then combinations."""
+    if ways.holds(ways.unchanged):
+        return [ways.unchanged], True
+    found: dict[str, tuple[int, ...]] = {}
+    for numbers in ways.singles():
+        ((place, change),) = ways.chosen(numbers)
+        kind = f"{place} {change.words.partition(':')[0]}"
+        if kind not in found and ways.holds(numbers):
+            found[kind] = numbers
+        if len(found) == alternatives:
+            return list(found.values()), True
+    best, is_exact = _best(ways, most_changes)
+    more = [one.numbers for one in best if one.objectives[0] >= 2 * ONE and ways.is_needed(one.numbers)]
+    return [*found.values(), *more], is_exact
+
+
+def _filled(ways: ChangeSpace, most_changes: int) -> tuple[list[tuple[int, ...]], bool]:
+    """The fullest way of each number of changes."""
+    best, is_exact = _best(ways, most_changes)
+    fullest: dict[int, tuple[int, ...]] = {}
+    for one in best:  # by size, so that of one number of changes the last is the fullest
+        fullest[one.objectives[0] // ONE] = one.numbers
+    changed = [numbers for numbers in fullest.values() if any(numbers)]
+    return changed or list(fullest.values()), is_exact
+
+
+def _best(ways: ChangeSpace, most_changes: int) -> tuple[Sequence[Best], bool]:
+    try:
+        found, is_exact = ways.program(most_changes), True
+    except NotInPartsError:
+        found, is_exact = ways.pairs(), False
+    return sorted(found, key=lambda one: one.objectives), is_exact
+
+
+def _fit(ways: ChangeSpace, numbers: Sequence[int], names: Sequence[str]) -> Fit:
+    candidate = measure(ways.spec, numbers, names)
+    if candidate is None or candidate.broken:
+        raise FieldspecError(f"the fit and the report disagree on {numbers}: please report this")
+    words = tuple([f"layers[{place}] {change.words}" for place, change in ways.chosen(numbers)])
+    return Fit(ways.document(numbers), words, candidate.measures)

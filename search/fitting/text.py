@@ -1,0 +1,64 @@
+"""A fit in words, and as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fieldspec.architectures.document.values import flow
+from fieldspec.architectures.spec.writer import written_out
+from fieldspec.search.fitting.fit import Fit, FitResult
+
+
+def text(result: FitResult) -> str:
+    """Each way with its changes and their prices."""
+    lines = [f"{result.spec.name}, to keep {flow(dict(result.target.section))}"]
+    if not result.fits:
+        tried = f"up to {result.most_changes} changes" if result.is_exact else "one change or two"
+        return "\n".join([*lines, f"No way with {tried}."])
+    for number, one in enumerate(result.fits, 1):
+        lines += ["", f"{number}. {_prices(result, one)}", *[f"   ~ {words}" for words in one.changes]]
+    if not result.is_exact:
+        lines += ["", "Of single changes and pairs: the spec is not in series."]
+    return "\n".join(lines)
+
+
+def _prices(result: FitResult, fit: Fit) -> str:
+    """The measures that differ."""
+    told = [
+        f"{name} {_number(before)} -> {_number(fit.measures[name])}"
+        for name, before in result.before.items()
+        if fit.measures[name] != before
+    ]
+    return ", ".join(told) if told else "no change is needed"
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def plain_data(result: FitResult) -> dict[str, Any]:
+    """The same as plain data, each way with its closed spec."""
+    ways = [
+        {"changes": list(one.changes), "measures": dict(one.measures), "spec": dict(one.document)}
+        for one in result.fits
+    ]
+    return {
+        "schema": 1,
+        "name": result.spec.name,
+        "before": dict(result.before),
+        "exact": result.is_exact,
+        "fits": ways,
+    }
+
+
+def write_fits(result: FitResult, folder: Path) -> list[Path]:
+    """Each way as a closed spec, numbered in its order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, one in enumerate(result.fits, 1):
+        name = f"{result.spec.name}_{number}"
+        document = {"name": name, **{key: value for key, value in one.document.items() if key != "name"}}
+        paths.append(folder / f"{name}.yaml")
+        paths[-1].write_text(written_out(document, "yaml"), encoding="utf-8")
+    return paths

@@ -1,0 +1,106 @@
+"""The smallest changes that meet a target."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldspec.architectures import check, load
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.cli import main
+from fieldspec.search import fit
+from fieldspec.search.fitting.changes import ItemChanges
+from fieldspec.search.fitting.targets import target_of
+from fieldspec.search.fitting.ways import ChangeSpace
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "input": [3, 12, 12],
+    "layers": [
+        {"conv": {"out": 8}},
+        {"residual": {"out": 8}, "repeat": 2},
+        {"parallel": {"merge": "add", "branches": [[], [{"conv": {"out": 8}}]]}},
+    ],
+    "head": {"classes": 3},
+}
+
+
+def test_the_changes_of_an_item() -> None:
+    """Settings as written and by default, copies, what stands inside, the item itself."""
+    words = [change.words for change in ItemChanges({"width": 16}).of({"conv": {"out": "2*$width"}})]
+    assert {"conv.kernel: 3 -> 5", "conv.out: 32 -> 48", "conv.dilation: 1 -> 2", "conv.stride: 1 -> 2"} <= set(words)
+    assert {"repeat: 1 -> 2", "conv: dropped"} <= set(words)
+    inside = [change.words for change in ItemChanges({}).of(SMALL["layers"][2])]
+    assert "parallel.branches[1][0].conv.kernel: 3 -> 5" in inside
+    assert "parallel.branches[1][0].conv: dropped" in inside
+
+
+def test_one_change_is_enough() -> None:
+    """Each kind of it once, the smallest first, and all of them meet the target."""
+    result = fit(SMALL, "receptive_field > 15")
+    assert result.before["receptive_field"] == 13
+    assert result.fits[0].changes == ("layers[1] residual.dilation: 1 -> 2",)
+    assert len({one.changes for one in result.fits}) == 5
+    assert [check(one.document) for one in result.fits] == [[]] * 5
+    assert all(len(one.changes) == 1 for one in result.fits)
+
+
+def test_no_smaller_change_would_do() -> None:
+    """By the dynamic program as by looking at every pair of changes."""
+    to = "params < 2500, receptive_field > 10"
+    result = fit(SMALL, to, most_changes=2, alternatives=3)
+    target = target_of(to, {})
+    ways = ChangeSpace({**SMALL, "constraints": dict(target.section)}, target)
+    singles = list(ways.singles())
+    assert not any(map(ways.holds, singles))
+    pairs = [tuple(map(max, one, two)) for one, two in combinations(singles, 2) if not any(map(min, one, two))]
+    sizes = {numbers: sum(change.size for _, change in ways.chosen(numbers)) for numbers in pairs}
+    least = next(numbers for numbers in sorted(pairs, key=sizes.__getitem__) if ways.holds(numbers))
+    found = [sum(change.size for _, change in ways.chosen(one.numbers)) for one in ways.program(2)]
+    assert min(found) == sizes[least]
+    assert len(result.fits[0].changes) == 2
+    assert check(result.fits[0].document) == []
+
+
+def test_a_budget_is_filled() -> None:
+    """As much as there can be and no more, with one change and with two."""
+    result = fit(SMALL, "params = 4k", most_changes=2)
+    assert [len(one.changes) for one in result.fits] == [1, 2]
+    params = [one.measures["params"] or 0 for one in result.fits]
+    assert 3_500 < params[0] < params[1] <= 4_000
+    assert result.fits[0].document["constraints"] == {"params": "<= 4k"}
+
+
+def test_what_is_not_in_series() -> None:
+    """Single changes and pairs, one by one, which is said."""
+    first, second = {"conv": {"out": 8}, "id": "a"}, {"conv": {"out": 8}, "id": "b"}
+    joined = {**SMALL, "layers": [first, second, {"add": {}, "from": ["a", "b"]}]}
+    result = fit(joined, "params < 300, receptive_field > 6", alternatives=2, most_changes=2)
+    assert not result.is_exact
+    assert check(result.fits[0].document) == []
+    assert fit(joined, "receptive_field > 3").fits[0].changes == ()
+
+
+def test_targets_that_cannot_be_read() -> None:
+    """Named, with what there is."""
+    with pytest.raises(FieldspecError, match="needs comparisons such as"):
+        fit(SMALL, "params")
+    with pytest.raises(FieldspecError, match=r"unknown measure 'parms'\. Did you mean 'params'"):
+        fit(SMALL, "parms < 3k")
+    assert target_of("sram.tflm < 64Ki", {}).section == {"sram": {"tflm": "< 64Ki"}}
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints the changes with their prices, and writes specs that meet the target."""
+    arguments = ["fit", "c1c2c3c40", "--to", "receptive_field > 60", "--alternatives", "2", "-o", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["fieldspec", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert "1. receptive_field 47 -> 63\n   ~ layers[5] inverted_residual.dilation: 1 -> 3\n" in printed
+    changed = load(tmp_path / "c1c2c3c40_1.yaml")
+    assert (changed.name, check(changed)) == ("c1c2c3c40_1", [])
