@@ -40,7 +40,6 @@ class Outcome:
     name: str
     status: str  # equal, layers, beyond, failed
     reason: str = ""
-    lines: int = 0
     seconds: float = 0.0
 
 
@@ -50,7 +49,6 @@ class Row:
 
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    lines: dict[str, int] = field(default_factory=dict)
 
 
 def outcome(one: tuple[str, str]) -> Outcome:
@@ -66,15 +64,14 @@ def outcome(one: tuple[str, str]) -> Outcome:
     try:
         net, size = made(family, name)
         prove = sum(parameter.numel() for parameter in net.parameters()) <= LARGE
-        spec = fs.to_spec(net, size, name=name, prove=prove)
+        fs.to_spec(net, size, name=name, prove=prove)
     except BeyondError as error:
         place = error.places[0]
         reason = re.sub(r"\(.*", "", f"{place.operation}: {place.reason}").strip()
         return Outcome(family, name, "beyond", re.sub(r"[0-9.e-]+ of the largest", "more than 1e-4", reason))
     except Exception as error:  # whatever it is, it is the finding
         return Outcome(family, name, "failed", f"{type(error).__name__}: {error}".splitlines()[0][:120])
-    lines = len(fs.dump(spec).splitlines())
-    return Outcome(family, name, "equal" if prove else "layers", "", lines, time.perf_counter() - started)
+    return Outcome(family, name, "equal" if prove else "layers", "", time.perf_counter() - started)
 
 
 def smallest(todo: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -110,8 +107,6 @@ def main() -> None:
             row.counts[found.status] += 1
             if found.reason:
                 row.reasons[f"{found.status}: {found.reason}"] += 1
-            if found.lines:
-                row.lines[found.name] = found.lines
             print(f"{found.name}: {found.status} {found.reason} {found.seconds:.1f} s", file=sys.stderr, flush=True)
     write(rows)
 
@@ -125,11 +120,10 @@ def write(rows: dict[str, Row]) -> None:
     import torchvision
 
     width = max(map(len, rows))
-    print(f"{'family':<{width}} " + " ".join(f"{status:>7}" for status in STATUSES) + "  lines of each spec")
+    print(f"{'family':<{width}} " + " ".join(f"{status:>7}" for status in STATUSES))
     for family, row in sorted(rows.items()):
-        lines = ", ".join(f"{name} {count}" for name, count in list(row.lines.items())[:4])
         counts = " ".join(f"{row.counts[status] or '.':>7}" for status in STATUSES)
-        print(f"{family:<{width}} {counts}  {lines}".rstrip())
+        print(f"{family:<{width}} {counts}")
         for reason, count in row.reasons.most_common(4):
             print(f"{'':<{width}}   {count} x {reason}")
     for package in sorted({family.partition(".")[0] for family in rows}):

@@ -167,7 +167,8 @@ def _pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[S
         return ChannelScale(inputs[0][0], factor, trained=False) if factor != 1 else None
     if name == "mul" and len(operation.weights) == 1:
         return ChannelScale(inputs[0][0])
-    if name == "dropout" or name == "native_dropout":
+    adds_nothing = name in ("add", "sub") and operation.get("other") == 0 and not operation.weights
+    if adds_nothing or name in ("dropout", "native_dropout"):
         return None
     raise UnsayableError(_arguments(operation))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fieldspec.architectures.adoption.graph.parts import Fork, Leaf, Series
+from fieldspec.architectures.adoption.graph.parts import Fork, Leaf, Series, vertices_in
 from fieldspec.architectures.adoption.recognition.attention import gate_of, inside
 from fieldspec.architectures.adoption.recognition.groups import ORDERS, Steps, group_at, groups_in
 from fieldspec.architectures.adoption.recognition.trial import Proposal
@@ -106,10 +106,14 @@ def _convolutions(body: Series, channels: int, order: Steps) -> dict[str, Any] |
 
 
 def _bodies(part: Fork) -> Iterator[tuple[Series, Series, float]]:
-    """Each way to take two branches for a body and what goes around it; and the share in which the body is dropped."""
+    """Each way to take two branches for a body and what goes around it; and the share in which the body is dropped.
+
+    The longer branch is the body, if it can be.
+    """
     if len(part.branches) != 2:
         return
-    for body, around in (part.branches, part.branches[::-1]):
+    first, second = sorted(part.branches, key=lambda branch: -sum(1 for _ in vertices_in(branch)))
+    for body, around in ((first, second), (second, first)):
         last = body[-1].layer if body and isinstance(body[-1], Leaf) else None
         drops = isinstance(last, DropPath)
         if body:

@@ -11,7 +11,7 @@ from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.repeats import Written, alike, copies_of
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
 from fieldspec.architectures.adoption.writing.ids import Paths
-from fieldspec.architectures.adoption.writing.templates import skeleton, template_of
+from fieldspec.architectures.adoption.writing.templates import needed, skeleton, template_of
 from fieldspec.blocks.registry import block_type, is_block_name
 
 MAX_PARAMETERS = 12
@@ -25,12 +25,14 @@ def with_own_blocks(
     groups: dict[Any, list[Written]] = defaultdict(list)
     for written in [one for row in single for one in row]:
         if len(written.item) == 1 and skeleton(written.item) != ():
-            groups[skeleton(written.item)].append(written)
+            groups[skeleton(written.item), needed(written.item, trial)].append(written)
     blocks: dict[str, ItemData] = {}
     uses: dict[int, ItemData] = {}
     for group in groups.values():
-        template = template_of([one.item for one in group], trial) if _is_worth(group) else None
-        if template is None or len(template.parameters) > MAX_PARAMETERS:
+        if not _is_worth(group):
+            continue
+        template = template_of([one.item for one in group], trial)
+        if len(template.parameters) > MAX_PARAMETERS:
             continue
         name = _name(group, paths, blocks)
         found = [{name: template.values(number)} for number in range(len(group))]

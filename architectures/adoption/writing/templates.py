@@ -47,14 +47,17 @@ def leaves(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
         yield from leaves(one, (*path, key))
 
 
-def template_of(items: Sequence[ItemData], trial: Trial) -> BlockTemplate | None:
-    """The block of which all of these items are uses; None where a setting of some has no usual value in others."""
+def needed(item: ItemData, trial: Trial) -> frozenset[ValuePath]:
+    """The places of an item's values that are nothing in particular where they are not said."""
+    return frozenset(path for path, _ in leaves(item) if _usual(path, trial) is None)
+
+
+def template_of(items: Sequence[ItemData], trial: Trial) -> BlockTemplate:
+    """The block of which all of these items, which have what is needed in common, are uses."""
     held = [dict(leaves(item)) for item in items]
     places = list(dict.fromkeys(path for one in held for path in one))
     usual = {path: _usual(path, trial) for path in places}
     optional = {path for path in places if any(path not in one for one in held)}
-    if any(usual[path] is None for path in optional):
-        return None
     vectors = {path: tuple(one.get(path, usual[path]) for one in held) for path in places}
     item = deepcopy(max(items, key=lambda one: len(dict(leaves(one)))))
     params: dict[str, Any] = {}
