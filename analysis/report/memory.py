@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
+    Add,
     Concat,
     DepthToSpace,
     Dropout,
@@ -151,7 +152,7 @@ def _channels_last(graph: LayerGraph) -> list[bool]:
 def _partials(graph: LayerGraph, node: Node) -> list[int]:
     """Elements of each partial sum or product: torch adds and multiplies two operands at a time."""
     shapes = [graph.nodes[i].shape for i in node.inputs]
-    if isinstance(node.layer, Concat):
+    if not isinstance(node.layer, Add | Multiply):  # any other is one operation, of however many operands
         return []
     return [numel(node.layer.output_shape(*shapes[:step])) for step in range(2, len(shapes))]
 

@@ -243,3 +243,36 @@ def test_frames_in_the_batch(size: tuple[int, ...], channels_first: bool) -> Non
     assert (report["conv"].receptive_field, report["conv"].status) == ((1, 3, 3), "exact")
     assert (report.output.receptive_field, report.output.status) == ((3, 3, 3), "whole_input")
     assert not refuted(net, size)
+
+
+def test_attention_in_other_dimensions() -> None:
+    """(units, channels) read as (channels, units), as MA-Net does: each element is made of the whole map anyway."""
+
+    def attended(net: Any, x: Tensor) -> Tensor:
+        units = x[:, :, :7, :7].flatten(2)  # 49, and 8 channels
+        found = torch.softmax(units.mT @ units, -1) @ units.mT
+        made: Tensor = x[:, :, :7, :7] + net.last(found.reshape(len(x), 8, 7, 7))
+        return made
+
+    report = fs.analyze(After(attended), input_size=IMAGE)
+    assert (report.output.receptive_field, report.output.status) == ((3, 3), "whole_input")
+    assert not refuted(After(attended))
+
+
+def test_units_in_other_dimensions_are_unknown() -> None:
+    """The same of a map whose units see a window only: they are torn apart."""
+    torn = After(lambda n, x: n.last(x[:, :, :7, :7].flatten(2).mT.reshape(len(x), 8, 7, 7)))
+    assert fs.analyze(torn, input_size=IMAGE).output.status == "unknown"
+
+
+def test_several_vectors_beside_a_map() -> None:
+    """They see all of the map; it is one operation, whose operands need not be of one shape."""
+
+    def beside(net: Any, x: Tensor) -> Tensor:
+        pooled = x.mean((2, 3), keepdim=True).expand(-1, -1, 1, 16)
+        return torch.cat([pooled, x, pooled * 2, pooled * 3], 2)
+
+    report = fs.analyze(After(beside), input_size=IMAGE)
+    assert (report.output.shape, report.output.status) == ((8, 19, 16), "whole_input")
+    assert report.to_text()
+    assert not refuted(After(beside))

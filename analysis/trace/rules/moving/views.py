@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.trace.layout import CHANNEL, FREE, Factor, LayoutError, fused, places_in, reshaped, size_of
+from math import prod
+
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    FREE,
+    Factor,
+    LayoutError,
+    fused,
+    places_in,
+    reshaped,
+    size_of,
+    whole,
+)
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
-from fieldspec.blocks.layers import Copy
+from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
 
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "unsqueeze")
 def view(op: Op) -> Value:
     """The same elements in other dimensions; a map in one row of features is flattened, until a view undoes it."""
     value = op.record.flat.get(op.input.node, op.input)
-    made = Value(value.node, reshaped(value.layout, op.sizes))
+    try:
+        made = Value(value.node, reshaped(value.layout, op.sizes))
+    except LayoutError:
+        if not _sees_all(op, value.node):
+            raise
+        return _scrambled(op, value)
     if len(op.sizes) == 2 and not made.layout[0] and places_in(made.layout):
         whole_map = op.record.unrepeated(value)
         return op.record.flattened(Value(whole_map.node, reshaped(whole_map.layout, op.sizes)))
     return made
+
+
+def _sees_all(op: Op, node: int) -> bool:
+    """Whether every element is made of a whole map, as what attention gives is."""
+    layer = op.record.graph.nodes[node].layer
+    while isinstance(layer, Copy | SelectChannels):
+        (node,) = op.record.graph.nodes[node].inputs
+        layer = op.record.graph.nodes[node].layer
+    return isinstance(layer, MatMul) and "whole" in layer.reads
+
+
+def _scrambled(op: Op, value: Value) -> Value:
+    """Such elements in other dimensions, whatever axes that cuts: features without a place."""
+    value = op.record.filled(value, range(len(value.layout)))
+    shape = op.record.shape(value)
+    layer = Mix(op.name, (prod(shape),), reduced=tuple(range(len(shape) - 1)))
+    node = op.add(layer, [value], layer.shape)
+    op.record.graph.nodes[node].temporary = True
+    return Value(node, reshaped(((), whole(CHANNEL, prod(shape))), op.sizes))
 
 
 @rule("detach")
