@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from fieldspec.architectures.readings.reports import analyze
+from fieldspec.architectures.spec.catalogue import list_models, path
+from fieldspec.architectures.spec.spec import load
+from fieldspec.cli.shared import parameter
 
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
@@ -72,3 +75,46 @@ def test_the_table_of_strangers_is_that_of_the_benchmark() -> None:
         )
         for tool, value in zip(tools, line.split()[1:6], strict=True):
             assert rounds_to(shown[tool][column].strip(" *"), float(value)), (tool, title)
+
+
+CATALOGUE_ROW = re.compile(
+    r"^\| `(\w+)`(?: `([^`]+)`)? \| (\d+) \| ([\d,]+) \| ([\d,]+) \| (\d+) \| ([^|]+) \| ([^|]*) \|$", re.MULTILINE
+)
+BENCHMARK_ROW = re.compile(
+    r"^(\w+)((?: \w+=\S+)*) +(\d+) +([\d,]+) +([\d,]+) +(\d+) +(\d+|-) +(\d+|-) +(\S+) +(\S.*)$", re.MULTILINE
+)
+PROVED = re.compile(r"^(\w+) +(\d+) of +(\d+) ", re.MULTILINE)
+
+
+def test_the_tables_of_the_catalogue_are_those_of_the_benchmark() -> None:
+    """Every network that others have made, or is compared: lines, counts, field, original, and how far it differs."""
+    measured = (ROOT / "benchmarks" / "catalogue.txt").read_text(encoding="utf-8")
+    page = (DOCS / "catalogue.md").read_text(encoding="utf-8")
+    theirs = {(name, values.strip()): row for name, values, *row in BENCHMARK_ROW.findall(measured)}
+    ours = {(name, values): row for name, values, *row in CATALOGUE_ROW.findall(page)}
+    own = {(name, "") for name in list_models("c1c2c3c40*")}
+    assert set(ours) == set(theirs) - own
+    assert {name for name, _ in theirs} == set(list_models())
+    for key, (lines, params, macs, field, _, differ, largest, original) in theirs.items():
+        network = load(key[0], **dict(parameter(value) for value in key[1].split()))
+        report = analyze(network)
+        assert (int(params.replace(",", "")), int(macs.replace(",", ""))) == (report.params, report.macs), key
+        assert int(field) == min(report.features.receptive_field), key
+        assert int(lines) == len(path(key[0]).read_text(encoding="utf-8").splitlines()), key
+        assert differ in ("0", "-"), key
+        if key in ours:
+            assert ours[key][:4] == [lines, params, macs, field]
+            source, shown = ours[key][4:]
+            assert (shown == "") == (original == "-") == ("`" not in source)
+            assert original == "-" or (source.split("`")[1] in original and float(shown) == float(largest) < 1e-4)
+
+
+def test_every_network_of_the_catalogue_is_proved() -> None:
+    """In the benchmark, at its own size; the page rounds the seconds that it takes to load and analyse them."""
+    measured = (ROOT / "benchmarks" / "catalogue.txt").read_text(encoding="utf-8")
+    proved = {name: (int(count), int(asked)) for name, count, asked in PROVED.findall(measured)}
+    assert set(proved) == set(list_models())
+    assert all(count == asked > 50 for count, asked in proved.values())
+    (seconds,) = re.findall(r"([\d.]+) s of one core", measured)
+    (shown,) = re.findall(r"takes ([\d.]+) seconds of one core", (DOCS / "catalogue.md").read_text(encoding="utf-8"))
+    assert rounds_to(shown, float(seconds))

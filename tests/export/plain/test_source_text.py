@@ -57,7 +57,8 @@ def test_catalogue(name: str, tmp_path: Path) -> None:
             [*ruff, *command, "--config", str(root / "pyproject.toml"), str(path)], capture_output=True
         )
         assert done.returncode == 0, done.stdout.decode()
-    code = "import sys, torch, plain; plain.Net().eval()(torch.zeros(1, 3, 32, 32)); print('fieldspec' in sys.modules)"
+    size = fs.load(name).input
+    code = f"import sys, torch, plain; plain.Net().eval()(torch.zeros(1, *{size})); print('fieldspec' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"
 
