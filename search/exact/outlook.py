@@ -72,7 +72,9 @@ class Outlook:
         """By level, interface and cell of the rest of the first objective, the least that the second adds."""
         end = self.rests[-1]
         last = np.full((len(lattice.last.interfaces), CELLS), FAR)
-        last[[ways > 0 for ways in end.ways]] = 0
+        for at, ways in enumerate(end.ways):
+            if ways:  # the form of the last window is a part of the field
+                last[at, end.least[at][self.x] // self.width :] = end.least[at][self.y] * self.sign
         found = [last]
         for level, before in zip(reversed(lattice.levels[1:]), reversed(lattice.levels[:-1]), strict=True):
             behind, least = found[-1], np.full((len(before.interfaces), CELLS), FAR)

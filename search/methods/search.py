@@ -121,6 +121,8 @@ def _method(
         return "sampled", Sampling(spec, minimize, maximize, tick, trials, seed), "as was asked by trials"
     try:
         search = ExactSearch(spec, minimize, maximize, tick)
+        if search.series.shared and spec.space * len(search.series.stages) <= search.series.laid_out:
+            raise NotInPartsError("its parts share what is open, so that looking at each candidate takes no longer")
         search.lattice(search.combinations[0])
     except NotInPartsError as error:
         if spec.space <= MOST_ENUMERATED:

@@ -15,6 +15,7 @@ from fieldspec.architectures.spaces.open_spec import OpenSpec, names_in
 from fieldspec.blocks.registry import block_names
 from fieldspec.search.space.measures import NotInPartsError
 
+MAX_LAID_OUT = 300_000  # alternatives over all combinations of shared values, some minutes
 MAX_ALTERNATIVES = 100_000  # of one part, its own domains multiplied out
 NUMBERED = re.compile(r"([a-z_]+?)[0-9]+(\.[0-9]+)?")
 
@@ -74,6 +75,9 @@ class StageSeries:
     def _check(self) -> None:
         if self.spec.source.data.get("outputs") is not None:
             raise NotInPartsError("several outputs are not in series")
+        if self.shared and self.laid_out > MAX_LAID_OUT:
+            combinations = prod([len(self.domains[number].values) for number in self.shared])
+            raise NotInPartsError(f"what its parts share has {combinations:,} combinations")
         for stage in self.stages:
             count = prod([len(self.domains[number].values) for number in stage.domains])
             if count > MAX_ALTERNATIVES:
@@ -87,6 +91,14 @@ class StageSeries:
             for name in [one for one in names if one is not None]:
                 if len(names) > 1 or self._may_clash(name):
                     raise NotInPartsError(f"whether the id {name!r} is taken depends on the items that are chosen")
+
+    @property
+    def laid_out(self) -> int:
+        """How many alternatives of parts there are, over all combinations of what they share."""
+        combinations = prod([len(self.domains[number].values) for number in self.shared])
+        return combinations * sum(
+            [prod([len(self.domains[number].values) for number in one.domains]) for one in self.stages]
+        )
 
     def _items(self, stage: Stage) -> Iterator[Any]:
         """The item as written, or each that may stand in its place."""

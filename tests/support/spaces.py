@@ -84,7 +84,9 @@ def constraints(draw: st.DrawFn) -> Item:
 
 @st.composite
 def objectives(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """One to three measures, each to be made small or large."""
+    """One to three measures, each to be made small or large; often two that add up, for which there is a bound."""
+    if draw(st.booleans()):
+        return ("params",), (draw(st.sampled_from(("receptive_field", "macs", "weight_bytes"))),)
     names = draw(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3, unique=True))
     large = [draw(st.booleans()) for _ in names]
     return (
@@ -118,7 +120,7 @@ def brute_force(spec: OpenSpec, minimize: tuple[str, ...], maximize: tuple[str, 
             continue
         seen.networks += 1
         for words in candidate.broken:
-            seen.excluded[words] += 1
+            seen.excluded[words] = seen.excluded.get(words, 0) + 1
         told = tuple([candidate.measures[name] for name in names])
         if not candidate.broken:
             seen.feasible += 1

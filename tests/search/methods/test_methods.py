@@ -57,6 +57,17 @@ def test_what_is_not_is_enumerated() -> None:
     assert "sram.tflm" in engine.reason
 
 
+def test_a_family_is_enumerated() -> None:
+    """Where all items share what is open, a program for each combination would save nothing."""
+    family = {
+        "input": [3, 8, 8],
+        "params": {"width": {"range": [4, 12, 4]}},
+        "layers": [{"conv": {"out": "$width"}}, {"conv": {"out": "2*$width"}}],
+    }
+    result = search_networks(family, minimize=["params"])
+    assert (result.method, result.feasible, result.pareto[0].values) == ("enumerated", 3, {"width": 4})
+
+
 def test_a_sample_meets_the_constraints_as_well() -> None:
     """Each candidate counts once, the same seed gives the same, and a small space is soon seen whole."""
     result = search_networks(SPACE, trials=60)
