@@ -46,6 +46,8 @@ def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> li
         FieldspecError: The input has one axis or three: timm's own functions take images.
     """
     subject = Subject(load(spec))
+    if subject.spec.ends:
+        raise FieldspecError("timm's contract is for networks of one output; this spec names several")
     axes = len(subject.spec.input) - 1
     if axes != 2:
         raise FieldspecError(f"timm's contract is for images, of two axes; this network's input has {axes}")

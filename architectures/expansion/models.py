@@ -77,6 +77,7 @@ class SpecDocument(BaseModel):
     defaults: Defaults = Defaults()
     blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
     layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]
+    outputs: Annotated[tuple[str, ...], MinLen(2), Says("a list of two ids or more")] | None = None
     head: Annotated[dict[str, Any], Says("a mapping such as {pool: avg, classes: 10}")] | None = None
     constraints: Annotated[dict[str, Any], Says("a mapping such as {params: '< 200k'}")] = {}
     objectives: Objectives = Objectives()

@@ -14,7 +14,7 @@ from torch import nn
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.features import SpecFeatures
 from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
-from fieldspec.architectures.network.specnet import SpecNet, checkpoint_filter_fn
+from fieldspec.architectures.network.specnet import SeveralOutputs, SpecNet, checkpoint_filter_fn
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.layers import Conv
 
@@ -86,7 +86,7 @@ def create(
     if len(spec.input) != 3:
         kwargs["pretrained_cfg"] = {**(kwargs.get("pretrained_cfg") or default_cfg(spec)), "input_size": None}
     net: nn.Module = build_model_with_cfg(
-        SpecNet,
+        SeveralOutputs if spec.ends else SpecNet,
         variant,
         pretrained,
         feature_cfg={"out_indices": levels, "feature_cls": SpecFeatures},

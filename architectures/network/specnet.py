@@ -22,7 +22,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Merge
 from fieldspec.blocks.modules import to_module
 
-__all__ = ["SpecNet", "checkpoint_filter_fn"]
+__all__ = ["SeveralOutputs", "SpecNet", "checkpoint_filter_fn"]
 
 
 class SpecNet(nn.Module):
@@ -70,13 +70,14 @@ class SpecNet(nn.Module):
         self.levels = len(self.feature_info)
         self.items = spec.items
         self.in_chans = spec.input[0]
-        self.num_features = spec.graph.nodes[spec.outputs[-1]].shape[0]
+        self.ends = spec.ends
+        self.num_features = spec.graph.nodes[_output_of(spec)].shape[0]
         self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
         self.flat = (
-            len(spec.graph.nodes[spec.outputs[-1]].shape) == 1
+            len(spec.graph.nodes[_output_of(spec)].shape) == 1
         )  # the layers end in a vector, so nothing is left to pool
         self.layers = _trunk(
-            self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}
+            self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}, self.ends
         )
         if num_classes is None:
             num_classes = spec.head.classes if spec.head else 0
@@ -175,7 +176,9 @@ class SpecNet(nn.Module):
 
     def _rewire(self, items: Sequence[Item]) -> None:
         """Generate `layers` anew from the modules that it has."""
-        layers = _trunk(items, {item.id: self.layers.get_submodule(item.id) for item in items})
+        there = {item.id for item in items}
+        self.ends = self.ends if there.issuperset(self.ends) else ()
+        layers = _trunk(items, {item.id: self.layers.get_submodule(item.id) for item in items}, self.ends)
         for module in layers.modules():
             if isinstance(module, Layers) or type(module) is nn.Module:  # what holds them is new
                 module.training = self.training
@@ -193,6 +196,8 @@ class SpecNet(nn.Module):
             raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
         if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
             raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
+        if self.spec.ends and num_classes:
+            raise FieldspecError("num_classes: the spec names its outputs, so there is no classifier; leave it out")
         own = self.spec.head
         bias = own.bias if own else True
         settings = {"rank": len(self.spec.input) - 1, "drop_rate": self.drop_rate, "bias": bias, **factory}
@@ -272,6 +277,14 @@ class SpecNet(nn.Module):
         self.__dict__["_arguments"] = portable
 
 
+class SeveralOutputs(SpecNet):
+    """The network of a spec that names its outputs: a list of them, in that order."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
+        """(batch, in_chans, height, width) -> [output, ...]."""
+        return self.layers(x)[self.levels :]  # type: ignore[no-any-return]
+
+
 def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[str, Any]:
     """The tensors of a training checkpoint under the names of `model`: unwrapped, without wrappers' prefixes."""
     for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
@@ -290,14 +303,19 @@ def _pool_type(head: HeadSpec) -> str:
 
 
 class Layers(fx.GraphModule):
-    """Code generated from items: (batch, in_chans, height, width) -> the outputs of the tapped ones, then the last."""
+    """Code generated from items: (batch, in_chans, ...) -> outputs of the tapped ones, then the last or those named."""
 
     def __init__(self, root: nn.Module, graph: fx.Graph, class_name: str = "Layers") -> None:
         # torch.jit.script reads this source, and would warn of the annotations in GraphModule's
         super().__init__(root, graph, class_name)
 
 
-def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module]) -> Layers:
+def _output_of(spec: ArchitectureSpec) -> int:
+    """The node whose output the head reads; the last of several outputs."""
+    return spec.graph.output if spec.ends else spec.outputs[-1]
+
+
+def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module], ends: Sequence[str]) -> Layers:
     trunk, graph = Layers(nn.Module(), fx.Graph()), fx.Graph()
     values = [graph.placeholder("x")]
     for item in items:
@@ -308,7 +326,9 @@ def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module]) -> Layers:
         argument = inputs if isinstance(item.block, Merge) else inputs[0]
         values.append(graph.call_module(item.id, (argument,)))
     outputs = [value for item, value in zip(items, values[1:], strict=True) if item.tap]
-    graph.output(outputs if items[-1].tap else [*outputs, values[-1]])
+    ids = [item.id for item in items]
+    last = [values[1 + ids.index(end)] for end in ends] or ([] if items[-1].tap else [values[-1]])
+    graph.output([*outputs, *last])
     trunk.graph = graph
     return trunk
 

@@ -41,6 +41,7 @@ class Assembled:
     graph: LayerGraph
     outputs: tuple[int, ...]  # the node that holds the output of each item
     fields: list[Field]  # of each node
+    ends: tuple[str, ...]  # the ids of the items that are the network's outputs, where there are several
 
 
 def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
@@ -119,12 +120,13 @@ def _assembled(
         why = f"stands nowhere in the spec as ${name}. Write it there, or leave it out"
         problems.add(("params", name), why, at_key=True)
     if not problems:
-        trunk.finish(head, [item for item in in_head if item is not None])
+        trunk.finish(head, [item for item in in_head if item is not None], document.outputs or ())
     if problems:
         return None
     outputs = tuple(node for node in trunk.outputs[1:] if node is not None)
     items = tuple(trunk.items)
-    return Assembled(document.name, document.input, items, trunk.head, constraints, trunk.graph, outputs, trunk.fields)
+    found = (trunk.head, constraints, trunk.graph, outputs, trunk.fields, trunk.ends)
+    return Assembled(document.name, document.input, items, *found)
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:

@@ -45,6 +45,7 @@ class ArchitectureSpec:
     graph: LayerGraph = field(repr=False)  # node ids are the items' ids, `head`, and the paths inside their blocks
     outputs: tuple[int, ...] = field(repr=False)  # of each item, the index of its output's node
     fields: list[Field] = field(repr=False)  # of each node
+    ends: tuple[str, ...] = ()  # the ids of the items that are its outputs, where there are several
 
     @property
     def params(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class ArchitectureSpec:
             layers.append(data)
         head = self.head
         if head is None:
-            return {"layers": layers}
+            return {"layers": layers, "outputs": list(self.ends)} if self.ends else {"layers": layers}
         return {"layers": layers, "head": head.to_dict()}
 
     @property
@@ -209,5 +210,5 @@ def spec_of(source: Source) -> ArchitectureSpec:
         raise SpecError(map(source.place, problems))
     it = assembled
     return ArchitectureSpec(
-        it.name, it.input, it.items, it.head, it.constraints, source.data, it.graph, it.outputs, it.fields
+        it.name, it.input, it.items, it.head, it.constraints, source.data, it.graph, it.outputs, it.fields, it.ends
     )

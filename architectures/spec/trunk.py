@@ -46,6 +46,7 @@ class Trunk:
         self.written: list[Parsed] = []  # of each item, what it was made from
         self.fields: list[Field] = []  # of every node, once finished
         self.head: HeadSpec | None = None  # once finished
+        self.ends: tuple[str, ...] = ()  # the ids of several outputs, once finished
         self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
         self.ids: set[str] = set()
         self.known: dict[str, int] = {"input": 0}  # an id to its place in `outputs`
@@ -139,13 +140,20 @@ class Trunk:
         at = "" if list(rest) in ([], ["conv"]) else f" (at {error.node})"
         self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
 
-    def finish(self, head: HeadSpec | None, body: Sequence[Parsed]) -> None:
-        """What only the whole network can show: the head's fit, the merges' jumps, the feature levels."""
-        self._check_read()
+    def finish(self, head: HeadSpec | None, body: Sequence[Parsed], outputs: Sequence[str] = ()) -> None:
+        """What only the whole network can show: its outputs, the head's fit, the merges' jumps, the feature levels."""
+        places = self._places_of(outputs)
+        self._check_read(places)
         ends = [node for node in self.outputs[1:] if node is not None]
         shapes = [self.graph.nodes[node].shape for node in ends]
         self.graph.output = ends[-1]
-        if head is not None:
+        if places:
+            *kept, self.graph.output = [ends[place - 1] for place in places]
+            self.graph.kept = tuple(kept)
+            self.ends = tuple([self.items[place - 1].id for place in places])
+            if head is not None:
+                self.problems.add(("outputs",), "stand in place of a head. Remove one of them")
+        elif head is not None:
             self.head = self._place_head(head, body, shapes[-1])
         if not self.problems:
             self._read_fields()
@@ -154,10 +162,21 @@ class Trunk:
             taps |= {len(shapes) - 1}
         self.items = [replace(item, tap=n in taps) for n, item in enumerate(self.items)]
 
-    def _check_read(self) -> None:
-        """Every item but the last is read by another, or is a feature level on purpose."""
-        read = {source for item in self.items for source in item.sources}
-        for number, item in enumerate(self.items[:-1], 1):
+    def _places_of(self, outputs: Sequence[str]) -> list[int]:
+        """The places of the items that `outputs` names."""
+        known = {name: place for name, place in self.known.items() if place}
+        for index, name in enumerate(outputs):
+            if name not in known:
+                self.problems.add(("outputs", index), f"no item has the id {written(name)}.{mend(name, known)}")
+        places = [known[name] for name in outputs if name in known]
+        if len(set(places)) < len(places):
+            self.problems.add(("outputs",), "name one item twice. Take one out")
+        return places
+
+    def _check_read(self, outputs: Sequence[int]) -> None:
+        """Every item is read by another, an output (the last one, unless said), or a feature level on purpose."""
+        read = {source for item in self.items for source in item.sources} | set(outputs or [len(self.items)])
+        for number, item in enumerate(self.items, 1):
             if number not in read and not item.tap:
                 why = f"nothing reads {item.id!r}. Name it in a from, or take it out; tap: true makes it a level"
                 self.problems.add(self.written[number - 1].path, why)

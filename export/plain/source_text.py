@@ -11,6 +11,7 @@ from torch import nn
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec.spec import Item
 from fieldspec.blocks.containers import Add, Chain, Concat, Multiply
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.export.plain.leaves import DEFINITIONS, leaf
 
 WIDTH = 120
@@ -24,6 +25,8 @@ def source_text(net: SpecNet, name: str) -> str:
     Raises:
         FieldspecError: A part of it has no plain form.
     """
+    if net.ends:
+        raise FieldspecError(f"{net.spec.name} has several outputs, and a plain file has one")
     used: set[str] = set()
     body = [*_layers(net, used), "", "", *_net(net, used)]
     if any("chain(" in line for line in body):

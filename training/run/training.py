@@ -119,6 +119,8 @@ def _check_size(spec: ArchitectureSpec, data: Data) -> None:
 def _check_classifier(spec: ArchitectureSpec, data: Data) -> None:
     """Refuse a spec that ends without a classifier where one would be put behind what may be meant as one."""
     classes = len(data.train.classes)
+    if spec.ends:
+        raise FieldspecError(f"{spec.name} has {len(spec.ends)} outputs, and a classifier is trained, which has one")
     if spec.head is not None and spec.head.classes:
         return
     shape = spec.graph.nodes[spec.graph.output].shape

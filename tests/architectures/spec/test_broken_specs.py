@@ -34,7 +34,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "unknown key, none near": (
         HEAD + "layers: [{conv: {out: 8}}]\nzzz: 1",
         [
-            "3:1: zzz: unknown key. Known: schema, name, description, input, params, defaults, blocks, layers, head, constraints, objectives.",
+            "3:1: zzz: unknown key. Known: schema, name, description, input, params, defaults, blocks, layers, outputs, head, constraints, objectives.",
         ],
     ),
     "another schema": (

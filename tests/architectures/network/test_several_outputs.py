@@ -1,0 +1,82 @@
+"""Specs that name their outputs: several heads on one trunk."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from fieldspec.architectures import analyze, build, dump, load, loads
+from fieldspec.architectures.contract import timm_contract
+from fieldspec.architectures.document.problems import SpecError
+from fieldspec.architectures.readings.verification import verify
+from fieldspec.blocks.errors import FieldspecError
+
+DETECTOR: dict[str, Any] = {
+    "input": [3, 32, 32],
+    "layers": [
+        {"strided": {"out": 4}, "id": "c1"},
+        {"strided": {"out": 6}, "id": "c2"},
+        {"conv": {"out": 5, "kernel": 1, "norm": "none", "act": "none"}, "id": "coarse"},
+        {"resize": {"scale": 2}, "from": "c2"},
+        {"concat": {}, "from": ["resize1", "c1"], "id": "fused"},
+        {"conv": {"out": 5, "kernel": 1, "norm": "none", "act": "none"}, "id": "fine"},
+    ],
+    "outputs": ["fine", "coarse"],
+}
+
+
+def test_the_network_gives_each() -> None:
+    """In the order that is named, scripted and exported as well; those of a plain computation with its modules."""
+    net = build(DETECTOR).eval()
+    x = torch.randn(2, 3, 32, 32)
+    fine, coarse = net(x)
+    assert (fine.shape, coarse.shape) == ((2, 5, 16, 16), (2, 5, 8, 8))
+    layers: Any = net.layers
+    c1 = layers.c1(x)
+    c2 = layers.c2(c1)
+    torch.testing.assert_close(coarse, layers.coarse(c2))
+    torch.testing.assert_close(fine, layers.fine(torch.cat((layers.resize1(c2), c1), 1)))
+    for other in (torch.jit.script(net), torch.export.export(net, (x,)).module()):
+        torch.testing.assert_close(list(other(x)), [fine, coarse])
+
+
+def test_every_number_is_proved() -> None:
+    """Both are alive until the end; the last that is named is the report's output."""
+    verification = verify(DETECTOR)
+    assert verification.ok
+    assert verification.count("not proved") == 0
+    report = analyze(DETECTOR)
+    assert (report.output.id, report.output.shape) == ("coarse.conv", (5, 8, 8))
+    assert [level.id for level in report.levels] == ["fine.conv", "coarse.conv"]
+
+
+def test_forms() -> None:
+    """The canonical form names them, and so does the hash; another order is another network."""
+    spec = load(DETECTOR)
+    assert load(spec.canonical()) == loads(dump(spec)) == spec
+    assert spec.canonical()["outputs"] == ["fine", "coarse"]
+    assert load({**DETECTOR, "outputs": ["coarse", "fine"]}).hash != spec.hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"outputs": ["fine", "course"]}, r"outputs\[1\]: no item has the id 'course'. Did you mean 'coarse'"),
+        ({"outputs": ["fine"]}, "outputs: needs a list of two ids or more"),
+        ({"outputs": ["fine", "fine"]}, "outputs: name one item twice"),
+        ({"outputs": ["c1", "fused"]}, "nothing reads 'coarse'"),
+        ({"head": {"classes": 3}}, "outputs: stand in place of a head. Remove one of them"),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], reason: str) -> None:
+    """With the place and the mend."""
+    with pytest.raises(SpecError, match=reason):
+        load({**DETECTOR, **changes})
+
+
+def test_there_is_no_classifier() -> None:
+    """Neither timm's contract nor classes are of such a network."""
+    with pytest.raises(FieldspecError, match="num_classes: the spec names its outputs, so there is no classifier"):
+        build(DETECTOR, num_classes=3)
+    with pytest.raises(FieldspecError, match="contract is for networks of one output; this spec names several"):
+        timm_contract(DETECTOR)
