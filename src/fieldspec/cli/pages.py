@@ -10,7 +10,7 @@ import typer
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.report import report_and_constraints
-from fieldspec.cli.shared import Network, Set, load_spec, need, tell_error
+from fieldspec.cli.shared import Network, Set, load_spec, need, spinner, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.pages.facts.exhibit import Exhibit
@@ -68,6 +68,13 @@ def report(
     image: Annotated[
         Path | None, typer.Option("--image", help="A picture to look at through the windows; a drawn one by default.")
     ] = None,
+    measure: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Images on which the effective field of a run's weights is measured, beside the counted.",
+        ),
+    ] = None,
     input_size: InputOption = None,
     given: Set = None,
 ) -> None:
@@ -79,7 +86,7 @@ def report(
     \b
     fieldspec report c1c2c3c40
     fieldspec report torchvision:resnet50 --image photo.jpg -o resnet50.html
-    fieldspec report runs/c1c2c3c40-fast25 -o run.html
+    fieldspec report runs/c1c2c3c40-fast25 --measure photos -o run.html
     fieldspec report old.yaml new.yaml --markdown --fail-on 'params > +5%'
 
     Exit status 1 where a limit of --fail-on is broken.
@@ -93,6 +100,8 @@ def report(
     exhibits = [exhibit_of(source, input_size, given) for source in sources]
     if len({one.name for one in exhibits}) < len(exhibits):  # as before and after a change of one file
         exhibits = [replace(one, name=source) for one, source in zip(exhibits, sources, strict=True)]
+    if measure is not None:
+        exhibits = [with_measured(one, measure) for one in exhibits]
     broken = failures(limits, [one.report for one in exhibits])
     if markdown:
         typer.echo(markdown_of(exhibits, broken), nl=False)
@@ -106,6 +115,19 @@ def report(
         tell_error(f"broken: {one}")
     if broken:
         raise typer.Exit(1)
+
+
+def with_measured(exhibit: Exhibit, images: Path) -> Exhibit:
+    """A run with a picture of its effective field, measured on a folder of images."""
+    if exhibit.run is None:
+        raise FieldspecError(f"--measure: is of the weights of a run, which {exhibit.name} is not")
+    need("report --measure", "report", "matplotlib")
+    with spinner(f"measuring {exhibit.name}"):
+        from fieldspec.pages.facts.measured import measured_picture
+
+        picture = measured_picture(exhibit.report, exhibit.run.folder, images)
+    pictures = {"effective field, counted and measured": picture, **exhibit.run.pictures}
+    return replace(exhibit, run=replace(exhibit.run, pictures=pictures))
 
 
 def exhibit_of(source: str, input_size: str | None, given: list[str] | None) -> Exhibit:
