@@ -22,6 +22,8 @@ def training_parts(run: TrainedRun) -> dict[str, Any]:
         "settings": _settings(run),
         "command": run.info["command"],
         "curves": [(measure, chart) for measure in MEASURES if (chart := _curves(run, measure))],
+        "log": run.log,
+        "columns": list(dict.fromkeys(key for row in run.log for key in row)),
         "accuracy": said.get("accuracy"),
         "split": said.get("split", ""),
         "images": said.get("images"),

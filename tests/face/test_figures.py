@@ -118,3 +118,18 @@ def test_every_network_of_the_catalogue_is_proved() -> None:
     (seconds,) = re.findall(r"([\d.]+) s of one core", measured)
     (shown,) = re.findall(r"takes ([\d.]+) seconds of one core", (DOCS / "catalogue.md").read_text(encoding="utf-8"))
     assert rounds_to(shown, float(seconds))
+
+
+def test_the_pages_weigh_what_was_measured() -> None:
+    """The sizes and seconds of docs/report.md are those of benchmarks/pages.txt."""
+    shown = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^(.+?) +(\d+) +([\d,]+) +([\d.]+) +([\d.]+) +[\d.]+$",
+        (ROOT / "benchmarks" / "pages.txt").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert len(rows) == 6
+    for name, layers, size, made, opened in rows:
+        count = int(size.replace(",", ""))
+        weight = f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+        assert f"| {name} | {int(layers):,} | {weight} | {made} s | {opened} s |\n" in shown
