@@ -38,7 +38,6 @@ class ExactSearch:
         self.combinations = list(self.series.combinations())
         self.so_far: list[Best] = []  # of the block in work, networks that keep the constraints, not proved to be best
         self.bounds: dict[str, int] = {}  # of the block in work, what no candidate can be better than
-        self._last: tuple[Sequence[int], Lattice, Constraints] | None = None  # which a look ahead has laid out
         self.signs = np.array([1] * len(self.minimize) + [-1] * len(self.maximize), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -65,16 +64,12 @@ class ExactSearch:
 
     def lattice(self, combination: Sequence[int]) -> tuple[Lattice, Constraints]:
         """The interfaces and passages of one combination, and its constraints."""
-        if self._last is not None and self._last[0] == combination:
-            return self._last[1:]
         segments = Segments(self.series.document(combination))
         constraints = segments.constraints()
         measures = dict.fromkeys([*[one.name for one in constraints.comparisons], *self.minimize, *self.maximize])
         columns = columns_of(measures, len(segments.input) - 1)
         bits = {name: 1 << at for at, name in enumerate((*constraints.uses, *constraints.forbids))}
-        lattice = Lattice(self.series, combination, segments, columns, bits, self.tick)
-        self._last = (combination, lattice, constraints)
-        return lattice, constraints
+        return Lattice(self.series, combination, segments, columns, bits, self.tick), constraints
 
     def demands(self, lattice: Lattice, constraints: Constraints) -> Demands:
         """The constraints with the objectives."""

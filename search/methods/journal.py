@@ -29,11 +29,19 @@ class Journal:
         """
         if not self.path.is_file():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-        if not lines or json.loads(lines[0]) != self._head:
+        lines = self._lines()
+        if not self.is_of_this():
             why = "holds another search: of another spec, other objectives or another method"
             raise FieldspecError(f"{self.path}: {why}. Give another folder, or leave out --resume")
         return [SearchBlock.of(json.loads(line)) for line in lines[1:]]
+
+    def is_of_this(self) -> bool:
+        """Whether it is there, and of this very search."""
+        lines = self._lines() if self.path.is_file() else []
+        return bool(lines) and bool(json.loads(lines[0]) == self._head)
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text(encoding="utf-8").split("\n")[:-1]
 
     def begin(self, blocks: list[SearchBlock]) -> None:
         """Write what is done already."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,20 +74,33 @@ def search_networks(
     opened = spec if isinstance(spec, OpenSpec) else load_open(spec)
     minimize, maximize = _objectives(opened, minimize, maximize)
     tick = tick or _silent
-    method, search, reason = _method(opened, minimize, maximize, tick, trials, seed)
-    journal = _journal(folder, opened, minimize, maximize, method, trials, seed)
+    asked = (opened, minimize, maximize)
+    method, search, reason = _method(*asked, tick, trials, seed)
+    other = _by_candidates(*asked, tick, seed, "")
+    kept = _journal(folder, *asked, other[0], trials, seed)
+    if method == "exact" and resume and kept and kept.is_of_this():
+        method, search, reason = other  # as was found on the way before
+    try:
+        blocks = _run(search, _journal(folder, *asked, method, trials, seed), resume)
+    except NotInPartsError as error:  # which only laying out the parts has shown
+        method, search, reason = _by_candidates(*asked, tick, seed, str(error))
+        blocks = _run(search, _journal(folder, *asked, method, trials, seed), resume)
+    return _result(*asked, method, reason, blocks, search)
+
+
+def _run(search: Blocks, journal: Journal | None, resume: bool) -> list[SearchBlock]:
+    """The blocks of a search, so far as nobody stops it."""
     blocks = journal.read() if journal and resume else []
     if journal:
         journal.begin(blocks)
     try:
-        with closing(search.blocks(len(blocks))) as found:  # type: ignore[type-var]  # generators are closed
-            for block in found:
-                blocks.append(block)
-                if journal:
-                    journal.add(block)
+        for block in search.blocks(len(blocks)):
+            blocks.append(block)
+            if journal:
+                journal.add(block)
     except KeyboardInterrupt:
         pass  # what is done is told
-    return _result(opened, minimize, maximize, method, reason, blocks, search)
+    return blocks
 
 
 def _silent(what: str, done: int, of: int) -> None: ...
@@ -121,14 +133,21 @@ def _method(
         return "sampled", Sampling(spec, minimize, maximize, tick, trials, seed), "as was asked by trials"
     try:
         search = ExactSearch(spec, minimize, maximize, tick)
-        if search.series.shared and spec.space * len(search.series.stages) <= search.series.laid_out:
-            raise NotInPartsError("its parts share what is open, so that looking at each candidate takes no longer")
-        search.lattice(search.combinations[0])
     except NotInPartsError as error:
-        if spec.space <= MOST_ENUMERATED:
-            return "enumerated", Enumeration(spec, minimize, maximize, tick), str(error)
-        return "sampled", Sampling(spec, minimize, maximize, tick, TRIALS, seed), str(error)
+        return _by_candidates(spec, minimize, maximize, tick, seed, str(error))
+    if search.series.shared and spec.space * len(search.series.stages) <= search.series.laid_out:
+        reason = "its parts share what is open, so that looking at each candidate takes no longer"
+        return _by_candidates(spec, minimize, maximize, tick, seed, reason)
     return "exact", search, ""
+
+
+def _by_candidates(
+    spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick, seed: int, reason: str
+) -> tuple[Method, Blocks, str]:
+    """Each of them, or some of too many."""
+    if spec.space <= MOST_ENUMERATED:
+        return "enumerated", Enumeration(spec, minimize, maximize, tick), reason
+    return "sampled", Sampling(spec, minimize, maximize, tick, TRIALS, seed), reason
 
 
 def _journal(

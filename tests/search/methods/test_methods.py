@@ -57,6 +57,16 @@ def test_what_is_not_is_enumerated() -> None:
     assert "sram.tflm" in engine.reason
 
 
+def test_a_layer_norm_is_found_on_the_way(tmp_path: Path) -> None:
+    """Memory is not made of parts then, which shows where they are laid out."""
+    normed = SPACE | {"layers": [{"conv": {"out": {"choice": [4, 8]}}}, {"norm": {"type": "layer"}}], "params": {}}
+    result = search_networks(normed, minimize=["memory"], folder=tmp_path)
+    assert (result.method, result.feasible) == ("enumerated", 2)
+    assert "layer norm" in result.reason
+    again = search_networks(normed, minimize=["memory"], folder=tmp_path, resume=True)
+    assert again.to_dict() == result.to_dict()
+
+
 def test_a_family_is_enumerated() -> None:
     """Where all items share what is open, a program for each combination would save nothing."""
     family = {

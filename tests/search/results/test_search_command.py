@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from fieldspec.architectures import analyze, check
+from fieldspec.architectures.readings.verification import verify
 from fieldspec.cli import main
+from fieldspec.search import search_networks
 
 OPEN = """
 name: tiny
@@ -66,6 +68,11 @@ def test_the_files(
         assert check(path) == []
     assert len((front / "front.csv").read_text(encoding="utf-8").splitlines()) == len(specs) + 1
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_networks_are_proved(file: str) -> None:
+    """Built and measured, one of the front is what its report says."""
+    assert verify(search_networks(file).pareto[-1].document()).ok
 
 
 def test_nothing_is_feasible(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
