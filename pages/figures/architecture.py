@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path as Outline
 
@@ -43,7 +44,7 @@ def plot_architecture(report: Report, *, all_open: bool = False) -> Picture:
 class _Canvas:
     """Boxes, lines and words on one axes; `point` is the size of a pixel in points."""
 
-    def __init__(self, axes: object, point: float) -> None:
+    def __init__(self, axes: Axes, point: float) -> None:
         self.axes, self.point = axes, point
 
     def box(self, at: Rectangle, face: str, edge: str = EDGE, round_by: float = 7) -> None:
@@ -52,11 +53,11 @@ class _Canvas:
         patch = FancyBboxPatch(
             (at.x, at.y), at.width, at.height, boxstyle=style, facecolor=face, edgecolor=edge, linewidth=self.point
         )
-        self.axes.add_patch(patch)  # type: ignore[attr-defined]
+        self.axes.add_patch(patch)
 
     def text(self, x: float, y: float, words: str, size: float, color: str, *, bold: bool = False) -> None:
         """One line, whatever signs are in it."""
-        self.axes.text(  # type: ignore[attr-defined]
+        self.axes.text(
             x, y, words, fontsize=size * self.point, color=color, parse_math=False,
             fontweight="bold" if bold else "normal",
         )  # fmt: skip
@@ -71,7 +72,7 @@ class _Canvas:
             codes += [Outline.CURVE4] * 3
             x, y = to_x, to_y
         patch = PathPatch(Outline(vertices, codes), fill=False, edgecolor=LINE, linewidth=1.3 * self.point)
-        self.axes.add_patch(patch)  # type: ignore[attr-defined]
+        self.axes.add_patch(patch)
 
 
 def _draw(canvas: _Canvas, diagram: Diagram, geometry: Geometry, opened: frozenset[int]) -> None:

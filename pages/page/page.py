@@ -27,8 +27,7 @@ from fieldspec.pages.page.table import lines_of, most_of
 from fieldspec.pages.page.training import training_parts
 
 TEMPLATES = Path(__file__).parent / "templates"
-LEDGER_ROWS = 400  # of a longer network, the ledger is left to `analyze --ledger`
-DEEP = 600  # layers; of a deeper network the ledger would take longer than the rest of the page
+LEDGER = 300_000  # layers times pixels of the longest axis: what is more would take the ledger longer than all else
 
 
 def page_of(exhibits: Sequence[Exhibit], *, image: Path | None = None) -> str:
@@ -164,14 +163,14 @@ def _memory_parts(exhibit: Exhibit) -> list[MemoryPart]:
 
 
 def report_ledger(exhibit: Exhibit) -> Ledger | None:
-    """What each layer adds to the field; None of a network without one, or of a very deep one."""
+    """What each layer adds to the field; None of a network without one, or of a very deep one or a very long input."""
     report = exhibit.report
-    is_readable = report.features.field.axes and len(report.layers) <= DEEP
+    is_readable = report.features.field.axes and len(report.layers) * max(report.input[1:], default=1) <= LEDGER
     return ledger_of(report) if is_readable else None
 
 
 def _ledger(ledger: Ledger | None) -> dict[str, Any] | None:
-    if ledger is None or len(ledger.entries) > LEDGER_ROWS:
+    if ledger is None:
         return None
     rows = [cells(entry) for entry in ledger.entries]
     return {"titles": COLUMNS, "rows": rows, "notes": notes(ledger), "legend": " ".join(LEGEND)}
