@@ -15,6 +15,7 @@ from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_typ
 
 _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
 _DOMAIN = {"$ref": "#/$defs/domain"}
+NAME_PATTERN = "^[a-z][a-z0-9_]{0,59}$"  # of a parameter, of a block
 _NUMBERS = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "items": False, "minItems": 3}
 DOMAIN = {
     "type": "object",
@@ -82,10 +83,16 @@ def json_schema() -> dict[str, Any]:
     for objective in definitions["Objectives"]["properties"].values():
         objective["items"] = {"enum": list(MEASURES)}
     definitions["UserBlock"]["properties"]["body"] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
+    properties["params"]["propertyNames"] = {"pattern": NAME_PATTERN}
+    properties["blocks"]["propertyNames"] = {"pattern": NAME_PATTERN, "not": {"enum": list(blocks)}}
     properties["input"] = {**properties["input"], "items": _or_parameter(properties["input"]["items"])}
+    named = {"items": {"propertyNames": {"enum": [*ITEM_KEYS, *blocks, *DOMAIN["properties"]]}}}
+    _once_each([document, *definitions.values()])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",
+        "if": {"not": {"required": ["blocks"]}},  # no blocks of its own: an unknown one is a mistake
+        "then": {"properties": {"layers": named}},
         **{key: value for key, value in document.items() if key not in ("title", "description")},
         "patternProperties": {"^x-": {"description": "The author's own: a place for YAML anchors."}},
         "$defs": dict(sorted(definitions.items())),
@@ -96,6 +103,18 @@ def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
     """A model's schema with its own definitions moved to the common place."""
     definitions.update(schema.pop("$defs", {}))
     return schema
+
+
+def _once_each(schemas: Iterable[Any]) -> None:
+    """Lists of words that take each of them once, as `order` does, say so."""
+    for schema in schemas:
+        if not isinstance(schema, dict):
+            continue
+        places = schema.get("prefixItems", [])
+        if len(places) > 1 and all(len(one.get("enum", [])) == len(places) for one in places):
+            schema["uniqueItems"] = True
+        for value in schema.values():
+            _once_each(value if isinstance(value, list) else [value])
 
 
 def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
