@@ -17,7 +17,7 @@ _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, o
 _DOMAIN = {"$ref": "#/$defs/domain"}
 NAME_PATTERN = "^[a-z][a-z0-9_]{0,59}$"  # of a parameter, of a block
 _NUMBERS = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "items": False, "minItems": 3}
-DOMAIN = {
+DOMAIN: dict[str, Any] = {
     "type": "object",
     "minProperties": 1,
     "maxProperties": 1,
