@@ -135,7 +135,7 @@ def show(
     if is_module_name(spec):
         if given:
             raise FieldspecError(f"--set is of a spec; {spec} takes its settings behind a comma, such as in_chans=1")
-        typer.echo(dump(_adopted(spec, input_size), format=format.value, canonical=canonical), nl=False)
+        typer.echo(dump(adopted(spec, input_size), format=format.value, canonical=canonical), nl=False)
         return
     if input_size is not None:
         raise FieldspecError("--input is of a PyTorch network; a spec says its own input")
@@ -145,7 +145,7 @@ def show(
         typer.echo(written_out(load_open_spec(spec, given).to_dict(), format.value), nl=False)
 
 
-def _adopted(name: str, input_size: str | None) -> ArchitectureSpec:
+def adopted(name: str, input_size: str | None) -> ArchitectureSpec:
     """The spec of a PyTorch network."""
     with spinner(f"running {name}"):
         from fieldspec.architectures.adoption.adoption import to_spec

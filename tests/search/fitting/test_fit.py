@@ -104,3 +104,23 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "1. receptive_field 47 -> 63\n   ~ layers[5] inverted_residual.dilation: 1 -> 3\n" in printed
     changed = load(tmp_path / "c1c2c3c40_1.yaml")
     assert (changed.name, check(changed)) == ("c1c2c3c40_1", [])
+
+
+def test_a_network_of_pytorch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said as a spec first, whose items change: here both convolutions are copies of one."""
+    factory = """
+from torch import nn
+
+def net():
+    return nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())
+"""
+    (tmp_path / "small_nets.py").write_text(factory, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    arguments = ["fit", "small_nets:net", "--to", "receptive_field > 5", "--input", "3x12x12", "--alternatives", "1"]
+    monkeypatch.setattr("sys.argv", ["fieldspec", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 0
+    assert "1. receptive_field 5 -> 9\n   ~ layers[0] conv.dilation: 1 -> 2\n" in capsys.readouterr().out

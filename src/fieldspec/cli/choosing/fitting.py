@@ -7,34 +7,40 @@ from typing import Annotated
 
 import typer
 
-from fieldspec.cli.shared import Json, Set, Spec, load_spec, print_json, spinner, tell_error
+from fieldspec.cli.catalogue import adopted
+from fieldspec.cli.shared import Json, Network, Set, load_spec, print_json, spinner, tell_error
 
 
 def fit(
-    spec: Spec,
+    spec: Network,
     to: Annotated[
         str, typer.Option("--to", metavar="CONSTRAINTS", help="Such as 'params < 150k, receptive_field > 64'.")
     ],
     alternatives: Annotated[int, typer.Option(min=1, help="How many ways to tell.")] = 5,
     changes: Annotated[int, typer.Option(min=1, max=6, help="At most so many at once.")] = 3,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder for the changed specs.")] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Of a PyTorch network, such as 3x64x64.")
+    ] = None,
     as_json: Json = False,
     given: Set = None,
 ) -> None:
     """Find the smallest changes to a spec that meet other constraints.
 
     A change is another width, kernel, dilation, stride or number of copies of one item, or the item dropped. The spec's
-    own constraints of other measures stay. With = a budget is filled: as much as there can be, and no more. Exit status
-    1 if no way is found.
+    own constraints of other measures stay. With = a budget is filled: as much as there can be, and no more. A PyTorch
+    network is said as a spec first. Exit status 1 if no way is found.
 
     \b
     fieldspec fit c1c2c3c40 --to 'params < 150k, receptive_field > 64'
     fieldspec fit c1c2c3c40 --to 'params = 199k' -o filled
+    fieldspec fit torchvision:resnet18 --to 'params < 10M' --input 3x64x64 --changes 1
     """
+    from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.search.fitting.fit import fit as fitted
     from fieldspec.search.fitting.text import plain_data, text, write_fits
 
-    loaded = load_spec(spec, given)
+    loaded = adopted(spec, input_size) if is_module_name(spec) else load_spec(spec, given)
     with spinner("comparing changes"):
         result = fitted(loaded, to, alternatives=alternatives, most_changes=changes)
     if as_json:
