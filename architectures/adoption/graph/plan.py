@@ -150,7 +150,7 @@ def mean_and_maximum(layer: Layer, operation: Operation | None, sources: list[Ve
     pools = sources[0].inputs
     kinds = sorted(pool.layer.type for pool in pools if isinstance(pool.layer, GlobalPool))
     one = kinds == ["avg", "max"] and isinstance(sources[0].layer, Add) and pools[0].inputs == pools[1].inputs
-    return GlobalPool("avgmax") if one and operation.get("other") == 0.5 else None
+    return GlobalPool("avgmax", len(pools[0].shape) - 1) if one and operation.get("other") == 0.5 else None
 
 
 def behind(vertex: Vertex) -> Iterator[Vertex]:

@@ -132,7 +132,7 @@ def _join_pools(plan: Vertices) -> None:
             continue
         mean, highest = vertex.inputs
         if mean.inputs == highest.inputs:
-            vertex.layer, vertex.inputs = GlobalPool("catavgmax"), mean.inputs
+            vertex.layer, vertex.inputs = GlobalPool("catavgmax", len(mean.shape) - 1), mean.inputs
 
 
 def _nest_concats(plan: Vertices) -> None:

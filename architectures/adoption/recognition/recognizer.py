@@ -15,8 +15,19 @@ from fieldspec.architectures.adoption.recognition.repeats import Written, repeat
 from fieldspec.architectures.adoption.recognition.residuals import inverted, residuals, separables, with_bodies
 from fieldspec.architectures.adoption.recognition.singles import single
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Proposal, Trial
+from fieldspec.blocks.layers import Shape
+from fieldspec.blocks.settings import made_for
 
 Ways = list[tuple[int, tuple[Written, ...]] | None]
+
+
+def padded_alike(proposals: Iterator[Proposal]) -> Iterator[Proposal]:
+    """Where zeros lie unevenly, TensorFlow's padding first, which may be what they are."""
+    for count, item in proposals:
+        ((kind, settings),) = item.items()
+        if isinstance(settings.get("padding"), list):
+            yield count, {kind: {**settings, "padding": "tf"}}
+        yield count, item
 
 
 class Recognizer:
@@ -25,17 +36,18 @@ class Recognizer:
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
         self.stuck: list[Vertex] = []  # what no item says
-        self._bodies: dict[tuple[Any, int], list[ItemData] | None] = {}
+        self._bodies: dict[tuple[Any, Shape], list[ItemData] | None] = {}
 
-    def written(self, series: Series, channels: int) -> list[Written] | None:
-        """The items of a series on so many channels, copies gathered; None where a part has none."""
+    def written(self, series: Series, shape: Shape) -> list[Written] | None:
+        """The items of a series on a map of this shape, copies gathered; None where a part has none."""
         ways: Ways = [(0, ()), *[None] * len(series)]
-        before = [channels, *[part.shape[0] for part in series]]
+        before = [shape, *[part.shape for part in series]]
         for at, part in enumerate(series):
             way = ways[at]
             if way is None:
                 continue
-            proposals = list(self._valid(series, at, before[at]))
+            with made_for(before[at]):
+                proposals = list(self._valid(series, at, before[at]))
             if not proposals:
                 self.stuck.append(part.vertex)
             for count, item in proposals:
@@ -45,40 +57,40 @@ class Recognizer:
         end = ways[-1]
         return None if end is None else repeated(end[1], self.trial)
 
-    def items(self, series: Series, channels: int) -> list[ItemData] | None:
+    def items(self, series: Series, shape: Shape) -> list[ItemData] | None:
         """The same, for a body: without their places."""
-        key = (form_of(series), channels)
+        key = (form_of(series), shape)
         if key not in self._bodies:
-            written = self.written(series, channels)
+            written = self.written(series, shape)
             self._bodies[key] = None if written is None else [one.item for one in written]
         return self._bodies[key]
 
-    def _valid(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+    def _valid(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
         """The proposals that are what they are to stand for, of each kind the first; general ones if no block fits."""
         found: set[tuple[int, str]] = set()
         for propose in (self._blocks, self._general):
-            for count, item in propose(series, at, channels):
+            for count, item in padded_alike(propose(series, at, shape)):
                 key = count, next(iter(item))
                 shortest = None
                 if key not in found:
-                    shortest = self.trial.shortest(item, channels, form_of(series[at : at + count]))
+                    shortest = self.trial.shortest(item, shape, form_of(series[at : at + count]))
                 if shortest is not None:
                     found.add(key)
                     yield count, shortest
             if found:
                 return
 
-    def _blocks(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+    def _blocks(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
         """What part may be as a block of the library."""
         for proposals in (inverted, residuals, squeeze_excites, denses, separables):
-            yield from proposals(series, at, channels)
+            yield from proposals(series, at, shape[0])
 
-    def _general(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+    def _general(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
         """Convolutions, single layers, blocks with bodies, branches."""
         part = series[at]
         if isinstance(part, Fork):
-            yield from self._with_bodies(series, at, channels)
-            yield from self._branches(part, channels)
+            yield from self._with_bodies(series, at, shape)
+            yield from self._branches(part, shape)
             return
         for order in ORDERS:
             group = group_at(series, at, order)
@@ -88,21 +100,21 @@ class Recognizer:
         if item is not None:
             yield 1, item
 
-    def _with_bodies(self, series: Series, at: int, channels: int) -> Iterator[Proposal]:
+    def _with_bodies(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
         for count, body, around, settings in with_bodies(series, at):
-            items = self.items(body, channels)
+            items = self.items(body, shape)
             if items is None:
                 continue
             shortcuts: list[Any] = ["auto", "projection", "pad"] if around else ["auto", "identity"]
             if around:
-                shortcuts.append(self.items(around, channels))
+                shortcuts.append(self.items(around, shape))
             for shortcut in shortcuts:
                 yield count, {"residual": {"body": items, "shortcut": shortcut, **settings}}
 
-    def _branches(self, part: Fork, channels: int) -> Iterator[Proposal]:
+    def _branches(self, part: Fork, shape: Shape) -> Iterator[Proposal]:
         shared = shares(part)
-        branches, width = (part.branches, channels) if shared is None else (shared, channels // len(shared))
-        items = [self.items(branch, width) for branch in branches]
+        branches, width = (part.branches, shape[0]) if shared is None else (shared, shape[0] // len(shared))
+        items = [self.items(branch, (width, *shape[1:])) for branch in branches]
         if None not in items:
             split = {} if shared is None else {"split": True}
             yield 1, {"parallel": {"merge": part.merge.kind, **split, "branches": items}}
@@ -110,4 +122,4 @@ class Recognizer:
     def why(self, vertex: Vertex) -> str:
         """Why no item says a layer."""
         item = single(vertex.layer)
-        return "has no words in a spec" if item is None else self.trial.why(item, vertex.inputs[0].shape[0])
+        return "has no words in a spec" if item is None else self.trial.why(item, vertex.inputs[0].shape)

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from fieldspec.architectures.adoption.graph.parts import PartsForm, Series, form_of
 from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
+from fieldspec.blocks.layers import Shape
 
 LONGEST = 6  # items in a row that may be repeated together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """An item, the parts that it stands for (a series for each of its copies), and the channels before it."""
+    """An item, the parts that it stands for (a series for each of its copies), and the shape of the map before it."""
 
     item: ItemData
     copies: tuple[Series, ...]
-    channels: int
+    before: Shape
 
     @property
     def series(self) -> Series:
@@ -42,7 +43,7 @@ def copies_of(written: Written) -> list[Written]:
     if "repeat" not in item or "first" in item or len(written.copies) < item["repeat"]:
         return [written]
     single = {kind: settings for kind, settings in item.items() if kind != "repeat"}
-    before = [written.channels, *[series[-1].shape[0] for series in written.copies[:-1]]]
+    before = [written.before, *[series[-1].shape for series in written.copies[:-1]]]
     return [Written(single, (series,), at) for series, at in zip(written.copies, before, strict=True)]
 
 
@@ -84,9 +85,9 @@ OF_FIRST = {"stride", "shortcut", "expand", "expand_ratio", "dilation"}  # in wh
 
 def _proven(item: ItemData, copies: Sequence[Written], trial: Trial) -> Written | None:
     form = tuple([part for copy in copies for part in copy.form])
-    if trial.form([item], copies[0].channels) != form:
+    if trial.form([item], copies[0].before) != form:
         return None
-    return Written(item, tuple([series for copy in copies for series in (copy.copies)]), copies[0].channels)
+    return Written(item, tuple([series for copy in copies for series in (copy.copies)]), copies[0].before)
 
 
 def _chained(written: Sequence[Written], trial: Trial) -> list[Written]:
@@ -119,8 +120,8 @@ def _rows(written: Sequence[Written], at: int, trial: Trial) -> list[tuple[int, 
         item = {"chain": {"body": row}, "repeat": times}
         saved = sum(cost(one.item) for one in copies) - cost(item)
         form = tuple([part for copy in copies for part in copy.form])
-        if saved > 0 and trial.form([item], copies[0].channels) == form:
+        if saved > 0 and trial.form([item], copies[0].before) == form:
             rows = [copies[number * length : (number + 1) * length] for number in range(times)]
             series = tuple(tuple([part for one in row for part in one.series]) for row in rows)
-            found.append((saved, times * length, Written(item, series, copies[0].channels)))
+            found.append((saved, times * length, Written(item, series, copies[0].before)))
     return found

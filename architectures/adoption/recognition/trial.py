@@ -11,6 +11,7 @@ from fieldspec.architectures.document.values import flow, listed
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.models import Defaults, UserBlock, spoken_of
 from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.registry import REQUIRED, block_type
 
 ItemData = dict[str, Any]  # as a spec writes it
@@ -28,41 +29,41 @@ class Trial:
         self.blocks = blocks or {}
         self._model = Defaults(**_frozen(defaults))
         self._usuals: dict[str, dict[str, Any]] = {}
-        self._known: dict[tuple[str, int], PartsForm | None] = {}
+        self._known: dict[tuple[str, Shape], PartsForm | None] = {}
 
-    def form(self, items: list[ItemData], in_channels: int) -> PartsForm | None:
-        """What some items are on so many channels; None where no spec may say them so."""
-        key = (flow(items), in_channels)
+    def form(self, items: list[ItemData], shape: Shape) -> PartsForm | None:
+        """What some items are on a map of this shape; None where no spec may say them so."""
+        key = (flow(items), shape)
         if key not in self._known:
-            self._known[key] = self._form(items, in_channels)
+            self._known[key] = self._form(items, shape)
         return self._known[key]
 
-    def why(self, item: ItemData, in_channels: int) -> str:
+    def why(self, item: ItemData, shape: Shape) -> str:
         """What is wrong with an item; nothing where it can be built."""
         problems = Problems()
-        self._made([item], in_channels, problems)
+        self._made([item], shape, problems)
         return "; ".join(problem.message for problem in problems.all()) or "is not what a spec builds"
 
-    def _form(self, items: list[ItemData], in_channels: int) -> PartsForm | None:
+    def _form(self, items: list[ItemData], shape: Shape) -> PartsForm | None:
         problems = Problems()
-        made = self._made(items, in_channels, problems)
+        made = self._made(items, shape, problems)
         return None if made is None or problems else form_of_block(made[0])
 
-    def _made(self, items: list[ItemData], in_channels: int, problems: Problems) -> Any:
+    def _made(self, items: list[ItemData], shape: Shape, problems: Problems) -> Any:
         parameters = Substitution({}, MAX_SUBSTITUTED, problems.add)
-        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, (in_channels, 0, 0))
+        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, shape)
 
-    def shortest(self, item: ItemData, in_channels: int, wanted: PartsForm) -> ItemData | None:
+    def shortest(self, item: ItemData, shape: Shape, wanted: PartsForm) -> ItemData | None:
         """An item without the settings that it has in any case; None where it is not what is wanted."""
         ((kind, settings),) = item.items()
         usual = self.usual(kind)
         settings = {word: value for word, value in settings.items() if word not in usual or value != usual[word]}
-        if self.form([{kind: settings}], in_channels) != wanted:
+        if self.form([{kind: settings}], shape) != wanted:
             return None
         for word in list(settings):
             if usual.get(word, ABSENT) is None or word == "shortcut":  # what it is then depends on the others
                 shorter = {key: value for key, value in settings.items() if key != word}
-                if self.form([{kind: shorter}], in_channels) == wanted:
+                if self.form([{kind: shorter}], shape) == wanted:
                     settings = shorter
         return {kind: {word: settings[word] for word in self._in_order(kind) if word in settings}}
 

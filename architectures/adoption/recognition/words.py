@@ -25,11 +25,10 @@ def padding(given: Sides, kernel: Sizes, dilation: Sizes, stride: Sizes) -> Any:
         >>> padding(((1, 1), (1, 1)), (3, 3), (1, 1), (1, 1)), padding(((0, 0), (0, 0)), (3, 3), (1, 1), (1, 1))
         (None, 0)
     """
-    if len(kernel) == 2:
-        if given == sides(None, _pair(kernel), _pair(dilation)):
-            return None
-        if set(stride) == {1} and given == sides("same", _pair(kernel), _pair(dilation)):
-            return "same"
+    if given == sides(None, kernel, dilation):
+        return None
+    if set(stride) == {1} and given == sides("same", kernel, dilation):
+        return "same"
     return surround(given)
 
 
@@ -43,10 +42,6 @@ def surround(given: Sides) -> Any:
     if all(before == after for before, after in given):
         return numbers(tuple(before for before, _ in given))
     return [list(side) for side in given]
-
-
-def _pair(sizes: Sizes) -> tuple[int, int]:
-    return sizes[0], sizes[1]
 
 
 def norm_word(layer: Normalization) -> Any:

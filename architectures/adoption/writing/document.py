@@ -65,11 +65,11 @@ def _document(trunk: Regions, plan: Vertices, name: str, defaults: ItemData) -> 
     rows: list[list[Written]] = []
     head: Head | None = None
     for region in trunk.regions[1:]:
-        channels = (region.merge or region.inputs[0].end).shape[0]
+        shape = (region.merge or region.inputs[0].end).shape
         series = region.series
         if region is trunk.output:
-            head, series = head_of(series, channels, recognizer)
-        written = recognizer.written(series, channels)
+            head, series = head_of(series, shape, recognizer)
+        written = recognizer.written(series, shape)
         if written is None:
             stuck = {id(vertex): vertex for vertex in recognizer.stuck}
             places = [Beyond(one.path, one.layer.kind, recognizer.why(one)) for one in stuck.values()]

@@ -6,12 +6,12 @@ from typing import Any
 
 from fieldspec.architectures.adoption.graph.parts import Leaf, Series
 from fieldspec.architectures.adoption.recognition.recognizer import Recognizer
-from fieldspec.blocks.layers import Activation, AdaptivePool, Conv, Dropout, Flatten, GlobalPool, Layer, Linear
+from fieldspec.blocks.layers import Activation, AdaptivePool, Conv, Dropout, Flatten, GlobalPool, Layer, Linear, Shape
 
 Head = dict[str, Any]
 
 
-def head_of(series: Series, channels: int, recognizer: Recognizer) -> tuple[Head | None, Series]:
+def head_of(series: Series, shape: Shape, recognizer: Recognizer) -> tuple[Head | None, Series]:
     """The head at the end of a series, and what is left before it; None where the series ends otherwise."""
     for classifier in (_on_vector, _on_map):
         found = classifier(series)
@@ -20,10 +20,9 @@ def head_of(series: Series, channels: int, recognizer: Recognizer) -> tuple[Head
         head, rest = found
         start, pool = _start(rest) if classifier is _on_vector else (len(rest), "none")
         body = rest[start + (2 if pool != "none" else 0) :]
-        width = channels if start == 0 else rest[start - 1].shape[0]
         if body:
-            width = rest[len(rest) - len(body) - 1].shape[0] if len(body) < len(rest) else channels
-            items = recognizer.items(body, width)
+            before = rest[len(rest) - len(body) - 1].shape if len(body) < len(rest) else shape
+            items = recognizer.items(body, before)
             if items is None:
                 return None, series
             head = {**head, "body": items}
@@ -58,7 +57,10 @@ def _on_vector(series: Series) -> tuple[Head, Series] | None:
 def _on_map(series: Series) -> tuple[Head, Series] | None:
     """A 1x1 convolution, an activation perhaps, and the mean of the map."""
     layers = _layers(series)
-    if len(layers) < 3 or not isinstance(layers[-1], Flatten) or layers[-2] != GlobalPool("avg"):
+    if len(layers) < 3 or not isinstance(layers[-1], Flatten):
+        return None
+    mean = layers[-2]
+    if not isinstance(mean, GlobalPool) or mean.type != "avg":
         return None
     act = layers[-3]
     at = len(layers) - (4 if isinstance(act, Activation) else 3)

@@ -11,7 +11,7 @@ from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.repeats import Written, alike, copies_of
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
 from fieldspec.architectures.adoption.writing.ids import Paths
-from fieldspec.architectures.adoption.writing.templates import needed, skeleton, template_of
+from fieldspec.architectures.adoption.writing.templates import is_nested, needed, skeleton, template_of
 from fieldspec.blocks.registry import block_type, is_block_name
 
 MAX_PARAMETERS = 12
@@ -24,7 +24,7 @@ def with_own_blocks(
     single = [[copy for written in row for copy in copies_of(written)] for row in rows]
     groups: dict[Any, list[Written]] = defaultdict(list)
     for written in [one for row in single for one in row]:
-        if len(written.item) == 1 and skeleton(written.item) != ():
+        if len(written.item) == 1 and _holds_items(written.item):
             groups[skeleton(written.item), needed(written.item, trial)].append(written)
     blocks: dict[str, ItemData] = {}
     uses: dict[int, ItemData] = {}
@@ -37,7 +37,7 @@ def with_own_blocks(
         name = _name(group, paths, blocks)
         found = [{name: template.values(number)} for number in range(len(group))]
         tried = Trial(trial.defaults, {**trial.own_blocks(blocks), **trial.own_blocks({name: template.block})})
-        if all(tried.form([use], one.channels) == one.form for use, one in zip(found, group, strict=True)):
+        if all(tried.form([use], one.before) == one.form for use, one in zip(found, group, strict=True)):
             blocks[name] = template.block
             uses |= {id(one): use for one, use in zip(group, found, strict=True)}
     if not blocks:
@@ -52,7 +52,12 @@ def with_own_blocks(
 
 def _used(written: Written, uses: Mapping[int, ItemData]) -> Written:
     item = uses.get(id(written))
-    return written if item is None else Written(item, written.copies, written.channels)
+    return written if item is None else Written(item, written.copies, written.before)
+
+
+def _holds_items(item: ItemData) -> bool:
+    """Whether it has a body or branches."""
+    return any(isinstance(one, list) and is_nested(one) for settings in item.values() for one in settings.values())
 
 
 def _is_worth(group: Sequence[Written]) -> bool:

@@ -188,6 +188,23 @@ def test_norms_keep_their_options() -> None:
     assert conv.bias is not None
 
 
+def test_maps_of_one_axis_and_of_three() -> None:
+    """A waveform and a volume: the same words."""
+    line = nn.Sequential(nn.Conv1d(4, 8, 9, stride=4, padding=4, bias=False), nn.BatchNorm1d(8), nn.ReLU())
+    assert layers_of(line, (4, 32)) == [{"conv": {"out": 8, "kernel": 9, "stride": 4}}]
+    volume = nn.Sequential(nn.Conv3d(4, 8, 3, padding=1, bias=False), nn.BatchNorm3d(8), nn.ReLU(), nn.MaxPool3d(2))
+    assert layers_of(volume, (4, 8, 8, 8)) == [{"conv": {"out": 8}}, {"max_pool": {}}]
+
+
+def test_zeros_that_lie_unevenly_are_tensorflows_padding() -> None:
+    """Where they are what that gives; else they are written out."""
+    net = nn.Sequential(
+        nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(4, 8, 3, stride=2, bias=False), nn.BatchNorm2d(8), nn.ReLU()
+    )
+    assert layers_of(net)[0]["conv"] == {"out": 8, "stride": 2, "padding": "tf"}
+    assert layers_of(net, (4, 15, 15))[0]["conv"]["padding"] == [[0, 1], [0, 1]]
+
+
 def test_outputs_are_compared() -> None:
     """A spec of the same costs with another activation is refuted."""
     net = nn.Sequential(nn.Conv2d(4, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3))
