@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
-from fieldspec.search.space.candidates import measure, singles
-from fieldspec.search.space.segments import Segments
+from fieldspec.search.exact.exact import ExactSearch
+from fieldspec.search.exact.fronts import front_of
+from fieldspec.search.space.blocks import total
+from fieldspec.search.space.candidates import measure
 from fieldspec.search.space.series import StageSeries
 
 Item = dict[str, Any]
@@ -105,12 +107,26 @@ class Seen:
     front: dict[tuple[int, ...], tuple[tuple[int, ...], int]] = field(default_factory=dict)  # the first of them, ties
 
 
+def searched(spec: OpenSpec, minimize: tuple[str, ...], maximize: tuple[str, ...]) -> Seen:
+    """What the exact search says, also of a family that it would be no faster for."""
+    search = ExactSearch(spec, minimize, maximize, lambda *_: None)
+    found = total(search.blocks())
+    front = front_of(found.front, search.signs.tolist())
+    excluded = {words: count or 0 for words, count in found.excluded.items() if count != 0}
+    return Seen(
+        found.valid or 0,
+        found.feasible or 0,
+        excluded,
+        {one.objectives: (one.numbers, one.ties or 0) for one in front},
+    )
+
+
 def brute_force(spec: OpenSpec, minimize: tuple[str, ...], maximize: tuple[str, ...]) -> Seen:
     """Every candidate by its own report, in the order of the parts of a series."""
     series = StageSeries(spec)
     order = [*series.shared, *[number for stage in series.stages for number in stage.domains]]
     names = (*minimize, *maximize)
-    seen = Seen(excluded=dict.fromkeys(singles(Segments(spec.document(first_of(spec))).constraints()), 0))
+    seen = Seen()
     found: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for values in product(*[range(len(spec.domains[number].values)) for number in order]):
         by_number = dict(zip(order, values, strict=True))
@@ -131,11 +147,6 @@ def brute_force(spec: OpenSpec, minimize: tuple[str, ...], maximize: tuple[str, 
         if not any(_beats(other, told, signs) for other in found):
             seen.front[told] = (own[0], len(own))
     return seen
-
-
-def first_of(spec: OpenSpec) -> list[Any]:
-    """The first value of each domain."""
-    return [domain.values[0] for domain in spec.domains]
 
 
 def _beats(one: tuple[int, ...], other: tuple[int, ...], signs: list[int]) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from spaces import brute_force, objectives, spaces
+from spaces import brute_force, objectives, searched, spaces
 
 from fieldspec.architectures import check
 from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
-from fieldspec.search import search_networks
+from fieldspec.search.space.candidates import values_of
 
 FIELD = (("params",), ("receptive_field",))
 MULTIPLY_ADDS = (("params",), ("macs",))
@@ -95,13 +95,7 @@ def test_it_agrees_with_brute_force(spec: OpenSpec, asked: tuple[tuple[str, ...]
 
 def agrees(spec: OpenSpec, asked: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     """Compare everything that is said of a space."""
-    minimize, maximize = asked
-    result = search_networks(spec, minimize=minimize, maximize=maximize)
-    seen = brute_force(spec, minimize, maximize)
-    assert result.method == "exact"
-    assert (result.networks, result.feasible, dict(result.excluded)) == (seen.networks, seen.feasible, seen.excluded)
-    front = {
-        tuple([one.measures[name] for name in result.objectives]): (one.numbers, one.ties) for one in result.pareto
-    }
-    assert front == seen.front
-    assert [check(one.document()) for one in result.pareto] == [[]] * len(result.pareto)
+    found = searched(spec, *asked)
+    assert found == brute_force(spec, *asked)
+    documents = [spec.document(values_of(spec, numbers)) for numbers, _ in found.front.values()]
+    assert [check(document) for document in documents] == [[]] * len(documents)
