@@ -40,3 +40,7 @@ class BeyondError(FieldspecError):
         if len(self.places) > MAX_LINES:
             lines.append(f"  ... and {len(self.places) - MAX_LINES} more places")
         return "\n".join([f"{self.name} is beyond the language, so no spec is written", *lines])
+
+
+class UnsayableError(FieldspecError):
+    """A node that no layer of the language is."""

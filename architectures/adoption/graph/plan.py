@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fieldspec.architectures.adoption.graph.beyond import Beyond, BeyondError
-from fieldspec.architectures.adoption.graph.sayable import UnsayableError, said
+from fieldspec.architectures.adoption.graph.beyond import Beyond, BeyondError, UnsayableError
+from fieldspec.architectures.adoption.graph.sayable import said
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.architectures.adoption.graph.beyond import UnsayableError
+from fieldspec.architectures.adoption.graph.elementwise import activation, mixture, pointwise
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import (
     Activation,
     AdaptivePool,
     Add,
     BatchNorm,
-    ChannelScale,
     Concat,
     Constant,
     Conv,
@@ -47,11 +47,6 @@ if TYPE_CHECKING:
 
 CONVOLUTIONS = ("convolution", "_convolution", "cudnn_convolution", "mkldnn_convolution")
 DIGITS = 6  # of what only training uses: 1 - 0.9997 is not 0.0003
-PLAIN_ACTIVATIONS = ("relu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "mish")
-
-
-class UnsayableError(FieldspecError):
-    """A node that no layer of the language is."""
 
 
 def said(node: Node, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
@@ -143,64 +138,6 @@ def _pool(layer: Pool, operation: Operation | None, inputs: Sequence[Shape]) -> 
     return layer
 
 
-def _activation(layer: Activation, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    if layer.function == "gelu" and operation is not None and operation.get("approximate", "none") != "none":
-        raise UnsayableError("gelu's approximation by tanh")
-    return layer
-
-
-def _pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
-    if operation is None:
-        raise UnsayableError("has no words in a spec")
-    name = operation.name
-    if name in PLAIN_ACTIVATIONS:
-        return Activation(name)  # type: ignore[arg-type]  # one of them
-    if name in ("hardtanh", "clamp"):
-        bounds = (operation.get("min_val", operation.get("min")), operation.get("max_val", operation.get("max")))
-        words = {(-1, 1): "hardtanh", (None, None): "hardtanh", (0, 6): "relu6", (0, None): "relu"}
-        if bounds in words:
-            return Activation(words[bounds])  # type: ignore[arg-type]  # likewise
-    if name == "leaky_relu" and operation.get("negative_slope", 0.01) == 0.01:
-        return Activation("leaky_relu")
-    if name == "elu" and all(operation.get(one, 1) == 1 for one in ("alpha", "scale", "input_scale")):
-        return Activation("elu")
-    if name == "_prelu_kernel" and len(operation.weights) == 1:
-        return Activation("prelu")
-    factor = _factor(operation)
-    if factor is not None:
-        return ChannelScale(inputs[0][0], factor, trained=False) if factor != 1 else None
-    if name == "mul" and len(operation.weights) == 1:
-        return ChannelScale(inputs[0][0])
-    adds_nothing = name in ("add", "sub") and operation.get("other") == 0 and not operation.weights
-    if adds_nothing or name in ("dropout", "native_dropout"):
-        return None
-    raise UnsayableError(_arguments(operation))
-
-
-def _factor(operation: Operation) -> float | None:
-    """The number that every element is multiplied by."""
-    other = operation.get("other")
-    if operation.weights or not isinstance(other, int | float) or isinstance(other, bool) or other == 0:
-        return None
-    if operation.name == "mul":
-        return float(other)
-    return 1 / other if operation.name == "div" and "rounding_mode" not in operation.settings else None
-
-
-def _arguments(operation: Operation) -> str:
-    """What an operation was given, as far as it tells why there are no words for it."""
-    given = [*operation.weights, *[f"{name}={value}" for name, value in operation.settings.items()]]
-    return "has no words in a spec" + (f" ({', '.join(given)})" if given else "")
-
-
-def _mix(layer: Mix, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    mixed = layer.mixes or inputs[0][0] == 1
-    of_channels = layer.reads == "own" and mixed and not layer.partly and layer.groups == 1 and not layer.reduced
-    if layer.function == "_softmax" and of_channels and operation is not None and operation.get("dim") == 1:
-        return Activation("softmax")
-    raise UnsayableError("has no words in a spec")
-
-
 def _add(layer: Add, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is not None and operation.name != "add":
         raise UnsayableError("a difference of maps")
@@ -276,7 +213,7 @@ def _flatten(layer: Flatten, operation: Operation | None, inputs: Sequence[Shape
 
 Rule = Callable[[Any, "Operation | None", Sequence[Shape]], Layer | None]
 RULES: dict[type[Layer], Rule] = {
-    Activation: _activation,
+    Activation: activation,
     AdaptivePool: _as_it_is,
     Add: _add,
     BatchNorm: _batch_norm,
@@ -295,10 +232,10 @@ RULES: dict[type[Layer], Rule] = {
     Identity: _nothing,
     LayerNorm: _layer_norm,
     Linear: _linear,
-    Mix: _mix,
+    Mix: mixture,
     Multiply: _multiply,
     Pad: _pad,
-    Pointwise: _pointwise,
+    Pointwise: pointwise,
     Pool: _pool,
     Resize: _resize,
     SelectChannels: _select,
