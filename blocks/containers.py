@@ -19,8 +19,11 @@ from fieldspec.blocks.errors import FieldspecError
 class Chain(nn.Sequential):
     """Named modules in series."""
 
+    __constants__ = ("child_order",)  # else TorchScript takes chains of the same modules for one, whatever their order
+
     def __init__(self, blocks: Mapping[str, nn.Module]) -> None:
         super().__init__(OrderedDict(blocks))
+        self.child_order = " ".join(blocks)
         self.grad_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,8 +42,11 @@ class Chain(nn.Sequential):
 class Parallel(nn.ModuleDict):
     """Named modules that read the same input; subclasses define how their outputs meet."""
 
+    __constants__ = ("child_order",)
+
     def __init__(self, branches: Mapping[str, nn.Module]) -> None:
         super().__init__(branches)
+        self.child_order = " ".join(branches)
         self.grad_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:

@@ -22,8 +22,8 @@ ID_WORDS = "lower-case letters, digits and '_', a letter first"
 # Attributes of torch's modules and graph modules, which no submodule may hide; a test compares the list with torch.
 TORCH_WORDS = frozenset(
     """
-    add_module add_submodule append apply bfloat16 buffers call_super_init children clear code compile cpu cuda
-    delete_all_unused_submodules delete_submodule double dump_patches eval extend extra_repr float forward
+    add_module add_submodule append apply bfloat16 buffers call_super_init child_order children clear code compile cpu
+    cuda delete_all_unused_submodules delete_submodule double dump_patches eval extend extra_repr float forward
     get_buffer get_extra_state get_parameter get_submodule grad_checkpointing graph half insert ipu items keys
     load_state_dict merge meta modules mtia named_buffers named_children named_modules named_parameters parameters
     pop print_readable recompile register_backward_hook register_buffer register_forward_hook

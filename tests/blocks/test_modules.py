@@ -189,6 +189,14 @@ def test_script(case: Case) -> None:
     torch.testing.assert_close(torch.jit.script(fx.symbolic_trace(module))(x), expected)
 
 
+def test_script_tells_orders_apart() -> None:
+    """Chains of the same modules in another order, scripted one after the other, give what they do unscripted."""
+    x = torch.randn(1, 3, 8, 8)
+    for order in (("conv", "norm", "act"), ("norm", "act", "conv"), ("conv", "norm", "act")):
+        net = conv(3, out_channels=3, order=order).module().eval()
+        torch.testing.assert_close(torch.jit.script(net)(x), net(x), rtol=0, atol=0)
+
+
 @every_case
 def test_fx(case: Case) -> None:
     """Plain torch.fx traces it in both modes, and the traced module pickles."""
