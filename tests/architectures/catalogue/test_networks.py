@@ -24,7 +24,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 SIZE = 64  # pixels
 MOST_LINES, LONGER = 60, {"googlenet", "inception_v3"}
 BEYOND = {"edsr": {"features_only"}}  # its map is larger than its image, and timm's reductions are whole numbers
-CONTRACT = ["edsr", "lenet5", "resnet20"]  # all others by benchmarks/catalogue.py
+CONTRACT = ["edsr", "lenet5", "resnet20"]  # of the others: fieldspec verify NAME --timm
 
 
 def smaller(name: str) -> ArchitectureSpec:
