@@ -154,7 +154,7 @@ def test_paths_are_node_ids(case: Case) -> None:
     ids = {node.id for node in LayerGraph.of(case.block, case.shape).nodes[1:]}
     root = {case.block.merge.kind} if hasattr(case.block, "merge") else set()  # a merge at the root has no path
     assert ids - root <= paths.keys()
-    leaves = [f"{id}." for id in ids if not any(other.startswith(f"{id}.") for other in ids)]
+    leaves = [f"{one}." for one in ids if not any(other.startswith(f"{one}.") for other in ids)]
     for path, module in paths.items():
         owner = path.rpartition(".")[0]
         inside = path in ids or owner in ids or path.startswith(tuple(leaves))  # such as the poolings of catavgmax
