@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
+    Activation,
     Add,
     Concat,
     DepthToSpace,
@@ -138,7 +139,7 @@ def _channels_last(graph: LayerGraph) -> list[bool]:
     for node in graph.nodes:
         if isinstance(node.layer, LayerNorm):
             here = True
-        elif isinstance(node.layer, SpaceToDepth | DepthToSpace | Flatten):
+        elif isinstance(node.layer, SpaceToDepth | DepthToSpace | Flatten) or _is_softmax(node):
             here = False
         elif isinstance(node.layer, Concat):
             here = all(turned[i] for i in node.inputs)
@@ -147,6 +148,10 @@ def _channels_last(graph: LayerGraph) -> list[bool]:
             here = bool(whole) and turned[whole[0] if len(node.inputs) > 1 else node.inputs[0]]
         turned.append(here and len(node.shape) == 3 and node.shape[0] > 1 and max(node.shape[1:]) > 1)
     return turned
+
+
+def _is_softmax(node: Node) -> bool:
+    return isinstance(node.layer, Activation) and node.layer.function == "softmax"
 
 
 def _partials(graph: LayerGraph, node: Node) -> list[int]:

@@ -103,6 +103,12 @@ def test_a_view_keeps_its_memory_alive() -> None:
     assert held["parallel1"] == 48
 
 
+def test_softmax_puts_channels_first_again() -> None:
+    """Behind a layer norm channels are innermost, and flattening copies; what torch's softmax gives is flat already."""
+    assert live(L.LayerNorm(4), L.Activation("relu"), L.Flatten())["flatten"] == 2 * 16
+    assert live(L.LayerNorm(4), L.Activation("softmax"), L.Flatten())["flatten"] == 16
+
+
 def test_a_gate_keeps_the_map() -> None:
     """While four means run through two convolutions, the map of 16 waits: 16 + 4 + 1 and 16 + 1 + 4."""
     held = live(squeeze_excite(4, hidden=1))
