@@ -53,7 +53,7 @@ def shortened(text: str, most: int) -> str:
 
     Example:
         >>> shortened("features.denseblock3.denselayer24.conv2", 24)
-        'features.den…er24.conv2'
+        'features.den…yer24.conv2'
         >>> shortened("conv1", 24)
         'conv1'
     """

@@ -105,8 +105,8 @@ def test_a_view_keeps_its_memory_alive() -> None:
 
 def test_softmax_puts_channels_first_again() -> None:
     """Behind a layer norm channels are innermost, and flattening copies; what torch's softmax gives is flat already."""
-    assert live(L.LayerNorm(4), L.Activation("relu"), L.Flatten())["flatten"] == 2 * 16
-    assert live(L.LayerNorm(4), L.Activation("softmax"), L.Flatten())["flatten"] == 16
+    assert live(L.LayerNorm(4), L.Activation("relu"), L.Flatten())["flatten1"] == 2 * 16
+    assert live(L.LayerNorm(4), L.Activation("softmax"), L.Flatten())["flatten1"] == 16
 
 
 def test_a_gate_keeps_the_map() -> None:
