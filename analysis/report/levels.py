@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from fieldspec.blocks.layers import Opaque, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fieldspec.analysis.report.report import LayerReport, Report
     from fieldspec.blocks.graph import LayerGraph
@@ -38,34 +38,35 @@ def levels_of(report: Report) -> tuple[LayerReport, ...]:
 
 def known_ends(layers: Sequence[LayerReport], graph: LayerGraph) -> list[int]:
     """The last maps before the outputs of which a field is known and whose units have a place."""
-    at, seen, found = [graph.output, *graph.kept], set[int](), []
-    while at:
-        index = at.pop()
-        if index in seen:
-            continue
-        seen.add(index)
-        layer = layers[index]
-        if layer.status == "unknown" or not layer.field.has_position or len(layer.shape) < 2:
-            at += layer.inputs
-        elif layer.inputs:
-            found.append(index)
-    return sorted(found)
+
+    def is_unknown(layer: LayerReport) -> bool:
+        return layer.status == "unknown" or not layer.field.has_position or len(layer.shape) < 2
+
+    return [index for index in _last(layers, graph, is_unknown) if layers[index].inputs]
 
 
 def _ends(report: Report) -> list[int]:
     """The outputs; in place of what is made of joined levels, the levels; unknown ones where something else is."""
-    graph, layers = report.graph, report.layers
+    layers = report.layers
+
+    def is_joined(layer: LayerReport) -> bool:
+        known = [source for source in layer.inputs if layers[source].status != "unknown"]
+        is_join = isinstance(layer.layer, Opaque) and layer.layer.operation in JOINS
+        return layer.status == "unknown" and (is_join or not any(layers[one].field.has_position for one in known))
+
+    return _last(layers, report.graph, is_joined)
+
+
+def _last(layers: Sequence[LayerReport], graph: LayerGraph, passed: Callable[[LayerReport], bool]) -> list[int]:
+    """The outputs; in place of one that is passed over, the last layers before it that are not."""
     at, seen, found = [graph.output, *graph.kept], set[int](), []
     while at:
         index = at.pop()
         if index in seen:
             continue
         seen.add(index)
-        layer = layers[index]
-        known = [source for source in layer.inputs if layers[source].status != "unknown"]
-        is_join = isinstance(layer.layer, Opaque) and layer.layer.operation in JOINS
-        if layer.status == "unknown" and (is_join or not any(layers[one].field.has_position for one in known)):
-            at += layer.inputs
+        if passed(layers[index]):
+            at += layers[index].inputs
         else:
             found.append(index)
     return sorted(found)

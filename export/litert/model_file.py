@@ -79,6 +79,39 @@ def channels_last(shape: Shape) -> list[int]:
     return [1, *shape[1:], shape[0]]
 
 
+def integers_of(operator: Operator, lowered: Lowered) -> dict[str, Sequence[Any]]:
+    """What an operator without weights reads beside its tensors, by its name, in the engine's order."""
+    shape = lowered.shapes[operator.output]
+    match operator.kind:
+        case "gather":
+            assert isinstance(operator.layer, SelectChannels)
+            return {"channels": operator.layer.index}
+        case "slice":
+            return {"begin": [0, *(before for before, _ in operator.sides)], "size": channels_last(shape)}
+        case "pad":
+            return {"sides": [(0, 0), *operator.sides]}
+        case "resize_bilinear" | "resize_nearest":
+            return {"size": shape[1:]}
+    return {}
+
+
+def constant_tensor(model: Any, name: str, values: npt.NDArray[Any]) -> Any:
+    """A tensor whose values stand in a new buffer of a model, or of a writer of one."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    kind = schema.TensorType.INT32 if values.dtype == np.int32 else schema.TensorType.FLOAT32
+    return tensor_of(name, values.shape, kind, len(model.buffers) - 1)
+
+
+def tensor_of(name: str, shape: Sequence[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> Any:
+    """A tensor; buffer 0 is the empty one."""
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
+    tensor.hasRank = True
+    return tensor
+
+
 class _Writer:
     """Collects tensors, buffers and operators."""
 
@@ -91,22 +124,12 @@ class _Writer:
         self.shared: dict[tuple[Any, ...], list[int]] = {}
         names = tensor_names(lowered)
         self.tensors = [
-            self._tensor(name, channels_last(shape)) for name, shape in zip(names, lowered.shapes, strict=True)
+            tensor_of(name, channels_last(shape)) for name, shape in zip(names, lowered.shapes, strict=True)
         ]
-
-    def _tensor(self, name: str, shape: Sequence[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> Any:
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
-        tensor.hasRank = True
-        return tensor
 
     def constant(self, name: str, values: npt.NDArray[Any]) -> int:
         """A tensor whose values stand in the file."""
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        self.buffers.append(buffer)
-        kind = schema.TensorType.INT32 if values.dtype == np.int32 else schema.TensorType.FLOAT32
-        self.tensors.append(self._tensor(name, values.shape, kind, len(self.buffers) - 1))
+        self.tensors.append(constant_tensor(self, name, values))
         return len(self.tensors) - 1
 
     def add(self, index: int) -> None:
@@ -131,19 +154,8 @@ class _Writer:
                 shape = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
                 return [self.constant(f"{name}/shape", shape), weight, *given, bias]
             return [*given, weight, bias]
-        if isinstance(operator.layer, SelectChannels) and operator.kind == "gather":
-            return [*given, self.constant(f"{name}/channels", np.array(operator.layer.index, np.int32))]
-        if operator.kind == "slice":
-            begin = np.array([0, *(before for before, _ in operator.sides)], np.int32)
-            size = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
-            return [*given, self.constant(f"{name}/begin", begin), self.constant(f"{name}/size", size)]
-        if operator.kind == "pad":
-            sides = np.array([(0, 0), *operator.sides], np.int32)
-            return [*given, self.constant(f"{name}/sides", sides)]
-        if operator.kind in ("resize_bilinear", "resize_nearest"):
-            size = np.array(self.lowered.shapes[operator.output][1:], np.int32)
-            return [*given, self.constant(f"{name}/size", size)]
-        return given
+        named = integers_of(operator, self.lowered).items()
+        return [*given, *(self.constant(f"{name}/{word}", np.array(values, np.int32)) for word, values in named)]
 
     def _weights(self, index: int, operator: Operator, name: str) -> list[int]:
         """Weight and bias; what is the same weights folded the same way stands in the file once."""
@@ -165,7 +177,7 @@ class _Writer:
         model = schema.ModelT()
         model.version, model.description = 3, "fieldspec"
         model.subgraphs, model.buffers = [graph], self.buffers
-        model.operatorCodes = [_code(code) for code in self.codes]
+        model.operatorCodes = [operator_code(code) for code in self.codes]
         model.signatureDefs = [_signature(self.lowered.outputs)]
         return model
 
@@ -184,7 +196,8 @@ def in_layout(operator: Operator, weight: npt.NDArray[np.float64]) -> npt.NDArra
     return weight
 
 
-def _code(code: int) -> Any:
+def operator_code(code: int) -> Any:
+    """What a model lists of a kind of operator, older readers included."""
     found = schema.OperatorCodeT()
     found.builtinCode, found.deprecatedBuiltinCode = code, min(code, 127)
     return found

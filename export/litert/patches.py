@@ -18,7 +18,15 @@ from fieldspec.analysis.inference.patches.patching import Patching
 from fieldspec.export.engines.arrays import Answers, Pixels
 from fieldspec.export.engines.litert import LiteRT, to_floats, to_integers
 from fieldspec.export.litert.metadata import with_metadata
-from fieldspec.export.litert.model_file import channels_last, pack, tensor_names, unpack
+from fieldspec.export.litert.model_file import (
+    channels_last,
+    constant_tensor,
+    integers_of,
+    operator_code,
+    pack,
+    tensor_names,
+    unpack,
+)
 from fieldspec.export.litert.options import CODES, options
 
 
@@ -111,15 +119,10 @@ class _PartWriter:
 
     def _constants(self, operator: Operator, original: Operator | None) -> list[int]:
         """What an operator reads beside its tensors: weights as they are, sizes of its own."""
-        shapes = self.patch.lowered.shapes
-        if operator.kind == "pad":
-            return [self._constant(operator, [(0, 0), *operator.sides])]
-        if operator.kind == "slice":
-            begin = [0, *(before for before, _ in operator.sides)]
-            return [self._constant(operator, begin), self._constant(operator, channels_last(shapes[operator.output]))]
-        if operator.kind == "resize_nearest":
-            return [self._constant(operator, shapes[operator.output][1:])]
-        assert original is not None
+        own = integers_of(operator, self.patch.lowered)
+        if own:
+            return [self._constant(f"{operator.id}/{len(self.tensors)}", values) for values in own.values()]
+        assert original is not None  # what a patch adds pads or cuts, and has integers
         known = set(self.places)
         made = self.makers[self.places[original.output]]
         return [self._taken(int(tensor)) for tensor in made.inputs if tensor not in known]
@@ -128,23 +131,15 @@ class _PartWriter:
         self.tensors.append(copy(self.graph.tensors[tensor]))
         return len(self.tensors) - 1
 
-    def _constant(self, operator: Operator, values: Sequence[Any]) -> int:
-        array = np.array(values, np.int32)
-        buffer, tensor = schema.BufferT(), schema.TensorT()
-        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-        self.model.buffers.append(buffer)
-        tensor.name, tensor.shape = f"{operator.id}/{len(self.tensors)}", np.array(array.shape, np.int32)
-        tensor.buffer, tensor.hasRank, tensor.type = len(self.model.buffers) - 1, True, schema.TensorType.INT32
-        self.tensors.append(tensor)
+    def _constant(self, name: str, values: Sequence[Any]) -> int:
+        self.tensors.append(constant_tensor(self.model, name, np.array(values, np.int32)))
         return len(self.tensors) - 1
 
     def _code(self, code: int) -> int:
         for index, known in enumerate(self.model.operatorCodes):
             if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
                 return index
-        added = schema.OperatorCodeT()
-        added.builtinCode, added.deprecatedBuiltinCode = code, min(code, 127)
-        self.model.operatorCodes.append(added)
+        self.model.operatorCodes.append(operator_code(code))
         return len(self.model.operatorCodes) - 1
 
     def finish(self) -> Any:

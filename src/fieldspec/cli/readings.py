@@ -48,15 +48,16 @@ def extras(
         from fieldspec.analysis.sizes.tiling import tile_plan
 
         found["tiling"] = tile_plan(report, tile)
-    if engine is not None:
+    if engine is not None or patches:
         from fieldspec.analysis.inference.engine import engine_report
 
-        found["engine"] = engine_report(report.graph, engine)
-    if patches:
-        from fieldspec.analysis.inference.lowering.lower import lower
-        from fieldspec.analysis.inference.patches.table import PatchTable
+        on_engine = engine_report(report.graph, engine or "tflm")
+        if engine is not None:
+            found["engine"] = on_engine
+        if patches:
+            from fieldspec.analysis.inference.patches.table import PatchTable
 
-        found["patches"] = PatchTable(lower(report.graph))
+            found["patches"] = PatchTable(on_engine.lowered)
     return found
 
 
