@@ -55,7 +55,7 @@ def _head(net: SpecNet, name: str, text: str) -> list[str]:
     if "Any" in text:
         lines.append("from typing import Any")
     lines += [""] if lines[-1] else []
-    if "torch." in text.replace("nn.", "") and "torch.cat(" in text:
+    if "torch." in text:
         lines.append("import torch")
     if "F." in text:
         lines.append("import torch.nn.functional as F")

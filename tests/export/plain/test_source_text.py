@@ -63,6 +63,17 @@ def test_catalogue(name: str, tmp_path: Path) -> None:
     assert ran.stdout.strip() == "False"
 
 
+def test_torch_is_imported_wherever_it_is_named() -> None:
+    """A trained factor a channel needs it, though nothing is concatenated."""
+    net = fs.build({"input": [3, 8, 8], "layers": [{"conv": {"out": 4}}, {"scale": {}}], "head": {"classes": 2}}).eval()
+    text = source_text(net, "scaled")
+    assert "torch.cat" not in text
+    plain = plain_net(text).eval()
+    plain.load_state_dict(net.state_dict())
+    images = torch.ones(1, 3, 8, 8)
+    assert torch.equal(plain(images), net(images))
+
+
 def test_what_has_no_plain_form() -> None:
     """It is named."""
     with pytest.raises(FieldspecError, match="LSTM has no plain form"):
