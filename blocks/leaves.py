@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 from fieldspec.blocks.layers import Sides
 
 
-class PaddedConv1d(nn.Conv1d):
+class _Padded(nn.modules.conv._ConvNd):
     """A convolution with different padding before and after: `same` with an even kernel pads one more after."""
 
     def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
@@ -24,7 +24,7 @@ class PaddedConv1d(nn.Conv1d):
         self.sides = tuple([side for axis in reversed(sides) for side in axis])  # torch's order: the last axis first
 
     def forward(self, input: Tensor) -> Tensor:  # torch's name
-        """(batch, in_channels, length) -> (batch, out_channels, length / stride)."""
+        """(batch, in_channels, *sizes) -> (batch, out_channels, *sizes / stride)."""
         output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
         return output
 
@@ -33,38 +33,16 @@ class PaddedConv1d(nn.Conv1d):
         return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]  # torch
 
 
-class PaddedConv2d(nn.Conv2d):
-    """The same over two axes."""
-
-    def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = tuple([side for axis in reversed(sides) for side in axis])
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(batch, in_channels, height, width) -> (batch, out_channels, height / stride, width / stride)."""
-        output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
-        return output
-
-    def extra_repr(self) -> str:
-        """Torch's text, and the sides."""
-        return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]
+class PaddedConv1d(_Padded, nn.Conv1d):
+    """Over one axis."""
 
 
-class PaddedConv3d(nn.Conv3d):
-    """The same over three axes."""
+class PaddedConv2d(_Padded, nn.Conv2d):
+    """Over two axes."""
 
-    def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sides = tuple([side for axis in reversed(sides) for side in axis])
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(batch, in_channels, depth, height, width) -> (batch, out_channels, depth / stride, ...)."""
-        output: Tensor = self._conv_forward(F.pad(input, self.sides), self.weight, self.bias)
-        return output
-
-    def extra_repr(self) -> str:
-        """Torch's text, and the sides."""
-        return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]
+class PaddedConv3d(_Padded, nn.Conv3d):
+    """Over three axes."""
 
 
 PADDED: dict[int, Any] = {1: PaddedConv1d, 2: PaddedConv2d, 3: PaddedConv3d}
