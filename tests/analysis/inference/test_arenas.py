@@ -6,7 +6,8 @@ import itertools
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fieldspec as fs
@@ -52,7 +53,7 @@ def orders(lowered: Lowered) -> list[tuple[int, ...]]:
 
 
 @given(programs())
-@settings(max_examples=200, deadline=None)
+@draws(200)
 def test_the_best_order_is_the_best_of_all(lowered: Lowered) -> None:
     """Brute force over every order finds none that needs less."""
     found = best_order(lowered)
@@ -72,7 +73,7 @@ def test_too_many_orders() -> None:
 
 
 @given(programs())
-@settings(max_examples=200, deadline=None)
+@draws(200)
 def test_plans(lowered: Lowered) -> None:
     """No two tensors that are needed at once lie in one place; a plan never needs more than the engine's own."""
     ordering = best_order(lowered)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from draws import draws
+from hypothesis import Phase, assume, given, settings
 from strategies import specs
 
 import fieldspec as fs
@@ -83,9 +84,7 @@ def test_parts(part: str) -> None:
 
 @given(specs())
 @settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+    draws(8),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a network would run the engine for many minutes
 )
 def test_specs_at_random(document: dict[str, Any]) -> None:

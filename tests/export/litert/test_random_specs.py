@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from draws import draws
+from hypothesis import Phase, assume, given, settings
 from strategies import specs
 from torch import nn
 
@@ -52,9 +53,7 @@ def on_the_engine(document: dict[str, Any]) -> EngineReport | None:
 
 @given(specs())
 @settings(
-    max_examples=200,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
+    draws(200),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink a network would run the engine for many minutes
 )
 def test_claims(document: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 from catalogue_networks import CHEAP_NETWORKS
-from hypothesis import HealthCheck, given, settings
+from draws import draws
+from hypothesis import given
 from strategies import specs
 from torch import nn
 
@@ -33,7 +34,7 @@ def plain_net(text: str) -> nn.Module:
 
 
 @given(specs())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@draws(40)
 def test_random_specs(document: dict[str, Any]) -> None:
     """Every block and layer has a plain form: the state dict fits, in its order, and the bits are the same."""
     net = fs.build(document).eval()

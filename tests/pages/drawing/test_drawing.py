@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
 
@@ -103,7 +104,7 @@ def test_labels_fit(report: Any) -> None:
 
 
 @given(specs())
-@settings(max_examples=25, deadline=None)
+@draws(25)
 def test_nothing_overlaps_in_any_spec(spec: dict[str, Any]) -> None:
     """Whatever blocks are open: all, those that are at first, and none."""
     diagram = diagram_of(analyze(spec))
@@ -131,7 +132,7 @@ def test_branches_stand_side_by_side() -> None:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@draws(60)
 def test_any_flow_has_a_grid(data: st.DataObject) -> None:
     """Parts in one cell only, lines downwards, and no lane where a part stands."""
     count = data.draw(st.integers(1, 9))

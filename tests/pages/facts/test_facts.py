@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
 
@@ -29,7 +30,7 @@ def test_formulas_come_to_what_they_say() -> None:
 
 
 @given(specs())
-@settings(max_examples=15, deadline=None)
+@draws(15)
 def test_formulas_of_any_spec_are_the_reports(spec: dict[str, object]) -> None:
     """What is shown is a number of the report."""
     report = analyze(spec)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from draws import draws
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -21,7 +22,7 @@ ROWS = st.integers(1, 4).flatmap(
 
 
 @given(ROWS)
-@settings(max_examples=100, deadline=None)
+@draws(100)
 def test_every_pair(drawn: tuple[Ints, list[bool]]) -> None:
     """Within its group a row is beaten by one that is nowhere larger and smaller in a strict column."""
     rows = np.unique(drawn[0], axis=0)

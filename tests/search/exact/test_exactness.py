@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from draws import draws
+from hypothesis import given
 from spaces import brute_force, objectives, searched, spaces
 
 from fieldspec.architectures import check
@@ -86,7 +87,7 @@ def test_cases_that_are_hard(name: str) -> None:
 
 
 @given(spaces(), objectives())
-@settings(max_examples=8, deadline=None)
+@draws(8)
 def test_it_agrees_with_brute_force(spec: OpenSpec, asked: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
     """For spaces at random, under constraints and objectives at random; all that it returns keeps the constraints."""
     if spec.domains:
