@@ -81,6 +81,8 @@ class _Trial:
         nodes = self.graph.nodes
         self.strided: list[int] = []
         for index, node in enumerate(nodes):
+            if index in self.resized.followed:
+                continue
             if len(node.inputs) == 1 and len(node.shape) > 1 and not node.layer.covers(self.graph.inputs(node)):
                 maps = node.layer.axes(self.graph.inputs(node), node.shape)
                 if maps is not None and maps[axis].advance > 1:

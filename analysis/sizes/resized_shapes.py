@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fieldspec.analysis.fields.receptive_fields import PASSED_THROUGH
+from fieldspec.analysis.sizes.followed_sizes import followed_sizes
 from fieldspec.blocks.errors import PlacedError, ShapeError
+from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
     Expand,
@@ -28,10 +30,16 @@ class FixedShapeError(PlacedError):
 
 
 class ResizedGraph:
-    """A graph whose layers compute their shapes at one input size after another."""
+    """A graph whose layers compute their shapes at one input size after another.
 
-    def __init__(self, graph: LayerGraph) -> None:
-        self.graph = graph
+    Args:
+        graph: Its layers.
+        same_ratios: Where the size of another map is taken, this must be as many times the map's own as it was before.
+    """
+
+    def __init__(self, graph: LayerGraph, *, same_ratios: bool = False) -> None:
+        self.graph, self.same_ratios = graph, same_ratios
+        self.followed = followed_sizes(graph)
         self.before = [graph.inputs(node) for node in graph.nodes]
         self.passing = [self._passes(node, before) for node, before in zip(graph.nodes, self.before, strict=True)]
 
@@ -50,12 +58,19 @@ class ResizedGraph:
         image = self.graph.nodes[self.graph.image].shape
         if input == image:
             return [node.shape for node in self.graph.nodes]
-        for node, before, passes in zip(self.graph.nodes, self.before, self.passing, strict=True):
+        for index, (node, before, passes) in enumerate(zip(self.graph.nodes, self.before, self.passing, strict=True)):
             now = [shapes[i] for i in node.inputs]
             if isinstance(node.layer, Input):  # another of the image's size grows with it
                 shapes.append((node.shape[0], *input[1:]) if node.shape[1:] == image[1:] else node.shape)
             elif _is_weighted(node, before, now):
                 raise ShapeError("it has a weight for each unit that it reads", node.id)
+            elif index in self.followed:
+                shapes.append((node.shape[0], *shapes[self.followed[index]][1:]))
+                if self.same_ratios and not _is_alike(node, before[0], now[0], shapes[-1]):
+                    sizes = [size_text(shape[1:]) for shape in (now[0], shapes[-1], before[0], node.shape)]
+                    raise ShapeError(
+                        "it takes the size of another map: {} becomes {} here, {} became {}".format(*sizes), node.id
+                    )
             elif passes:
                 shapes.append((node.shape[0], *now[0][1:]))
             elif passes is None and (isinstance(node.layer, SIZED) or not (now == before or node.layer.covers(before))):
@@ -91,6 +106,14 @@ class ResizedGraph:
         except ShapeError:
             pass
         return True if alike and layer.axes(before, node.shape) is None else None
+
+
+def _is_alike(node: Node, before: Shape, now: Shape, made: Shape) -> bool:
+    """Whether a resizing maps units to units as it did before."""
+    if isinstance(node.layer, Resize) and node.layer.align_corners:  # whose steps are of one less than both sizes
+        return (before, node.shape) == (now, made)
+    sizes = zip(before[1:], node.shape[1:], now[1:], made[1:], strict=True)
+    return all(was * after == size * is_now for was, size, is_now, after in sizes)
 
 
 def _is_weighted(node: Node, before: list[Shape], now: list[Shape]) -> bool:

@@ -29,7 +29,7 @@ class Cuts:
 
     def __init__(self, report: Report, layer: LayerReport, axis: int, size: tuple[int, ...]) -> None:
         self.report, self.axis, self.size = report, axis, size
-        self.resized = ResizedGraph(report.graph)
+        self.resized = ResizedGraph(report.graph, same_ratios=True)
         self.target = report.index(layer)
         self.way = list(backwards(report, self.target))
         self.maps = [0, *sorted(index for index, _ in self.way)]

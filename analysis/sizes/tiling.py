@@ -12,10 +12,11 @@ from fieldspec.analysis.report.dependencies import backwards
 from fieldspec.analysis.report.formatting import markdown_list
 from fieldspec.analysis.report.plain_data import SCHEMA, portable
 from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.sizes.followed_sizes import followed_sizes
 from fieldspec.analysis.sizes.tile_cuts import Cuts
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.formatting import side_text
-from fieldspec.blocks.layers import Pad
+from fieldspec.blocks.layers import Pad, Resize
 
 
 class Tile(NamedTuple):
@@ -142,8 +143,14 @@ def _refuse(report: Report, at: LayerReport) -> None:
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
     if not at.field.axes:
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because its field is unknown")
+    followed = followed_sizes(report.graph)
     for index, taken in backwards(report, report.index(at)):
         layer = report.layers[index]
+        if index in followed:
+            if isinstance(layer.layer, Resize) and layer.layer.align_corners:
+                why = f"{layer.id} resizes with aligned corners, by another ratio on any other size"
+                raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
+            continue
         if isinstance(layer.layer, Pad) and layer.layer.wraps:
             why = f"{layer.id} joins opposite edges of the image"
             raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")

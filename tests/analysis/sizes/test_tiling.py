@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 import torchvision
 from draws import draws
 from hypothesis import assume, given
@@ -20,7 +21,7 @@ from fieldspec.analysis.sizes.tiling import Tiling, tile_plan
 from fieldspec.analysis.trace import report_of_module
 from fieldspec.architectures import analyze, build
 from fieldspec.architectures.readings.verification import module_path
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, ShapeError
 
 CONV: dict[str, Any] = {"conv": {"out": 3}}
 DOWN: dict[str, Any] = {"conv": {"out": 3, "stride": 2}}
@@ -156,29 +157,62 @@ def test_any_module() -> None:
 
 
 class UNet(nn.Module):
-    """One level down and up again by a factor, beside the map of the image's size."""
+    """One level down and up again beside the map of the image's size: by a factor, or to the size of that map."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, *, follows: bool = False, **settings: Any) -> None:
         super().__init__()
         self.first, self.last = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(6, 3, 3, padding=1)
-        self.low = nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), nn.ReLU(), nn.Upsample(scale_factor=2, mode=mode))
+        self.low, self.up = nn.Sequential(nn.Conv2d(3, 3, 3, 2, 1), nn.ReLU()), nn.Conv2d(3, 3, 3, padding=1)
+        self.follows, self.settings = follows, {"mode": mode, **settings}
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 2, height, width) -> (batch, 3, height, width)."""
         high = self.first(x)
-        mapped: Tensor = self.last(torch.cat([high, self.low(high)], 1))
+        to: dict[str, Any] = {"size": high.shape[2:]} if self.follows else {"scale_factor": 2}
+        enlarged = self.up(F.interpolate(self.low(high), **to, **self.settings))
+        mapped: Tensor = self.last(torch.cat([high, enlarged], 1))
         return mapped
 
 
+@pytest.mark.parametrize("follows", [False, True], ids=["factor", "size"])
 @pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic"])
-def test_a_traced_u_net(mode: str) -> None:
-    """Resizing by a factor is the same at every size, unlike resizing to one."""
+def test_a_traced_u_net(mode: str, follows: bool) -> None:
+    """Resizing by a factor is the same at every size; so is resizing to that of a skip, where the ratio stays."""
     torch.manual_seed(0)
-    net = UNet(mode).double()
+    net = UNet(mode, follows=follows).double()
     tiling = tile_plan(report_of_module(net, (2, 32, 32)), 8)
     x = torch.randn(1, 2, 44, 38, dtype=torch.float64)
     whole = at(net, "last", x)
     torch.testing.assert_close(in_tiles(net, "last", x, tiling, whole), whole, atol=1e-5, rtol=0)
+
+
+def test_a_u_net_at_a_size_of_another_ratio() -> None:
+    """23 units that become 45 are no tile of 16 that become 32: refused, though the network runs there."""
+    report = report_of_module(UNet("nearest", follows=True), (2, 32, 32))
+    assert [str(sizes.runs) for sizes in valid_input_sizes(report) or ()] == ["1 and more"] * 2
+    with pytest.raises(ShapeError, match="it takes the size of another map: 23x19 becomes 45x38 here, 16x16 became 32"):
+        list(tile_plan(report, 8).tiles((45, 38)))
+    corners = report_of_module(UNet("bilinear", follows=True, align_corners=True), (2, 32, 32))
+    with pytest.raises(FieldspecError, match="resizes with aligned corners, by another ratio on any other size"):
+        tile_plan(corners, 8)
+
+
+def test_a_resizing_to_a_number_follows_nothing() -> None:
+    """Nothing meets it that would be of another size on another image."""
+
+    class Fixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(2, 2, 3, padding=1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            mapped: Tensor = self.conv(F.interpolate(self.conv(x), size=(32, 32)))
+            return mapped
+
+    report = report_of_module(Fixed(), (2, 32, 32))
+    assert valid_input_sizes(report) is None
+    with pytest.raises(FieldspecError, match="returns 32 units for any input"):
+        tile_plan(report, 8)
 
 
 def images(report: Report, data: st.DataObject) -> tuple[int, int]:

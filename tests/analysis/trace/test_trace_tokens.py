@@ -11,6 +11,7 @@ from micro_networks import Net, refuted
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer as TorchvisionTransformer
+from torchvision.models.video.mvit import MSBlockConfig, MViT
 
 import fieldspec as fs
 
@@ -78,12 +79,50 @@ def test_vision_transformers(net: nn.Module) -> None:
     assert refuted(net, (3, 32, 32)) == []
 
 
+def asked_anew(net: Any, x: Tensor) -> Any:
+    """The token is replaced before the attention."""
+    tokens = torch.cat([x.new_zeros(1, 1, 8), x.flatten(2).mT], 1)
+    tokens[:, 0] = net.linear(x.mean((2, 3)))
+    return net.attend(tokens, tokens, tokens)[0][:, 1:].mT.reshape(x.shape)
+
+
+def moved_on(net: Any, x: Tensor) -> Any:
+    """The units are added to, and not the token."""
+    tokens = torch.cat([x.new_zeros(1, 1, 8), x.flatten(2).mT], 1)
+    tokens[:, 1:] += net.linear(x.flatten(2).mT)
+    return tokens[:, 1:].mT.reshape(x.shape)
+
+
+@pytest.mark.parametrize(("function", "status"), [(asked_anew, "whole_input"), (moved_on, "exact")])
+def test_tokens_and_units_written_in_place(function: Callable[..., Any], status: str) -> None:
+    """All of the units, or all that is beside them; the others stay as they were."""
+    net = Net(function, linear=nn.Linear(8, 8), attend=nn.MultiheadAttention(8, 2, batch_first=True))
+    report = fs.analyze(net, input_size=(8, 4, 5))
+    assert (report.output.shape, report.output.status) == ((8, 4, 5), status)
+    assert refuted(net, (8, 4, 5)) == []
+
+
+@pytest.mark.parametrize("residual_with_token", [False, True])
+def test_positions_added_to_the_scores_of_units(residual_with_token: bool) -> None:
+    """MViT v2: within (token and queries, token and keys) a block is written in place, and within the result rows."""
+    settings = [
+        MSBlockConfig(2, 8, 16, [3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 2, 2]),
+        MSBlockConfig(2, 16, 16, [3, 3, 3], [3, 3, 3], [1, 2, 2], [1, 1, 1]),
+    ]
+    net = MViT((32, 32), 4, settings, True, residual_with_token, True, True, num_classes=5)
+    report = fs.analyze(net, input_size=(3, 4, 32, 32))
+    assert (report.features.receptive_field, report.features.status) == ((11, 23, 23), "whole_input")
+    assert refuted(net, (3, 4, 32, 32)) == []
+
+
 @pytest.mark.parametrize(
     "function",
     [
         lambda n, t: t[:, ::2],  # every other
         lambda n, t: t[:, 1:5],  # some of the units
         lambda n, t: t.reshape(1, 7, 3, 8),  # a view across
+        lambda n, t: t.index_fill_(1, torch.tensor(1), 0.0),
+        lambda n, t: t[:, 3:].zero_() + t[:, 3:],  # some of the units overwritten
     ],
 )
 def test_tokens_that_come_apart_from_units_are_not_followed(function: Callable[..., Any]) -> None:

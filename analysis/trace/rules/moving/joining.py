@@ -24,7 +24,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.recorder import Beside, Value
 from fieldspec.analysis.trace.rules.indices import interleaved_parts
 from fieldspec.analysis.trace.rules.moving.ends import end_to_end
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
@@ -108,7 +108,7 @@ def _beside_places(op: Op, found: Sequence[Value | None], tensors: Sequence[Tens
     before = sum(tensor.shape[dim] for tensor in tensors[:place])
     after = sum(tensor.shape[dim] for tensor in tensors[place + 1 :])
     if len(pieces) > 1:
-        return beside_units(op, value, others, dim, before, after)
+        return beside_units(op, value, others, [Beside(dim, before, after)])
     axis = pieces[0].axis
     sides = [(before, after) if at == axis else (0, 0) for at in range(1, len(shape))]
     shape[axis] += before + after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +12,7 @@ from fieldspec.analysis.trace.layout import LayoutError, reshaped
 from fieldspec.analysis.trace.recorder import Recorder, Value
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.moving.joining import joined
+from fieldspec.analysis.trace.rules.moving.tokens import beside_units
 from fieldspec.analysis.trace.rules.registry import Op
 
 
@@ -23,10 +25,32 @@ def with_part(
         LayoutError: The part is no block of it, or what stands beside it cannot be joined with it.
     """
     sides = block_of(whole, part)
+    op, held = Op("copy", record, (), (), {}, whole, values), values(whole)
+    rest = [dim for dim, size in enumerate(whole.shape) if sides[dim] != (0, size)]
+    if held is not None and held.beside:
+        return _among_tokens(op, held, value, sides, rest)
     sizes = [end - start for start, end in sides]
     written = None if value is None else Value(value.node, reshaped(value.layout, sizes))
-    rest = [dim for dim, size in enumerate(whole.shape) if sides[dim] != (0, size)]
-    return _written(Op("copy", record, (), (), {}, whole, values), values(whole), written, sides, rest)
+    return _written(op, held, written, sides, rest)
+
+
+def _among_tokens(
+    op: Op, held: Value, value: Value | None, sides: Sequence[tuple[int, int]], dims: Sequence[int]
+) -> Value:
+    """All units of a map written anew, and the tokens beside them as they were; or tokens, and the units as they were.
+
+    Tokens have no place: what they were made of adds nothing to the field of a unit.
+    """
+    first, *others = held.beside
+    start, end = sides[first.dim]
+    if not others and list(dims) == [first.dim] and (end <= first.before or start >= op.sizes[first.dim] - first.after):
+        return beside_units(op, replace(held, beside=()), [] if value is None else [value], held.beside)
+    units = {one.dim: (one.before, op.sizes[one.dim] - one.after) for one in held.beside}
+    if value is None or any(sides[dim] != units.get(dim) for dim in dims):
+        raise LayoutError("some of the units beside tokens overwritten")
+    if value.beside != tuple([one for one in held.beside if one.dim not in dims]):
+        raise LayoutError("tokens of several maps beside each other")
+    return beside_units(op, value, [], held.beside)
 
 
 def _written(
