@@ -15,7 +15,6 @@ from fieldspec.analysis.inference.ordering import Ordering, best_order
 from fieldspec.analysis.inference.patches.patching import Patching, least_patching
 from fieldspec.analysis.inference.planning import greedy_head, live_bytes
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph
 
 ENGINES = {"tflm": "LiteRT-Micro"}
@@ -110,68 +109,24 @@ class EngineReport:
             "ordered_is_exact": self.ordering.exact,
             "peak": self.peak,
             "unfolded": self.lowered.unfolded,
+            "composed": self.lowered.composed,
             "operators": rows,
         }
 
     def to_text(self) -> str:
         """The kinds of RAM, then a row an operator with what it needs, drawn to the peak."""
-        return "\n".join([*self._totals(), "", *self._rows()])
+        from fieldspec.analysis.inference.listing import listing
+
+        return "\n".join(listing(self, ENGINES[self.name]))
 
     def to_markdown(self) -> str:
         """The same as a listing."""
         return f"```\n{self.to_text()}\n```"
 
-    def _totals(self) -> list[str]:
-        operators = self.lowered.operators
-        said = {
-            "live": f"needed at once, in this order; the peak is at {self.peak}",
-            "ordered": "the least of all orders" if self.ordering.exact else "a bound: too many orders to see all",
-            "tflm": "the head of the arena, by the engine's own planner",
-            "planned": "by a plan of order and offsets in the file",
-        }
-        return [
-            f"{ENGINES[self.name]}, int8, batch 1: {len(operators)} operators, {self.lowered.macs:,} multiply-adds",
-            f"  {'flash':<8} {self.flash:>11,}  bytes of weights, biases and quantization",
-            *[f"  {kind:<8} {self.sram(kind):>11,}  {text}" for kind, text in said.items()],
-            self._patched(),
-            *self._price(),
-        ]
-
-    def _patched(self) -> str:
-        if self.patching is None:
-            return f"  {'patched':<8} {'-':>11}  running the first layers patch by patch would not need less"
-        grid, times = size_text(self.patching.grid), self.patching.macs / self.lowered.macs
-        text = f"up to {self.patching.last} in {grid} patches, with {times:.2f} times the multiply-adds"
-        return f"  {'patched':<8} {self.patching.size:>11,}  {text}"
-
     def _patches(self) -> dict[str, Any] | None:
         if self.patching is None:
             return None
         return {"up_to": self.patching.last, "grid": list(self.patching.grid), "macs": self.patching.macs}
-
-    def _price(self) -> list[str]:
-        """What the norms cost that nothing takes in."""
-        names = self.lowered.unfolded
-        if not names:
-            return []
-        own = [operator for operator in self.lowered.operators if operator.id in names]
-        macs, flash = sum(operator.macs for operator in own), sum(operator.flash for operator in own)
-        few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        one = "norm is an operator" if len(names) == 1 else "norms are operators"
-        why = "behind an activation, before zero padding or several readers"
-        return [f"  {len(names)} {one} of their own ({why}): {macs:,} multiply-adds, {flash:,} bytes: {few}"]
-
-    def _rows(self) -> list[str]:
-        operators, most = self.lowered.operators, max(self.live)
-        kinds = [f"{operator.kind}+{operator.fused}" if operator.fused else operator.kind for operator in operators]
-        wide, long = max(map(len, kinds)), max(len(operator.id) for operator in operators)
-        rows = [f"{'OPERATOR':<{wide}}  {'LAYER':<{long}}  {'OUTPUT':>10}  {'FLASH':>9}  {'NEEDED':>10}"]
-        for kind, operator, live in zip(kinds, operators, self.live[1:], strict=True):
-            bytes_out, bar = self.lowered.sizes[operator.output], "#" * max(1, round(24 * live / most))
-            mark = " peak" if live == most else ""
-            cells = f"{bytes_out:>10,}  {operator.flash:>9,}  {live:>10,}"
-            rows.append(f"{kind:<{wide}}  {operator.id:<{long}}  {cells}  {bar}{mark}")
-        return rows
 
 
 def engine_report(graph: LayerGraph, engine: str = "tflm") -> EngineReport:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fieldspec.export.engines.arrays import Pixels
+from fieldspec.export.engines.arrays import Pixels, channels_last_batch
 from fieldspec.export.engines.standard_error import captured_standard_error
 
 
@@ -36,7 +36,7 @@ class LiteRT:
 
     def all_outputs(self, image: Pixels) -> list[npt.NDArray[np.float32]]:
         """(channels, height, width) of one image -> each output, channels first, with a batch of 1."""
-        given = to_integers(image.transpose(1, 2, 0)[None], self.inputs)
+        given = to_integers(channels_last_batch(image, self.inputs["shape"]), self.inputs)
         found = [to_floats(values, one) for values, one in zip(self.run(given), self.outputs, strict=True)]
         return [np.moveaxis(one, -1, 1) for one in found]
 

@@ -118,8 +118,8 @@ def load_tflite(path: str | Path) -> TrainedNetwork:
     try:
         said = net.told["said"]
         net.spec = _spec(path, said)
-        channels, height, width = net.spec.input
-        if net.told["shape"] != [1, height, width, channels]:
+        channels, *sizes = net.spec.input
+        if net.told["shape"] != [1, *([1] if len(sizes) == 1 else []), *sizes, channels]:
             raise FieldspecError(f"{path}: its input is {net.told['shape']}, and its spec's {net.spec.input}")
         mean, std = (tuple(float(one) for one in said[key]) for key in ("mean", "std"))
         classes = tuple(str(one) for one in said["classes"])

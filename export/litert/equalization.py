@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from fieldspec.analysis.inference.lowering.operators import Lowered, OperatorKind
+from fieldspec.analysis.inference.lowering.operators import Fused, Lowered, OperatorKind
 from fieldspec.export.litert.weights import OperatorWeights
 
 PASSING: tuple[OperatorKind, ...] = ("pad", "max_pool", "average_pool")  # a factor a channel goes through them
+SCALING: tuple[Fused | None, ...] = (None, "relu")  # and through these
 
 
 def equalized(
@@ -52,12 +53,12 @@ def _pairs(lowered: Lowered) -> dict[int, int]:
     shared = {operator.node for operator in lowered.operators if operator.shared}
     pairs: dict[int, int] = {}
     for index, operator in enumerate(lowered.operators):
-        if operator.kind not in ("conv", "depthwise_conv") or operator.fused == "relu6":
+        if operator.kind not in ("conv", "depthwise_conv") or operator.fused not in SCALING:
             continue
         at, tensor = index, operator.output
         while len(readers.get(tensor, [])) == 1 and tensor not in lowered.outputs:
             at = readers[tensor][0]
-            if lowered.operators[at].kind not in PASSING or lowered.operators[at].fused == "relu6":
+            if lowered.operators[at].kind not in PASSING or lowered.operators[at].fused not in SCALING:
                 break
             tensor = lowered.operators[at].output
         reader = lowered.operators[at]

@@ -9,17 +9,12 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from fieldspec.analysis.inference.lowering.operators import Lowered
+from fieldspec.analysis.inference.lowering.operators import WEIGHTED, Lowered
 from fieldspec.analysis.inference.offline import Plan
 from fieldspec.export.litert.model_file import pack, tensor_names, unpack
+from fieldspec.export.litert.options import CODES
 
-WEIGHTED = {
-    schema.BuiltinOptions.Conv2DOptions,
-    schema.BuiltinOptions.DepthwiseConv2DOptions,
-    schema.BuiltinOptions.FullyConnectedOptions,
-    schema.BuiltinOptions.TransposeConvOptions,
-}
-GATHER = schema.BuiltinOptions.GatherOptions
+TRAINED = {CODES[kind] for kind in (*WEIGHTED, "prelu")}
 OWN = "fieldspec"
 OFFLINE = "OfflineMemoryAllocation"
 PLAN_VERSION, SUBGRAPH, ONLINE = 1, 0, -1
@@ -59,14 +54,15 @@ def flash_in(model: bytes) -> int:
     """Bytes of weights, biases and quantization parameters that stand in an int8 file."""
     found = unpack(model)
     graph = found.subgraphs[0]
+    codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in found.operatorCodes]
     weighted = {
         tensor
         for operator in graph.operators
-        if operator.builtinOptionsType in WEIGHTED
+        if codes[operator.opcodeIndex] in TRAINED
         for tensor in operator.inputs
         if found.buffers[graph.tensors[tensor].buffer].data is not None
     }
-    tables = [int(one.inputs[1]) for one in graph.operators if one.builtinOptionsType == GATHER]
+    tables = [int(one.inputs[1]) for one in graph.operators if codes[one.opcodeIndex] == CODES["gather"]]
     total = sum(len(found.buffers[graph.tensors[index].buffer].data) for index in tables)
     for index, tensor in enumerate(graph.tensors):
         if tensor.quantization is not None and tensor.quantization.scale is not None:  # not a transposed conv's shape

@@ -148,24 +148,26 @@ class _Writer:
     def _inputs(self, index: int, operator: Operator) -> list[int]:
         name = self.tensors[operator.output].name
         given = list(operator.inputs)
-        if operator.channels:
-            weight, bias = self._weights(index, operator, name)
+        if operator.trained:
+            own = self._weights(index, operator, name)
             if operator.kind == "transpose_conv":
                 shape = np.array(channels_last(self.lowered.shapes[operator.output]), np.int32)
-                return [self.constant(f"{name}/shape", shape), weight, *given, bias]
-            return [*given, weight, bias]
+                return [self.constant(f"{name}/shape", shape), own[0], *given, own[1]]
+            return [*given, *own]
         named = integers_of(operator, self.lowered).items()
         return [*given, *(self.constant(f"{name}/{word}", np.array(values, np.int32)) for word, values in named)]
 
     def _weights(self, index: int, operator: Operator, name: str) -> list[int]:
-        """Weight and bias; what is the same weights folded the same way stands in the file once."""
+        """Weight and bias, or a slope; what is the same weights folded the same way stands in the file once."""
         found = self.weights[index]
-        weight = in_layout(operator, found.weight).astype(np.float32)
-        bias = found.bias.astype(np.float32)
-        key = (operator.kind, weight.shape, weight.tobytes(), bias.tobytes())
+        arrays = {"weight": in_layout(operator, found.weight), "bias": found.bias}
+        if operator.kind == "prelu":
+            arrays = {"slope": found.weight.reshape(1, 1, -1)}
+        values = {word: array.astype(np.float32) for word, array in arrays.items()}
+        key = (operator.kind, *[(array.shape, array.tobytes()) for array in values.values()])
         owner = self.shared.get(key) if operator.shared else None
         if owner is None:
-            owner = [self.constant(f"{name}/weight", weight), self.constant(f"{name}/bias", bias)]
+            owner = [self.constant(f"{name}/{word}", array) for word, array in values.items()]
             self.shared[key] = owner
         return owner
 
@@ -194,6 +196,15 @@ def in_layout(operator: Operator, weight: npt.NDArray[np.float64]) -> npt.NDArra
         channels, height, width = operator.flattened
         return weight.reshape(-1, channels, height, width).transpose(0, 2, 3, 1).reshape(len(weight), -1)
     return weight
+
+
+def code_index(model: Any, code: int) -> int:
+    """Where a model lists a kind of operator, which is added if it does not yet."""
+    for index, known in enumerate(model.operatorCodes):
+        if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
+            return index
+    model.operatorCodes.append(operator_code(code))
+    return len(model.operatorCodes) - 1
 
 
 def operator_code(code: int) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
+from fieldspec.analysis.inference.lowering.elementwise import LEAKY_SLOPE
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator, OperatorKind
-from fieldspec.blocks.layers import Conv, ConvTranspose, Pool
+from fieldspec.blocks.layers import Conv, ConvTranspose, DepthToSpace, Pool
 
 _B = schema.BuiltinOperator
 CODES: dict[OperatorKind, int] = {
@@ -15,20 +16,25 @@ CODES: dict[OperatorKind, int] = {
     "average_pool": _B.AVERAGE_POOL_2D,
     "concat": _B.CONCATENATION,
     "conv": _B.CONV_2D,
+    "depth_to_space": _B.DEPTH_TO_SPACE,
     "depthwise_conv": _B.DEPTHWISE_CONV_2D,
+    "divide": _B.DIV,
     "fully_connected": _B.FULLY_CONNECTED,
     "gather": _B.GATHER,
     "hard_swish": _B.HARD_SWISH,
+    "leaky_relu": _B.LEAKY_RELU,
     "logistic": _B.LOGISTIC,
     "max_pool": _B.MAX_POOL_2D,
-    "maximum": _B.MAXIMUM,
     "multiply": _B.MUL,
     "pad": _B.PAD,
+    "prelu": _B.PRELU,
     "relu": _B.RELU,
     "resize_bilinear": _B.RESIZE_BILINEAR,
     "resize_nearest": _B.RESIZE_NEAREST_NEIGHBOR,
+    "rsqrt": _B.RSQRT,
     "slice": _B.SLICE,
     "softmax": _B.SOFTMAX,
+    "subtract": _B.SUB,
     "tanh": _B.TANH,
     "transpose_conv": _B.TRANSPOSE_CONV,
 }
@@ -36,6 +42,7 @@ FUSED = {
     None: schema.ActivationFunctionType.NONE,
     "relu": schema.ActivationFunctionType.RELU,
     "relu6": schema.ActivationFunctionType.RELU6,
+    "hardtanh": schema.ActivationFunctionType.RELU_N1_TO_1,
 }
 
 
@@ -68,8 +75,12 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
             return "PadOptions", {}
         case "gather":
             return "GatherOptions", {"axis": len(lowered.shapes[operator.output])}
-        case "maximum":
-            return "MaximumMinimumOptions", {}
+        case "subtract":
+            return "SubOptions", fused
+        case "divide":
+            return "DivOptions", fused
+        case "leaky_relu":
+            return "LeakyReluOptions", {"alpha": LEAKY_SLOPE}
         case "softmax":
             return "SoftmaxOptions", {"beta": 1.0}
         case "slice":
@@ -88,6 +99,8 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
         if operator.kind == "conv":
             return "Conv2DOptions", window
         return "DepthwiseConv2DOptions", {**window, "depthMultiplier": layer.out_channels // layer.in_channels}
+    if isinstance(layer, DepthToSpace):
+        return "DepthToSpaceOptions", {"blockSize": layer.block[0]}
     if isinstance(layer, ConvTranspose):
         return "TransposeConvOptions", window
     if isinstance(layer, Pool):

@@ -15,14 +15,14 @@ from fieldspec.analysis.inference.offline import best_plan
 from fieldspec.analysis.inference.ordering import best_order
 from fieldspec.analysis.inference.patches.patch import Patch, PatchArea
 from fieldspec.analysis.inference.patches.patching import Patching
-from fieldspec.export.engines.arrays import Answers, Pixels
+from fieldspec.export.engines.arrays import Answers, Pixels, channels_last_batch
 from fieldspec.export.engines.litert import LiteRT, to_floats, to_integers
 from fieldspec.export.litert.metadata import with_metadata
 from fieldspec.export.litert.model_file import (
     channels_last,
+    code_index,
     constant_tensor,
     integers_of,
-    operator_code,
     pack,
     tensor_names,
     unpack,
@@ -61,7 +61,7 @@ class PatchedModel:
         """The map that is put together, in the file's own numbers: (1, height, width, channels)."""
         channels, height, width = self.patching.lowered.shapes[self.patching.cut.tensor]
         engine = next(iter(self._engines.values()))
-        given = to_integers(image.transpose(1, 2, 0)[None], engine.inputs)
+        given = to_integers(channels_last_batch(image, channels_last(self.patching.lowered.shapes[0])), engine.inputs)
         found = np.empty((1, height, width, channels), engine.outputs[0]["dtype"])
         for patch in self.patches:
             (made,) = self._engines[patch.likeness].run(np.ascontiguousarray(given[_place(patch.reads)]))
@@ -111,7 +111,7 @@ class _PartWriter:
         """One operator: the network's on other sizes, or the patch's own."""
         operator, original = self.patch.lowered.operators[index], self.patch.operators[index]
         item = schema.OperatorT()
-        item.opcodeIndex = self._code(CODES[operator.kind])
+        item.opcodeIndex = code_index(self.model, CODES[operator.kind])
         item.inputs = [*operator.inputs, *self._constants(operator, original)]
         item.outputs = [operator.output]
         item.builtinOptionsType, item.builtinOptions = options(operator, self.patch.lowered)
@@ -134,13 +134,6 @@ class _PartWriter:
     def _constant(self, name: str, values: Sequence[Any]) -> int:
         self.tensors.append(constant_tensor(self.model, name, np.array(values, np.int32)))
         return len(self.tensors) - 1
-
-    def _code(self, code: int) -> int:
-        for index, known in enumerate(self.model.operatorCodes):
-            if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
-                return index
-        self.model.operatorCodes.append(operator_code(code))
-        return len(self.model.operatorCodes) - 1
 
     def finish(self) -> Any:
         """The model: no signature, no metadata of the whole."""

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldspec.analysis.inference.lowering.operators import MOVING, Lowered
-from fieldspec.export.engines.arrays import Pixels
+from fieldspec.export.engines.arrays import Pixels, channels_last_batch
 from fieldspec.export.litert.model_file import tensor_names
 
 Range = tuple[float, float]
@@ -30,7 +30,7 @@ class Observer:
                 num_threads=1,
             )
         self.interpreter.allocate_tensors()
-        self.input = self.interpreter.get_input_details()[0]["index"]
+        self.input = self.interpreter.get_input_details()[0]
         self.kept = kept
         self.chance = np.random.default_rng(0)
         self.extremes: dict[int, Range] = {}
@@ -41,7 +41,7 @@ class Observer:
         """Run on each image."""
         tensors = list(tensors)
         for image in images:
-            self.interpreter.set_tensor(self.input, np.ascontiguousarray(image.transpose(1, 2, 0)[None]))
+            self.interpreter.set_tensor(self.input["index"], channels_last_batch(image, self.input["shape"]))
             self.interpreter.invoke()
             for tensor in tensors:
                 whole = self.interpreter.get_tensor(tensor)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
-from fieldspec.blocks.layers import Conv
+from fieldspec.blocks.layers import Conv, ConvTranspose
 from fieldspec.blocks.leaves import ScaleChannels, Times
 
 Array = npt.NDArray[np.float64]
@@ -31,7 +31,7 @@ def folded_weights(lowered: Lowered, net: nn.Module) -> dict[int, OperatorWeight
         net: The network whose layers they are, in eval mode; paths of layers are those of the graph.
     """
     folding = _Folding(lowered, net)
-    return {index: folding.of(operator) for index, operator in enumerate(lowered.operators) if operator.channels}
+    return {index: folding.of(operator) for index, operator in enumerate(lowered.operators) if operator.trained}
 
 
 def module_of(net: nn.Module, id: str) -> nn.Module:
@@ -69,8 +69,10 @@ class _Folding:
             return _constant(operator)
         module = module_of(self.net, self.lowered.graph.nodes[operator.node].id)
         weight = _array(module.weight)
-        if isinstance(operator.layer, Conv) and weight.ndim == 2:
-            weight = weight[:, :, None, None]  # a linear layer over the channels of a map
+        if isinstance(operator.layer, Conv | ConvTranspose):  # a linear layer over channels, or of one axis
+            weight = weight.reshape(*weight.shape[:2], *operator.layer.kernel_size)
+        if operator.kind == "prelu":
+            return OperatorWeights(weight, np.zeros(0))
         bias = _array(module.bias) if module.bias is not None else np.zeros(operator.channels)
         return OperatorWeights(weight, bias)
 
@@ -84,6 +86,10 @@ class _Folding:
                 channels = self.lowered.graph.nodes[node].shape[0]
                 factor = _array(norm.weight) if isinstance(norm, ScaleChannels) else np.full(channels, norm.factor)
                 total, moved = total * factor, moved * factor
+                continue
+            if isinstance(norm, nn.GroupNorm | nn.LayerNorm):  # what is left of them behind the operators that measure
+                assert norm.weight is not None
+                total, moved = total * _array(norm.weight), moved * _array(norm.weight) + _array(norm.bias)
                 continue
             assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
             assert norm.running_mean is not None
@@ -123,7 +129,7 @@ def _constant(operator: Operator) -> OperatorWeights:
     scale, shift = operator.constant
     height, width = conv.kernel_size
     weight = np.zeros((conv.out_channels, conv.in_channels // conv.groups, height, width))
-    if conv.groups == conv.in_channels and height == width == 1:
+    if height == width == 1:
         weight[:] = scale
     else:
         for output in range(conv.out_channels):

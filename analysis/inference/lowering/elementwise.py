@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from fieldspec.analysis.inference.lowering.composed import apply, elu, gelu, mish
 from fieldspec.analysis.inference.lowering.operators import Fused, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import FUSING, Walk
-from fieldspec.analysis.inference.lowering.weighted import channelwise, rescaled, side_by_side
+from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Activation, Add, Concat, Multiply
 
 LEAKY_SLOPE = 0.01  # torch's default
+FUSED: tuple[Fused, ...] = get_args(Fused)
+OWN: dict[str, OperatorKind] = {
+    "hardswish": "hard_swish", "leaky_relu": "leaky_relu", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"
+}  # fmt: skip
+COMPOSED = {"elu": elu, "gelu": gelu, "mish": mish}
 
 
 def act(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Fused into the operator before it where that is a relu; else one or two operators."""
+    """Fused into the operator before it where that takes it in; else one operator or several."""
     assert isinstance(node.layer, Activation)
     function = node.layer.function
-    shape = walk.lowered.shapes[source]
-    if function == "relu" or function == "relu6":
+    is_map = len(walk.lowered.shapes[source]) == 3
+    if function in FUSED:
         maker = walk.sole_maker(source, index)
         if maker and maker.fused is None and maker.kind in FUSING:
             maker.fused = function
             return source
-        if function == "relu":
-            return walk.emit(Operator("relu", node.id, node.layer, (source,), 0), shape)
-        return _clipped(walk, node, source, (1.0, 0.0), "relu6")
-    if function == "hardswish":
-        return walk.emit(Operator("hard_swish", node.id, node.layer, (source,), 0), shape)
+    if function in OWN:
+        return apply(walk, node, OWN[function], source)
+    if function == "silu":
+        return apply(walk, node, "multiply", source, apply(walk, node, "logistic", source))
+    if function == "softmax" and len(walk.lowered.shapes[source]) in (1, 3):
+        return apply(walk, node, "softmax", source)
+    if function == "prelu":
+        return prelu(walk, index, node, source)
+    if not is_map:
+        return walk.refused_at(node, f"{function} of a vector")
     if function == "hardsigmoid":  # relu6(x + 3) / 6
         return channelwise(walk, node, _clipped(walk, node, source, (1.0, 3.0), "relu6"), None, (1 / 6, 0.0))
-    if function in ("sigmoid", "silu"):
-        gate = walk.emit(Operator("logistic", node.id, node.layer, (source,), 0), shape)
-        if function == "sigmoid":
-            return gate
-        return walk.emit(Operator("multiply", node.id, Multiply(), (source, gate), 0), shape)
-    if function == "tanh" or (function == "softmax" and len(shape) in (1, 3)):
-        return walk.emit(Operator(function, node.id, node.layer, (source,), 0), shape)
-    if function == "leaky_relu" and len(shape) == 3:  # the larger of x and 0.01 x
-        source = rescaled(walk, node, source)
-        slope = channelwise(walk, node, source, None, (LEAKY_SLOPE, 0.0))
-        return walk.emit(Operator("maximum", node.id, node.layer, (source, slope), 0), shape)
-    return walk.refused_at(node, f"no operator does what {function} does")
+    if function in FUSED:
+        return _clipped(walk, node, source, (1.0, 0.0), function)
+    walk.lowered.composed[node.id] = function
+    return COMPOSED[function](walk, node, source)
+
+
+def prelu(walk: Walk, index: int, node: Node, source: int) -> int:
+    """One operator, whose slope is a weight."""
+    operator = Operator("prelu", node.id, node.layer, (source,), 0, node=index)
+    operator.shared = node.params == 0 < node.layer.params
+    return walk.emit(operator, walk.lowered.shapes[source])
 
 
 def _clipped(walk: Walk, node: Node, source: int, constant: tuple[float, float], fused: Fused) -> int:
-    if len(walk.lowered.shapes[source]) != 3:
-        return walk.refused_at(node, f"{node.layer.kind} of a vector")
     output = channelwise(walk, node, source, None, constant)
     walk.makers[output].fused = fused
     return output

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fieldspec.analysis.inference.lowering.elementwise import act, merge
+from fieldspec.analysis.inference.lowering.measured import measured_norm
 from fieldspec.analysis.inference.lowering.norms import is_mean
 from fieldspec.analysis.inference.lowering.operators import Lowered
+from fieldspec.analysis.inference.lowering.planar import planar
 from fieldspec.analysis.inference.lowering.pooling import (
     adaptive_pool,
     global_pool,
@@ -15,7 +17,7 @@ from fieldspec.analysis.inference.lowering.pooling import (
     pool,
     resize,
 )
-from fieldspec.analysis.inference.lowering.selection import select_channels
+from fieldspec.analysis.inference.lowering.selection import depth_to_space, select_channels
 from fieldspec.analysis.inference.lowering.walk import ABSENT, Walk
 from fieldspec.analysis.inference.lowering.weighted import conv, linear, norm, space_to_depth, transposed
 from fieldspec.blocks.graph import LayerGraph, Node
@@ -28,9 +30,12 @@ from fieldspec.blocks.layers import (
     Concat,
     Conv,
     ConvTranspose,
+    DepthToSpace,
     GlobalPool,
+    GroupNorm,
     Input,
     Layer,
+    LayerNorm,
     Linear,
     Multiply,
     Pad,
@@ -51,7 +56,10 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     Concat: merge,
     Conv: conv,
     ConvTranspose: transposed,
+    DepthToSpace: depth_to_space,
     GlobalPool: global_pool,
+    GroupNorm: measured_norm,
+    LayerNorm: measured_norm,
     Linear: linear,
     Multiply: merge,
     Pad: padding,
@@ -75,8 +83,8 @@ def lower(graph: LayerGraph) -> Lowered:
         >>> [(operator.kind, operator.fused) for operator in lowered.operators]
         [('conv', 'relu'), ('depthwise_conv', 'relu'), ('conv', None), ('add', None)]
     """
-    walk = Walk(graph)
-    for index, node in enumerate(graph.nodes):
+    walk = Walk(planar(graph))
+    for index, node in enumerate(walk.graph.nodes):
         if walk.needed[index]:
             tensor = _placed(walk, index, node)
             walk.tensors[index] = tensor

@@ -17,27 +17,31 @@ OperatorKind = Literal[
     "conv",
     "depth_to_space",
     "depthwise_conv",
+    "divide",
     "fully_connected",
     "gather",
     "hard_swish",
+    "leaky_relu",
     "logistic",
     "max_pool",
-    "maximum",
     "multiply",
     "pad",
+    "prelu",
     "relu",
-    "relu6",
     "resize_bilinear",
     "resize_nearest",
+    "rsqrt",
     "slice",
     "softmax",
+    "subtract",
     "tanh",
     "transpose_conv",
 ]
-Fused = Literal["relu", "relu6"]
+Fused = Literal["relu", "relu6", "hardtanh"]
 WEIGHTED: tuple[OperatorKind, ...] = ("conv", "depthwise_conv", "fully_connected", "transpose_conv")
 MOVING: tuple[OperatorKind, ...] = (
-    "average_pool", "concat", "gather", "max_pool", "maximum", "pad", "resize_bilinear", "resize_nearest", "slice"
+    "average_pool", "concat", "depth_to_space", "gather", "max_pool", "pad", "resize_bilinear", "resize_nearest",
+    "slice",
 )  # fmt: skip  # operators that need their inputs and their output in one scale
 FIXED: tuple[OperatorKind, ...] = ("logistic", "softmax", "tanh")  # the engine sets the scale of what they give
 WIDTH = {"int8": 1, "int32": 4, "float32": 4, "int64": 8}
@@ -80,6 +84,11 @@ class Operator:
         return 0
 
     @property
+    def trained(self) -> bool:
+        """Whether it reads weights, the network's or constant ones."""
+        return self.channels > 0 or self.kind == "prelu"
+
+    @property
     def weights(self) -> int:
         """Bytes of int8 weights."""
         layer = self.layer
@@ -91,10 +100,13 @@ class Operator:
     def flash(self) -> int:
         """Bytes of weights (int8), biases (int32) and their quantization: a scale and a zero point a channel each.
 
-        A fully connected operator has one for all its weights; one that puts channels in another order has a table.
+        A fully connected operator has one for all its weights, and so has a prelu for its slope; one that puts channels
+        in another order has a table.
         """
         if isinstance(self.layer, SelectChannels) and self.kind == "gather":
             return WIDTH["int32"] * len(self.layer.index)
+        if self.kind == "prelu":
+            return 0 if self.shared else WIDTH["int8"] + SCALED
         if not self.channels or self.shared:
             return 0
         return self.weights + self.channels * (WIDTH["int32"] + 2 * SCALED)
@@ -126,6 +138,7 @@ class Lowered:
     operators: list[Operator] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     unfolded: list[str] = field(default_factory=list)  # norms that cost an operator of their own
+    composed: dict[str, str] = field(default_factory=dict)  # layers that take several operators: what each computes
     alignment: int = 16
 
     @property

@@ -49,7 +49,7 @@ def is_positive(makers: Mapping[int, Operator], tensor: int) -> bool:
         return False
     if maker.kind == "max_pool" or maker.kind == "average_pool" or maker.kind == "pad" or maker.kind == "concat":
         return all(is_positive(makers, source) for source in maker.inputs)
-    return maker.fused is not None or maker.kind in ("relu", "relu6", "logistic")
+    return maker.fused in ("relu", "relu6") or maker.kind in ("relu", "logistic")
 
 
 def global_pool(walk: Walk, index: int, node: Node, source: int) -> int:

@@ -12,8 +12,8 @@ from fieldspec.analysis.inference.lowering.windows import same_sides, window_of
 UnitSpan: TypeAlias = tuple[int, int]  # units, the end not in it
 WINDOWED: tuple[OperatorKind, ...] = ("average_pool", "conv", "depthwise_conv", "max_pool")
 POINTWISE: tuple[OperatorKind, ...] = (
-    "add", "concat", "gather", "hard_swish", "logistic", "maximum", "multiply", "relu", "relu6", "slice", "softmax",
-    "tanh",
+    "add", "concat", "divide", "gather", "hard_swish", "leaky_relu", "logistic", "multiply", "prelu", "relu", "rsqrt",
+    "slice", "softmax", "subtract", "tanh",
 )  # fmt: skip  # the network's own slices are of channels
 PATCHED: tuple[OperatorKind, ...] = (*WINDOWED, *POINTWISE, "pad", "resize_nearest")
 

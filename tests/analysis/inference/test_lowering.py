@@ -41,7 +41,12 @@ BARE = {"norm": "none", "act": "none"}
         ([{"conv": {"out": 8, "act": "hardsigmoid"}}], ["conv", "depthwise_conv+relu6", "depthwise_conv"]),
         ([{"conv": {"out": 8, "act": "tanh"}}], ["conv", "tanh"]),
         ([{"conv": {"out": 8, "act": "softmax"}}], ["conv", "softmax"]),
-        ([{"conv": {"out": 8, "act": "leaky_relu"}}], ["conv", "depthwise_conv", "maximum"]),
+        ([{"conv": {"out": 8, "act": "leaky_relu"}}], ["conv", "leaky_relu"]),
+        ([{"conv": {"out": 8, "act": "hardtanh"}}], ["conv+hardtanh"]),
+        ([{"act": {"type": "hardtanh"}}], ["depthwise_conv+hardtanh"]),
+        ([{"conv": {"out": 8, "act": "prelu"}}], ["conv", "prelu"]),
+        ([{"conv": {"out": 8}}, {"depth_to_space": {"block": 2}}], ["conv+relu", "gather", "depth_to_space"]),
+        ([{"conv": {"out": 4}}, {"depth_to_space": {"block": 2}}], ["conv+relu", "depth_to_space"]),
         ([{"conv": {"out": 8}}, {"shuffle": {"groups": 2}}], ["conv+relu", "gather"]),
         ([{"conv": {"out": 8}}, {"shuffle": {"groups": 1}}], ["conv+relu"]),
         ([{"conv": {"out": 8}}, {"slice": {"start": 2, "stop": 6}}], ["conv+relu", "slice"]),
@@ -96,10 +101,43 @@ def test_what_several_read_is_not_changed() -> None:
     assert kinds(of({"conv": {"out": 4, **BARE}}, split)) == ["conv", "relu", "concat"]
 
 
+@pytest.mark.parametrize(("function", "count"), [("gelu", 8), ("elu", 6), ("mish", 7)])
+def test_composed_activations(function: str, count: int) -> None:
+    """What the engine has no operator for is written in several, and said."""
+    lowered = of({"conv": {"out": 8, "act": function}})
+    assert len(lowered.operators) == 1 + count
+    assert lowered.composed == {"conv1.act": function}
+
+
+def test_measured_norms() -> None:
+    """Mean and deviation are computed by operators; scale and shift go into the weights behind, or are one more."""
+    core = ["conv", "subtract", "multiply", "conv", "rsqrt", "multiply"]
+    own = of({"norm": {"type": "layer"}})
+    assert kinds(own) == [*core, "depthwise_conv"]
+    folded = of({"norm": {"type": "layer"}}, {"conv": {"out": 8, "kernel": 1, **BARE}})
+    assert kinds(folded) == [*core, "conv"]
+    assert (len(folded.operators[-1].norms_before), folded.composed) == (1, {"norm1": "LayerNorm"})
+    mean = ["average_pool", "conv", "depthwise_conv"]
+    grouped = of({"norm": {"type": {"group": 2}}}, size=(6, 8, 8))
+    assert kinds(grouped) == [*mean, "subtract", "multiply", *mean, "rsqrt", "multiply", "depthwise_conv"]
+    each = of({"norm": {"type": {"group": 3}}})
+    assert kinds(each)[:5] == ["average_pool", "subtract", "multiply", "average_pool", "depthwise_conv"]
+
+
+def test_one_axis() -> None:
+    """A network over one axis runs as one over rows; a map of three axes is refused."""
+    layers = [{"conv": {"out": 8, "stride": 2}}, {"pool": {"type": "max", "kernel": 2}}]
+    lowered = lower(fs.load({"input": [2, 40], "layers": layers, "head": {"classes": 4}}).graph)
+    assert kinds(lowered) == ["pad", "conv+relu", "max_pool", "average_pool", "fully_connected"]
+    assert lowered.shapes == [(2, 1, 40), (2, 1, 41), (8, 1, 20), (8, 1, 10), (8, 1, 1), (4,)]
+    with pytest.raises(EngineError, match=re.escape("conv1.conv (conv over 3 axes)")):
+        lower(fs.load({"input": [2, 8, 8, 8], "layers": [{"conv": {"out": 8}}]}).graph)
+
+
 def test_what_cannot_run_is_named_at_once() -> None:
     """Every layer that stands in the way, with the reason."""
-    layers = [{"conv": {"out": 8, "act": "gelu"}}, {"conv": {"out": 8, "norm": "layer"}}]
-    message = "conv1.act (no operator does what gelu does); conv2.norm (no operator does what LayerNorm does)"
+    layers = [{"resize": {"size": [12, 12]}}, {"adaptive_pool": {"type": "avg", "size": [5, 5]}}]
+    message = "resize1 (nearest resizing of this kind); adaptive_pool1 (adaptive pooling whose windows differ)"
     with pytest.raises(EngineError, match=re.escape(message)):
         of(*layers)
 

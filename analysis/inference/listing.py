@@ -1,0 +1,86 @@
+"""What an engine needs, as text: totals with their meaning, what is dear, a row an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from fieldspec.blocks.formatting import size_text
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.inference.engine import EngineReport
+
+
+def listing(report: EngineReport, engine: str) -> list[str]:
+    """Lines: the kinds of RAM, then each operator with what it needs, drawn to the peak."""
+    return [*_totals(report, engine), "", *_rows(report)]
+
+
+def _totals(report: EngineReport, engine: str) -> list[str]:
+    operators, macs = report.lowered.operators, report.lowered.macs
+    said = {
+        "live": f"needed at once, in this order; the peak is at {report.peak}",
+        "ordered": "the least of all orders" if report.ordering.exact else "a bound: too many orders to see all",
+        "tflm": "the head of the arena, by the engine's own planner",
+        "planned": "by a plan of order and offsets in the file",
+    }
+    return [
+        f"{engine}, int8, batch 1: {len(operators)} operators, {macs:,} multiply-adds",
+        f"  {'flash':<8} {report.flash:>11,}  bytes of weights, biases and quantization",
+        *[f"  {kind:<8} {report.sram(kind):>11,}  {text}" for kind, text in said.items()],
+        _patched(report),
+        *_unfolded(report),
+        *_composed(report),
+    ]
+
+
+def _patched(report: EngineReport) -> str:
+    if report.patching is None:
+        return f"  {'patched':<8} {'-':>11}  running the first layers patch by patch would not need less"
+    grid, times = size_text(report.patching.grid), report.patching.macs / report.lowered.macs
+    text = f"up to {report.patching.last} in {grid} patches, with {times:.2f} times the multiply-adds"
+    return f"  {'patched':<8} {report.patching.size:>11,}  {text}"
+
+
+def _unfolded(report: EngineReport) -> list[str]:
+    """What the norms cost that nothing takes in."""
+    names = report.lowered.unfolded
+    if not names:
+        return []
+    one = "norm is an operator" if len(names) == 1 else "norms are operators"
+    why = "behind an activation, before zero padding or several readers"
+    return [f"  {len(names)} {one} of their own ({why}): {_price(report, names)}"]
+
+
+def _composed(report: EngineReport) -> list[str]:
+    """What the layers cost that the engine has no operator for, a line for each kind."""
+    of: dict[str, list[str]] = {}
+    for name, function in report.lowered.composed.items():
+        of.setdefault(function, []).append(name)
+    lines = []
+    for function, names in of.items():
+        count = sum(operator.id in names for operator in report.lowered.operators)
+        times = f"{len(names)} times {function}" if len(names) > 1 else function
+        lines.append(f"  {times}, which is no operator, in {count} others: {_price(report, names)}")
+    return lines
+
+
+def _price(report: EngineReport, names: Collection[str]) -> str:
+    """Multiply-adds and flash of some layers, and the first of these by name."""
+    own = [operator for operator in report.lowered.operators if operator.id in set(names)]
+    macs, flash = sum(operator.macs for operator in own), sum(operator.flash for operator in own)
+    few = ", ".join(list(names)[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{macs:,} multiply-adds, {flash:,} bytes: {few}"
+
+
+def _rows(report: EngineReport) -> list[str]:
+    operators, most = report.lowered.operators, max(report.live)
+    kinds = [f"{operator.kind}+{operator.fused}" if operator.fused else operator.kind for operator in operators]
+    wide, long = max(map(len, kinds)), max(len(operator.id) for operator in operators)
+    rows = [f"{'OPERATOR':<{wide}}  {'LAYER':<{long}}  {'OUTPUT':>10}  {'FLASH':>9}  {'NEEDED':>10}"]
+    for kind, operator, live in zip(kinds, operators, report.live[1:], strict=True):
+        bytes_out, bar = report.lowered.sizes[operator.output], "#" * max(1, round(24 * live / most))
+        mark = " peak" if live == most else ""
+        cells = f"{bytes_out:>10,}  {operator.flash:>9,}  {live:>10,}"
+        rows.append(f"{kind:<{wide}}  {operator.id:<{long}}  {cells}  {bar}{mark}")
+    return rows
