@@ -1,6 +1,16 @@
-"""What a network is made of: layers, two combinators, the reusable blocks, and their registry. No torch."""
+"""What a network is made of: layers, three combinators, the reusable blocks, and their registry. No torch."""
 
-from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel, chain, gate, parallel_add, parallel_concat
+from fieldspec.blocks.block import (
+    IDENTITY,
+    Block,
+    Chain,
+    Parallel,
+    Wired,
+    chain,
+    gate,
+    parallel_add,
+    parallel_concat,
+)
 from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.library import (
@@ -29,6 +39,7 @@ __all__ = [
     "Parallel",
     "Setting",
     "ShapeError",
+    "Wired",
     "block_names",
     "block_type",
     "chain",

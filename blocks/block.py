@@ -1,4 +1,4 @@
-"""A block: an expression over layers and two combinators, the source of both the module and the numbers."""
+"""A block: an expression over layers and three combinators, the source of both the module and the numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A layer, a chain of blocks, or parallel branches that meet again."""
+    """A layer, a chain of blocks, parallel branches that meet again, or blocks that read any of those above them."""
 
     def out_channels_of(self, in_channels: int) -> int:
         """Channels of the output for an input of `in_channels`."""
@@ -59,8 +59,7 @@ class Chain(Block):
     def scale(self) -> tuple[Fraction | int, ...]:
         total: tuple[Fraction | int, ...] = ()
         for _, child in self.children:
-            step = child.scale
-            total = tuple([by * own for by, own in zip(total, step, strict=True)]) if total and step else total or step
+            total = _product(total, child.scale)
         return total
 
 
@@ -80,6 +79,60 @@ class Parallel(Block):
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
         return self.branches[0][1].scale
+
+
+@dataclass(frozen=True, slots=True)
+class Wired(Block):
+    """Named blocks of which each reads what `sources` says: 0 is the input, n + 1 what block n gives; the last ends it.
+
+    A merge reads two or more, every other block one.
+
+    Example:
+        >>> from fieldspec.blocks import Wired, conv, shape_after
+        >>> from fieldspec.blocks.layers import Concat
+        >>> parts = (("one", conv(3, out_channels=4)), ("two", conv(4, out_channels=8)), ("all", Concat()))
+        >>> shape_after(Wired(parts, ((0,), (1,), (0, 1, 2))), (3, 32, 32))      # 3 + 4 + 8 channels
+        (15, 32, 32)
+    """
+
+    children: tuple[tuple[str, Block], ...]
+    sources: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self) -> None:
+        _check_names(self.children)
+        if not self.children or len(self.sources) != len(self.children):
+            raise FieldspecError(f"{len(self.children)} parts of a block read what {len(self.sources)} entries name")
+        read = {source for sources in self.sources for source in sources} | {len(self.children)}
+        for number, (name, child) in enumerate(self.children):
+            sources = self.sources[number]
+            if not all(0 <= source <= number for source in sources):
+                raise FieldspecError(f"part {name!r} of a block reads {list(sources)}: not only what stands above it")
+            if (len(sources) > 1) != hasattr(child, "merged_channels") or not sources:
+                raise FieldspecError(
+                    f"part {name!r} of a block reads {len(sources)}: a merge reads several, others one"
+                )
+            if number + 1 not in read:
+                raise FieldspecError(f"nothing reads part {name!r} of a block")
+
+    def out_channels_of(self, in_channels: int) -> int:
+        channels = [in_channels]
+        for (_, child), (first, *others) in zip(self.children, self.sources, strict=True):
+            merged = getattr(child, "merged_channels", None)
+            read = [channels[source] for source in (first, *others)]
+            channels.append(merged(read) if merged else child.out_channels_of(read[0]))
+        return channels[-1]
+
+    @property
+    def scale(self) -> tuple[Fraction | int, ...]:
+        totals: list[tuple[Fraction | int, ...]] = [()]
+        for (_, child), (first, *others) in zip(self.children, self.sources, strict=True):
+            totals.append(totals[first] if others else _product(totals[first], child.scale))
+        return totals[-1]
+
+
+def _product(total: tuple[Fraction | int, ...], step: tuple[Fraction | int, ...]) -> tuple[Fraction | int, ...]:
+    """The scale of two blocks in series."""
+    return tuple([by * own for by, own in zip(total, step, strict=True)]) if total and step else total or step
 
 
 def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:

@@ -1,13 +1,15 @@
-"""Modules that contain others: chains, and branches that meet; and merges on their own.
+"""Modules that contain others: chains, branches that meet, whatever reads what; and merges on their own.
 
 None stores a shape or works in place, and all support torch.jit.script, torch.fx, torch.export,
 torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
 cannot read them as strings from a traced module.
 """
 
+import copy
 import keyword
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -91,6 +93,56 @@ class Concat(Parallel):
         return torch.cat(tensors, 1)
 
 
+class Wired(fx.GraphModule):
+    """Named modules of which each reads those that `sources` says: 0 is the input, n + 1 what module n gives.
+
+    Its forward pass is generated code, so that it is scripted and exported as written, and frees each map behind its
+    last reader.
+    """
+
+    def __init__(self, blocks: Mapping[str, nn.Module], sources: Sequence[Sequence[int]]) -> None:
+        super().__init__(nn.Module(), fx.Graph(), "Wired")
+        self.sources = tuple(map(tuple, sources))
+        self.grad_checkpointing = False
+        wire(self, blocks, self.sources, ())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, which is generated, hence not overridden; checkpointed where that is asked for."""
+        if self.grad_checkpointing and self.training:
+            return checkpoint(super().__call__, *args, use_reentrant=False, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def __reduce__(self) -> Any:
+        """For pickle and copy: torch's own would bring back a plain GraphModule."""
+        kept = {*nn.Module().__dict__, "grad_checkpointing"} - {"_modules"}
+        return Wired, (dict(self.named_children()), self.sources), {key: self.__dict__[key] for key in kept}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Wired":
+        build, arguments, state = self.__reduce__()
+        memo[id(self)] = made = build(*copy.deepcopy(arguments, memo))
+        made.__dict__.update(copy.deepcopy(state, memo))
+        return made  # type: ignore[no-any-return]
+
+
+def wire(
+    holder: fx.GraphModule, blocks: Mapping[str, nn.Module], sources: Sequence[Sequence[int]], outputs: Sequence[int]
+) -> None:
+    """Put the modules into `holder`, and write its forward pass; `outputs` as a list, or the last one's where empty.
+
+    What reads several gets them as a list.
+    """
+    graph = fx.Graph()
+    values = [graph.placeholder("x")]
+    for (name, module), read in zip(blocks.items(), sources, strict=True):
+        for part in name.split("."):
+            check_name(part)
+        holder.add_submodule(name, module)
+        inputs = [values[source] for source in read]
+        values.append(graph.call_module(name, (inputs if len(inputs) > 1 else inputs[0],)))
+    graph.output([values[output] for output in outputs] or values[-1])
+    holder.graph = graph
+
+
 def add(tensors: list[Tensor]) -> Tensor:
     """n x (batch, channels, height, width) -> (batch, channels, height, width); empties the list as it goes."""
     total = tensors.pop(0)
@@ -140,5 +192,9 @@ def check_name(name: str) -> None:
         ...
         fieldspec.blocks.errors.FieldspecError: 'train' is a word of Python or of torch's modules; choose another name
     """
-    if keyword.iskeyword(name) or any(hasattr(kind, name) for kind in (nn.Sequential, nn.ModuleDict, fx.GraphModule)):
+    if (
+        name == "self"
+        or keyword.iskeyword(name)
+        or any(hasattr(kind, name) for kind in (nn.Sequential, nn.ModuleDict, fx.GraphModule))
+    ):
         raise FieldspecError(f"{name!r} is a word of Python or of torch's modules; choose another name")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.block import Block, Chain, Parallel, Wired
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 from fieldspec.blocks.layers.base import Layer, Shape
@@ -28,6 +28,11 @@ def shape_after(block: Block, *inputs: Shape) -> Shape:
     if isinstance(block, Parallel):
         return block.merge.output_shape(*[shape_after(branch, *inputs) for _, branch in block.branches])
     (shape,) = inputs
+    if isinstance(block, Wired):
+        shapes = [shape]
+        for (_, child), sources in zip(block.children, block.sources, strict=True):
+            shapes.append(shape_after(child, *[shapes[source] for source in sources]))
+        return shapes[-1]
     for _, child in block.children if isinstance(block, Chain) else ():
         shape = shape_after(child, shape)
     return shape
@@ -113,6 +118,11 @@ class LayerGraph:
             for name, child in block.children:
                 at = self.place(child, prefix + name, at)
             return at
+        if isinstance(block, Wired):
+            places = [*sources]
+            for (name, child), read in zip(block.children, block.sources, strict=True):
+                places.append(self.place(child, prefix + name, *[places[source] for source in read]))
+            return places[-1]
         if isinstance(block, Parallel):
             ends = [self.place(branch, prefix + name, *sources) for name, branch in block.branches]
             return self.place(block.merge, path or block.merge.kind, *ends)

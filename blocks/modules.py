@@ -20,6 +20,7 @@ from fieldspec.blocks.containers import (
     Multiply,
     MultiplyTensors,
     Parallel,
+    Wired,
     check_name,
 )
 from fieldspec.blocks.errors import FieldspecError
@@ -79,6 +80,11 @@ def _(block: tree.Chain, **factory: Any) -> nn.Module:
 def _(block: tree.Parallel, **factory: Any) -> nn.Module:
     kinds: dict[type, type[Parallel]] = {layers.Add: Add, layers.Multiply: Multiply, layers.Concat: Concat}
     return kinds[type(block.merge)](_named(block.branches, factory))
+
+
+@to_module.register
+def _(block: tree.Wired, **factory: Any) -> nn.Module:
+    return Wired(_named(block.children, factory), block.sources)
 
 
 def _named(children: tuple[tuple[str, tree.Block], ...], factory: dict[str, Any]) -> dict[str, nn.Module]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.block import Block, Chain, Parallel, Wired
 from fieldspec.blocks.settings import MAX_CHANNELS
 
 MAX_LAYERS = 1_000_000
@@ -19,7 +19,7 @@ def too_many_channels(channels: int) -> str:
 
 def count_layers(block: Block) -> int:
     """Primitives in a block tree, merges counted."""
-    if isinstance(block, Chain):
+    if isinstance(block, Chain | Wired):
         return sum(count_layers(child) for _, child in block.children)
     if isinstance(block, Parallel):
         return 1 + sum(count_layers(branch) for _, branch in block.branches)

@@ -23,11 +23,12 @@ from fieldspec.architectures.expansion.canonical import Canonical, canonical, pe
 from fieldspec.architectures.expansion.items import ItemParser, Parsed
 from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
 from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution
+from fieldspec.architectures.expansion.scope import Scope, check_operands, names_read
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
-from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.block import Block, Chain, Wired
 from fieldspec.blocks.errors import SettingError, ShapeError
 from fieldspec.blocks.graph import shape_after
-from fieldspec.blocks.layers import Merge, Shape
+from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.registry import ITEM_KEYS, BlockType, block_type
 from fieldspec.blocks.settings import MAX_CHANNELS, made_for
 
@@ -53,6 +54,7 @@ class Expander:
         self.parser = ItemParser(blocks, self.complain)
         self._defaults = {name: value for name, value in defaults if value is not None}
         self._blocks = blocks
+        self.scopes: list[Scope] = []  # of the trunk and of each body inside another that is being made
         self._uses: list[Use] = []  # the spec's own blocks that are being written out
         self._cache: dict[tuple[Path, bool, Shape | None], Expanded | None] = {}
         self._depth = OUTER_DEPTH  # of the canonical form, which has to be loaded again
@@ -77,7 +79,7 @@ class Expander:
         """Where the part `names` of `block`, an item at `path`, was written, and what is left of its names there."""
         rest = names
         for number, name in enumerate(names, 1):
-            parts = block.children if isinstance(block, Chain) else getattr(block, "branches", ())
+            parts = block.children if isinstance(block, Chain | Wired) else getattr(block, "branches", ())
             block = dict(parts).get(name, block)
             if id(block) in self._places:
                 path, rest = self._places[id(block)][1], names[number:]
@@ -197,7 +199,7 @@ class Expander:
 
     def _branches(
         self, branches: Any, path: Path, shape: Shape | None
-    ) -> tuple[tuple[Chain, ...], list[list[Canonical]]] | None:
+    ) -> tuple[tuple[Block, ...], list[list[Canonical]]] | None:
         if not isinstance(branches, list | tuple):
             self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
             return None
@@ -208,8 +210,8 @@ class Expander:
         done = [end for end in ends if end is not None]
         return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None
 
-    def chain(self, items: Any, path: Path, shape: Shape | None) -> tuple[Chain, list[Canonical]] | None:
-        """The items of a body, one after the other."""
+    def chain(self, items: Any, path: Path, shape: Shape | None) -> tuple[Block, list[Canonical]] | None:
+        """The items of a body as one block, and their canonical forms; None behind a problem."""
         if not isinstance(items, list | tuple):
             self.complain(path, f"needs {ITEMS['body'].words}, gets {written(items)}")
             return None
@@ -217,31 +219,58 @@ class Expander:
         if self._depth > MAX_DEPTH:
             self.complain(path, f"nested too deep: deeper than {MAX_DEPTH}, written out. Make the spec flatter")
             items, shape = (), None
+        made = self.wired(self.parser.parse(items, path, top=False), shape)
+        self._depth -= 3
+        return made
+
+    def wired(self, items: Sequence[Parsed | None], shape: Shape | None) -> tuple[Block, list[Canonical]] | None:
+        """The same of items that have been taken apart: each reads the one before, or those that its `from` names."""
+        scope = Scope(items, self.complain, self.scopes)
+        self.scopes.append(scope)
+        shapes, names = [shape], ["input"]  # what an item may read
         children: list[tuple[str, Block]] = []
         forms: list[Canonical] = []
+        read: list[tuple[int, ...]] = []
         layers = 0
-        for item in self.parser.parse(items, path, top=False):
-            made = self.copies(item, shape) if item else None
+        for number, item in enumerate(items):
+            sources = scope.sources(item, number) if item else ()
+            operands = [shapes[source] for source in sources] or [None]
+            made = self.copies(item, *operands) if item else None
             layers += made.layers if made else 0
-            if item is None or made is None or shape is None or not self.fits(layers, item.path):
-                shape = None
+            fits = item is not None and made is not None and self.fits(layers, item.path)
+            shapes.append(_shape_after(made.block, *operands) if made and fits else None)
+            names.append(item.id if item else "")
+            if item is None:
                 continue
-            shape = _shape_after(made.block, shape)
-            children.append((item.id, made.block))
-            forms.append({"id": item.id, made.kind: made.settings})
-        self._depth -= 3
+            scope.places[item.id] = number + 1
+            read.append(sources)
+            if made is not None:
+                children.append((item.id, made.block))
+                forms.append({"id": item.id, made.kind: made.settings, **names_read(sources, number, names)})
+        self.scopes.pop()
         alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
-        return None if shape is None or alike else (Chain(tuple(children)), forms)
+        if len(read) < len(items) or not all(read) or not self._all_read(items, read) or None in shapes or alike:
+            return None
+        in_series = all(sources == (number,) for number, sources in enumerate(read))
+        return Chain(tuple(children)) if in_series else Wired(tuple(children), tuple(read)), forms
 
-    def copies(self, item: Parsed, shape: Shape | None) -> Expanded | None:
-        """All copies of an item of a body as one block."""
+    def _all_read(self, items: Sequence[Parsed | None], read: Sequence[tuple[int, ...]]) -> bool:
+        """Whether each item but the last is read by another; complains of those that are not."""
+        seen = {source for sources in read for source in sources} | {len(items)}
+        unread = [item for number, item in enumerate(items, 1) if item is not None and number not in seen]
+        for item in unread:
+            self.complain(item.path, f"nothing reads {item.id!r}. Name it in a from, or take it out")
+        return not unread
+
+    def copies(self, item: Parsed, *shapes: Shape | None) -> Expanded | None:
+        """All copies of an item of a body as one block; `shapes` are those of what it reads."""
         depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
         self._depth += depth
         copies: list[Expanded] = []
         for copy in range(item.repeat):
-            made = self.expand(item, shape, first=copy == 0)
-            shape = self._after(made, item, shape)
-            if made is not None and shape is not None:
+            made = self.expand(item, shapes[0] if None not in shapes else None, first=copy == 0)
+            shapes = (self._after(made, item, shapes),)
+            if made is not None and shapes[0] is not None:
                 copies.append(made)
             elif copy:
                 break  # the first copy may differ from the others, which are all alike
@@ -256,14 +285,13 @@ class Expander:
         block = Chain(tuple((str(number), made.block) for number, made in enumerate(copies)))
         return Expanded(block, "chain", {"body": body}, sum(made.layers for made in copies))
 
-    def _after(self, made: Expanded | None, item: Parsed, shape: Shape | None) -> Shape | None:
+    def _after(self, made: Expanded | None, item: Parsed, shapes: Sequence[Shape | None]) -> Shape | None:
         """The map behind one copy of an item of a body; None behind a problem."""
-        if made is None or shape is None or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
+        if made is None or None in shapes or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
             return None
-        if isinstance(made.block, Merge):
-            self.complain(item.path, f"{item.kind} merges what from lists, and bodies have no from. Use parallel")
+        if not check_operands(item, made.block, len(shapes), self.complain):
             return None
-        shape = _shape_after(made.block, shape)
+        shape = _shape_after(made.block, *shapes)
         if len(shape) > 1 and shape[0] > MAX_CHANNELS:
             self.complain(item.here, too_many_channels(shape[0]), of_use=True)
             return None
@@ -288,6 +316,7 @@ class Expander:
         own, use = self._blocks[item.kind], Use(item.kind, item.here, paths)
         values = given(own, item.here, settings, paths, self.complain)
         outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
+        scopes, self.scopes = self.scopes, []
         self._uses.append(use)
         body = None
         if values is not None:
@@ -297,18 +326,19 @@ class Expander:
         if body is not None and self._may_work(10 * use.size):
             chain = self.chain(body, use.body, shape)
         self._uses.pop()
-        self._cache = outer
+        self._cache, self.scopes = outer, scopes
         if chain is None:
             return None
         return Expanded(chain[0], "chain", {"body": chain[1]}, count_layers(chain[0]))
 
 
-def _shape_after(block: Block, shape: Shape) -> Shape:
+def _shape_after(block: Block, *shapes: Shape | None) -> Shape:
     """The map behind a block; one of the same size where a layer does not fit, as will be said when it is placed."""
+    known = [shape for shape in shapes if shape is not None]  # all are, where a block has been made
     try:
-        return shape_after(block, shape)
+        return shape_after(block, *known)
     except ShapeError:
-        return (block.out_channels_of(shape[0]), *shape[1:])
+        return (block.out_channels_of(known[0][0]), *known[0][1:])
 
 
 def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:

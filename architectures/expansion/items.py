@@ -15,7 +15,7 @@ from fieldspec.architectures.expansion.models import UserBlock
 from fieldspec.architectures.expansion.parameters import LEFT_OUT
 from fieldspec.blocks.registry import ELSEWHERE, ITEM_KEYS, block_names, block_type
 
-BODY_KEYS = ("id", "repeat", "first")  # what stands beside a block's key inside a body
+BODY_KEYS = ("id", "from", "repeat", "first")  # what stands beside a block's key inside a body
 TOP_ID = re.compile(r"[a-z][a-z0-9_]{0,99}(\.[0-9]{1,7})?")
 BODY_ID = re.compile(r"[a-z0-9_]{1,100}")
 ID_WORDS = "lower-case letters, digits and '_', a letter first"
@@ -33,7 +33,7 @@ TORCH_WORDS = frozenset(
     shape_env share_memory state_dict to to_empty to_folder train training type update values xpu zero_grad
     """.split()  # noqa: SIM905  # a list of one word a line is longer than a page
 )
-RESERVED_IDS = frozenset({"input", "head", "layers", *TORCH_WORDS, *keyword.kwlist})
+RESERVED_IDS = frozenset({"input", "head", "layers", "self", *TORCH_WORDS, *keyword.kwlist})
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,7 @@ class ItemParser:
     def _misplaced(self, item: Mapping[str, Any], path: Path, allowed: tuple[str, ...]) -> None:
         for key in item:
             if key in ITEM_KEYS and key not in allowed:
-                why = "Use parallel for branches" if key == "from" else "Taps stand in layers"
-                self.complain((*path, key), f"does not stand inside a body. {why}", at_key=True)
+                self.complain((*path, key), "does not stand inside a body. Taps stand in layers", at_key=True)
 
     def _id(self, item: Mapping[str, Any], path: Path, default: str, pattern: re.Pattern[str]) -> str:
         name = item.get("id", default)

@@ -17,9 +17,8 @@ from fieldspec.architectures.network.head import ClassifierHead
 from fieldspec.architectures.spec.head_spec import HeadSpec
 from fieldspec.architectures.spec.other_input import at_input
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
-from fieldspec.blocks.containers import Chain, Parallel, check_name
+from fieldspec.blocks.containers import Chain, Parallel, Wired, wire
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Merge
 from fieldspec.blocks.modules import to_module
 
 __all__ = ["SeveralOutputs", "SpecNet", "checkpoint_filter_fn"]
@@ -248,7 +247,7 @@ class SpecNet(nn.Module):
         """Recompute each block in the backward pass instead of keeping what is inside it."""
         for item in self.items:
             block = self.layers.get_submodule(item.id)
-            if isinstance(block, Chain | Parallel):
+            if isinstance(block, Chain | Parallel | Wired):
                 block.grad_checkpointing = enable
 
     def no_weight_decay(self) -> set[str]:
@@ -316,20 +315,11 @@ def _output_of(spec: ArchitectureSpec) -> int:
 
 
 def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module], ends: Sequence[str]) -> Layers:
-    trunk, graph = Layers(nn.Module(), fx.Graph()), fx.Graph()
-    values = [graph.placeholder("x")]
-    for item in items:
-        for name in item.id.split("."):
-            check_name(name)
-        trunk.add_submodule(item.id, modules[item.id])
-        inputs = [values[source] for source in item.sources]
-        argument = inputs if isinstance(item.block, Merge) else inputs[0]
-        values.append(graph.call_module(item.id, (argument,)))
-    outputs = [value for item, value in zip(items, values[1:], strict=True) if item.tap]
+    trunk = Layers(nn.Module(), fx.Graph())
+    outputs = [number for number, item in enumerate(items, 1) if item.tap]
     ids = [item.id for item in items]
-    last = [values[1 + ids.index(end)] for end in ends] or ([] if items[-1].tap else [values[-1]])
-    graph.output([*outputs, *last])
-    trunk.graph = graph
+    last = [1 + ids.index(end) for end in ends] or ([] if items[-1].tap else [len(items)])
+    wire(trunk, {name: modules[name] for name in ids}, [item.sources for item in items], [*outputs, *last])
     return trunk
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.block import Block, Chain, Parallel, Wired
 from fieldspec.blocks.formatting import size_text, sizes_text
 from fieldspec.blocks.layers import Layer
 
@@ -41,6 +41,8 @@ def _rows(block: Block, layers: Iterator[LayerReport], name: str) -> list[str]:
         return [title + operation(next(layers))]
     if isinstance(block, Parallel):
         return [*([f"{name}:"] if name else []), *_branches(block, layers)]
+    if isinstance(block, Wired):
+        return [*([f"{name}:"] if name else []), *_wired(block, layers)]
     assert isinstance(block, Chain)
     if not block.children:
         return [f"{title}identity"]
@@ -48,6 +50,17 @@ def _rows(block: Block, layers: Iterator[LayerReport], name: str) -> list[str]:
         return [title + ", ".join(operation(next(layers)) for _ in block.children)]
     rows = [row for child, part in block.children for row in _rows(part, layers, child)]
     return [f"{name}:", *rows] if name else rows
+
+
+def _wired(block: Wired, layers: Iterator[LayerReport]) -> list[str]:
+    """Its parts below each other, with what they read where that is not the one above."""
+    names = ["input", *[name for name, _ in block.children]]
+    rows = []
+    for number, ((name, part), sources) in enumerate(zip(block.children, block.sources, strict=True)):
+        first, *rest = _rows(part, layers, name)
+        read = ", ".join([names[source] for source in sources])
+        rows += [first if sources == (number,) else f"{first} from {read}", *rest]
+    return rows
 
 
 def _branches(block: Parallel, layers: Iterator[LayerReport]) -> list[str]:

@@ -17,6 +17,7 @@ from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.items import Parsed
 from fieldspec.architectures.expansion.models import ITEMS, SpecDocument
 from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution, value_of
+from fieldspec.architectures.expansion.scope import Scope
 from fieldspec.architectures.expansion.unrolled_size import UnrolledSize
 from fieldspec.architectures.spec.constraints import MEASURES, Constraints, parse_constraints
 from fieldspec.architectures.spec.head_spec import HeadSpec, parse_head
@@ -107,6 +108,7 @@ def _assembled(
     in_head = _head_items(expander, body, problems)
     heavy = _heavy(document, problems)
     if problems or settings_only:
+        expander.scopes = [Scope(parsed, expander.complain)]
         for item in [*parsed, *in_head]:
             if item is not None and item.path not in heavy:
                 expander.check(item)

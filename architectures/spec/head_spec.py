@@ -10,7 +10,7 @@ from fieldspec.architectures.document.problems import Problems
 from fieldspec.architectures.document.validation import validate
 from fieldspec.architectures.expansion.canonical import Canonical
 from fieldspec.architectures.expansion.models import settings_model
-from fieldspec.blocks.block import IDENTITY, Chain
+from fieldspec.blocks.block import IDENTITY, Block, Chain
 from fieldspec.blocks.library.head import HeadPool, classifier, pooled
 from fieldspec.blocks.registry import block_type
 from fieldspec.blocks.settings import Act
@@ -25,7 +25,7 @@ class HeadSpec:
     dropout: float = 0.0
     bias: bool = True
     classifier_act: Act = "none"
-    body: Chain = IDENTITY
+    body: Block = IDENTITY
     forms: tuple[Canonical, ...] = field(default=(), hash=False)  # the canonical form of the body's items
     features: int = 0  # channels of what the classifier reads
     on_map: bool = False  # whether that is a map

@@ -17,6 +17,7 @@ from fieldspec.architectures.document.problems import Problems, SpecError, mend,
 from fieldspec.architectures.document.reader import Source, read, read_data, read_file
 from fieldspec.architectures.document.values import listed, written
 from fieldspec.architectures.expansion.parameters import LEFT_OUT, value_of
+from fieldspec.architectures.expansion.scope import names_read
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.assembly import assemble
 from fieldspec.architectures.spec.constraints import Constraints
@@ -68,10 +69,7 @@ class ArchitectureSpec:
         names = ["input", *[item.id for item in self.items]]
         layers = []
         for number, item in enumerate(self.items):
-            data: dict[str, Any] = {"id": item.id, item.kind: item.settings}
-            sources = [names[source] for source in item.sources]
-            if len(sources) > 1 or item.sources[0] != number:
-                data["from"] = sources if len(sources) > 1 else sources[0]
+            data: dict[str, Any] = {"id": item.id, item.kind: item.settings, **names_read(item.sources, number, names)}
             if item.tap:
                 data["tap"] = True
             layers.append(data)

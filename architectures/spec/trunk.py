@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
 from fieldspec.architectures.document.problems import about, mend
 from fieldspec.architectures.document.values import written
-from fieldspec.architectures.expansion.bounds import too_many_channels
+from fieldspec.architectures.expansion.bounds import count_layers, too_many_channels
 from fieldspec.architectures.expansion.canonical import Canonical
-from fieldspec.architectures.expansion.expansion import Expanded, Expander
+from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.items import Parsed
 from fieldspec.architectures.expansion.models import MAX_EXTENT
+from fieldspec.architectures.expansion.scope import Scope, check_operands
 from fieldspec.architectures.expansion.user_blocks import used_at
 from fieldspec.architectures.spec.head_spec import HeadSpec
-from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.block import Block
 from fieldspec.blocks.errors import MergeError, PlacedError, ShapeError
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.graph import LayerGraph, Node
-from fieldspec.blocks.layers import Input, Merge, Shape
+from fieldspec.blocks.layers import Input, Shape
 from fieldspec.blocks.settings import MAX_CHANNELS, made_for
 
 
@@ -48,38 +49,21 @@ class Trunk:
         self.head: HeadSpec | None = None  # once finished
         self.ends: tuple[str, ...] = ()  # the ids of several outputs, once finished
         self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
-        self.ids: set[str] = set()
-        self.known: dict[str, int] = {"input": 0}  # an id to its place in `outputs`
+        self.scope = Scope((), self.problems.add)  # whose places are those in `outputs`
 
     def place(self, parsed: Sequence[Parsed]) -> None:
         """Every copy of every item."""
-        self.ids = {item.id for item in parsed}
+        self.scope = Scope(parsed, self.problems.add)
+        self.expander.scopes = [self.scope]
         for item in parsed:
-            sources = self._sources(item)
+            sources = self.scope.sources(item, len(self.outputs) - 1)
             for copy in range(item.repeat):
                 name = f"{item.id}.{copy}" if item.repeat > 1 else item.id
                 self.outputs.append(self._place(item, name, copy, sources))
-                self.known[name] = self.known[item.id] = len(self.outputs) - 1
+                self.scope.places[name] = self.scope.places[item.id] = len(self.outputs) - 1
                 sources = (len(self.outputs) - 1,)
                 if self.outputs[-1] is None and copy:
                     break  # the first copy may differ from the others, which are all alike
-
-    def _sources(self, item: Parsed) -> tuple[int, ...]:
-        if item.sources is None:
-            return (len(self.outputs) - 1,)
-        for index, name in enumerate(item.sources):
-            if name not in self.known:
-                path = (*item.path, "from", index) if len(item.sources) > 1 else (*item.path, "from")
-                self.problems.add(path, self._not_above(item, name))
-        found = [self.known[name] for name in item.sources if name in self.known]
-        return tuple(found) if len(found) == len(item.sources) else ()
-
-    def _not_above(self, item: Parsed, name: str) -> str:
-        if name == item.id:
-            return "an item cannot read itself. Name one above it"
-        if name in self.ids:
-            return f"{name!r} stands below, and an item reads what stands above it. Move it up"
-        return f"no item above has the id {written(name)}.{mend(name, self.known)}"
 
     def _place(self, item: Parsed, id: str, copy: int, sources: tuple[int, ...]) -> int | None:
         """The node that holds the output of one copy of an item, None where there is a problem."""
@@ -89,7 +73,7 @@ class Trunk:
             return None
         first = len(self.graph.nodes)
         expanded = self.expander.expand(item, self.graph.nodes[nodes[0]].shape, first=copy == 0)
-        if expanded is None or not self._takes(item, expanded, len(nodes)):
+        if expanded is None or not check_operands(item, expanded.block, len(nodes), self.problems.add):
             return None
         if not self.expander.fits(expanded.layers * item.repeat, (*item.path, "repeat")):
             return None
@@ -106,19 +90,6 @@ class Trunk:
             self._complain(len(self.items) - 1, error)
             return None
         return output
-
-    def _takes(self, item: Parsed, expanded: Expanded, operands: int) -> bool:
-        """Whether a block takes so many inputs."""
-        if not isinstance(expanded.block, Merge):
-            if operands > 1:
-                why = f"{item.kind} takes one input, gets {operands}. Merge them by add or concat first"
-                self.problems.add((*item.path, "from"), why)
-            return operands == 1
-        if operands < 2:
-            self.problems.add(item.path, f"{item.kind} needs from: a list of two ids or more")
-        elif item.repeat > 1:
-            self.problems.add((*item.path, "repeat"), f"{item.kind} cannot be repeated. Remove it", at_key=True)
-        return operands > 1 and item.repeat == 1
 
     def _bound(self, first: int) -> None:
         """Refuse maps out of all proportion; `first` is the first node to look at."""
@@ -164,7 +135,7 @@ class Trunk:
 
     def _places_of(self, outputs: Sequence[str]) -> list[int]:
         """The places of the items that `outputs` names."""
-        known = {name: place for name, place in self.known.items() if place}
+        known = {name: place for name, place in self.scope.places.items() if place}
         for index, name in enumerate(outputs):
             if name not in known:
                 self.problems.add(("outputs", index), f"no item has the id {written(name)}.{mend(name, known)}")
@@ -202,14 +173,11 @@ class Trunk:
             return None
         with made_for(shape):
             graph.output = graph.place(head.pooling, "head", graph.output)
-        parts = [self._place_in_head(item) for item in body]
-        made = [part for part in parts if part is not None]
-        if len(made) < len(parts):
+        made = self.expander.wired(body, graph.nodes[graph.output].shape)
+        if made is None or not self._place_body(made[0]):
             return None
         shape = graph.nodes[graph.output].shape
-        children = tuple((item.id, part.block) for item, part in zip(body, made, strict=True))
-        forms = tuple([{"id": item.id, part.kind: part.settings} for item, part in zip(body, made, strict=True)])
-        head = replace(head, body=Chain(children), forms=forms, features=shape[0], on_map=len(shape) > 1)
+        head = replace(head, body=made[0], forms=tuple(made[1]), features=shape[0], on_map=len(shape) > 1)
         if head.classifier_act != "none" and not (head.classes and head.on_map):
             why = "follows a classifier on a map, and there is none. Leave it out, or put act into the body"
             self.problems.add(("head", "classifier_act"), why)
@@ -217,21 +185,20 @@ class Trunk:
             graph.output = graph.place(head.classifier, "head", graph.output)
         return head
 
-    def _place_in_head(self, item: Parsed) -> Expanded | None:
-        """One item of the head's body, all its copies as one block."""
+    def _place_body(self, block: Block) -> bool:
+        """The head's body behind the pooling; False behind a problem."""
         graph, first = self.graph, len(self.graph.nodes)
-        made = self.expander.copies(item, graph.nodes[graph.output].shape)
-        if made is None or not self.expander.fits(first + made.layers, item.path):
-            return None
+        if not self.expander.fits(first + count_layers(block), ("head", "body")):
+            return False
         try:
-            graph.output = graph.place(made.block, f"head.body.{item.id}", graph.output)
+            graph.output = graph.place(block, "head.body", graph.output)
             self._bound(first)
         except ShapeError as error:
-            names = [name for name in error.node.removeprefix(f"head.body.{item.id}").split(".") if name]
-            path, _ = self.expander.place(made.block, names, item.here)
+            names = error.node.removeprefix("head.body.").split(".")
+            path, _ = self.expander.place(block, names, ("head", "body"))
             self.problems.add(path, about(str(path[-1]), error.reason))
-            return None
-        return made
+            return False
+        return True
 
 
 def _words(shape: Shape) -> str:

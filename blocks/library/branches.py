@@ -10,7 +10,7 @@ from fieldspec.blocks.layers import Add, Concat, Merge, Multiply, SelectChannels
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import Flag, Says
 
-MERGES: dict[str, Add | Multiply | Concat] = {"add": Add(), "multiply": Multiply(), "concat": Concat()}
+MERGES: dict[str, type[Add | Multiply | Concat]] = {"add": Add, "multiply": Multiply, "concat": Concat}
 
 
 @register_block(name="chain")
@@ -48,7 +48,7 @@ def parallel(
         raise FieldspecError("parallel needs at least two branches; [] is the identity")
     if split:
         branches = tuple(_of_share(in_channels, number, len(branches), one) for number, one in enumerate(branches))
-    return Parallel(MERGES[merge], tuple((f"branch{number}", branch) for number, branch in enumerate(branches, 1)))
+    return Parallel(MERGES[merge](), tuple((f"branch{number}", branch) for number, branch in enumerate(branches, 1)))
 
 
 def _of_share(in_channels: int, number: int, count: int, branch: Block) -> Chain:
@@ -69,7 +69,7 @@ def add(in_channels: int) -> Merge:
         - {conv: {out: 32}, id: two}
         - {add: {}, from: [one, two]}
     """
-    return MERGES["add"]
+    return Add()
 
 
 @register_block
@@ -81,7 +81,7 @@ def multiply(in_channels: int) -> Merge:
         - {conv: {out: 32, act: sigmoid}, id: two}
         - {multiply: {}, from: [one, two]}
     """
-    return MERGES["multiply"]
+    return Multiply()
 
 
 @register_block
@@ -95,4 +95,4 @@ def concat(in_channels: int) -> Merge:
         - {conv: {out: 16}, id: two}
         - {concat: {}, from: [one, two]}
     """
-    return MERGES["concat"]
+    return Concat()

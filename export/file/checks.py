@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from fieldspec.analysis.inference.engine import EngineReport
 from fieldspec.blocks.errors import FieldspecError
@@ -25,11 +26,18 @@ class ExportError(FieldspecError):
 
 
 def answers_of(network: TrainedNetwork, images: Pixels, batch: int = 500) -> Answers:
-    """PyTorch's: (images, channels, height, width) -> (images, classes), or a map each."""
+    """PyTorch's: (images, channels, height, width) -> (images, classes), or a map each; several outputs in one row."""
     with torch.no_grad():
-        parts = [network.net(torch.from_numpy(images[at : at + batch])) for at in range(0, len(images), batch)]
+        parts = [
+            end_to_end(network.net(torch.from_numpy(images[at : at + batch]))) for at in range(0, len(images), batch)
+        ]
     answers: Answers = torch.cat(parts).numpy()
     return answers
+
+
+def end_to_end(answer: Tensor | list[Tensor]) -> Tensor:
+    """The outputs of a network that has several, each flattened, in one row an image; a single one as it is."""
+    return answer if isinstance(answer, Tensor) else torch.cat([one.flatten(1) for one in answer], 1)
 
 
 def check_floats(run: Callable[[Pixels], Answers], network: TrainedNetwork, images: Pixels) -> float:
@@ -80,7 +88,7 @@ def check_plain(text: str, network: TrainedNetwork, images: Pixels) -> Callable[
 
     def run(given: Pixels) -> Answers:
         with torch.no_grad():
-            answers: Answers = plain(torch.from_numpy(given)).numpy()
+            answers: Answers = end_to_end(plain(torch.from_numpy(given))).numpy()
         return answers
 
     if not np.array_equal(run(images), answers_of(network, images)):

@@ -64,6 +64,11 @@ def export_network(
     need_packages(to)
     if planned and to is not FileFormat.tflite_int8:
         raise FieldspecError(f"a plan stands in a file of {FileFormat.tflite_int8} alone; leave it out")
+    if network.net.ends and to is not FileFormat.python:
+        outputs, python = len(network.net.ends), FileFormat.python
+        raise FieldspecError(
+            f"{network.name} has {outputs} outputs, and a file of {to} gives one; export it to {python}"
+        )
     weights = [exported.path.with_suffix(".safetensors")] if to is FileFormat.python else []
     for file in (exported.path, exported.card_path, *weights):
         if file.exists() and not force:

@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from torch import nn
 
 from fieldspec.architectures.network.specnet import SpecNet
-from fieldspec.architectures.spec.spec import Item
-from fieldspec.blocks.containers import Add, Chain, Concat, Multiply
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.containers import (
+    Add,
+    AddTensors,
+    Chain,
+    Concat,
+    ConcatTensors,
+    Multiply,
+    MultiplyTensors,
+    Wired,
+)
+from fieldspec.export.plain.forward import WIDTH, Step, forward_lines
 from fieldspec.export.plain.leaves import DEFINITIONS, leaf
 
-WIDTH = 120
 Tree: TypeAlias = "str | tuple[str, list[tuple[str, Tree]]]"  # a constructor, or what holds others under their names
 HOLDERS: dict[type[nn.Module], str] = {Add: "Add", Chain: "chain", Concat: "Concat", Multiply: "Multiply"}
+JOINS: dict[type[nn.Module], str] = {AddTensors: "add", MultiplyTensors: "multiply", ConcatTensors: "concat"}
+
+
+class Brought(set[str]):
+    """The definitions that a text needs: names of `DEFINITIONS`, and classes of wired modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wired: dict[str, str] = {}  # the text of each class, and its name
+
+    def class_of(self, module: Wired) -> str:
+        """The name of the class whose forward pass is that of these modules; blocks that are wired alike share it."""
+        children = module.named_children()
+        pairs = zip(children, module.sources, strict=True)
+        steps = [Step(name, read, JOINS.get(type(child), f'self["{name}"]')) for (name, child), read in pairs]
+        doc = '    """Modules that read what stands above them."""'
+        number = 1 + len(self.wired)
+        body = "\n".join([doc, "", *forward_lines(steps, [len(steps)])])
+        for text, name in self.wired.items():
+            if text.partition("\n")[2] == body:
+                return name
+        self.wired[f"class Wired{number}(nn.ModuleDict):\n{body}"] = f"Wired{number}"
+        return f"Wired{number}"
 
 
 def source_text(net: SpecNet, name: str) -> str:
@@ -25,14 +54,12 @@ def source_text(net: SpecNet, name: str) -> str:
     Raises:
         FieldspecError: A part of it has no plain form.
     """
-    if net.ends:
-        raise FieldspecError(f"{net.spec.name} has several outputs, and a plain file has one")
-    used: set[str] = set()
+    used = Brought()
     body = [*_layers(net, used), "", "", *_net(net, used)]
     if any("chain(" in line for line in body):
         used.add("chain")
     brought = [DEFINITIONS[one].strip("\n") for one in DEFINITIONS if one in used]
-    text = "\n\n\n".join([*brought, "\n".join(body)])
+    text = "\n\n\n".join([*brought, *used.wired, "\n".join(body)])
     return "\n".join([*_head(net, name, text), "", "", text, ""])
 
 
@@ -62,7 +89,7 @@ def _head(net: SpecNet, name: str, text: str) -> list[str]:
     return [*lines, "from torch import Tensor, nn"]
 
 
-def _layers(net: SpecNet, used: set[str]) -> list[str]:
+def _layers(net: SpecNet, used: Brought) -> list[str]:
     """The class of the trunk: its modules, and the forward pass over them."""
     lines = ["class Layers(nn.Module):", '    """All but the head."""', "", "    def __init__(self) -> None:"]
     lines.append("        super().__init__()")
@@ -75,7 +102,7 @@ def _layers(net: SpecNet, used: set[str]) -> list[str]:
         else:
             parts = tree(module, used)
         lines += printed(f"self.{group} = ", parts, 8)
-    return [*lines, "", *_forward(net.items)]
+    return [*lines, "", *_forward(net)]
 
 
 def _merges(net: SpecNet, id: str) -> bool:
@@ -83,54 +110,60 @@ def _merges(net: SpecNet, id: str) -> bool:
     return any(item.id == id and len(item.sources) > 1 for item in net.items)
 
 
-def _forward(items: Sequence[Item]) -> list[str]:
-    """A line an item; one name for all where each reads the one before."""
-    in_series = all(item.sources == (number,) for number, item in enumerate(items))
-    names = ["x", *["x" if in_series else item.id.replace(".", "_") for item in items]]
-    lines = ["    def forward(self, x: Tensor) -> Tensor:"]
-    for number, item in enumerate(items, 1):
-        lines.append(f"        {names[number]} = {_call(item, [names[source] for source in item.sources])}")
-    return [*lines, f"        return {names[-1]}"]
+def _forward(net: SpecNet) -> list[str]:
+    """Over the items of the trunk, to its last one or to those that the spec names as outputs."""
+    steps = []
+    for item in net.items:
+        first, *rest = item.id.split(".")
+        inside = "".join(f'["{part}"]' for part in rest)
+        steps.append(Step(item.id, item.sources, item.kind if len(item.sources) > 1 else f"self.{first}{inside}"))
+    ids = [item.id for item in net.items]
+    return forward_lines(steps, [1 + ids.index(end) for end in net.ends] or [len(steps)])
 
 
-def _call(item: Item, sources: Sequence[str]) -> str:
-    if len(sources) > 1:
-        joined = {"add": " + ".join(sources), "multiply": " * ".join(sources)}
-        return joined.get(item.kind, f"torch.cat([{', '.join(sources)}], 1)")
-    first, *rest = item.id.split(".")
-    inside = "".join(f'["{part}"]' for part in rest)
-    return f"self.{first}{inside}({sources[0]})"
+def _net(net: SpecNet, used: Brought) -> list[str]:
+    if net.ends:
+        given, head, forward = ("[output, ...]", "list[Tensor]", "self.layers(x)")
+    else:
+        given, head, forward = ("(batch, classes)", "Tensor", "self.head(self.layers(x))")
+    return [
+        "class Net(nn.Module):",
+        f'    """{net.spec.name}: (batch, {", ".join(map(str, net.spec.input))}) -> {given}."""',
+        "",
+        "    def __init__(self) -> None:",
+        "        super().__init__()",
+        "        self.layers = Layers()",
+        *([] if net.ends else printed("self.head = ", _classifier(net, used), 8)),
+        "",
+        f"    def forward(self, x: Tensor) -> {head}:",
+        f"        return {forward}",
+    ]
 
 
-def _net(net: SpecNet, used: set[str]) -> list[str]:
+def _classifier(net: SpecNet, used: Brought) -> Tree:
     behind = () if net.head.on_map else ("act", "mean", "squeeze")  # of a classifier on a map
     children = [(key, child) for key, child in net.head.named_children() if key not in behind]
     parts = {key: tree(child, used) for key, child in children}
     if net.head.unpooled:  # its classifier reads the channels of each unit
         used.add("OnChannels")
         parts["fc"] = f"OnChannels({net.head.fc.extra_repr()})"
-    head: Tree = ("chain", list(parts.items()))
-    return [
-        "class Net(nn.Module):",
-        f'    """{net.spec.name}: (batch, {", ".join(map(str, net.spec.input))}) -> (batch, classes)."""',
-        "",
-        "    def __init__(self) -> None:",
-        "        super().__init__()",
-        "        self.layers = Layers()",
-        *printed("self.head = ", head, 8),
-        "",
-        "    def forward(self, x: Tensor) -> Tensor:",
-        "        return self.head(self.layers(x))",
-    ]
+    return ("chain", list(parts.items()))
 
 
-def tree(module: nn.Module, used: set[str]) -> Tree:
+def tree(module: nn.Module, used: Brought) -> Tree:
     """A module with those inside it."""
+    if isinstance(module, Wired):
+        return (used.class_of(module), [(key, tree(child, used)) for key, child in _with_modules(module)])
     holder = HOLDERS.get(type(module))
     if holder is None:
         return leaf(module, used)
     used.add(holder)
     return (holder, [(key, tree(child, used)) for key, child in module.named_children()])
+
+
+def _with_modules(module: Wired) -> list[tuple[str, nn.Module]]:
+    """Those that the forward pass calls; what joins others needs none."""
+    return [(key, child) for key, child in module.named_children() if type(child) not in JOINS]
 
 
 def printed(before: str, parts: Tree, indent: int, after: str = "") -> list[str]:

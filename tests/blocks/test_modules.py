@@ -19,6 +19,7 @@ from fieldspec.blocks import (
     Chain,
     FieldspecError,
     LayerGraph,
+    Wired,
     conv,
     conv_transpose,
     dense,
@@ -93,6 +94,12 @@ BLOCKS: dict[str, Case] = {
     "add": Case(parallel(8, merge="add", branches=(conv(8, out_channels=8), IDENTITY, conv(8, out_channels=8)))),
     "multiply": Case(parallel(8, merge="multiply", branches=(IDENTITY, conv(8, out_channels=8), IDENTITY))),
     "concat": Case(parallel(8, merge="concat", branches=(IDENTITY, conv(8, out_channels=4), IDENTITY))),
+    "wired": Case(
+        Wired(
+            (("one", conv(8, out_channels=6)), ("two", conv(6, out_channels=6)), ("sum", L.Add()), ("all", L.Concat())),
+            ((0,), (1,), (1, 2), (0, 3, 2)),
+        )
+    ),
     "head": Case(head(8, pool="catavgmax", classes=5, dropout=0.2)),
     "space_and_depth": Case(Chain((("down", L.SpaceToDepth()), ("up", L.DepthToSpace()))), (3, 4, 6)),
 }

@@ -11,7 +11,7 @@ from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.spec.schema import json_schema
 from fieldspec.architectures.spec.spec import load, loads
 from fieldspec.blocks import Block, chain, conv, register_block, registry
-from fieldspec.blocks.block import IDENTITY, Chain, Parallel
+from fieldspec.blocks.block import IDENTITY, Chain, Parallel, Wired
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, Conv, Dropout
 
@@ -129,6 +129,12 @@ def test_equal_numbers_are_equal_specs() -> None:
             "a part of a block is called 'a.b'; a name must not be empty or contain a",
         ),
         (lambda: Chain((("", Conv(3, 3)),)), "a part of a block is called ''; a name must not be empty"),
+        (lambda: Wired((("a", IDENTITY), ("a", IDENTITY)), ((0,), (1,))), "two parts of a block are called 'a'"),
+        (lambda: Wired((("a", IDENTITY),), ((1,),)), r"part 'a' of a block reads \[1\]: not only what stands above it"),
+        (lambda: Wired((("a", IDENTITY),), ((0, 0),)), "part 'a' of a block reads 2: a merge reads several, others"),
+        (lambda: Wired((("a", Add()),), ((0,),)), "part 'a' of a block reads 1: a merge reads several, others one"),
+        (lambda: Wired((("a", IDENTITY), ("b", IDENTITY)), ((0,), (0,))), "nothing reads part 'a' of a block"),
+        (lambda: Wired((("a", IDENTITY),), ()), "1 parts of a block read what 0 entries name"),
     ],
 )
 def test_names_of_parts(make: Callable[[], Block], message: str) -> None:

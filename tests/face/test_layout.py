@@ -134,7 +134,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
 }
 PAIRS = {  # an expression, or a layer, and the module that it builds
     "Add", "Chain", "Concat", "DepthToSpace", "GlobalPool", "Multiply", "PadChannels", "Parallel", "SelectChannels",
-    "Shuffle", "SpaceToDepth",
+    "Shuffle", "SpaceToDepth", "Wired",
 }  # fmt: skip
 MOST_FILES = 12  # side by side in a room
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

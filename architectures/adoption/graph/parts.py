@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.architectures.adoption.graph.plan import Vertex
-from fieldspec.blocks.block import Block, Chain, Parallel
+from fieldspec.blocks.block import Block, Chain, Parallel, Wired
 from fieldspec.blocks.layers import Add, Identity, Layer, Merge, Multiply, Shape
 
 PartsForm = tuple[Any, ...]
@@ -87,6 +87,8 @@ def form_of_block(block: Block) -> PartsForm:
         return tuple([part for _, child in block.children for part in form_of_block(child)])
     if isinstance(block, Parallel):
         return (_fork_form(block.merge, [form_of_block(branch) for _, branch in block.branches]),)
+    if isinstance(block, Wired):
+        return (("wired", block.sources, *[form_of_block(child) for _, child in block.children]),)
     return () if isinstance(block, Identity) else (block,)
 
 

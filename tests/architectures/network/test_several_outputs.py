@@ -1,5 +1,6 @@
 """Specs that name their outputs: several heads on one trunk."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from fieldspec.architectures.contract import timm_contract
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.readings.verification import verify
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.export.file.exporting import export_network
+from fieldspec.export.file.formats import FileFormat
+from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 DETECTOR: dict[str, Any] = {
     "input": [3, 32, 32],
@@ -38,6 +42,19 @@ def test_the_network_gives_each() -> None:
     torch.testing.assert_close(fine, layers.fine(torch.cat((layers.resize1(c2), c1), 1)))
     for other in (torch.jit.script(net), torch.export.export(net, (x,)).module()):
         torch.testing.assert_close(list(other(x)), [fine, coarse])
+
+
+def test_a_plain_file_gives_each(tmp_path: Path) -> None:
+    """The list that the network gives, with the same bits; formats of one answer are refused."""
+    network = TrainedNetwork("detector", build(DETECTOR).eval(), (0.5,) * 3, (0.5,) * 3, (), "initial weights", {})
+    path = export_network(network, FileFormat.python, tmp_path / "detector.py").path
+    there: dict[str, Any] = {}
+    exec(path.read_text(encoding="utf-8"), there)
+    plain, x = there["Net"]().eval(), torch.randn(2, 3, 32, 32)
+    plain.load_state_dict(network.net.state_dict())
+    torch.testing.assert_close(plain(x), network.net(x), rtol=0, atol=0)
+    with pytest.raises(FieldspecError, match="detector has 2 outputs, and a file of tflite gives one; export it to py"):
+        export_network(network, FileFormat.tflite, tmp_path / "detector.tflite")
 
 
 def test_every_number_is_proved() -> None:

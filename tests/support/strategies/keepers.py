@@ -25,12 +25,22 @@ from strategies.settings import (
     window,
 )
 
+
+def name_of(items: list[Item], number: int) -> str:
+    """The id of the item with that output, 0 being the input; it gets one if it has none."""
+    if number == 0:
+        return "input"
+    name: str = items[number - 1].setdefault("id", f"n{number}")
+    return name
+
+
 USER_BLOCKS: dict[str, Any] = {
     "ghost": {
         "params": {"own": None, "kernel": 3},
         "body": [
-            {"conv": {"out": "$own", "kernel": 1}},
-            {"parallel": {"merge": "concat", "branches": [[], [{"conv": {"out": "$own", "kernel": "$kernel"}}]]}},
+            {"conv": {"out": "$own", "kernel": 1}, "id": "primary"},
+            {"conv": {"out": "$own", "kernel": "$kernel"}, "id": "cheap"},
+            {"concat": {}, "from": ["primary", "cheap"]},
         ],
     },
     "bottle": {
@@ -268,16 +278,39 @@ def keeper(draw: Draw, at: At, depth: int) -> tuple[list[Item], At]:
     return [item], after
 
 
+def _joined(draw: Draw, items: list[Item], ends: list[At]) -> At:
+    """Merge what a row has come to with something above it that fits, or with a branch from there."""
+    fitting = [number for number, end in enumerate(ends[:-1]) if end.meets(ends[-1])]
+    if not fitting:
+        return ends[-1]
+    source, last = draw(st.sampled_from(fitting)), len(items)
+    sources = [name_of(items, source), name_of(items, last)]
+    kind, at = "concat", replace(ends[-1], channels=ends[source].channels + ends[-1].channels)
+    if draw(st.booleans()):
+        items.append({"conv": {"out": ends[-1].channels, "kernel": 1}, "from": sources[0]})
+        sources[0] = name_of(items, len(items))
+        kind, at = draw(st.sampled_from(["add", "multiply"])), ends[-1]
+        ends.append(at)
+    items.append({kind: {}, "from": draw(st.permutations(sources))})
+    ends.append(at)
+    return at
+
+
 def _row(draw: Draw, at: At, *, out: int | None = None, depth: int, stride: Pair = (1, 1)) -> tuple[list[Item], At]:
     """A branch: some items at size and jump of the input (divided by `stride`), ending in `out` channels."""
     items: list[Item] = []
+    ends = [at]  # of the input and of each item
     if stride != (1, 1):
         make = draw(st.sampled_from([*STRIDABLE, _pool]))
         item, at = make(draw, at, stride=stride)
         items.append(item)
+        ends.append(at)
     for _ in range(draw(st.integers(0 if items else 1, 2))):
         more, at = keeper(draw, at, depth)
         items += more
+        ends += [at.moved((0, 0), (Fraction(0), Fraction(0)))] * (len(more) - 1) + [at]
+        if draw(st.integers(0, 3)) == 0:
+            at = _joined(draw, items, ends)
     if out is not None and at.channels != out:
         items.append({"conv": {"out": out, "kernel": 1}})
         at = replace(at, channels=out)

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from strategies.changers import changer, repeated
-from strategies.keepers import USER_BLOCKS, conv, keeper
+from strategies.keepers import USER_BLOCKS, conv, keeper, name_of
 from strategies.settings import MAX_CHANNELS, At, Draw, Item, Pair, style
 
 INPUTS: tuple[Pair, ...] = ((33, 47), (32, 32), (16, 24), (17, 13), (24, 21), (47, 33))
@@ -64,10 +64,10 @@ def _joined(draw: Draw, items: list[Item], ends: list[At]) -> tuple[list[Item], 
         else:
             sources = draw(st.sampled_from(pairs))
             kind, after = "concat", replace(ends[sources[0]], channels=sum(ends[n].channels for n in sources))
-        return [{kind: {}, "from": [_name(items, n) for n in sources]}], after
+        return [{kind: {}, "from": [name_of(items, n) for n in sources]}], after
     source = draw(st.sampled_from(numbers or [0]))
     item, after = conv(draw, ends[source])
-    return [{**item, "from": _name(items, source)}], after
+    return [{**item, "from": name_of(items, source)}], after
 
 
 def _tap_unread(items: list[Item]) -> None:
@@ -100,14 +100,6 @@ def _parametrize(draw: Draw, document: dict[str, Any], items: list[Item]) -> Non
         forms += [("round_to(${0}, 4)", out)] if out % 4 == 0 else []
         form, value = draw(st.sampled_from(forms))
         settings["out"], document["params"][name] = form.format(name), value
-
-
-def _name(items: list[Item], number: int) -> str:
-    """The id of the item with that output; it gets one if it has none."""
-    if number == 0:
-        return "input"
-    name: str = items[number - 1].setdefault("id", f"n{number}")
-    return name
 
 
 def _body(draw: Draw, at: At) -> Item:
