@@ -16,6 +16,8 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.document.problems import Path, Problems, mend
 from fieldspec.architectures.document.values import written
 from fieldspec.architectures.spec.engine_measures import ENGINE_MEASURES, obstacle
+from fieldspec.architectures.spec.promise_measures import PROMISE_MEASURES
+from fieldspec.architectures.spec.promise_measures import obstacle as unpromising
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -37,10 +39,22 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "weight_bytes": lambda report: report.weight_bytes(),
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
     **ENGINE_MEASURES,
+    **PROMISE_MEASURES,
 }
+Measured = int | float  # a measure's number; of one with decimals, those that it is told with
 SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
 TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
+
+
+def exact(value: Measured) -> Fraction:
+    """A number as it is told: 0.1 is a tenth.
+
+    Example:
+        >>> exact(0.1), Fraction(0.1) == Fraction(1, 10)
+        (Fraction(1, 10), False)
+    """
+    return Fraction(str(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +67,7 @@ class Constraint:
 
     def holds(self, value: Any) -> bool:
         """Whether `value` keeps it; a number that is not proven (None) never does."""
-        return value is not None and OPERATORS[self.relation](value, self.limit)
+        return value is not None and OPERATORS[self.relation](exact(value), self.limit)
 
     def __str__(self) -> str:
         return f"{self.relation} {_decimal(self.limit)}"
@@ -136,6 +150,8 @@ def _reason(name: str, report: Report) -> str:
     """Why a number is not proven."""
     if name == "macs":
         return f"{report.macs_status.replace('_', ' ')} {report.macs:,}"
+    if name in PROMISE_MEASURES:
+        return unpromising(report)
     return obstacle(report) if name in ENGINE_MEASURES else report.features.status
 
 

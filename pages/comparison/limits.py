@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.architectures.spec.constraints import MEASURES, OPERATORS, UNITS
+from fieldspec.architectures.spec.constraints import MEASURES, OPERATORS, UNITS, exact
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.suggestions import did_you_mean
 from fieldspec.pages.comparison.totals import change
@@ -34,14 +34,14 @@ class Limit:
         old, new = MEASURES[self.measure](before), MEASURES[self.measure](after)
         if new is None or (self.is_change and old is None):
             return f"{self.text}: {after.name} has no proven number"
-        value = Fraction(new)
+        value = exact(new)
         if self.is_change:
-            value -= old
+            value -= exact(old)
             if self.is_share:
-                value = value / old if old else Fraction(0 if new == old else 10**9)
+                value = value / exact(old) if old else Fraction(0 if new == old else 10**9)
         if not OPERATORS[self.relation](value, self.amount):
             return None
-        told = f" ({change(old, new) or 'no change'} from {old:,})" if self.is_change else ""
+        told = f" ({change(exact(old), exact(new)) or 'no change'} from {old:,})" if self.is_change else ""
         return f"{self.text}: {after.name} has {new:,}{told}"
 
 

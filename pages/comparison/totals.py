@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from fieldspec.blocks.formatting import side_text, size_text
@@ -72,8 +73,8 @@ def _said(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else value or ""
 
 
-def change(before: float, after: float) -> str:
-    """A difference in words: percent of a count, points of a share; nothing where there is none.
+def change(before: float | Fraction, after: float | Fraction) -> str:
+    """A difference in words: percent of a count, points of a share (a float); nothing where there is none.
 
     Example:
         >>> change(200, 210), change(0.913, 0.925), change(47, 47), change(0, 3)
@@ -85,5 +86,5 @@ def change(before: float, after: float) -> str:
     if isinstance(before, float):
         return f"{sign}{100 * abs(after - before):.2f} points"
     if not before:
-        return f"{sign}{abs(after - before):,}"
+        return f"{sign}{float(abs(after - before)):,.12g}"
     return f"{sign}{100 * abs(after - before) / abs(before):.1f} %"

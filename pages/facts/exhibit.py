@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.architectures.spec.constraints import MEASURES, Constraints, evaluate_constraints
+from fieldspec.architectures.spec.constraints import MEASURES, Constraints, Measured, evaluate_constraints, exact
 from fieldspec.pages.facts.runs import TrainedRun
 
 
@@ -52,12 +52,12 @@ def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
     return verdicts
 
 
-def _margin(relation: str, limit: Fraction, value: int | None) -> tuple[float | None, str]:
+def _margin(relation: str, limit: Fraction, value: Measured | None) -> tuple[float | None, str]:
     """What is left under a limit, or lies above one; a share of it where it is not zero."""
     if value is None:
         return None, "not proven"
-    share = float(value / limit) if limit else None
-    apart = Fraction(value) - limit
+    share = float(exact(value) / limit) if limit else None
+    apart = exact(value) - limit
     text = f"{abs(int(apart)):,}" if apart.denominator == 1 else f"{abs(float(apart)):,.1f}"
     if relation in ("<", "<="):
         return share, f"{text} left" if apart <= 0 else f"{text} too many"

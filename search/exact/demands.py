@@ -7,7 +7,7 @@ from math import ceil, floor
 
 from fieldspec.architectures.spec.constraints import Constraint, Constraints
 from fieldspec.search.space.interfaces import Interface
-from fieldspec.search.space.measures import Column
+from fieldspec.search.space.measures import Column, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,10 @@ class Demands:
 
 def least_of(constraint: Constraint) -> int | None:
     """The smallest whole number that a comparison allows."""
+    limit = constraint.limit * parts(constraint.name)
     if constraint.relation in (">=", "="):
-        return ceil(constraint.limit)
-    return floor(constraint.limit) + 1 if constraint.relation == ">" else None
+        return ceil(limit)
+    return floor(limit) + 1 if constraint.relation == ">" else None
 
 
 def most_of(constraint: Constraint) -> int | None:
@@ -77,6 +78,7 @@ def most_of(constraint: Constraint) -> int | None:
         >>> most_of(Constraint("params", "<", Fraction(200_000))), most_of(Constraint("params", ">", Fraction(1)))
         (199999, None)
     """
+    limit = constraint.limit * parts(constraint.name)
     if constraint.relation in ("<=", "="):
-        return floor(constraint.limit)
-    return ceil(constraint.limit) - 1 if constraint.relation == "<" else None
+        return floor(limit)
+    return ceil(limit) - 1 if constraint.relation == "<" else None

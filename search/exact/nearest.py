@@ -10,6 +10,7 @@ from fieldspec.search.exact.lattice import Lattice
 from fieldspec.search.exact.paths import Program, TooManyRowsError
 from fieldspec.search.space.blocks import Near
 from fieldspec.search.space.candidates import missed
+from fieldspec.search.space.measures import number
 
 MOST_ROWS = 200_000  # of a level, beyond which only some of the candidates are looked at
 BEAM = 1_000
@@ -46,7 +47,7 @@ def _ends(
     ends = paths.ends()
     best: dict[int, tuple[float, int, int]] = {}
     for row, values in enumerate(ends.values.tolist()):
-        measures = dict(zip(demands.objectives, values, strict=True))
+        measures = {name: number(name, value) for name, value in zip(demands.objectives, values, strict=True)}
         misses = [missed(one, measures[one.name]) for one in comparisons]
         near = (max(misses, default=0.0), sum(one > 0 for one in misses), row)
         interface = int(ends.origin[row, 0])

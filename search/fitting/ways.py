@@ -19,7 +19,7 @@ from fieldspec.search.fitting.changes import ONE, ItemChange, ItemChanges
 from fieldspec.search.fitting.targets import FitTarget
 from fieldspec.search.space.blocks import Best
 from fieldspec.search.space.candidates import measure
-from fieldspec.search.space.measures import Column, columns_of
+from fieldspec.search.space.measures import Column, columns_of, wholes
 from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import StageSeries
 
@@ -116,7 +116,7 @@ class ChangeSpace:
         for numbers in [self.unchanged, *singles, *sorted(pairs, key=self._size)[:MOST_TRIED]]:
             candidate = measure(self.spec, numbers, names)
             if candidate is not None and not candidate.broken:
-                values = [candidate.measures[name] or 0 for name in names]
+                values = wholes(candidate.measures, names) or (0,) * len(names)
                 found.append(Best((self._size(numbers), *values), numbers, None))
         return front_of(found, self._signs(1 + len(names)))
 

@@ -10,6 +10,7 @@ from fieldspec.search.exact.fronts import front_of
 from fieldspec.search.exact.lattice import Tick
 from fieldspec.search.space.blocks import Best, Near, SearchBlock
 from fieldspec.search.space.candidates import Candidate, measure
+from fieldspec.search.space.measures import wholes
 
 AT_ONCE = 200  # candidates of a block
 
@@ -54,6 +55,6 @@ def tally(block: SearchBlock, candidate: Candidate | None, objectives: Sequence[
         block.nearest = min(block.nearest, near) if block.nearest else near
         return
     block.feasible += 1
-    values = [candidate.measures[name] for name in objectives]
-    if None not in values:
-        block.front.append(Best(tuple([value for value in values if value is not None]), candidate.numbers, 1))
+    values = wholes(candidate.measures, objectives)
+    if values is not None:
+        block.front.append(Best(values, candidate.numbers, 1))

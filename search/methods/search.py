@@ -21,7 +21,7 @@ from fieldspec.search.methods.sampling import Sampling
 from fieldspec.search.results.result import FrontPoint, Method, SearchResult
 from fieldspec.search.space.blocks import SearchBlock, total
 from fieldspec.search.space.candidates import measure, names_told, singles
-from fieldspec.search.space.measures import NotInPartsError
+from fieldspec.search.space.measures import NotInPartsError, number, wholes
 from fieldspec.search.space.segments import Segments
 
 MOST_ENUMERATED = 20_000  # candidates, about half a minute
@@ -183,7 +183,7 @@ def _result(
     points = []
     for best in front_of(whole.front, signs):
         candidate = measure(spec, best.numbers, names)
-        told = tuple([candidate.measures[name] for name in (*minimize, *maximize)]) if candidate else ()
+        told = tuple(wholes(candidate.measures, (*minimize, *maximize)) or ()) if candidate else ()
         if candidate is None or candidate.broken or told != best.objectives:
             raise FieldspecError(f"the search and the report disagree on {best}: please report this")
         points.append(FrontPoint(spec, best.numbers, candidate.measures, best.ties))
@@ -203,5 +203,5 @@ def _result(
         FrontPoint(spec, nearest.numbers, nearest.measures) if nearest else None,
         nearest.broken if nearest else (),
         nearest.distance if nearest else 0.0,
-        getattr(search, "bounds", {}) if of == 1 else {},
+        {name: number(name, bound) for name, bound in getattr(search, "bounds", {}).items()} if of == 1 else {},
     )

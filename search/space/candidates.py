@@ -15,7 +15,9 @@ from fieldspec.architectures.spec.constraints import (
     Constraint,
     ConstraintResult,
     Constraints,
+    Measured,
     evaluate_constraints,
+    exact,
 )
 
 TOLD = ("params", "macs", "receptive_field", "memory", "weight_bytes", "feature_size")  # of every network
@@ -26,7 +28,7 @@ class Candidate:
     """A point of the space: a value of each domain by its number, and the measures of the network."""
 
     numbers: tuple[int, ...]
-    measures: Mapping[str, int | None]
+    measures: Mapping[str, Measured | None]
     broken: tuple[str, ...] = ()  # the constraints that it does not keep
     distance: float = 0.0  # by how much of its limit the worst of them is missed
 
@@ -57,7 +59,7 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
     return Candidate(tuple(numbers), measures, broken, max([*distances, *others], default=0.0))
 
 
-def missed(constraint: Constraint, value: int | None) -> float:
+def missed(constraint: Constraint, value: Measured | None) -> float:
     """By how much of its limit a comparison is missed; what has no proven number misses it as a whole.
 
     Example:
@@ -70,7 +72,7 @@ def missed(constraint: Constraint, value: int | None) -> float:
     if constraint.holds(value):
         return 0.0
     limit = max(Fraction(1), constraint.limit)
-    return max(float(abs(value - constraint.limit) / limit), 1e-9)
+    return max(float(abs(exact(value) - constraint.limit) / limit), 1e-9)
 
 
 def told(verdict: ConstraintResult) -> str:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldspec.analysis.promise.widths import THOUSAND, WidestWay
 from fieldspec.analysis.report.memory import activations, dtype_bytes
+from fieldspec.architectures.spec.constraints import Measured
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm, LayerNorm
 
 ColumnRule = Literal["sum", "peak"]
 
-SUMS = ("params", "macs", "weight_bytes")  # add up over the parts
+ON_THE_WAY = ("entropy", "depth")  # measures of the way to the last map whose units have a position
+SUMS = ("params", "macs", "weight_bytes", *ON_THE_WAY)  # add up over the parts
 PEAKS = ("memory",)  # the largest of any part
 DECOMPOSED = (*SUMS, *PEAKS, "receptive_field", "feature_size")
+DECIMALS = frozenset(("entropy", "map_entropy", "effectiveness"))  # measures with three of them
+ON_AN_ENGINE = "an engine folds and plans across the parts of a network"
+WHOLE = {  # what else makes a measure of more than the parts
+    "map_entropy": "it is a product of what the parts add and of the size of the last map",
+    "effectiveness": "it is a quotient of two sums",
+    "effective_field": "paths are counted over the network as a whole",
+}
 
 
 class NotInPartsError(Exception):
@@ -28,6 +38,34 @@ class Column:
     measure: str
     axis: int | None  # of the field
     rule: ColumnRule
+
+
+def parts(measure: str) -> int:
+    """Whole numbers in a unit of a measure."""
+    return THOUSAND if measure in DECIMALS else 1
+
+
+def whole(measure: str, value: Measured) -> int:
+    """A measure as the whole number that a search compares: thousandths of one with decimals.
+
+    Example:
+        >>> whole("params", 178), whole("entropy", 65.32)
+        (178, 65320)
+    """
+    return round(value * parts(measure))
+
+
+def wholes(measures: Mapping[str, Measured | None], names: Iterable[str]) -> tuple[int, ...] | None:
+    """Several measures as whole numbers; None where one has no number."""
+    values = {name: measures[name] for name in names}
+    if None in values.values():
+        return None
+    return tuple([whole(name, value) for name, value in values.items() if value is not None])
+
+
+def number(measure: str, value: int) -> Measured:
+    """The measure that such a whole number stands for."""
+    return value / THOUSAND if measure in DECIMALS else value
 
 
 def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
@@ -45,13 +83,17 @@ def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
         elif measure == "receptive_field":
             found += [Column(measure, axis, "sum") for axis in range(axes)]
         elif measure not in DECOMPOSED:
-            why = "an engine folds and plans across the parts of a network"
-            raise NotInPartsError(f"{measure} is not made of its parts: {why}")
+            raise NotInPartsError(f"{measure} is not made of its parts: {WHOLE.get(measure, ON_AN_ENGINE)}")
     return tuple(found)
 
 
+def costs_of_way(way: WidestWay) -> dict[str, int]:
+    """What a part adds to the measures of the way to the last map."""
+    return {"entropy": way.log_widths, "depth": way.depth}
+
+
 def costs_of(graph: LayerGraph, columns: Sequence[Column]) -> dict[str, int]:
-    """What a part of a network costs, of the measures that are no matter of the field."""
+    """What a part of a network costs, of the measures that are no matter of the field or the last map."""
     wanted = {column.measure for column in columns}
     nodes = graph.nodes[1:]
     params = sum([node.layer.params if node.params is None else node.params for node in nodes])

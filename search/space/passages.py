@@ -8,12 +8,13 @@ from typing import NamedTuple
 from fieldspec.analysis.fields.channel_fields import Field
 from fieldspec.analysis.fields.receptive_fields import receptive_field
 from fieldspec.analysis.fields.windows import PIXEL, AxisField, Window
+from fieldspec.analysis.promise.widths import widest_ways
 from fieldspec.analysis.report.layer_properties import behind_depthwise, properties
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Conv, Shape
 from fieldspec.search.space.interfaces import Interface, is_plain, is_proven, normalized, scaled
-from fieldspec.search.space.measures import Column, costs_of
+from fieldspec.search.space.measures import ON_THE_WAY, Column, costs_of, costs_of_way
 
 POINT = AxisField(1, 1, (Window(0, 0),))
 
@@ -32,6 +33,7 @@ class Alternative:
         self.graph, self.columns, self.bits = graph, columns, bits
         self.costs = costs_of(graph, columns)
         self.shape: Shape = graph.nodes[graph.output].shape
+        self._ways = self._costs_of_ways()
         self._plain = self._from_a_point()
         self._bits = self._properties() if bits else (0, 0)
         self._behind_depthwise = behind_depthwise(graph.output, graph) if "depthwise_separable" in bits else False
@@ -41,23 +43,30 @@ class Alternative:
         found = self._field(before)
         if found is None:
             return None
-        field, features, wider = found
+        field, features, wider, at = found
         flag = before.behind_depthwise if self._behind_depthwise is None else self._behind_depthwise
         known = before.properties | self._bits[before.behind_depthwise]
+        own = self.costs if at is None else self.costs | self._ways[at]
         costs = [
-            wider[column.axis] if column.axis is not None and wider else self.costs.get(column.measure, 0)
+            wider[column.axis] if column.axis is not None and wider else own.get(column.measure, 0)
             for column in self.columns
         ]
         return Passage(Interface(self.shape, field, features, known, flag), tuple(costs))
+
+    def _costs_of_ways(self) -> list[dict[str, int]]:
+        """What each node adds up to of the measures of the way to the last map, as far as any is asked for."""
+        if not {column.measure for column in self.columns} & {*ON_THE_WAY}:
+            return [{}] * len(self.graph.nodes)
+        return [costs_of_way(way) for way in widest_ways(self.graph)]
 
     # -- the field -------------------------------------------------------------------------------------------
 
     def _field(
         self, before: Interface
-    ) -> tuple[Field | None, tuple[bool, tuple[int, ...]] | None, tuple[int, ...]] | None:
-        """The form behind, the features if they are past, and by how much the windows grow."""
+    ) -> tuple[Field | None, tuple[bool, tuple[int, ...]] | None, tuple[int, ...], int | None] | None:
+        """The form behind, the features if they are past, by how much the windows grow, and the node where."""
         if before.field is None:
-            return None, before.features, ()
+            return None, before.features, (), None
         jumps = tuple([axis.advance for axis in before.field.axes])
         if self._plain is not None and _is_point(before.field):
             at, form, by = self._plain
@@ -68,9 +77,9 @@ class Alternative:
                 return None
             at, form, by = read
         if form.has_position and at == self.graph.output:
-            return form, None, by
+            return form, None, by, at
         wider = tuple([pixels + size - 1 for pixels, size in zip(by, form.size, strict=True)])
-        return None, (is_proven(form), self.graph.nodes[at].shape[1:]), wider
+        return None, (is_proven(form), self.graph.nodes[at].shape[1:]), wider, at
 
     def _from_a_point(self) -> tuple[int, Field, tuple[int, ...]] | None:
         """The node of the features, their form and growth at a jump of one pixel; None unless it scales."""

@@ -13,10 +13,11 @@ from fieldspec.search.exact.exact import ExactSearch
 from fieldspec.search.exact.fronts import front_of
 from fieldspec.search.space.blocks import total
 from fieldspec.search.space.candidates import measure
+from fieldspec.search.space.measures import wholes
 from fieldspec.search.space.series import StageSeries
 
 Item = dict[str, Any]
-NUMBERS = ("params", "macs", "memory", "weight_bytes", "feature_size", "receptive_field")
+NUMBERS = ("params", "macs", "memory", "weight_bytes", "feature_size", "receptive_field", "entropy", "depth")
 PROPERTIES = ("depthwise_separable", "dilated", "max_pool", "add", "strided", "global_pool")
 
 
@@ -74,6 +75,8 @@ def constraints(draw: st.DrawFn) -> Item:
         "receptive_field": ("> 4", "> 6", "< 9", "> 3, < 12"),
         "memory": ("< 16k", "< 9k"),
         "feature_size": (">= 7", "< 14"),
+        "entropy": ("> 5.5", "<= 10.3", "> 4, < 12.25"),
+        "depth": ("> 2", "<= 3"),
     }
     names = draw(st.lists(st.sampled_from(sorted(limits)), max_size=3, unique=True))
     found: Item = {name: draw(st.sampled_from(limits[name])) for name in names}
@@ -88,7 +91,7 @@ def constraints(draw: st.DrawFn) -> Item:
 def objectives(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """One to three measures, each to be made small or large; often two that add up, for which there is a bound."""
     if draw(st.booleans()):
-        return ("params",), (draw(st.sampled_from(("receptive_field", "macs", "weight_bytes"))),)
+        return ("params",), (draw(st.sampled_from(("receptive_field", "macs", "weight_bytes", "entropy"))),)
     names = draw(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3, unique=True))
     large = [draw(st.booleans()) for _ in names]
     return (
@@ -137,11 +140,11 @@ def brute_force(spec: OpenSpec, minimize: tuple[str, ...], maximize: tuple[str, 
         seen.networks += 1
         for words in candidate.broken:
             seen.excluded[words] = seen.excluded.get(words, 0) + 1
-        told = tuple([candidate.measures[name] for name in names])
         if not candidate.broken:
             seen.feasible += 1
-            if None not in told:
-                found.setdefault(tuple([one for one in told if one is not None]), []).append(numbers)
+            told = wholes(candidate.measures, names)
+            if told is not None:
+                found.setdefault(told, []).append(numbers)
     signs = [1] * len(minimize) + [-1] * len(maximize)
     for told, own in found.items():
         if not any(_beats(other, told, signs) for other in found):

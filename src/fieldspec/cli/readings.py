@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from fieldspec.analysis.inference.engine import EngineReport
     from fieldspec.analysis.inference.patches.table import PatchTable
     from fieldspec.analysis.ledger.ledger import Ledger
+    from fieldspec.analysis.promise.promise import Promise
     from fieldspec.analysis.sizes.tiling import Tiling
 
-Extra: TypeAlias = "Ledger | EffectiveField | Tiling | EngineReport | PatchTable"
+Extra: TypeAlias = "Ledger | EffectiveField | Promise | Tiling | EngineReport | PatchTable"
 
 
 def extras(
@@ -26,6 +27,7 @@ def extras(
     ledger: bool = False,
     effective: bool = False,
     picture: str | os.PathLike[str] | None = None,
+    promise: bool = False,
     tile: int | None = None,
     engine: str | None = None,
     patches: bool = False,
@@ -44,6 +46,10 @@ def extras(
             from fieldspec.analysis.effective.pictures import plot_effective_field
 
             plot_effective_field(picture, prior)
+    if promise:
+        from fieldspec.analysis.promise.promise import Promise
+
+        found["promise"] = Promise.of(report)
     if tile is not None:
         from fieldspec.analysis.sizes.tiling import tile_plan
 

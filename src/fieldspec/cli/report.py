@@ -37,6 +37,9 @@ def analyze(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="Draw the effective field: a .png, .pdf or .svg file.")
     ] = None,
+    promise: Annotated[
+        bool, typer.Option("--promise", help="Entropy, effectiveness, effective field: readings without training.")
+    ] = False,
     tile: Annotated[
         int | None, typer.Option("--tile", min=1, help="Sizes and halo of tiles of this many units.")
     ] = None,
@@ -69,10 +72,17 @@ def analyze(
     if markdown + csv + as_json > 1:
         raise FieldspecError("give only one of --markdown, --csv and --json")
     report, constraints = report_and_constraints(spec, input_size, given)
-    if csv and (ledger or effective or picture or tile or engine or patches):
+    if csv and (ledger or effective or picture or promise or tile or engine or patches):
         raise FieldspecError("--csv has the layers only; use --json or --markdown for other readings")
     further = extras(
-        report, ledger=ledger, effective=effective, picture=picture, tile=tile, engine=engine, patches=patches
+        report,
+        ledger=ledger,
+        effective=effective,
+        picture=picture,
+        promise=promise,
+        tile=tile,
+        engine=engine,
+        patches=patches,
     )
     if further:
         typer.echo(printed(report.name, further, "json" if as_json else "markdown" if markdown else "text"))

@@ -93,6 +93,11 @@ MEASURED = {
     "memory": 4 * 2 * 8 * 32 * 32,  # norm's input and output
     "weight_bytes": 4 * (1416 + 2 * 8 + 2 * 16) + 2 * 8,  # with running statistics, and two counters of 8 bytes
     "feature_size": 16,
+    "entropy": 7.573,  # log(3 * 9) + log(8 * 9) = 3.296 + 4.277
+    "map_entropy": 62.99,  # times log(16 * 16 * 16) = 8.3178
+    "effectiveness": 0.045,  # 2 / sqrt(27 * 72)
+    "depth": 2,
+    "effective_field": 5,  # 1, 2, 3, 2, 1 of 9 paths: the three in the middle hold 7/9
     # 1,368 weights, 24 biases in int32, a scale and a zero point (12 bytes) for each of both and of 4 tensors
     "flash": 1_368 + 24 * (4 + 12 + 12) + 4 * 12,
     "sram.live": 8 * 32 * 32 + 8 * 33 * 33 + 8,  # padded by an operator of its own before the strided window

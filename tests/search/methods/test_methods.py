@@ -32,7 +32,7 @@ SPACE: dict[str, Any] = {
 BRANCHED = SPACE | {"layers": [*SPACE["layers"], {"add": {}, "from": ["stem", "conv2"]}]}
 
 
-def front_of(result: SearchResult) -> set[tuple[int | None, ...]]:
+def front_of(result: SearchResult) -> set[tuple[float | None, ...]]:
     """The objectives of its points."""
     return {tuple([one.measures[name] for name in result.objectives]) for one in result.pareto}
 

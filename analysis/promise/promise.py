@@ -1,0 +1,99 @@
+"""All that is promised of a network, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from fieldspec.analysis.effective.distributions import SHARE
+from fieldspec.analysis.effective.effective_field import effective_receptive_field
+from fieldspec.analysis.promise.entropy import depth, effectiveness, entropy, map_entropy
+from fieldspec.analysis.report.formatting import markdown_list
+from fieldspec.analysis.report.plain_data import SCHEMA
+from fieldspec.analysis.report.report import Report
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import side_text
+
+
+def effective_side(report: Report) -> tuple[int, ...] | None:
+    """Pixels per axis that hold 95 % of the paths to a unit of the last map; None where they cannot be counted."""
+    try:
+        return effective_receptive_field(report).side(SHARE)
+    except FieldspecError:
+        return None
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a network may learn, by formulas that need no weight; how far to trust them is in docs/search.md.
+
+    Example:
+        >>> from fieldspec.analysis import report_of
+        >>> from fieldspec.blocks import LayerGraph, chain, conv
+        >>> graph = LayerGraph.of(chain(conv(3, out_channels=8), conv(8, out_channels=8, stride=2)), (3, 32, 32))
+        >>> print(Promise.of(report_of(graph, "two")).to_text(), end="")
+        two: promise without training, of the layers up to chain.1.act
+          entropy 7.573 nats for one element, over 2 layers; 57.756 for the map of 8x16x16
+          effectiveness 0.045: depth over the geometric mean of the widths
+          effective field 5: 2.4 % of the image hold 95 % of the paths to a unit
+    """
+
+    name: str
+    layer: str  # the last map whose units have a position
+    shape: tuple[int, ...]  # of it
+    entropy: float | None
+    map_entropy: float | None
+    depth: int | None
+    effectiveness: float | None
+    effective_field: tuple[int, ...] | None
+    image: tuple[int, ...] = field(repr=False)
+
+    @staticmethod
+    def of(report: Report) -> Promise:
+        """Of the network of a report."""
+        last = report.features
+        numbers = (entropy(report), map_entropy(report), depth(report), effectiveness(report))
+        return Promise(report.name, last.id, last.shape, *numbers, effective_side(report), report.input[1:])
+
+    @property
+    def image_share(self) -> float | None:
+        """The part of the image that lies inside the effective field."""
+        if self.effective_field is None:
+            return None
+        return prod(min(side, size) / size for side, size in zip(self.effective_field, self.image, strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; null where there is no number."""
+        side = self.effective_field
+        return {
+            "schema": SCHEMA,
+            "name": self.name,
+            "layer": self.layer,
+            "entropy": self.entropy,
+            "map_entropy": self.map_entropy,
+            "depth": self.depth,
+            "effectiveness": self.effectiveness,
+            "effective_field": None if side is None else list(side),
+            "image_share": self.image_share,
+        }
+
+    def to_text(self) -> str:
+        """A few lines for a terminal."""
+        lines = [f"{self.name}: promise without training, of the layers up to {self.layer}"]
+        if self.entropy is None:
+            lines.append("  no entropy: there is no map, or not all multiply-adds are known")
+        else:
+            of_map = f"{self.map_entropy:,} for the map of {side_text(self.shape)}"
+            lines += [
+                f"  entropy {self.entropy:,} nats for one element, over {self.depth} layers; {of_map}",
+                f"  effectiveness {self.effectiveness}: depth over the geometric mean of the widths",
+            ]
+        if self.effective_field is not None and self.image_share is not None:
+            share = f"{100 * self.image_share:.1f} % of the image hold {100 * SHARE:g} % of the paths to a unit"
+            lines.append(f"  effective field {side_text(self.effective_field)}: {share}")
+        return "\n".join([*lines, ""])
+
+    def to_markdown(self) -> str:
+        """The same as a list."""
+        return markdown_list(self.to_text())

@@ -1,0 +1,31 @@
+"""What a spec can ask of its network before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fieldspec.analysis.promise import entropy
+from fieldspec.analysis.promise.promise import effective_side
+from fieldspec.analysis.report.report import Report
+
+
+def effective_field(report: Report) -> int | None:
+    """Pixels along the smaller axis that hold 95 % of the paths to a unit of the last map."""
+    side = effective_side(report)
+    return None if side is None else min(side)
+
+
+def obstacle(report: Report) -> str:
+    """Why there is no number."""
+    if report.macs_status != "exact":
+        return "not all multiply-adds are known"
+    return f"{report.features.id} has no axes, so there is no map"
+
+
+PROMISE_MEASURES: dict[str, Callable[[Report], int | float | None]] = {
+    "entropy": entropy.entropy,
+    "map_entropy": entropy.map_entropy,
+    "effectiveness": entropy.effectiveness,
+    "depth": entropy.depth,
+    "effective_field": effective_field,
+}
