@@ -41,13 +41,13 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     **ENGINE_MEASURES,
     **PROMISE_MEASURES,
 }
-Measured = int | float  # a measure's number; of one with decimals, those that it is told with
+MeasureValue = int | float  # a measure's number; of one with decimals, those that it is told with
 SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
 TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
 
 
-def exact(value: Measured) -> Fraction:
+def exact(value: MeasureValue) -> Fraction:
     """A number as it is told: 0.1 is a tenth.
 
     Example:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.architectures.spec.constraints import MEASURES, Constraints, Measured, evaluate_constraints, exact
+from fieldspec.architectures.spec.constraints import MEASURES, Constraints, MeasureValue, evaluate_constraints, exact
 from fieldspec.pages.facts.runs import TrainedRun
 
 
@@ -52,7 +52,7 @@ def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
     return verdicts
 
 
-def _margin(relation: str, limit: Fraction, value: Measured | None) -> tuple[float | None, str]:
+def _margin(relation: str, limit: Fraction, value: MeasureValue | None) -> tuple[float | None, str]:
     """What is left under a limit, or lies above one; a share of it where it is not zero."""
     if value is None:
         return None, "not proven"

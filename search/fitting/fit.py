@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.architectures.readings.reports import SpecLike
-from fieldspec.architectures.spec.constraints import Measured
+from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.search.fitting.changes import ONE
@@ -26,7 +26,7 @@ class Fit:
 
     document: Mapping[str, Any] = field(repr=False)  # the closed spec, with the target among its constraints
     changes: tuple[str, ...]  # `layers[6] conv.dilation: 2 -> 4`
-    measures: Mapping[str, Measured | None]
+    measures: Mapping[str, MeasureValue | None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FitResult:
 
     spec: ArchitectureSpec = field(repr=False)
     target: FitTarget
-    before: Mapping[str, Measured | None]  # the measures of the spec as it is
+    before: Mapping[str, MeasureValue | None]  # the measures of the spec as it is
     fits: tuple[Fit, ...]
     is_exact: bool  # whether all combinations of so many changes were compared; else single ones and pairs
     most_changes: int

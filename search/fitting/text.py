@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.spec.constraints import Measured
+from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.fitting.fit import Fit, FitResult
 
@@ -34,7 +34,7 @@ def _prices(result: FitResult, fit: Fit) -> str:
     return ", ".join(told) if told else "no change is needed"
 
 
-def _number(value: Measured | None) -> str:
+def _number(value: MeasureValue | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 

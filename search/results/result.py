@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fieldspec.architectures.spaces.open_spec import OpenSpec
-from fieldspec.architectures.spec.constraints import Measured
+from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.search.space.candidates import values_of
 
 Method = Literal["exact", "enumerated", "sampled"]
@@ -19,7 +19,7 @@ class FrontPoint:
 
     spec: OpenSpec = field(repr=False)
     numbers: tuple[int, ...] = field(repr=False)
-    measures: Mapping[str, Measured | None]
+    measures: Mapping[str, MeasureValue | None]
     ties: int | None = 1  # candidates of the same objectives, this one counted; None where they were not counted
 
     @property
@@ -57,7 +57,9 @@ class SearchResult:
     nearest: FrontPoint | None = None  # where nothing is feasible
     obstacles: tuple[str, ...] = ()  # what the nearest breaks
     distance: float = 0.0  # by how much of its limit it misses the worst of these
-    bounds: Mapping[str, Measured] = field(default_factory=dict)  # of a search that was stopped: no candidate is better
+    bounds: Mapping[str, MeasureValue] = field(
+        default_factory=dict
+    )  # of a stopped search: none is better
 
     @property
     def space(self) -> int:

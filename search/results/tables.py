@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.spec.constraints import Measured
+from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.results.result import FrontPoint, SearchResult
 
@@ -51,7 +51,7 @@ def _head(result: SearchResult) -> list[str]:
     return lines
 
 
-def _number(count: Measured | None) -> str:
+def _number(count: MeasureValue | None) -> str:
     return "not counted" if count is None else f"{count:,}"
 
 

@@ -15,7 +15,7 @@ from fieldspec.architectures.spec.constraints import (
     Constraint,
     ConstraintResult,
     Constraints,
-    Measured,
+    MeasureValue,
     evaluate_constraints,
     exact,
 )
@@ -28,7 +28,7 @@ class Candidate:
     """A point of the space: a value of each domain by its number, and the measures of the network."""
 
     numbers: tuple[int, ...]
-    measures: Mapping[str, Measured | None]
+    measures: Mapping[str, MeasureValue | None]
     broken: tuple[str, ...] = ()  # the constraints that it does not keep
     distance: float = 0.0  # by how much of its limit the worst of them is missed
 
@@ -59,7 +59,7 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
     return Candidate(tuple(numbers), measures, broken, max([*distances, *others], default=0.0))
 
 
-def missed(constraint: Constraint, value: Measured | None) -> float:
+def missed(constraint: Constraint, value: MeasureValue | None) -> float:
     """By how much of its limit a comparison is missed; what has no proven number misses it as a whole.
 
     Example:

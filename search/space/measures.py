@@ -8,7 +8,7 @@ from typing import Literal
 
 from fieldspec.analysis.promise.widths import THOUSAND, WidestWay
 from fieldspec.analysis.report.memory import activations, dtype_bytes
-from fieldspec.architectures.spec.constraints import Measured
+from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm, LayerNorm
 
@@ -45,7 +45,7 @@ def parts(measure: str) -> int:
     return THOUSAND if measure in DECIMALS else 1
 
 
-def whole(measure: str, value: Measured) -> int:
+def whole(measure: str, value: MeasureValue) -> int:
     """A measure as the whole number that a search compares: thousandths of one with decimals.
 
     Example:
@@ -55,7 +55,7 @@ def whole(measure: str, value: Measured) -> int:
     return round(value * parts(measure))
 
 
-def wholes(measures: Mapping[str, Measured | None], names: Iterable[str]) -> tuple[int, ...] | None:
+def wholes(measures: Mapping[str, MeasureValue | None], names: Iterable[str]) -> tuple[int, ...] | None:
     """Several measures as whole numbers; None where one has no number."""
     values = {name: measures[name] for name in names}
     if None in values.values():
@@ -63,7 +63,7 @@ def wholes(measures: Mapping[str, Measured | None], names: Iterable[str]) -> tup
     return tuple([whole(name, value) for name, value in values.items() if value is not None])
 
 
-def number(measure: str, value: int) -> Measured:
+def number(measure: str, value: int) -> MeasureValue:
     """The measure that such a whole number stands for."""
     return value / THOUSAND if measure in DECIMALS else value
 
