@@ -33,8 +33,8 @@ class Promise:
         >>> from fieldspec.blocks import LayerGraph, chain, conv
         >>> graph = LayerGraph.of(chain(conv(3, out_channels=8), conv(8, out_channels=8, stride=2)), (3, 32, 32))
         >>> print(Promise.of(report_of(graph, "two")).to_text(), end="")
-        two: promise without training, of the layers up to chain.1.act
-          entropy 7.573 nats for one element, over 2 layers; 57.756 for the map of 8x16x16
+        two: promise without training, of the layers up to chain2.act
+          entropy 7.573 nats for one element, over 2 layers; 57.741 for the map of 8x16x16
           effectiveness 0.045: depth over the geometric mean of the widths
           effective field 5: 2.4 % of the image hold 95 % of the paths to a unit
     """

@@ -57,9 +57,7 @@ class SearchResult:
     nearest: FrontPoint | None = None  # where nothing is feasible
     obstacles: tuple[str, ...] = ()  # what the nearest breaks
     distance: float = 0.0  # by how much of its limit it misses the worst of these
-    bounds: Mapping[str, MeasureValue] = field(
-        default_factory=dict
-    )  # of a stopped search: none is better
+    bounds: Mapping[str, MeasureValue] = field(default_factory=dict)  # of a stopped search: none is better
 
     @property
     def space(self) -> int:
