@@ -82,9 +82,9 @@ def change(before: float | Fraction, after: float | Fraction) -> str:
     """
     if before == after:
         return ""
-    sign = "+" if after > before else MINUS
+    sign, apart = "+" if after > before else MINUS, abs(float(after) - float(before))
     if isinstance(before, float):
-        return f"{sign}{100 * abs(after - before):.2f} points"
+        return f"{sign}{100 * apart:.2f} points"
     if not before:
-        return f"{sign}{float(abs(after - before)):,.12g}"
-    return f"{sign}{100 * abs(after - before) / abs(before):.1f} %"
+        return f"{sign}{apart:,.12g}"
+    return f"{sign}{100 * apart / abs(float(before)):.1f} %"
