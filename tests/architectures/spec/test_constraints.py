@@ -224,8 +224,8 @@ def test_wrong_ram(text: str, message: str) -> None:
 
 def test_an_engine_that_cannot_run_it() -> None:
     """No number, so no promise about it is kept; the layers that stand in the way are named."""
-    layers = "input: [3, 8, 8]\nlayers: [{conv: {out: 8, act: gelu}}]\n"
+    layers = "input: [3, 8, 8]\nlayers: [{resize: {size: [12, 12]}}]\n"
     assert broken("{flash: '< 1M'}", layers) == [
         "flash: needs < 1,000,000, has no proven number (LiteRT-Micro cannot run this network: "
-        "conv1.act (no operator does what gelu does))"
+        "resize1 (nearest resizing of this kind))"
     ]
