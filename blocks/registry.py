@@ -105,7 +105,8 @@ class Setting:
     @cached_property
     def holds(self) -> str:
         """What a spec writes here: a `value`, `body` (items), `branches` (lists of items), `either` value or body."""
-        if self.annotation == tuple[Block, ...]:
+        annotated = typing.get_origin(self.annotation) is typing.Annotated
+        if (typing.get_args(self.annotation)[0] if annotated else self.annotation) == tuple[Block, ...]:
             return "branches"
         if self.annotation in (Block, Block | None):
             return "body"
@@ -134,6 +135,7 @@ class BlockType:
     preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: its own defaults
     stands_for: str | None = None
     fixed: frozenset[str] = frozenset()  # of the preset, the settings that cannot be changed
+    one_of: tuple[str, ...] = ()  # the words of settings of which exactly one is given
 
     @cached_property
     def settings(self) -> dict[str, Setting]:
@@ -172,9 +174,15 @@ F = TypeVar("F", bound=Callable[..., Block])
 @overload
 def register_block(function: F) -> F: ...
 @overload
-def register_block(*, name: str | None = None, resolve: Resolver | None = None) -> Callable[[F], F]: ...
 def register_block(
-    function: F | None = None, *, name: str | None = None, resolve: Resolver | None = None
+    *, name: str | None = None, resolve: Resolver | None = None, one_of: tuple[str, ...] = ()
+) -> Callable[[F], F]: ...
+def register_block(
+    function: F | None = None,
+    *,
+    name: str | None = None,
+    resolve: Resolver | None = None,
+    one_of: tuple[str, ...] = (),
 ) -> F | Callable[[F], F]:
     """Make a function that writes a block available to specs under its name.
 
@@ -190,6 +198,7 @@ def register_block(
         resolve: ``(in_channels, settings) -> settings``, run before the function is called, from Python as well: it
             replaces settings by those derived from them (`expand_ratio` by `expand`), so that the function and the
             canonical form get absolute numbers.
+        one_of: Words of settings of which a spec gives exactly one, as the JSON Schema says; the function checks it.
 
     Raises:
         FieldspecError: The name is taken, is not a lower-case identifier, or the signature does not fit.
@@ -209,7 +218,7 @@ def register_block(
     """
 
     def register(function: F) -> F:
-        block = BlockType(name or function.__name__, function, resolve)
+        block = BlockType(name or function.__name__, function, resolve, one_of=one_of)
         _add(block)
         return function if resolve is None else cast("F", _resolving(block))
 

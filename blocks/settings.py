@@ -163,6 +163,11 @@ def axes_given() -> int:
     return max(0, len(_MAP.get()) - 1) or 2
 
 
+def axes_of_map() -> int:
+    """The same, and none for a vector."""
+    return len(_MAP.get()) - 1
+
+
 def per_axis(value: int | Sizes) -> Sizes:
     """One number for each axis of the map, from one for all.
 

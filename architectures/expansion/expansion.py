@@ -21,7 +21,7 @@ from fieldspec.architectures.expansion.bounds import (
 )
 from fieldspec.architectures.expansion.canonical import Canonical, canonical, per_axis_settings
 from fieldspec.architectures.expansion.items import ItemParser, Parsed
-from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, spoken_of
+from fieldspec.architectures.expansion.models import ITEMS, Defaults, UserBlock, settings_model, usual_values
 from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution
 from fieldspec.architectures.expansion.scope import Scope, check_operands, names_read
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
@@ -151,9 +151,8 @@ class Expander:
         for word, setting in block.settings.items():
             if values.get(word) is not None and setting.holds_items(values[word]):
                 values[word] = ()  # only that it is there; `_nested` sees what it holds
-        for word in spoken_of(block):
-            if word in self._defaults:
-                values.setdefault(word, self._defaults[word])
+        for word, value in usual_values(block, self._defaults).items():
+            values.setdefault(word, value)
         model, problems = validate(settings_model(block), values, item.here)
         for problem in problems:
             below = problem.path[len(item.here) :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import floor
+from math import ceil, floor
 from typing import Any
 
 from fieldspec.architectures.document.problems import mend
@@ -16,7 +16,7 @@ MAX_LENGTH = 200  # characters, which bounds the brackets
 MAX_VALUE = 10**12
 EXAMPLE = "$name stands for a whole value or in an expression such as 2*$name"
 
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|\$([a-z_][a-z0-9_]*)|(min|max|round_to)\b|([-+*/(),]))")
+_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|\$([a-z_][a-z0-9_]*)|(min|max|round_to|floor|ceil)\b|([-+*/(),]))")
 _WHOLE = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
@@ -115,9 +115,13 @@ class _Reader:
             self.tokens.pop(0)
             arguments.append(self.sum())
         self.expect(")")
-        if name != "round_to":
+        if name in ("min", "max"):
             function: Callable[[list[Fraction]], Fraction] = min if name == "min" else max
             return function(arguments)
+        if name in ("floor", "ceil"):
+            if len(arguments) != 1:
+                raise FieldspecError(f"{written(self.text)}: {name} takes one value")
+            return Fraction(floor(arguments[0]) if name == "floor" else ceil(arguments[0]))
         if len(arguments) != 2 or arguments[1] <= 0:
             raise FieldspecError(f"{written(self.text)}: round_to takes a value and a step over 0")
         return round_to(*arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, Field, PydanticUserError, create_model
 from fieldspec.architectures.document.validation import STRICT, Identifier, Version, words_of
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import REQUIRED, BlockType, Setting
-from fieldspec.blocks.settings import MAX_AXES, Act, Norm, Order, Says
+from fieldspec.blocks.settings import MAX_AXES, Act, ActFunction, Norm, NormKind, Order, Says
 
 MAX_EXTENT = 65_536  # pixels, and channels of the input
 
@@ -38,10 +39,27 @@ class Defaults(BaseModel):
 
 
 @lru_cache(maxsize=256)
-def spoken_of(block: BlockType) -> tuple[str, ...]:
+def _spoken_of(block: BlockType) -> Mapping[str, str]:
     """The settings of a block that `defaults` speaks of, by name and type: a user's own `act: str` is not one."""
-    types = {"order": Order, "act": Act, "norm": Norm}
-    return tuple(word for word, one in block.settings.items() if word in types and one.annotation == types[word])
+    types: dict[str, tuple[str, Any]] = {"order": ("order", Order), "act": ("act", Act), "norm": ("norm", Norm)}
+    alone: dict[str, Any] = {"act": ActFunction, "norm": NormKind}  # a layer on its own calls it type
+    if block.name in alone:
+        types["type"] = (block.name, alone[block.name])
+    settings = block.settings.items()
+    return {word: types[word][0] for word, one in settings if word in types and one.annotation == types[word][1]}
+
+
+def usual_values(block: BlockType, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What `defaults` says of the settings of a block; where it says `none`, a layer on its own stays what it is.
+
+    Example:
+        >>> from fieldspec.blocks import block_type
+        >>> conv, act = block_type("conv"), block_type("act")
+        >>> usual_values(conv, {"act": "silu"}), usual_values(act, {"act": "silu"}), usual_values(act, {"act": "none"})
+        ({'act': 'silu'}, {'type': 'silu'}, {})
+    """
+    found = {word: defaults[name] for word, name in _spoken_of(block).items() if defaults.get(name) is not None}
+    return {word: value for word, value in found.items() if word != "type" or value != "none"}
 
 
 class UserBlock(BaseModel):

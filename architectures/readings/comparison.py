@@ -8,29 +8,13 @@ from typing import Any
 
 from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.document.values import flow
+from fieldspec.architectures.readings.changes import Change, in_few_lines
 from fieldspec.architectures.readings.pairing import EQUAL, paired
 from fieldspec.architectures.readings.reports import SpecLike, analyze
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.formatting import side_text
 
 CanonicalLayer = Mapping[str, Any]  # one of a canonical form
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference: at a path, what stands before and after; None where it is absent."""
-
-    path: str
-    before: Any
-    after: Any
-
-    def __str__(self) -> str:
-        before, after = (one if isinstance(one, str) else flow(one) for one in (self.before, self.after))
-        if self.before is None:
-            return f"+ {self.path}: {after}"
-        if self.after is None:
-            return f"- {self.path}: {before}"
-        return f"~ {self.path}: {before} -> {after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +32,12 @@ class Diff:
         title = f"{self.names[0]} -> {self.names[1]}"
         if not self.changes:
             return f"{title}: equal"
-        return "\n".join([title, *map(str, self.changes), *map(str, self.numbers)])
+        return "\n".join([title, *map(str, self.summary)])
+
+    @property
+    def summary(self) -> list[Change]:
+        """What is printed: copies that change alike on one line, then the numbers."""
+        return [*in_few_lines(self.changes), *self.numbers]
 
     def _repr_html_(self) -> str | None:
         return shown("diff_html", self)
@@ -78,7 +67,18 @@ def diff(before: SpecLike, after: SpecLike) -> Diff:
     old, new = load(before), load(after)
     first, second = old.canonical(), new.canonical()
     changes = _mappings("", _without(first), _without(second)) + _layers("layers", first["layers"], second["layers"])
-    return Diff((old.name, new.name), tuple(changes), tuple(_numbers(old, new)) if changes else ())
+    return Diff(_names(old, new), tuple(changes), tuple(_numbers(old, new)) if changes else ())
+
+
+def _names(before: ArchitectureSpec, after: ArchitectureSpec) -> tuple[str, str]:
+    """The names, with the values of what both are families of and differ in: `resnet20 depth=20`."""
+    values = before.params, after.params
+    apart = [name for name in values[0] if name in values[1] and values[0][name] != values[1][name]]
+    first, second = (
+        " ".join([spec.name, *[f"{name}={flow(own[name])}" for name in apart]])
+        for spec, own in zip((before, after), values, strict=True)
+    )
+    return first, second
 
 
 def _without(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from annotated_types import MinLen
 
 from fieldspec.analysis.report.layer_properties import Property
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS
-from fieldspec.architectures.expansion.items import BODY_ID, BODY_KEYS, TOP_ID
+from fieldspec.architectures.expansion.items import BODY_ID, BODY_KEYS, RESERVED_IDS, TOP_ID
 from fieldspec.architectures.expansion.models import SpecDocument, settings_model
 from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
+from fieldspec.blocks.library.branches import MERGES
 from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_type
 
 _PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
@@ -70,11 +73,13 @@ def json_schema() -> dict[str, Any]:
         for word, setting in block.settings.items():
             if setting.holds != "value":
                 definition["properties"][word] = _with_items(definition["properties"][word], setting)
-        definitions[name] = {**_parametric(definition), "description": block.summary}
+        definitions[name] = {**_parametric(definition), **_one_of(block.one_of), "description": block.summary}
     blocks = {name: {"$ref": f"#/$defs/{name}"} for name in block_names()}
+    settled = {name for name in blocks if not definitions[name].get("required") and not definitions[name].get("anyOf")}
+    blocks = {name: _or_null(one) if name in settled else one for name, one in blocks.items()}
     definitions["item"] = _item(ITEM_KEYS, TOP_ID, blocks)
     definitions["body_item"] = _item(BODY_KEYS, BODY_ID, blocks)
-    definitions["first_copy"] = _first_copy({name: definitions[name]["properties"] for name in blocks})
+    definitions["one_block"] = _one_block({name: definitions[name]["properties"] for name in blocks})
     definitions["domain"] = DOMAIN
     properties = document["properties"]
     properties["layers"] = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/item"}}
@@ -120,7 +125,8 @@ def _once_each(schemas: Iterable[Any]) -> None:
 def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
     """The schema of a setting in whose place items may stand."""
     items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
-    lists = {"type": "array", "items": items} if setting.holds == "branches" else items
+    least = [one.min_length for one in get_args(setting.annotation) if isinstance(one, MinLen)]
+    lists = {"type": "array", "items": items, "minItems": sum(least)} if setting.holds == "branches" else items
     if setting.holds == "either":
         return {**schema, "anyOf": [*[one for one in schema["anyOf"] if one.get("type") != "array"], lists]}
     return _or_null(lists) if setting.default is None else lists
@@ -129,27 +135,51 @@ def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
 def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:
     """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
     keys = {key: BESIDE[key] for key in beside}
-    keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$"}
+    keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$", "not": {"enum": sorted(RESERVED_IDS)}}
     keys = {key: _or_parameter(schema) for key, schema in keys.items()}
     item = {
         "type": "object",
         "minProperties": 1,
-        "properties": {**keys, **{name: _or_parameter(_or_null(schema)) for name, schema in blocks.items()}},
+        "not": {"propertyNames": {"enum": list(ITEM_KEYS)}},  # no block at all
+        "properties": {**keys, **{name: _or_parameter(schema) for name, schema in blocks.items()}},
         "additionalProperties": _or_parameter(
             {"type": ["object", "null"], "description": "A block of the spec's own."}
         ),
         "dependentRequired": {"first": ["repeat"]},
-        "$ref": "#/$defs/first_copy",
+        "$ref": "#/$defs/one_block",
     }
     return {"anyOf": [item, _PARAMETER, _DOMAIN]}
 
 
-def _first_copy(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """What `first` may hold depends on the block beside it."""
-    firsts = {name: {"propertyNames": {"enum": list(words)}} for name, words in settings.items()}
+def _one_block(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """What may stand beside a block depends on it: no other block, settings of `first`, as many inputs as it takes."""
     return {
-        "allOf": [{"if": {"required": [name]}, "then": {"properties": {"first": one}}} for name, one in firsts.items()]
+        "allOf": [
+            {
+                "if": {"required": [name]},
+                "then": {"propertyNames": {"enum": [*ITEM_KEYS, name]}, **_beside(name, words)},
+            }
+            for name, words in settings.items()
+        ]
     }
+
+
+def _beside(name: str, words: Iterable[str]) -> dict[str, Any]:
+    """The keys next to one block."""
+    first = {"propertyNames": {"enum": list(words)}}
+    if name in MERGES:
+        several = {"minItems": 2, "not": {"type": ["string", "null"], "pattern": "^[^$]*$"}}
+        return {"required": ["from"], "properties": {"first": first, "from": several, "repeat": {"const": 1}}}
+    return {"properties": {"first": first, "from": {"maxItems": 1}}}
+
+
+def _one_of(words: Sequence[str]) -> dict[str, Any]:
+    """Exactly one of some settings; parameters may be null, and then there may be more of them."""
+    if not words:
+        return {}
+    said = {"not": {"anyOf": [_PARAMETER, {"type": "null"}]}}
+    both = {"required": list(words), "properties": dict.fromkeys(words, said)}
+    return {"anyOf": [{"required": [word]} for word in words], "not": both}
 
 
 def _or_parameter(schema: dict[str, Any]) -> dict[str, Any]:

@@ -54,11 +54,14 @@ class BatchNorm(Normalization):
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Normalization):
-    """Layer norm over the channels of each unit, as in ConvNeXt: local, no buffers."""
+    """Layer norm over the channels of each unit, as in ConvNeXt, or over a vector: local, no buffers."""
 
     mixes_channels: ClassVar[bool] = True
     eps: float = 1e-6
-    rank: int = 2  # axes of the map
+    rank: int = 2  # axes of the map; 0 for a vector
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return map_of("LayerNorm", inputs[0], self.channels, self.rank and max(1, len(inputs[0]) - 1))
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels

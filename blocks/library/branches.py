@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from annotated_types import MinLen
+
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Add, Concat, Merge, Multiply, SelectChannels
@@ -33,7 +35,7 @@ def parallel(
     in_channels: int,
     *,
     merge: Annotated[Literal["add", "multiply", "concat"], Says("add, multiply or concat")],
-    branches: tuple[Block, ...],
+    branches: Annotated[tuple[Block, ...], MinLen(2)],
     split: Flag | None = None,
 ) -> Parallel:
     """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.

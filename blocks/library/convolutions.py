@@ -31,6 +31,7 @@ from fieldspec.blocks.settings import (
     Size,
     Width,
     axes_given,
+    axes_of_map,
     check_order,
     norm_parts,
     per_axis,
@@ -44,7 +45,7 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
     if kind == "batch":
         return BatchNorm(channels, rank=axes_given(), **options)
     if kind == "layer":
-        return LayerNorm(channels, rank=axes_given(), **options)
+        return LayerNorm(channels, rank=axes_of_map(), **options)
     return GroupNorm(channels, **options) if kind == "group" else None
 
 

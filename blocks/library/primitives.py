@@ -52,7 +52,7 @@ def norm(
     *,
     type: NormKind = "batch",
 ) -> Layer:
-    """Normalization on its own; `group` is a global operation.
+    """Normalization on its own; `group` is a global operation, and `layer` also takes a vector.
 
     Formulas:
         params: 2 * in
@@ -228,7 +228,7 @@ def identity(in_channels: int) -> Identity:
     return Identity()
 
 
-@register_block
+@register_block(one_of=("scale", "size"))
 def resize(
     in_channels: int,
     *,

@@ -43,7 +43,7 @@ def _resolve_residual(in_channels: int, settings: Settings) -> Settings:
     return settings
 
 
-@register_block(resolve=_resolve_residual)
+@register_block(resolve=_resolve_residual, one_of=("out", "body"))
 def residual(
     in_channels: int,
     *,

@@ -111,7 +111,7 @@ def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     return resolve_padding(in_channels, resolve_width(in_channels, settings))
 
 
-@register_block(resolve=_resolve_expansion)
+@register_block(resolve=_resolve_expansion, one_of=("expand", "expand_ratio"))
 def inverted_residual(
     in_channels: int,
     *,

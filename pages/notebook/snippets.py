@@ -45,7 +45,7 @@ def diff_html(difference: Diff) -> str:
     """What differs between two specs, then what that does to the numbers."""
     changes = [
         {"path": one.path, "before": _said(one.before), "after": _said(one.after), "sign": str(one)[0]}
-        for one in [*difference.changes, *difference.numbers]
+        for one in difference.summary
     ]
     return _filled("diff.html", names=difference.names, changes=changes)
 

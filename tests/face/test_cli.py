@@ -298,14 +298,16 @@ def test_check(run: Run) -> None:
 
 
 def test_diff(run: Run) -> None:
-    """Status 0 for equal specs, 1 for different ones."""
+    """Status 1 for different specs with --exit-code, and 0 otherwise, as git diff has it."""
     assert run("diff", "c1c2c3c40", "c1c2c3c40") == (0, "c1c2c3c40 -> c1c2c3c40: equal\n", "")
     file = written(dump(load("c1c2c3c40")).replace("classes: 10", "classes: 100"))
-    status, out, err = run("diff", "c1c2c3c40", file)
+    assert run("diff", "c1c2c3c40", "c1c2c3c40", "--exit-code")[0] == 0
+    status, out, err = run("diff", "c1c2c3c40", file, "--exit-code")
     assert (status, err) == (1, "")
-    assert out.splitlines()[1:3] == ["~ head.classes: 10 -> 100", "~ params: 178178 -> 190148"]
+    changed = ["~ head.classes: 10 -> 100", "~ params: 178178 -> 190148"]
+    assert out.splitlines()[:3] == [f"c1c2c3c40 -> {file}", *changed]  # one name, so the file's tells them apart
     status, out, _ = run("diff", "c1c2c3c40", file, "--json")
-    assert (status, json.loads(out)["changes"]) == (1, [{"path": "head.classes", "before": 10, "after": 100}])
+    assert (status, json.loads(out)["changes"]) == (0, [{"path": "head.classes", "before": 10, "after": 100}])
 
 
 def test_schema(run: Run) -> None:

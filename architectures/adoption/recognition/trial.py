@@ -9,7 +9,7 @@ from fieldspec.architectures.adoption.graph.parts import PartsForm, form_of_bloc
 from fieldspec.architectures.document.problems import Problems
 from fieldspec.architectures.document.values import flow, listed
 from fieldspec.architectures.expansion.expansion import Expander
-from fieldspec.architectures.expansion.models import Defaults, UserBlock, spoken_of
+from fieldspec.architectures.expansion.models import Defaults, UserBlock, usual_values
 from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.registry import REQUIRED, block_type
@@ -84,9 +84,9 @@ class Trial:
         block = block_type(kind)
         if kind in self._usuals or block is None:
             return self._usuals.get(kind, {})
-        spoken = spoken_of(block)
+        usual = usual_values(block, self.defaults)
         self._usuals[kind] = {
-            word: listed(self.defaults.get(word, setting.default) if word in spoken else setting.default)
+            word: listed(usual.get(word, setting.default))
             for word, setting in block.settings.items()
             if setting.default is not REQUIRED
         }

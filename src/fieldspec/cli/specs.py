@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,21 +53,27 @@ def diff(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter of the second; repeatable."),
     ] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit status 1 if they differ, as git diff has it.")
+    ] = False,
 ) -> None:
-    """Compare two specs, settings and numbers. Exit status 1 if they differ, as with diff(1).
+    """Compare two specs, settings and numbers.
 
     \b
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
-    fieldspec diff old.yaml new.yaml --json
+    fieldspec diff mobilenet_v2 mobilenet_v2 --set width=0.5
+    fieldspec diff old.yaml new.yaml --exit-code
     """
     from fieldspec.architectures.readings.comparison import diff as compare
 
     difference = compare(load_spec(before, given_before), load_spec(after, given))
+    if len(set(difference.names)) == 1 and before != after:
+        difference = replace(difference, names=(before, after))
     if as_json:
         print_json(difference.to_dict())
     else:
         typer.echo(str(difference))
-    if difference:
+    if difference and exit_code:
         raise typer.Exit(1)
 
 

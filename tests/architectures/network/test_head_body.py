@@ -20,6 +20,7 @@ LAYERS: list[dict[str, Any]] = [
     {"conv": {"out": 12}},
 ]
 MOBILENET_V3 = {"classes": 5, "dropout": 0.1, "body": [{"linear": {"out": 20}}, {"act": {"type": "hardswish"}}]}
+NORMED = {"classes": 5, "body": [{"norm": {"type": {"layer": {"eps": 0.1}}}}, {"linear": {"out": 6}}]}
 VGG = {
     "pool": "none",
     "classes": 5,
@@ -27,7 +28,13 @@ VGG = {
 }
 SQUEEZENET = {"pool": "none", "classes": 5, "dropout": 0.5, "classifier_act": "relu"}
 WIDE = {"pool": "none", "classes": 5, "body": [{"conv": {"out": 24, "kernel": 1}, "repeat": 2}]}
-HEADS: dict[str, dict[str, Any]] = {"mobilenet_v3": MOBILENET_V3, "vgg": VGG, "squeezenet": SQUEEZENET, "wide": WIDE}
+HEADS: dict[str, dict[str, Any]] = {
+    "mobilenet_v3": MOBILENET_V3,
+    "vgg": VGG,
+    "squeezenet": SQUEEZENET,
+    "wide": WIDE,
+    "normed": NORMED,
+}
 every_head = pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 
 

@@ -81,8 +81,9 @@ def test_commands(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     status, text = run("check", path, "--set", "width")
     assert (status, text) == (2, "error: --set: needs NAME=VALUE such as width=0.5, gets 'width'\n")
     assert run("diff", path, path, "--set", "width=5", "--set-before", "width=5")[0] == 0
-    status, text = run("diff", path, path, "--set", "width=5")
+    status, text = run("diff", path, path, "--set", "width=5", "--exit-code")
     assert status == 1
+    assert text.splitlines()[0] == "family width=4 -> family width=5"
     assert "~ layers.conv1.out: 4 -> 5" in text
 
 
@@ -102,6 +103,19 @@ def test_expressions_are_exact(a: int, b: int, c: int, first: str, second: str) 
     assert Fraction(compute(f"{a} {first} $b {second} {c}", {"b": b}, set())).limit_denominator(10**6) == expected
     bracketed = eval(f"Fraction(a) {first} (Fraction(b) {second} Fraction(c) + 1000)")
     assert Fraction(compute(f"{a}{first}($b{second}{c}+1000)", {"b": b}, set())).limit_denominator(10**7) == bracketed
+
+
+@given(st.fractions(-1000, 1000, max_denominator=99))
+def test_floor_and_ceil(value: Fraction) -> None:
+    """The whole numbers around a value; equal for a whole one."""
+    below, above = (
+        compute(f"{name}($a / $b)", dict(zip("ab", value.as_integer_ratio(), strict=True)), set())
+        for name in ("floor", "ceil")
+    )
+    assert below <= value <= above
+    assert above - below == (value.denominator > 1)
+    with pytest.raises(FieldspecError, match="ceil takes one value"):
+        compute("ceil($a, 2)", {"a": 3}, set())
 
 
 @pytest.mark.parametrize(("value", "rounded"), [(1, 8), (12, 16), (11, 16), (24 * 0.35, 8), (144 * 0.75, 112)])

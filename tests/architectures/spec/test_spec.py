@@ -306,6 +306,16 @@ def test_defaults_apply_to_every_block() -> None:
     assert load(spec.canonical()) == spec
 
 
+def test_defaults_apply_to_layers_on_their_own() -> None:
+    """The items `act` and `norm` follow them, unless the item says otherwise or the default is none."""
+    items: list[dict[str, Any]] = [{"act": {}}, {"norm": {}}, {"act": {"type": "elu"}}, {"norm": {"type": "layer"}}]
+    norm = {"batch": {"eps": 0.001, "momentum": 0.1}}
+    spec = load({"input": [3, 8, 8], "defaults": {"act": "silu", "norm": norm}, "layers": items})
+    assert [item.settings["type"] for item in spec.items] == ["silu", norm, "elu", "layer"]
+    plain = load({"input": [3, 8, 8], "defaults": {"act": "none", "norm": "none"}, "layers": items})
+    assert [item.settings["type"] for item in plain.items] == ["relu", "batch", "elu", "layer"]
+
+
 def test_first_keeps_defaults() -> None:
     """A first copy takes the spec's defaults like the others."""
     spec = spec_of("[{conv: {out: 8}, repeat: 2, first: {stride: 2}}]", ", defaults: {act: silu}")
