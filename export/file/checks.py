@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fieldspec.analysis.inference.engine import EngineReport
 from fieldspec.blocks.errors import FieldspecError
@@ -25,12 +25,10 @@ class ExportError(FieldspecError):
     """A written file that is not what was claimed of it."""
 
 
-def answers_of(network: TrainedNetwork, images: Pixels, batch: int = 500) -> Answers:
+def answers_of(net: nn.Module, images: Pixels, batch: int = 500) -> Answers:
     """PyTorch's: (images, channels, height, width) -> (images, classes), or a map each; several outputs in one row."""
     with torch.no_grad():
-        parts = [
-            end_to_end(network.net(torch.from_numpy(images[at : at + batch]))) for at in range(0, len(images), batch)
-        ]
+        parts = [end_to_end(net(torch.from_numpy(images[at : at + batch]))) for at in range(0, len(images), batch)]
     answers: Answers = torch.cat(parts).numpy()
     return answers
 
@@ -46,7 +44,7 @@ def check_floats(run: Callable[[Pixels], Answers], network: TrainedNetwork, imag
     Raises:
         ExportError: It is above 1e-4.
     """
-    want = answers_of(network, images)
+    want = answers_of(network.net, images)
     got = run(images).reshape(want.shape)
     apart = float(np.abs(got - want).max() / max(1.0, float(np.abs(want).max())))
     if not apart <= TOLERANCE:
@@ -91,7 +89,7 @@ def check_plain(text: str, network: TrainedNetwork, images: Pixels) -> Callable[
             answers: Answers = end_to_end(plain(torch.from_numpy(given))).numpy()
         return answers
 
-    if not np.array_equal(run(images), answers_of(network, images)):
+    if not np.array_equal(run(images), answers_of(network.net, images)):
         raise ExportError("the plain network answers with other bits")
     return run
 

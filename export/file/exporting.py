@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.export.file.checks import accuracy, answers_of
 from fieldspec.export.file.formats import FileFormat, need_packages
 from fieldspec.export.file.images import judging_images
-from fieldspec.export.file.making import MAKERS, ExportTask
+from fieldspec.export.file.making import MAKERS, ExportTask, Made
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
 SCHEMA = 1
@@ -76,7 +75,7 @@ def export_network(
     made = MAKERS[to](ExportTask(network, _said(network), data, planned))
     exported.card.update(_card(network, to, len(made.content), made.checked))
     if data is not None and network.classes:
-        exported.card.update(_judge(made.run, network, data))
+        exported.card.update(_judge(made, network, data))
     exported.path.write_bytes(made.content)
     if to is FileFormat.python:
         save_file(network.net.state_dict(), exported.path.with_suffix(".safetensors"))
@@ -107,14 +106,22 @@ def _versions(to: FileFormat) -> dict[str, str]:
     return {package: version(package.replace("_", "-")) for package in ("torch", *to.packages)}
 
 
-def _judge(run: Callable[..., Any], network: TrainedNetwork, data: str) -> dict[str, Any]:
-    """Accuracy on the test images, the file's and PyTorch's, and how often both say the same."""
+def _judge(made: Made, network: TrainedNetwork, data: str) -> dict[str, Any]:
+    """Accuracy on the test images, the file's and PyTorch's, and how often both say the same.
+
+    Of a network that was trained in int8 also how often the file says what was simulated.
+    """
     name, images, labels = judging_images(network, data)
-    own, theirs = run(images).reshape(len(images), -1), answers_of(network, images)
-    return {
+    own, theirs = made.run(images).reshape(len(images), -1), answers_of(network.net, images)
+    judged = {
         "data": name,
         "images": len(images),
         "test_accuracy": accuracy(own, labels),
         "float_accuracy": accuracy(theirs, labels),
         "agreement": float((own.argmax(1) == theirs.argmax(1)).mean()),
     }
+    if made.simulation is not None:
+        simulated = answers_of(made.simulation, images)
+        judged["simulated_accuracy"] = accuracy(simulated, labels)
+        judged["simulation_agreement"] = float((own.argmax(1) == simulated.argmax(1)).mean())
+    return judged

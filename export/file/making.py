@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 from fieldspec.analysis.inference.engine import EngineReport, engine_report
 from fieldspec.export.engines.arrays import Answers, Pixels
 from fieldspec.export.engines.litert import LiteRT
@@ -17,15 +19,18 @@ from fieldspec.export.litert.tflite import float_tflite, int8_tflite
 from fieldspec.export.onnx.onnx_file import float_onnx, int8_onnx
 from fieldspec.export.plain.source_text import source_text
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
+from fieldspec.training.quantization.record import Int8Record
+from fieldspec.training.quantization.simulation import Int8Simulation
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A file before it is written: its bytes, how they are run, and what checking them gave."""
+    """A file before it is written: its bytes, how they are run, what checking them gave, and what it was trained as."""
 
     content: bytes
     run: Callable[[Pixels], Answers]
     checked: dict[str, Any] = field(default_factory=dict)
+    simulation: nn.Module | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,15 @@ def tflite(task: ExportTask) -> Made:
 def tflite_int8(task: ExportTask) -> Made:
     """The same in int8, its bytes compared with what was claimed."""
     network, report = task.network, engine_report(task.network.spec.graph)
-    content = int8_tflite(report, network.net, task.said, images=task.images, planned=task.planned)
+    learned = network.card.get("int8")
+    record = None if learned is None else Int8Record.of(learned, report.lowered)
+    images = task.images if record is None else None
+    content = int8_tflite(report, network.net, task.said, images=images, record=record, planned=task.planned)
     found = check_bytes(content, report, planned=task.planned)
-    return Made(content, LiteRT(content), {"engine": _engine(report, task.planned) | found})
+    ranges = "learned" if record is not None else "assumed" if images is None else "observed"
+    checked = {"ranges": ranges, "engine": _engine(report, task.planned) | found}
+    simulation = None if record is None else Int8Simulation(network.net, report.lowered, record)
+    return Made(content, LiteRT(content), checked, simulation)
 
 
 def onnx(task: ExportTask) -> Made:

@@ -15,7 +15,7 @@ from fieldspec.blocks.layers import SelectChannels, Shape
 from fieldspec.export.litert.options import CODES, options
 
 if TYPE_CHECKING:  # what only reads a file needs no torch
-    from fieldspec.export.litert.weights import OperatorWeights
+    from fieldspec.training.quantization.folding import OperatorWeights
 
 SIGNATURE = "serving_default"
 IDENTIFIER = b"TFL3"
@@ -160,9 +160,10 @@ class _Writer:
     def _weights(self, index: int, operator: Operator, name: str) -> list[int]:
         """Weight and bias, or a slope; what is the same weights folded the same way stands in the file once."""
         found = self.weights[index]
-        arrays = {"weight": in_layout(operator, found.weight), "bias": found.bias}
+        weight, bias = (tensor.detach().cpu().numpy() for tensor in (found.weight, found.bias))
+        arrays = {"weight": in_layout(operator, weight), "bias": bias}
         if operator.kind == "prelu":
-            arrays = {"slope": found.weight.reshape(1, 1, -1)}
+            arrays = {"slope": weight.reshape(1, 1, -1)}
         values = {word: array.astype(np.float32) for word, array in arrays.items()}
         key = (operator.kind, *[(array.shape, array.tobytes()) for array in values.values()])
         owner = self.shared.get(key) if operator.shared else None

@@ -10,7 +10,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from fieldspec.export.engines.standard_error import captured_standard_error
 from fieldspec.export.litert.model_file import code_index, pack, unpack
-from fieldspec.export.litert.ranges import Range, as_statistics
+from fieldspec.export.litert.ranges import as_statistics
+from fieldspec.training.quantization.ranges import Range
 
 _B = schema.BuiltinOperator
 # The quantizer passes these by; each gets its scales as one that it knows, with tensors of the same shapes.

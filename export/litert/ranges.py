@@ -1,4 +1,4 @@
-"""The range of each tensor: what images show, and what operators demand that share a scale."""
+"""The range of each tensor: what images show of it in LiteRT."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from fieldspec.analysis.inference.lowering.operators import MOVING, Lowered
+from fieldspec.analysis.inference.lowering.operators import Lowered
 from fieldspec.export.engines.arrays import Pixels, channels_last_batch
 from fieldspec.export.litert.model_file import tensor_names
-
-Range = tuple[float, float]
+from fieldspec.training.quantization.ranges import Range, least_squares_range, united
 
 
 class Observer:
@@ -73,47 +72,6 @@ def observed_ranges(lowered: Lowered, model: bytes, images: Pixels, *, method: s
         else:
             found.append(extremes)
     return dict(zip(tensor_names(lowered), united(lowered, found), strict=True))
-
-
-def least_squares_range(values: npt.NDArray[np.float32], extremes: Range) -> Range:
-    """The part of a range by which rounding to 256 steps, and clipping to the ends, loses the least in squares.
-
-    Example:
-        >>> values = np.concatenate([np.linspace(0, 1, 10_000), [8.0]]).astype(np.float32)
-        >>> low, high = least_squares_range(values, (0.0, 8.0))
-        >>> low == 0.0 and 1.0 <= high < 8.0
-        True
-    """
-    best, least = extremes, np.inf
-    for part in np.linspace(0.3, 1.0, 36):
-        low, high = extremes[0] * part, extremes[1] * part
-        step = max(high - low, 1e-9) / 255
-        zero = np.round(-low / step)
-        rounded = (np.clip(np.round(values / step) + zero, 0, 255) - zero) * step
-        loss = float(np.mean((rounded - values) ** 2))
-        if loss < least:
-            best, least = (float(low), float(high)), loss
-    return best
-
-
-def united(lowered: Lowered, ranges: list[Range]) -> list[Range]:
-    """Ranges with one for all tensors that an operator only moves: poolings, padding, side by side, resizing."""
-    group = list(range(len(ranges)))
-
-    def root(tensor: int) -> int:
-        while group[tensor] != tensor:
-            tensor = group[tensor]
-        return tensor
-
-    for operator in lowered.operators:
-        if operator.kind in MOVING:
-            for tensor in operator.inputs:
-                group[root(tensor)] = root(operator.output)
-    joint: dict[int, Range] = {}
-    for tensor, (low, high) in enumerate(ranges):
-        lowest, highest = joint.get(root(tensor), (low, high))
-        joint[root(tensor)] = (min(low, lowest), max(high, highest))
-    return [joint[root(tensor)] for tensor in range(len(ranges))]
 
 
 def assumed_ranges(lowered: Lowered) -> dict[str, Range]:

@@ -13,7 +13,7 @@ from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.readings.verification import verify
 from fieldspec.export.engines.litert import LiteRT
 from fieldspec.export.litert.model_file import write_model
-from fieldspec.export.litert.weights import folded_weights
+from fieldspec.training.quantization.folding import folded_weights
 
 CONVNEXT: list[dict[str, Any]] = [
     {"conv": {"out": "same", "kernel": 7, "groups": "depthwise", "norm": "layer", "act": "none", "bias": True}},

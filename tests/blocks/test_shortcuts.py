@@ -18,7 +18,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.library import conv, depthwise_separable, inverted_residual, pad
 from fieldspec.export.engines.litert import LiteRT
 from fieldspec.export.litert.model_file import write_model
-from fieldspec.export.litert.weights import folded_weights
+from fieldspec.training.quantization.folding import folded_weights
 
 
 class OptionA(nn.Module):

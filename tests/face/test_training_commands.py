@@ -218,7 +218,7 @@ def test_stopped_in_the_evaluation_at_the_end(run: Run, monkeypatch: pytest.Monk
 
 def test_recipes(run: Run) -> None:
     """All that ship, one of them as it is written, and their schema."""
-    names = ["distilled", "fast25", "long", "seed"]
+    names = ["distilled", "fast25", "int8", "long", "seed"]
     assert [line.split()[0] for line in run("recipes")[1].splitlines()] == ["NAME", *names]
     assert run("show", "fast25")[1].count("muon: {lr: 0.01}") == 1
     assert json.loads(run("schema", "--recipe")[1])["title"] == "fieldspec recipe"

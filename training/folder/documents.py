@@ -35,6 +35,7 @@ class WeightsCard(BaseModel):
     recipe: Annotated[dict[str, Any], Says("a recipe")] | None = None
     seed: ImageCount | None = None
     test_accuracy: Accuracy | None = None
+    int8: Annotated[dict[str, Any], Says("ranges and exponents")] | None = None  # what training in int8 has learned
 
 
 class RunCard(BaseModel):

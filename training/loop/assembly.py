@@ -7,21 +7,25 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import nn
 
+from fieldspec.analysis.inference.lowering.lower import lower
 from fieldspec.architectures.network.builder import build
+from fieldspec.architectures.network.checkpoint import spec_of
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.training.data.batches import Shuffled
 from fieldspec.training.data.device_augmentation import DeviceAugmentation
 from fieldspec.training.data.images import Data, Images
+from fieldspec.training.data.normalization import Normalize
 from fieldspec.training.data.randomness import derive
 from fieldspec.training.data.statistics import Statistics
 from fieldspec.training.evaluation.trained_networks import describe
 from fieldspec.training.loop.averaging import EpochMean
-from fieldspec.training.loop.batch_norm import FreshStatistics
+from fieldspec.training.loop.batch_norm import FreshStatistics, TrainingSample
 from fieldspec.training.loop.distillation import Teacher
 from fieldspec.training.loop.initial_weights import begin_from
 from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import Task
+from fieldspec.training.quantization.simulation import Int8Simulation
 from fieldspec.training.recipe.recipe import Recipe
 
 
@@ -52,6 +56,9 @@ def make_task(
         net = net.to(memory_format=torch.channels_last)
     if options.compile:
         net.compile()
+    simulation = None
+    if settings.quantize is not None:
+        simulation = simulated(net, training, stats, settings.seed)
     steps = len(Shuffled(len(training), settings.batch_size, 0, world_size=trainer.world_size))
     on_device = options.augment == "device" and recipe.augment
     return Task(
@@ -64,11 +71,23 @@ def make_task(
         augment=DeviceAugmentation(recipe.augment, stats.mean_color, settings.seed) if on_device else None,
         validated=tuple(validated),
         class_weights=torch.from_numpy(training.balanced_weights).float() if settings.class_weights else None,
-        fresh=FreshStatistics(training, settings.seed, steps),
+        fresh=FreshStatistics(training, settings.seed, steps) if simulation is None else None,
         swa=EpochMean(net, recipe, training) if settings.swa is not None else None,
         teacher=_teacher(recipe, data, stats, options, net),
-        graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)),
+        graph_shape=_graph_shape(trainer, options, (settings.batch_size, *spec.input)) if simulation is None else None,
+        simulation=simulation,
     )
+
+
+def simulated(net: SpecNet, training: Images, stats: Statistics, seed: int) -> Int8Simulation:
+    """A trained network with int8 simulated, its ranges those that some of the training images show.
+
+    Raises:
+        EngineError: The engine cannot run it.
+    """
+    sample = next(TrainingSample(training, seed, "int8").batches())
+    images = Normalize(stats.mean, stats.std).of_bytes(sample)
+    return Int8Simulation.calibrated(net, lower(spec_of(net).graph), images)
 
 
 def _teacher(recipe: Recipe, data: Data, stats: Statistics, options: RunOptions, net: SpecNet) -> Teacher | None:

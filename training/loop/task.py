@@ -23,6 +23,7 @@ from fieldspec.training.loop.batch_norm import FreshStatistics
 from fieldspec.training.loop.cuda_graphs import Graphed
 from fieldspec.training.loop.distillation import Teacher
 from fieldspec.training.loop.tally import Tally
+from fieldspec.training.quantization.simulation import Int8Simulation
 from fieldspec.training.recipe.optimizers import parameter_groups
 from fieldspec.training.recipe.recipe import Recipe
 
@@ -51,6 +52,7 @@ class Task(LightningModule):
         swa: The mean of the weights that epochs end with; None where it is not kept.
         teacher: Whose answers are learned; None where the labels say all.
         graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
+        simulation: Computes in the network's place, with int8 simulated; None where it computes itself.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Task(LightningModule):
         swa: EpochMean | None = None,
         teacher: Teacher | None = None,
         graph_shape: tuple[int, ...] | None = None,
+        simulation: Int8Simulation | None = None,
     ) -> None:
         super().__init__()
         settings = recipe.settings
         self.net, self.recipe, self.steps, self.augment, self.validated = net, recipe, steps, augment, tuple(validated)
         self.fresh, self.swa, self.teacher, self.graph_shape = fresh, swa, teacher, graph_shape
         self.graphed: Graphed | None = None
+        self.simulation = simulation
         self.class_weights: Tensor | None
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.average = ModelEmaV3(net, decay=settings.ema, use_warmup=True) if settings.ema else None
@@ -99,6 +103,8 @@ class Task(LightningModule):
     def configure_optimizers(self) -> Any:
         """The recipe's optimizer; the rate is a function of the step alone."""
         groups = parameter_groups(self.net, self.recipe.settings.weight_decay)
+        if self.simulation is not None:
+            groups.append({"params": list(self.simulation.parameters()), "weight_decay": 0.0})
         optimizer = self.recipe.optimizer.make(groups)
         schedule, steps = self.recipe.schedule, self.steps
         factor = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.factor(step / steps))
@@ -131,7 +137,7 @@ class Task(LightningModule):
         x, target = self.normalize(x), labels
         if self.mixup is not None:
             x, target = self.mixup(x, labels)
-        logits = self.net(x) if self.graphed is None else self.graphed(x)
+        logits = self._asked(x)
         loss = F.cross_entropy(logits, target, self.class_weights, label_smoothing=settings.label_smoothing)
         if self.teacher is not None:
             loss = torch.lerp(loss, self.teacher.loss(logits, self.teacher(x)), self.teacher.settings.weight)
@@ -140,6 +146,12 @@ class Task(LightningModule):
         self._check(loss, batch_idx)
         self._measure("train", loss.detach(), logits.detach(), target.argmax(1) if self.mixup is not None else labels)
         return loss
+
+    def _asked(self, x: Tensor) -> Any:
+        """The logits of a batch, by whatever computes them."""
+        if self.simulation is not None:
+            return self.simulation(x)
+        return self.net(x) if self.graphed is None else self.graphed(x)
 
     def _check(self, loss: Tensor, step: int) -> None:
         if (loss.device.type == "cpu" or step % CHECK_EVERY == 0) and not math.isfinite(value := loss.item()):
@@ -170,7 +182,8 @@ class Task(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Loss and accuracy of one batch of the held-out or test images."""
         pixels, labels, _ = batch
-        logits = self.result(self.normalize.of_bytes(pixels))
+        judged = self.result if self.simulation is None else self.simulation
+        logits = judged(self.normalize.of_bytes(pixels))
         self._measure(self.validated[dataloader_idx], F.cross_entropy(logits, labels), logits, labels)
 
     def _measure(self, name: str, loss: Tensor, logits: Tensor, labels: Tensor) -> None:

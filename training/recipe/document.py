@@ -67,4 +67,5 @@ class RecipeDocument(BaseModel):
     dropout: Probability | None = None  # of every dropout in the network; the spec's own unless given
     precision: Precision = "auto"  # bfloat16 autocast where the machine computes in it
     channels_last: Flag = True
+    quantize: Annotated[Literal["int8"], Says("int8, or null")] | None = None  # simulated, from trained weights on
     seed: Annotated[int, Ge(0), Le(2**32 - 1), Says("a whole number from 0 to 4294967295")] = 0

@@ -76,9 +76,12 @@ class EpochFiles(Checkpoint):
         self.best = judged if judged is not None and better else self.best
         if trainer.is_global_zero:
             result: Any = pl_module.result
-            save_checkpoint(self.folder / LAST, result, card=self.card)
+            card = dict(self.card)
+            if pl_module.simulation is not None:
+                card["int8"] = pl_module.simulation.record().to_dict()
+            save_checkpoint(self.folder / LAST, result, card=card)
             if better:
-                save_checkpoint(self.folder / BEST, result, card=self.card)
+                save_checkpoint(self.folder / BEST, result, card=card)
             write_csv(self.folder / LOG, self.history)
             self._log(trainer, row)
             bar: Any = trainer.progress_bar_callback  # a line of its own, above the bar

@@ -36,7 +36,7 @@ def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | Non
 def _evaluated(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
     mean, std = tuple(run.info["mean"]), tuple(run.info["std"])
     images, split = (data.test, "test") if data.test is not None else (data.held_out, "held-out")
-    evaluation = evaluate(run.net, images, mean=mean, std=std) if images is not None else None
+    evaluation = evaluate(run.judged, images, mean=mean, std=std) if images is not None else None
     card = card_of(run, spec_of(run.net).hash, evaluation if data.test is not None else None)
     write_json(run.folder / CARD, card)
     if evaluation is not None and images is not None:

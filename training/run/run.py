@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 
@@ -34,3 +36,9 @@ class Run:
     info: dict[str, Any]  # what run.json says
     history: list[dict[str, float]]
     is_main_process: bool  # the one that writes the files and evaluates
+    simulation: nn.Module | None = None  # the same network in int8, where it was trained so
+
+    @property
+    def judged(self) -> nn.Module:
+        """What is evaluated."""
+        return self.net if self.simulation is None else self.simulation

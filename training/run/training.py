@@ -34,6 +34,7 @@ from fieldspec.training.loop.machine import keep_freed_memory
 from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import Task
 from fieldspec.training.loop.trainer import make_trainer
+from fieldspec.training.quantization.simulation import Int8Simulation
 from fieldspec.training.recipe.recipe import Recipe, load_recipe
 from fieldspec.training.run.epoch_files import EpochFiles
 from fieldspec.training.run.information import first_lines, information
@@ -79,6 +80,7 @@ def train(
     _check_size(spec, data)
     _check_classifier(spec, data)
     recipe = _with_teacher(load_recipe(recipe), options)
+    _check_quantized(recipe, options)
     stats = statistics(data.train)
     training, validated = training_parts(data, full=options.full, test_each_epoch=options.test_each_epoch)
     if recipe.settings.early_stopping is not None and "held_out" not in validated:
@@ -105,8 +107,11 @@ def train(
             if options.resume:
                 tell(f"resumed after epoch {done}" if done else f"nothing to resume in {folder}: starting at epoch 1")
         _fit(trainer, task, loaders, str(folder / STATE) if state is not None else None, folder)
-    net: Any = deepcopy(task.result)  # as it was built: what torch.compile made stays behind
-    return Run(folder, net.cpu().eval(), info, files.history, first)
+    net: Any = deepcopy(task.result).cpu().eval()  # as it was built: what torch.compile made stays behind
+    simulation = None
+    if task.simulation is not None:
+        simulation = Int8Simulation(net, task.simulation.whole[1], task.simulation.record())
+    return Run(folder, net, info, files.history, first, simulation)
 
 
 def _check_size(spec: ArchitectureSpec, data: Data) -> None:
@@ -138,6 +143,20 @@ def _with_teacher(recipe: Recipe, options: RunOptions) -> Recipe:
     if not options.teachers and settings.distillation is not None:
         raise FieldspecError(f"recipe {settings.name} has a distillation; name the teacher's weights with --teacher")
     return recipe if not options.teachers or settings.distillation is not None else recipe.override(distillation={})
+
+
+def _check_quantized(recipe: Recipe, options: RunOptions) -> None:
+    """Refuse what does not go together with int8."""
+    settings = recipe.settings
+    if settings.quantize is None:
+        return
+    if options.initial_checkpoint is None:
+        raise FieldspecError("quantize: int8 is learned from trained weights on; name them with --initial-checkpoint")
+    for name, given in (("ema", settings.ema), ("swa", settings.swa)):
+        if given:
+            raise FieldspecError(f"quantize: {name} averages weights, which then have other int8 ranges; leave it out")
+    if options.compile:
+        raise FieldspecError("quantize: what simulates int8 is not compiled; leave --compile out")
 
 
 def _fit(trainer: Trainer, task: Task, loaders: tuple[Any, list[Any]], resumed: str | None, folder: Path) -> None:

@@ -86,6 +86,9 @@ def _lines(exported: Exported) -> list[str]:
     if "test_accuracy" in card:
         named = f"{100 * card['test_accuracy']:.2f} % of {card['images']:,} test images"
         lines.append(f"  {named}; PyTorch {100 * card['float_accuracy']:.2f} %")
-    elif card["format"].endswith("int8"):
+        if "simulation_agreement" in card:
+            same = f"{100 * card['simulation_agreement']:.2f} % of them are named as in training"
+            lines.append(f"  {same}, where int8 was simulated: {100 * card['simulated_accuracy']:.2f} %")
+    elif card["format"].endswith("int8") and card.get("ranges") != "learned":
         lines.append("  ranges are assumed: give --data for an int8 file that answers")
     return [*lines, f"  card: {exported.card_path}"]

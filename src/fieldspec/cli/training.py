@@ -29,6 +29,12 @@ class AugmentPlace(StrEnum):
     device = "device"
 
 
+class Quantized(StrEnum):
+    """What is simulated while a network is fine-tuned."""
+
+    int8 = "int8"
+
+
 class PrecisionOption(StrEnum):
     """The number format of the computation."""
 
@@ -40,11 +46,26 @@ class PrecisionOption(StrEnum):
 def train(
     spec: Annotated[
         str,
-        typer.Argument(metavar="SPEC", help="A catalogue name, a YAML or JSON file.", autocompletion=names_beginning),
+        typer.Argument(
+            metavar="SPEC",
+            help="A catalogue name, a YAML or JSON file; with --quantize also a run's folder or a checkpoint.",
+            autocompletion=names_beginning,
+        ),
     ],
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="RECIPE", help="seed, fast25, long, distilled, or a YAML or JSON file.")
-    ] = "fast25",
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="RECIPE",
+            help="seed, fast25, long, distilled, int8, or a YAML or JSON file; fast25, or with --quantize int8.",
+        ),
+    ] = None,
+    quantize: Annotated[
+        Quantized | None,
+        typer.Option(
+            help="Fine-tune trained weights, a run's or those that ship, with the rounding of int8 simulated."
+        ),
+    ] = None,
     data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"{SOURCES}.")] = "cifar10",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The run's folder; runs/SPEC-RECIPE by default.")
@@ -101,18 +122,24 @@ def train(
     fieldspec train c1c2c3c40 --recipe fast25 --resume
     fieldspec train c1c2c3c40 --seeds 0,1,2 -o runs/three
     fieldspec train my_network.yaml --recipe my_recipe.yaml --data imagefolder:photos -o runs/photos
+    fieldspec train runs/photos --quantize int8 --data imagefolder:photos        then export --to tflite-int8
     """
     need("train", "train", "lightning", "albumentations", "tensorboard")
     from fieldspec.training.recipe.recipe import load_recipe
 
-    loaded = load(spec)
-    chosen = load_recipe(recipe).override(
+    if quantize is not None:
+        initial_checkpoint = initial_checkpoint or spec
+        loaded = spec_of_weights(spec)
+    else:
+        loaded = load(spec)
+    chosen = load_recipe(recipe or ("fast25" if quantize is None else "int8")).override(
         epochs=epochs,
         seed=seed,
         lr=lr,
         batch_size=batch_size,
         weight_decay=weight_decay,
         precision=precision and precision.value,
+        quantize=quantize and quantize.value,
     )
     tell = tell_error if as_json else typer.echo
     tell(f"{loaded.name} by {chosen.settings.name}: loading {data}")  # torch and the images take seconds
@@ -153,6 +180,17 @@ def train(
         print_json(together)
     else:
         typer.echo(f"{seeds_table(together)}\n{folder / 'seeds.json'}")
+
+
+def spec_of_weights(source: str) -> ArchitectureSpec:
+    """The spec of trained weights: a run's, a checkpoint's, or that of weights that ship.
+
+    Raises:
+        FieldspecError: There are none.
+    """
+    from fieldspec.training.evaluation.trained_networks import given
+
+    return given(source).spec
 
 
 def train_once(

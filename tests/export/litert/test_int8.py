@@ -11,11 +11,12 @@ from torch import nn
 import fieldspec as fs
 from fieldspec.analysis.inference.lowering.lower import lower
 from fieldspec.export.engines.litert import LiteRT
-from fieldspec.export.litert.equalization import equalized
 from fieldspec.export.litert.model_file import write_model
 from fieldspec.export.litert.quantization import quantize
-from fieldspec.export.litert.ranges import Observer, least_squares_range, observed_ranges, united
-from fieldspec.export.litert.weights import folded_weights
+from fieldspec.export.litert.ranges import Observer, observed_ranges
+from fieldspec.training.quantization.equalization import equalized, equalizing_factors
+from fieldspec.training.quantization.folding import folded_weights
+from fieldspec.training.quantization.ranges import least_squares_range, united
 
 SPEC: dict[str, Any] = {
     "input": [3, 16, 16],
@@ -50,7 +51,8 @@ def test_equalization_changes_nothing_in_float() -> None:
     before = write_model(lowered, weights, "net")
     observer = Observer(before)
     observer.see(images, range(len(lowered.shapes)))
-    after = write_model(lowered, equalized(lowered, weights, observer.extents), "net")
+    extents = {tensor: torch.from_numpy(extent) for tensor, extent in observer.extents.items()}
+    after = write_model(lowered, equalized(lowered, weights, equalizing_factors(lowered, weights, extents)), "net")
     want = LiteRT(before)(images)
     assert np.abs(LiteRT(after)(images) - want).max() <= 1e-5 * np.abs(want).max()
     again = Observer(after)

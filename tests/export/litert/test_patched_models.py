@@ -22,7 +22,7 @@ from fieldspec.export.litert.model_file import write_model
 from fieldspec.export.litert.patches import PatchedModel
 from fieldspec.export.litert.quantization import quantize
 from fieldspec.export.litert.ranges import assumed_ranges
-from fieldspec.export.litert.weights import folded_weights
+from fieldspec.training.quantization.folding import folded_weights
 
 pytest.importorskip("tflite_micro", reason="there is no wheel of tflite-micro for this platform")
 

@@ -25,7 +25,7 @@ def test_float_and_int8() -> None:
     assert check_floats(OnnxRuntime(whole, batch=5), network, images) < 1e-4
     small = int8_onnx(whole, images, {"name": "c1c2c3c40"})
     assert len(small) < len(whole) / 2
-    agree = OnnxRuntime(small)(images).argmax(1) == answers_of(network, images).argmax(1)
+    agree = OnnxRuntime(small)(images).argmax(1) == answers_of(network.net, images).argmax(1)
     assert np.mean(agree) >= 0.9
     for model in (whole, small):
         (said,) = [one.value for one in onnx.load_from_string(model).metadata_props if one.key == "fieldspec"]

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from fieldspec.analysis.inference.lowering.operators import Fused, Lowered, OperatorKind
-from fieldspec.export.litert.weights import OperatorWeights
+from fieldspec.training.quantization.folding import OperatorWeights
 
 PASSING: tuple[OperatorKind, ...] = ("pad", "max_pool", "average_pool")  # a factor a channel goes through them
 SCALING: tuple[Fused | None, ...] = (None, "relu")  # and through these
 
 
-def equalized(
-    lowered: Lowered, weights: Mapping[int, OperatorWeights], extents: Mapping[int, npt.NDArray[np.float64]]
-) -> dict[int, OperatorWeights]:
-    """Weights whose network computes the same, with each channel divided where it is made and multiplied where read.
+def equalizing_factors(
+    lowered: Lowered, weights: Mapping[int, OperatorWeights], extents: Mapping[int, Tensor]
+) -> dict[int, Tensor]:
+    """By what each channel is divided where it is made and multiplied where it is read; by the operator that makes it.
 
     This is exact behind a relu or none, where one operator with weights alone reads the tensor (Nagel et al., 2019). A
     depthwise operator has a scale a channel, so that it takes all of the factor; a full one takes the root, which
@@ -28,19 +28,35 @@ def equalized(
         weights: Of each that has some, by its place.
         extents: The largest magnitude of each channel of a tensor.
     """
-    found = {index: OperatorWeights(one.weight.copy(), one.bias.copy()) for index, one in weights.items()}
+    factors = {}
     for index, reader in _pairs(lowered).items():
-        extent = np.maximum(extents[lowered.operators[index].output], 1e-6)
-        depthwise = lowered.operators[reader].kind == "depthwise_conv"
-        if depthwise:
+        extent = extents[lowered.operators[index].output].clamp(min=1e-6)
+        if lowered.operators[reader].kind == "depthwise_conv":
             factor = extent / extent.max()
         else:
-            taken = np.abs(found[reader].weight).max(axis=(0, *range(2, found[reader].weight.ndim)))
-            factor = np.sqrt(extent / np.maximum(taken, 1e-6))
+            weight = weights[reader].weight.detach()
+            taken = weight.abs().amax(dim=(0, *range(2, weight.ndim)))
+            factor = torch.sqrt(extent / taken.clamp(min=1e-6))
             factor = factor / factor.max()
-        factor = np.clip(factor, 1e-2, 1.0)  # a channel that never answers is left small
-        _divide(found[index], factor)
-        _multiply(found[reader], factor, depthwise)
+        factors[index] = factor.clamp(1e-2, 1.0)  # a channel that never answers is left small
+    return factors
+
+
+def equalized(
+    lowered: Lowered, weights: Mapping[int, OperatorWeights], factors: Mapping[int, Tensor]
+) -> dict[int, OperatorWeights]:
+    """Weights whose network computes the same, with each channel divided where it is made and multiplied where read."""
+    found = {index: OperatorWeights(one.weight, one.bias) for index, one in weights.items()}
+    readers = _pairs(lowered)
+    for index, factor in factors.items():
+        made, read = found[index], found[readers[index]]
+        made.weight = made.weight / factor.reshape(-1, *[1] * (made.weight.ndim - 1))
+        made.bias = made.bias / factor
+        if lowered.operators[readers[index]].kind == "depthwise_conv":
+            each = factor.repeat_interleave(len(read.weight) // len(factor))
+            read.weight = read.weight * each.reshape(-1, *[1] * (read.weight.ndim - 1))
+        else:
+            read.weight = read.weight * factor.reshape(1, -1, *[1] * (read.weight.ndim - 2))
     return found
 
 
@@ -68,16 +84,3 @@ def _pairs(lowered: Lowered) -> dict[int, int]:
         if at != index and plain and not {operator.node, reader.node} & shared - {None}:
             pairs[index] = at
     return pairs
-
-
-def _divide(made: OperatorWeights, factor: npt.NDArray[np.float64]) -> None:
-    made.weight = made.weight / factor.reshape(-1, *[1] * (made.weight.ndim - 1))
-    made.bias = made.bias / factor
-
-
-def _multiply(read: OperatorWeights, factor: npt.NDArray[np.float64], depthwise: bool) -> None:
-    if depthwise:
-        factor = np.repeat(factor, len(read.weight) // len(factor))
-        read.weight = read.weight * factor.reshape(-1, *[1] * (read.weight.ndim - 1))
-    else:
-        read.weight = read.weight * factor.reshape(1, -1, *[1] * (read.weight.ndim - 2))

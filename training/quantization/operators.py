@@ -1,0 +1,116 @@
+"""What each operator computes, in torch: channels first, a batch of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+from torch import Tensor
+
+from fieldspec.analysis.inference.lowering.elementwise import LEAKY_SLOPE
+from fieldspec.analysis.inference.lowering.operators import Fused, Lowered, Operator, OperatorKind
+from fieldspec.analysis.inference.lowering.windows import same_sides, window_of
+from fieldspec.blocks.layers import Conv, ConvTranspose, DepthToSpace, Pool, SelectChannels, Sides
+from fieldspec.training.quantization.folding import OperatorWeights
+
+SIMPLE: dict[OperatorKind, Callable[..., Tensor]] = {
+    "add": torch.add,
+    "divide": torch.div,
+    "hard_swish": F.hardswish,
+    "logistic": torch.sigmoid,
+    "multiply": torch.mul,
+    "relu": F.relu,
+    "rsqrt": torch.rsqrt,
+    "subtract": torch.sub,
+    "tanh": torch.tanh,
+}
+ACTIVATIONS: dict[Fused, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6": F.relu6, "hardtanh": F.hardtanh}
+
+
+def computed(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor], weights: OperatorWeights | None) -> Tensor:
+    """The output of an operator before the activation that is fused into it.
+
+    Args:
+        operator: One of the network's.
+        lowered: All of them.
+        inputs: (batch, channels, height, width) each, or (batch, channels).
+        weights: Its own, if it has some.
+    """
+    if operator.kind in SIMPLE:
+        return SIMPLE[operator.kind](*inputs)
+    if weights is not None:
+        return _weighted(operator, lowered, inputs[0], weights)
+    if isinstance(operator.layer, Pool):
+        return _pooled(operator, lowered, inputs[0])
+    return _moved(operator, lowered, inputs)
+
+
+def activated(operator: Operator, x: Tensor) -> Tensor:
+    """The same behind the activation."""
+    return x if operator.fused is None else ACTIVATIONS[operator.fused](x)
+
+
+def _weighted(operator: Operator, lowered: Lowered, x: Tensor, own: OperatorWeights) -> Tensor:
+    layer = operator.layer
+    if operator.kind == "prelu":
+        return F.prelu(x, own.weight)
+    if isinstance(layer, ConvTranspose):
+        return F.conv_transpose2d(x, own.weight, own.bias, layer.stride, layer.padding)
+    if isinstance(layer, Conv):
+        padded = _around(x, _same(operator, lowered), 0.0)
+        return F.conv2d(padded, own.weight, own.bias, layer.stride, 0, layer.dilation, layer.groups)
+    return F.linear(x.flatten(1), own.weight, own.bias)
+
+
+def _pooled(operator: Operator, lowered: Lowered, x: Tensor) -> Tensor:
+    layer = operator.layer
+    assert isinstance(layer, Pool)
+    if operator.kind == "average_pool":
+        return F.avg_pool2d(x, layer.kernel_size, layer.stride)
+    return F.max_pool2d(_around(x, _same(operator, lowered), float("-inf")), layer.kernel_size, layer.stride)
+
+
+def _moved(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor]) -> Tensor:
+    """What puts elements to other places, or makes new ones between them."""
+    x, layer = inputs[0], operator.layer
+    match operator.kind:
+        case "concat":
+            return torch.cat(list(inputs), 1)
+        case "leaky_relu":
+            return F.leaky_relu(x, LEAKY_SLOPE)
+        case "softmax":
+            return x.softmax(1)
+        case "pad":
+            return _around(x, operator.sides, 0.0)
+        case "slice":
+            return _around(x, tuple((-before, -after) for before, after in operator.sides), 0.0)
+        case "resize_nearest" | "resize_bilinear":
+            size = list(lowered.shapes[operator.output][1:])
+            return F.interpolate(x, size, mode=operator.kind.removeprefix("resize_"))
+    if isinstance(layer, SelectChannels):
+        return x[:, list(layer.index)]
+    assert isinstance(layer, DepthToSpace), operator.kind
+    count, channels, height, width = x.shape
+    block = layer.block[0]
+    parts = x.reshape(count, block, block, channels // block**2, height, width)
+    return parts.permute(0, 3, 4, 1, 5, 2).reshape(count, channels // block**2, height * block, width * block)
+
+
+def _same(operator: Operator, lowered: Lowered) -> Sides:
+    """The zeros of the engine's own padding."""
+    if not operator.same:
+        return ((0, 0), (0, 0))
+    sizes, units = (lowered.shapes[tensor][1:] for tensor in (operator.inputs[0], operator.output))
+    windows = zip(*window_of(operator.layer), strict=True)
+    return tuple(
+        same_sides(size, many, kernel, stride, dilation)
+        for size, many, (kernel, stride, dilation) in zip(sizes, units, windows, strict=True)
+    )
+
+
+def _around(x: Tensor, sides: Sides, value: float) -> Tensor:
+    """Values around the axes, and around the channels where their sides stand behind; negative sides cut off."""
+    axes, channels = sides[: x.ndim - 2], sides[x.ndim - 2 :]
+    given = [side for pair in (*reversed(axes), *channels) for side in pair]
+    return F.pad(x, given, value=value) if any(given) else x

@@ -1,0 +1,158 @@
+"""A network with int8 simulated where its engine rounds: at the borders of the operators that the lowering makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
+from fieldspec.training.quantization.equalization import equalized, equalizing_factors
+from fieldspec.training.quantization.folding import OperatorWeights, folded_weights
+from fieldspec.training.quantization.operators import activated, computed
+from fieldspec.training.quantization.ranges import Range, fixed_ranges, least_squares_range, scale_groups, united
+from fieldspec.training.quantization.record import Int8Record
+
+LOW, HIGH = -128, 127  # of activations; weights have no -128
+KEPT = 1 << 16  # values of a tensor by which its range is chosen
+
+
+class Int8Simulation(nn.Module):
+    """Computes as the int8 file will, with gradients: to the network's own weights, and to the scale of each tensor.
+
+    Norms keep their running statistics, which are folded; weights are rounded to the scale of each output channel;
+    biases, which have 32 bits, are not rounded.
+
+    Args:
+        net: The network, which stays a module of its own and is no part of this one's state.
+        lowered: Its operators.
+        record: Ranges and factors to begin with.
+    """
+
+    zeros: Tensor  # of each tensor: the integer that stands for 0
+
+    def __init__(self, net: nn.Module, lowered: Lowered, record: Int8Record) -> None:
+        super().__init__()
+        self.whole = (net, lowered)  # in a tuple: no submodule
+        self.groups = scale_groups(lowered)
+        self.fixed = fixed_ranges(lowered)
+        scales = torch.tensor([(high - low) / (HIGH - LOW) for low, high in record.ranges])
+        lows = torch.tensor([low for low, _ in record.ranges])
+        self.log_scales = nn.Parameter(scales.log())
+        self.register_buffer("zeros", (LOW - lows / scales).round())
+        for index, factor in record.factors.items():
+            self.register_buffer(f"factor_{index}", factor.float())
+
+    @classmethod
+    def calibrated(cls, net: nn.Module, lowered: Lowered, images: Tensor) -> Int8Simulation:
+        """With the ranges that images show, after channels that share a scale are brought to one range.
+
+        Args:
+            net: With weights.
+            lowered: Its operators.
+            images: (batch, channels, height, width), normalized.
+        """
+        with torch.no_grad():
+            weights = folded_weights(lowered, net, torch.float32)
+            extents, _ = _observed(lowered, weights, images)
+            exact = equalizing_factors(lowered, weights, extents)
+            exponents = {index: factor.log2().round().int() for index, factor in exact.items()}
+            record = Int8Record((), {index: tuple(powers.tolist()) for index, powers in exponents.items()})
+            factors = {index: factor.to(images) for index, factor in record.factors.items()}
+            _, ranges = _observed(lowered, equalized(lowered, weights, factors), images)
+        return cls(net, lowered, Int8Record(tuple(united(lowered, ranges)), record.exponents))
+
+    def record(self) -> Int8Record:
+        """Ranges and factors as they are now."""
+        lowered = self.whole[1]
+        ranges = [self._range(tensor) for tensor in range(len(lowered.shapes))]
+        buffers = {int(name.removeprefix("factor_")): one for name, one in self.named_buffers() if name != "zeros"}
+        exponents = {index: tuple(factor.log2().round().int().tolist()) for index, factor in buffers.items()}
+        return Int8Record(tuple(ranges), exponents)
+
+    def _range(self, tensor: int) -> Range:
+        if tensor in self.fixed:
+            return self.fixed[tensor]
+        group = self.groups[tensor]
+        scale, zero = float(self.log_scales[group].detach().exp()), float(self.zeros[group])
+        return (LOW - zero) * scale, (HIGH - zero) * scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, classes), in float32 whatever is around it."""
+        with torch.autocast(x.device.type, enabled=False):
+            net, lowered = self.whole
+            folded = folded_weights(lowered, net, torch.float32)
+            factors = {int(name[7:]): one for name, one in self.named_buffers() if name != "zeros"}
+            weights = equalized(lowered, folded, factors)
+            rounded = {index: rounded_weights(lowered.operators[index], one) for index, one in weights.items()}
+            tensors = {0: self._rounded(0, x.float().reshape(len(x), *lowered.shapes[0]))}
+            for index, operator in running(lowered, tensors):
+                inputs = [tensors[tensor] for tensor in operator.inputs]
+                found = activated(operator, computed(operator, lowered, inputs, rounded.get(index)))
+                tensors[operator.output] = self._rounded(operator.output, found)
+            return tensors[lowered.outputs[0]].flatten(1)
+
+    def _rounded(self, tensor: int, x: Tensor) -> Tensor:
+        """To the 256 steps of a tensor."""
+        if tensor in self.fixed:
+            return rounded_to(x, self.fixed[tensor])
+        group = self.groups[tensor]
+        scale, zero = self.log_scales[group].exp().reshape(1), self.zeros[group].reshape(1)
+        share = 1 / (x.numel() / len(x) * HIGH) ** 0.5  # of the gradient: that of a scale adds up over the tensor
+        return torch._fake_quantize_learnable_per_tensor_affine(x, scale, zero, LOW, HIGH, share)
+
+
+def running(lowered: Lowered, tensors: dict[int, Tensor]) -> Iterator[tuple[int, Operator]]:
+    """The operators in their order; what nobody reads any more leaves `tensors`."""
+    last = {tensor: index for index, operator in enumerate(lowered.operators) for tensor in operator.inputs}
+    for index, operator in enumerate(lowered.operators):
+        yield index, operator
+        for tensor in set(operator.inputs):
+            if last[tensor] == index and tensor not in lowered.outputs:
+                del tensors[tensor]
+
+
+def rounded_to(x: Tensor, range: Range) -> Tensor:
+    """To the 256 steps of a range."""
+    scale = (range[1] - range[0]) / (HIGH - LOW)
+    return torch.fake_quantize_per_tensor_affine(x, scale, round(LOW - range[0] / scale), LOW, HIGH)
+
+
+def rounded_weights(operator: Operator, own: OperatorWeights) -> OperatorWeights:
+    """To -127 to 127 times the scale of an output channel; a fully connected operator has one for all."""
+    if operator.kind == "prelu":
+        return own  # one slope has all the steps to itself
+    weight = own.weight
+    if operator.kind == "fully_connected":
+        scale = float(weight.detach().abs().amax().clamp(min=1e-9) / HIGH)
+        return OperatorWeights(torch.fake_quantize_per_tensor_affine(weight, scale, 0, -HIGH, HIGH), own.bias)
+    axis = 1 if operator.kind == "transpose_conv" else 0
+    rest = [at for at in range(weight.ndim) if at != axis]
+    scales = weight.detach().abs().amax(dim=rest).clamp(min=1e-9) / HIGH
+    none = torch.zeros_like(scales, dtype=torch.int32)
+    return OperatorWeights(torch.fake_quantize_per_channel_affine(weight, scales, none, axis, -HIGH, HIGH), own.bias)
+
+
+def _observed(
+    lowered: Lowered, weights: Mapping[int, OperatorWeights], images: Tensor
+) -> tuple[dict[int, Tensor], list[Range]]:
+    """In float: the largest magnitude of each channel of each tensor, and the range that loses least."""
+    extents: dict[int, Tensor] = {}
+    ranges: dict[int, Range] = {}
+    chance = torch.Generator(images.device).manual_seed(0)
+
+    def see(tensor: int, x: Tensor) -> None:
+        extents[tensor] = x.abs().amax(dim=(0, *range(2, x.ndim)))
+        values = x.reshape(-1)
+        few = values[torch.randint(len(values), (KEPT,), generator=chance, device=x.device)]
+        extremes = min(0.0, float(values.min())), max(0.0, float(values.max()))  # zero is in every range
+        ranges[tensor] = least_squares_range(few.cpu().numpy(), extremes if extremes != (0.0, 0.0) else (0.0, 1e-6))
+
+    tensors = {0: images.reshape(len(images), *lowered.shapes[0])}
+    see(0, tensors[0])
+    for index, operator in running(lowered, tensors):
+        inputs = [tensors[tensor] for tensor in operator.inputs]
+        tensors[operator.output] = activated(operator, computed(operator, lowered, inputs, weights.get(index)))
+        see(operator.output, tensors[operator.output])
+    return extents, [ranges[tensor] for tensor in range(len(lowered.shapes))]
