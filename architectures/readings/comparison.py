@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fieldspec.analysis.report.pictured import shown
+from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.readings.changes import Change, in_few_lines
 from fieldspec.architectures.readings.pairing import EQUAL, paired
@@ -52,11 +53,16 @@ class Diff:
         }
 
 
-def diff(before: SpecLike, after: SpecLike) -> Diff:
+def diff(before: SpecLike, after: SpecLike, *, engine: str | None = None) -> Diff:
     """The semantic difference of two specs: on canonical forms, so that spelling and defaults do not count.
 
     Items are matched in order by block and settings before their ids, so an item put in between shows as one
     addition; of two that agree as well, the one with the same id is taken.
+
+    Args:
+        before: As `load` takes it.
+        after: Likewise.
+        engine: Whose operators, flash and RAM are compared as well: `tflm`.
 
     Example:
         >>> one = {"input": [3, 8, 8], "layers": [{"conv": {"out": 8}}]}
@@ -67,7 +73,10 @@ def diff(before: SpecLike, after: SpecLike) -> Diff:
     old, new = load(before), load(after)
     first, second = old.canonical(), new.canonical()
     changes = _mappings("", _without(first), _without(second)) + _layers("layers", first["layers"], second["layers"])
-    return Diff(_names(old, new), tuple(changes), tuple(_numbers(old, new)) if changes else ())
+    numbers = _numbers(old, new) if changes else []
+    if changes and engine is not None:
+        numbers += _moved(_on_engine(old, engine), _on_engine(new, engine))
+    return Diff(_names(old, new), tuple(changes), tuple(numbers))
 
 
 def _names(before: ArchitectureSpec, after: ArchitectureSpec) -> tuple[str, str]:
@@ -163,13 +172,34 @@ def _said(item: CanonicalLayer) -> dict[str, Any]:
 
 
 def _numbers(before: ArchitectureSpec, after: ArchitectureSpec) -> list[Change]:
-    old, new = analyze(before), analyze(after)
-    pairs = {
-        "params": (old.params, new.params),
-        "macs": (old.macs, new.macs),
-        "receptive_field": (side_text(old.features.receptive_field), side_text(new.features.receptive_field)),
-        "jump": (side_text(old.features.jump), side_text(new.features.jump)),
-        "feature map": (side_text(old.features.shape), side_text(new.features.shape)),
-        "activation bytes": (old.peak_bytes(), new.peak_bytes()),
+    return _moved(*[_told(analyze(spec)) for spec in (before, after)])
+
+
+def _told(report: Report) -> dict[str, Any]:
+    return {
+        "params": report.params,
+        "macs": report.macs,
+        "receptive_field": side_text(report.features.receptive_field),
+        "jump": side_text(report.features.jump),
+        "feature map": side_text(report.features.shape),
+        "activation bytes": report.peak_bytes(),
     }
+
+
+def _on_engine(spec: ArchitectureSpec, engine: str) -> dict[str, Any]:
+    """Operators, bytes of flash, and those of each kind of RAM; or why there are none."""
+    from fieldspec.analysis.inference.engine import engine_report
+    from fieldspec.analysis.inference.kinds import SRAM
+    from fieldspec.analysis.inference.lowering.operators import EngineError
+
+    try:
+        report = engine_report(spec.graph, engine)
+    except EngineError as error:
+        return {"engine": str(error)}
+    ram = {f"sram.{kind}": report.sram(kind) for kind in SRAM}
+    return {"operators": len(report.lowered.operators), "flash": report.flash, **ram}
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    pairs = {name: (before.get(name), after.get(name)) for name in {**before, **after}}
     return [Change(name, one, other) for name, (one, other) in pairs.items() if one != other]

@@ -56,6 +56,9 @@ def diff(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit status 1 if they differ, as git diff has it.")
     ] = False,
+    engine: Annotated[
+        str | None, typer.Option("--engine", help="Also flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
+    ] = None,
 ) -> None:
     """Compare two specs, settings and numbers.
 
@@ -63,10 +66,11 @@ def diff(
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
     fieldspec diff mobilenet_v2 mobilenet_v2 --set width=0.5
     fieldspec diff old.yaml new.yaml --exit-code
+    fieldspec diff old.yaml new.yaml --engine tflm
     """
     from fieldspec.architectures.readings.comparison import diff as compare
 
-    difference = compare(load_spec(before, given_before), load_spec(after, given))
+    difference = compare(load_spec(before, given_before), load_spec(after, given), engine=engine)
     if len(set(difference.names)) == 1 and before != after:
         difference = replace(difference, names=(before, after))
     if as_json:

@@ -177,3 +177,19 @@ def paths_of(line: str) -> list[str]:
     ends = [[int(end) for end in part.split("-")] for part in numbers[1].split(",")]
     copies = [number for first, *last in ends for number in range(first, (last or [first])[0] + 1)]
     return [line.replace(numbers[0], f".{number}", 1) for number in copies]
+
+
+def test_on_an_engine() -> None:
+    """Operators, flash and RAM that change, or why an engine runs one of the two no more."""
+    before, after = net(conv(), conv()), net(conv(), conv(norm="none", stride=2))
+    moved = {change.path: (change.before, change.after) for change in diff(before, after, engine="tflm").numbers}
+    assert moved["operators"] == (2, 3)
+    assert moved["sram.live"] == (16_384, 16_912)  # 8*32*32 twice; 8*32*32 and 8*33*33 rounded up to 16
+    assert moved["flash"][1] - moved["flash"][0] == 12  # scale and zero point of what has zeros around it
+    assert not [change for change in diff(before, after).numbers if change.path in ("operators", "flash")]
+    (told,) = [
+        change
+        for change in diff(before, net(conv(), {"resize": {"size": [40, 40]}}), engine="tflm").numbers
+        if change.path == "engine"
+    ]
+    assert "resize1 (nearest resizing of this kind)" in told.after
