@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 import numpy as np
-from numpy.typing import NDArray
 
 from fieldspec.search.exact.lattice import Ints
+from fieldspec.search.exact.stairs import Mask, Plane, Stairs
 
-Mask = NDArray[np.bool_]
+MOST_LEVELS = 64  # combinations of the other columns that are looked at one by one
+BLOCK = 1_024  # rows that are compared each with each
 
 
-def undominated(values: Ints, strict: Mask, groups: Ints | None = None) -> Mask:
+def undominated(
+    values: Ints, strict: Mask, groups: Ints | None = None, *, most_levels: int = MOST_LEVELS, block: int = BLOCK
+) -> Mask:
     """The rows that no other of their group beats; smaller is better in every column.
 
     A row beats another that is nowhere better if it is better itself in a `strict` column, one of an objective: rows
     that differ in others only may meet at the end, where each counts.
 
     Two columns with the most values span a plane, in which a row is beaten if the lowest step of a staircase up to its
-    left end is not above it: one sorted search for many rows. The other columns have few values, and each combination
-    of them has a staircase of its own.
+    left end is not above it: one sorted search for many rows. Where the other columns have few values, each combination
+    of them has a staircase of its own. Where a third has many, the rows are taken in blocks along it: those of a block
+    meet the staircases of all blocks before, then each other.
 
     Example:
         >>> rows = np.array([[1, 5], [2, 4], [2, 6], [3, 4]])
@@ -32,62 +39,88 @@ def undominated(values: Ints, strict: Mask, groups: Ints | None = None) -> Mask:
     order = sorted(range(values.shape[1]), key=lambda number: -distinct[number])
     x, y, *rest = [*order, order[0]] if len(order) == 1 else order
     rest = [number for number in rest if distinct[number] > 1 and number not in (x, y)]
-    levels, of = np.unique(values[:, rest], axis=0, return_inverse=True)
-    plane = _Plane(values[:, x], values[:, y], np.zeros(count, np.int64) if groups is None else groups)
+    search = _Search(values, strict, np.zeros(count, np.int64) if groups is None else groups, x, y)
+    if len(np.unique(values[:, rest], axis=0)) <= most_levels:
+        found = search.by_levels(np.arange(count), rest)
+    else:
+        found = search.by_blocks(np.argsort(values[:, rest[0]], kind="stable"), rest[0], rest[1:], block)
     kept = np.zeros(count, dtype=bool)
-    stairs: list[tuple[Ints, _Stairs]] = []
-    rows_of = np.split(np.argsort(of, kind="stable"), np.cumsum(np.bincount(of.ravel(), minlength=len(levels)))[:-1])
-    strict_levels = strict[rest]
-    for level, rows in zip(levels, rows_of, strict=True):  # in ascending order, so that what beats one comes first
-        alive = rows
-        for other, steps in stairs:
-            if len(alive) and (other <= level).all():
-                beaten = steps.beats(plane, alive, bool((other < level)[strict_levels].any()), strict[x], strict[y])
-                alive = alive[~beaten]
-        if len(alive):
-            own = _Stairs(plane, alive)
-            alive = alive[~own.beats(plane, alive, False, strict[x], strict[y])]
-            kept[alive] = True
-            stairs.append((level, _Stairs(plane, alive)))
+    kept[found] = True
     return kept
 
 
-class _Plane:
-    """Two columns, the first with the group in front of it, so that one sorted search finds both."""
+class _Search:
+    """Rows with a plane of two of their columns."""
 
-    def __init__(self, x: Ints, y: Ints, groups: Ints) -> None:
-        self.width = int(x.max() - x.min()) + 2
-        self.keys: Ints = groups * self.width + (x - x.min())
-        self.groups, self.y = groups, y
+    def __init__(self, values: Ints, strict: Mask, groups: Ints, x: int, y: int) -> None:
+        self.values, self.strict, self.groups = values, strict, groups
+        self.plane = Plane(values[:, x], values[:, y], groups)
+        self.both = bool(strict[x]), bool(strict[y])
 
+    def by_levels(self, rows: Ints, rest: list[int]) -> Ints:
+        """Level after level of the other columns in ascending order, so that what beats a row comes before it."""
+        stairs: list[tuple[Ints, Stairs]] = []
+        kept = []
+        for level, alive in self._levels(rows, rest):
+            alive = self._past(stairs, level, alive, rest, ahead=False)
+            if len(alive):
+                own = Stairs(self.plane, alive)
+                alive = alive[~own.beats(self.plane, alive, False, *self.both)]
+                kept.append(alive)
+                stairs.append((level, Stairs(self.plane, alive)))
+        return np.concatenate(kept)
 
-class _Stairs:
-    """The lowest y up to each x, in every group."""
+    def by_blocks(self, rows: Ints, third: int, rest: list[int], block: int) -> Ints:
+        """Blocks of rows that are sorted by a third column; no block ends between equals."""
+        ahead = bool(self.strict[third])
+        stairs: dict[tuple[int, ...], tuple[Ints, Stairs]] = {}  # by level of the rest, of all blocks before
+        kept = []
+        for those in self._blocks(rows, third, block):
+            past = [self._past(stairs.values(), *one, rest, ahead=ahead) for one in self._levels(those, rest)]
+            alive = np.concatenate(past)
+            if not len(alive):
+                continue
+            alive = self._each_with_each(alive) if len(alive) < 2 * block else self.by_levels(alive, rest)
+            kept.append(alive)
+            for level, own in self._levels(alive, rest):
+                key = tuple(level.tolist())
+                before = [stairs[key][1].rows] if key in stairs else []
+                stairs[key] = level, Stairs(self.plane, np.concatenate([*before, own]))
+        return np.concatenate(kept)
 
-    def __init__(self, plane: _Plane, rows: Ints) -> None:
-        order = np.lexsort((plane.y[rows], plane.keys[rows]))
-        rows = rows[order]
-        self.keys, self.groups = plane.keys[rows], plane.groups[rows]
-        y = plane.y[rows]
-        number = np.cumsum(np.diff(self.groups, prepend=self.groups[:1]) != 0)
-        fall = number * (int(y.max() - y.min()) + 1)  # each group begins below all before it, so that no minimum passes
-        self.lowest: Ints = np.minimum.accumulate(y - fall) + fall
+    def _past(
+        self, stairs: Iterable[tuple[Ints, Stairs]], level: Ints, rows: Ints, rest: list[int], *, ahead: bool
+    ) -> Ints:
+        """The rows of one level that none of these staircases beats; `ahead`: these are better elsewhere already."""
+        for other, steps in stairs:
+            if len(rows) and (other <= level).all():
+                strict = ahead or bool((other < level)[self.strict[rest]].any())
+                rows = rows[~steps.beats(self.plane, rows, strict, *self.both)]
+        return rows
 
-    def beats(self, plane: _Plane, rows: Ints, strict: bool, strict_x: bool, strict_y: bool) -> Mask:
-        """The rows that a step beats; `strict` if it is better in another column already."""
-        y = plane.y[rows]
-        found = np.zeros(len(rows), dtype=bool)
-        if strict or strict_y:
-            at, there = self._search(plane, rows, "right")
-            lowest = self.lowest[at]
-            found |= there & ((lowest <= y) if strict else (lowest < y))
-        if not strict and strict_x:
-            at, there = self._search(plane, rows, "left")
-            found |= there & (self.lowest[at] <= y)
-        return found
+    def _blocks(self, rows: Ints, third: int, block: int) -> list[Ints]:
+        """So many rows each, or all that have one value of the third column, if these are more."""
+        ends = [0, *(np.flatnonzero(np.diff(self.values[rows, third])) + 1).tolist(), len(rows)]
+        cuts = [0]
+        for start, end in pairwise(ends):
+            if end - start >= block or end - cuts[-1] > block:
+                cuts += [start, end] if end - start >= block else [start]
+        return [one for one in np.split(rows, cuts[1:]) if len(one)]
 
-    def _search(self, plane: _Plane, rows: Ints, side: str) -> tuple[Ints, Mask]:
-        at = np.searchsorted(self.keys, plane.keys[rows], side=side) - 1  # type: ignore[call-overload]
-        there = at >= 0
-        at = np.maximum(at, 0)
-        return at, there & (self.groups[at] == plane.groups[rows])
+    def _levels(self, rows: Ints, rest: list[int]) -> list[tuple[Ints, Ints]]:
+        """The rows of each combination of the rest, in ascending order."""
+        levels, of = np.unique(self.values[np.ix_(rows, rest)], axis=0, return_inverse=True)
+        starts = np.cumsum(np.bincount(of.ravel(), minlength=len(levels)))[:-1]
+        return list(zip(levels, np.split(rows[np.argsort(of.ravel(), kind="stable")], starts), strict=True))
+
+    def _each_with_each(self, rows: Ints) -> Ints:
+        """Those of a block that none of it beats."""
+        values, groups = self.values[rows], self.groups[rows]
+        no_worse = groups[:, None] == groups
+        better = np.zeros((len(rows), len(rows)), dtype=bool)
+        for column, counts in zip(values.T, self.strict, strict=True):
+            no_worse &= column[:, None] <= column
+            if counts:
+                better |= column[:, None] < column
+        kept: Ints = rows[~(no_worse & better).any(axis=0)]
+        return kept

@@ -21,10 +21,10 @@ ROWS = st.integers(1, 4).flatmap(
 )
 
 
-@given(ROWS)
-@draws(100)
-def test_every_pair(drawn: tuple[Ints, list[bool]]) -> None:
-    """Within its group a row is beaten by one that is nowhere larger and smaller in a strict column."""
+@given(ROWS, st.sampled_from((1, 3, 64)), st.integers(1, 8))
+@draws(150)
+def test_every_pair(drawn: tuple[Ints, list[bool]], most_levels: int, block: int) -> None:
+    """By levels and by blocks: within its group a row is beaten by one that is nowhere larger and smaller in a strict column."""
     rows = np.unique(drawn[0], axis=0)
     groups, values, strict = rows[:, 0], rows[:, 1:], np.array(drawn[1])
     expected = [
@@ -37,4 +37,4 @@ def test_every_pair(drawn: tuple[Ints, list[bool]]) -> None:
         for at in range(len(rows))
     ]
     numbers = np.unique(groups, return_inverse=True)[1]
-    assert undominated(values, strict, numbers).tolist() == expected
+    assert undominated(values, strict, numbers, most_levels=most_levels, block=block).tolist() == expected

@@ -1,0 +1,53 @@
+"""Staircases in a plane: of rows in two columns, the lowest second up to each first, group by group."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fieldspec.search.exact.lattice import Ints
+
+Mask = NDArray[np.bool_]
+
+
+class Plane:
+    """Two columns, the first with the group in front of it, so that one sorted search finds both."""
+
+    def __init__(self, x: Ints, y: Ints, groups: Ints) -> None:
+        self.width = int(x.max() - x.min()) + 2
+        self.keys: Ints = groups * self.width + (x - x.min())
+        self.groups, self.y = groups, y
+
+
+class Stairs:
+    """The lowest y up to each x, in every group; `rows` are those that make a step."""
+
+    def __init__(self, plane: Plane, rows: Ints) -> None:
+        order = np.lexsort((plane.y[rows], plane.keys[rows]))
+        rows = rows[order]
+        groups, y = plane.groups[rows], plane.y[rows]
+        number = np.cumsum(np.diff(groups, prepend=groups[:1]) != 0)
+        fall = number * (int(y.max() - y.min()) + 1)  # each group begins below all before it, so that no minimum passes
+        lowest = np.minimum.accumulate(y - fall)
+        steps = np.concatenate([[True], lowest[1:] < lowest[:-1]])
+        self.rows: Ints = rows[steps]
+        self.keys, self.groups = plane.keys[self.rows], groups[steps]
+        self.lowest: Ints = y[steps]
+
+    def beats(self, plane: Plane, rows: Ints, strict: bool | Mask, strict_x: bool, strict_y: bool) -> Mask:
+        """The rows that a step beats; `strict` if it is better in another column already, of all or of each."""
+        y = plane.y[rows]
+        at, there = self._search(plane, rows, "right")
+        lowest = self.lowest[at]
+        found: Mask = there & ((lowest < y) if strict_y else np.zeros(len(rows), dtype=bool))
+        found |= there & (lowest <= y) & strict
+        if strict_x:
+            at, there = self._search(plane, rows, "left")
+            found |= there & (self.lowest[at] <= y)
+        return found
+
+    def _search(self, plane: Plane, rows: Ints, side: str) -> tuple[Ints, Mask]:
+        at = np.searchsorted(self.keys, plane.keys[rows], side=side) - 1  # type: ignore[call-overload]
+        there = at >= 0
+        at = np.maximum(at, 0)
+        return at, there & (self.groups[at] == plane.groups[rows])
