@@ -24,7 +24,7 @@ ROWS = st.integers(1, 4).flatmap(
 @given(ROWS, st.sampled_from((1, 3, 64)), st.integers(1, 8))
 @draws(150)
 def test_every_pair(drawn: tuple[Ints, list[bool]], most_levels: int, block: int) -> None:
-    """By levels and by blocks: within its group a row is beaten by one that is nowhere larger and smaller in a strict column."""
+    """By levels and by blocks: a row is beaten by one of its group, nowhere larger and smaller in a strict column."""
     rows = np.unique(drawn[0], axis=0)
     groups, values, strict = rows[:, 0], rows[:, 1:], np.array(drawn[1])
     expected = [
