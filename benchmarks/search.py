@@ -92,7 +92,7 @@ def exact(spec: OpenSpec) -> float:
     return took
 
 
-def told(measures: Mapping[str, int | None]) -> str:
+def told(measures: Mapping[str, float | None]) -> str:
     """Two of the measures."""
     return f"{measures['params']:,} parameters with {measures['macs']:,} multiply-adds"
 
