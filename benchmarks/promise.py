@@ -226,9 +226,7 @@ def row(values: Floats, accuracies: Floats, params: Floats) -> list[str]:
 
 def together(numbers: Mapping[str, Floats], accuracies: Floats) -> None:
     """How well the logarithms of some measures tell the accuracy of a network that a line was not fitted to."""
-    print(
-        f"\nPoints by which a line misses a network that is left out (standard deviation {100 * accuracies.std(ddof=1):.2f})"
-    )
+    print(f"\nPoints by which a line misses a network that is left out (deviation {100 * accuracies.std(ddof=1):.2f})")
     for names in LINES:
         across = np.stack([np.log(numbers[name]) for name in names] + [np.ones(len(accuracies))], axis=1)
         hat = across @ np.linalg.pinv(across)
