@@ -109,7 +109,7 @@ class _Search:
 
     def _levels(self, rows: Ints, rest: list[int]) -> list[tuple[Ints, Ints]]:
         """The rows of each combination of the rest, in ascending order."""
-        levels, of = np.unique(self.values[np.ix_(rows, rest)], axis=0, return_inverse=True)
+        levels, of = np.unique(self.values[rows][:, rest], axis=0, return_inverse=True)
         starts = np.cumsum(np.bincount(of.ravel(), minlength=len(levels)))[:-1]
         return list(zip(levels, np.split(rows[np.argsort(of.ravel(), kind="stable")], starts), strict=True))
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fieldspec.search.exact.demands import Demand
-from fieldspec.search.exact.dominance import Mask, undominated
+from fieldspec.search.exact.dominance import undominated
 from fieldspec.search.exact.lattice import Ints
+from fieldspec.search.exact.stairs import Mask
 from fieldspec.search.space.measures import Column
 
 
