@@ -216,6 +216,23 @@ def test_stopped_in_the_evaluation_at_the_end(run: Run, monkeypatch: pytest.Monk
     assert Path("runs/tiny-plain/card.json").exists()
 
 
+def test_int8(run: Run) -> None:
+    """A run goes on with int8 simulated, into a file that says what it says; a spec has nothing to go on from."""
+    assert run("train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "fake", "-o", "runs/float")[0] == 0
+    status, out, err = run("train", "runs/float", "--quantize", "int8", "--data", "fake", "--epochs", "1")
+    assert (status, err) == (0, "")
+    assert out.startswith("tiny by int8: loading fake\n")
+    assert out.endswith("card, log and pictures in runs/tiny-int8\n")
+    status, out, err = run("export", "runs/tiny-int8", "--to", "tflite-int8", "--data", "fake", "-o", "net.tflite")
+    assert (status, err) == (0, "")
+    assert "% of them are named as in training, where int8 was simulated: " in out
+    status, _, err = run("train", "tiny.yaml", "--quantize", "int8", "--data", "fake")
+    assert (status, err.split(": ", 1)[1]) == (
+        2,
+        "tiny.yaml: a spec has no weights; train it, and give the run's folder or its checkpoint\n",
+    )
+
+
 def test_recipes(run: Run) -> None:
     """All that ship, one of them as it is written, and their schema."""
     names = ["distilled", "fast25", "int8", "long", "seed"]
