@@ -28,6 +28,7 @@ def plain_data(report: Report) -> dict[str, Any]:
         "uncounted": [{"layer": layer, **one._asdict()} for layer, one in report.uncounted],
         "other_ops": report.other_ops,
         "weight_bytes": report.weight_bytes(),
+        **({"latency_ms": report.latency_ms, "latency_by": report.latency_by} if report.latency_by else {}),
         "activation_bytes": {"peak": memory.peak, "peak_layer": memory.peak_layer, "saved_for_backward": memory.saved},
         "features": _layer(report.features),
         "levels": [_layer(level) for level in report.levels],

@@ -139,6 +139,8 @@ class Report(Pictured):
     fixed_width: tuple[int, int] = field(
         repr=False, default=(0, 0)
     )  # elements of state that are not real floats, their bytes
+    latency_ms: float | None = field(repr=False, default=None)  # as a machine's profile predicts it
+    latency_by: str = field(repr=False, default="")  # which profile, or why it has no number; nothing without one
 
     @property
     def input(self) -> Shape:

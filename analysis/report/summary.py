@@ -33,7 +33,13 @@ def summary(report: Report) -> list[str]:
         f"{report.weight_bytes():,} bytes of weights",
         f"{macs_text(report)} multiply-adds",
         f"{least}{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+        *([_latency(report)] if report.latency_by else []),
     ]
+
+
+def _latency(report: Report) -> str:
+    """What a machine's profile says, or why it says nothing."""
+    return f"{'no' if report.latency_ms is None else f'{report.latency_ms:,.3f} ms of'} latency: {report.latency_by}"
 
 
 def _levels(report: Report) -> list[str]:

@@ -40,8 +40,10 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
     **ENGINE_MEASURES,
     **PROMISE_MEASURES,
+    "latency_ms": lambda report: report.latency_ms,  # of a machine whose profile was given; others know none
 }
 MeasureValue = int | float  # a measure's number; of one with decimals, those that it is told with
+NO_PROFILE = "which machine? Give --profile FILE, which fieldspec bench --fit FILE writes on it"
 SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
 TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
@@ -135,6 +137,8 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
     for constraint in constraints.comparisons:
         value = MEASURES[constraint.name](report)
         has = f"{value:,}" if value is not None else f"no proven number ({_reason(constraint.name, report)})"
+        if constraint.name == "latency_ms" and value is not None:
+            has += f" ({report.latency_by})"
         verdicts.append(ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value)))
     for name in constraints.uses:
         used = name in report.properties
@@ -152,6 +156,8 @@ def _reason(name: str, report: Report) -> str:
         return f"{report.macs_status.replace('_', ' ')} {report.macs:,}"
     if name in PROMISE_MEASURES:
         return unpromising(report)
+    if name == "latency_ms":
+        return report.latency_by or NO_PROFILE
     return obstacle(report) if name in ENGINE_MEASURES else report.features.status
 
 

@@ -37,6 +37,7 @@ COMMANDS = [
     "recipes",
     "train",
     "export",
+    "bench",
     "evaluate",
     "predict",
 ]

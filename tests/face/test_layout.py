@@ -36,6 +36,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "analysis/report": {"analysis/fields"},
     "analysis/effective": {"analysis/fields", "analysis/modules", "analysis/report"},
     "analysis/inference": set(),
+    "analysis/latency": {"analysis/fields", "analysis/report"},
     "analysis/sizes": {"analysis/fields", "analysis/report"},
     "analysis/ledger": {"analysis/fields", "analysis/report", "analysis/sizes"},
     "analysis/promise": {"analysis/effective", "analysis/report"},
@@ -84,6 +85,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "export/litert": {"export/engines"},
     "export/onnx": {"export/engines"},
     "export/plain": set(),
+    "export/speed": {"export/engines", "export/onnx"},
     "export/file": {"export/engines", "export/litert", "export/onnx", "export/plain"},
     "pages/drawing": set(),
     "pages/facts": {"pages/drawing"},
@@ -143,6 +145,7 @@ WITH_TORCH = {  # rooms and files that may load torch; all others answer without
     "export/litert/tflite.py",
     "export/onnx",
     "export/plain",
+    "export/speed",
     "src/fieldspec/cli/network.py",
     "training",
 }

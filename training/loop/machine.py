@@ -41,13 +41,16 @@ def keep_freed_memory() -> bool:
 
 def hardware(device: torch.device, processes: int = 1) -> str:
     """What computes, in words: a GPU for each process, or the processor that they share."""
+    name = device_name(device)
     if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
         return f"{processes} x {name}" if processes > 1 else name
-    return f"{_processor()}, {torch.get_num_threads()} threads"
+    return f"{name}, {torch.get_num_threads()} threads"
 
 
-def _processor() -> str:
+def device_name(device: torch.device) -> str:
+    """The GPU, or the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     information = Path("/proc/cpuinfo")
     for line in information.read_text().splitlines() if information.is_file() else []:
         if line.startswith("model name"):

@@ -24,6 +24,7 @@ from fieldspec.cli import (
     verification,
 )
 from fieldspec.cli.choosing import fitting, searching
+from fieldspec.cli.running import benching
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "recipes": recipes.list_recipes,
     "train": training.train,
     "export": exporting.export,
+    "bench": benching.bench,
     "evaluate": evaluation.evaluate,
     "predict": evaluation.predict,
 }

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Network, Set, input_size_of, load_spec, module_input_of, print_verdicts, spinner
+from fieldspec.cli.shared import (
+    Json,
+    Network,
+    Profile,
+    Set,
+    input_size_of,
+    load_spec,
+    module_input_of,
+    print_verdicts,
+    spinner,
+    timed_by,
+)
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
@@ -49,6 +60,7 @@ def analyze(
     patches: Annotated[
         bool, typer.Option("--patches", help="What running the first layers patch by patch saves and costs on it.")
     ] = False,
+    profile: Profile = None,
     given: Set = None,
 ) -> None:
     """Show what every layer costs and sees. A spec needs no torch; any PyTorch network is run once, without values.
@@ -62,6 +74,7 @@ def analyze(
     fieldspec analyze my_network.yaml --input 3x64x64 --json
     fieldspec analyze c1c2c3c40 --ledger --effective --picture field.png --tile 8
     fieldspec analyze c1c2c3c40 --engine tflm --patches
+    fieldspec analyze c1c2c3c40 --profile laptop.json
     fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
     fieldspec analyze torchvision:googlenet
     fieldspec analyze my_package.nets:make_net --input 1x28x28
@@ -72,6 +85,7 @@ def analyze(
     if markdown + csv + as_json > 1:
         raise FieldspecError("give only one of --markdown, --csv and --json")
     report, constraints = report_and_constraints(spec, input_size, given)
+    report = timed_by(report, profile)
     if csv and (ledger or effective or picture or promise or tile or engine or patches):
         raise FieldspecError("--csv has the layers only; use --json or --markdown for other readings")
     further = extras(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads, wit
 from fieldspec.blocks.errors import FieldspecError
 
 if TYPE_CHECKING:
+    from fieldspec.analysis.report.report import Report
     from fieldspec.architectures.spaces.open_spec import OpenSpec
     from fieldspec.architectures.spec.constraints import ConstraintResult
 
@@ -54,6 +56,12 @@ Network = Annotated[
         autocompletion=names_beginning,
     ),
 ]
+Profile = Annotated[
+    Path | None,
+    typer.Option(
+        "--profile", metavar="FILE", help="Predict latency_ms for the machine on which bench --fit wrote this."
+    ),
+]
 NAME = re.compile(r"[a-zA-Z_]\w*([.\[][^=]*)?")  # of a parameter, or of a setting in place: layers[3].conv.out
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -72,6 +80,15 @@ def load_open_spec(spec: str, given: Iterable[str] | None = None) -> OpenSpec:
     if spec != "-":
         return load_open(spec, **params)
     return open_spec(with_params(read(sys.stdin.buffer.read(), "<stdin>"), params, "<stdin>"))
+
+
+def timed_by(report: Report, profile: Path | None) -> Report:
+    """A report with the latency that a profile predicts, where one is given."""
+    if profile is None:
+        return report
+    from fieldspec.analysis.latency.profile import load_profile
+
+    return load_profile(profile).told(report)
 
 
 def parameter(text: str) -> tuple[str, Any]:

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from fieldspec.cli.shared import SPEC_HELP, Json, Set, Spec, load_spec, names_beginning, print_json, print_verdicts
-
-if TYPE_CHECKING:
-    pass
-
+from fieldspec.cli.shared import (
+    SPEC_HELP,
+    Json,
+    Profile,
+    Set,
+    Spec,
+    load_spec,
+    names_beginning,
+    print_json,
+    print_verdicts,
+    timed_by,
+)
 
 Before = Annotated[str, typer.Argument(metavar="BEFORE", help=SPEC_HELP, autocompletion=names_beginning)]
 After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP, autocompletion=names_beginning)]
 
 
-def check(spec: Spec, as_json: Json = False, given: Set = None) -> None:
+def check(spec: Spec, as_json: Json = False, profile: Profile = None, given: Set = None) -> None:
     """Check the constraints of a spec. Exit status 1 if one is broken.
+
+    A latency_ms constraint is of one machine: --profile says of which, and without it there is no number that could
+    hold. fieldspec bench holds it against what it measures here.
 
     \b
     fieldspec check c1c2c3c40
     fieldspec check my_network.yaml --json
+    fieldspec check my_network.yaml --profile laptop.json
     """
     from fieldspec.architectures.readings.reports import report_of_spec
     from fieldspec.architectures.spec.constraints import evaluate_constraints
 
     loaded = load_spec(spec, given)
-    verdicts = evaluate_constraints(loaded.constraints, report_of_spec(loaded))
+    verdicts = evaluate_constraints(loaded.constraints, timed_by(report_of_spec(loaded), profile))
     broken = [verdict for verdict in verdicts if not verdict.holds]
     if as_json:
         rows = [{"constraint": v.name, "needs": v.needs, "has": v.has, "holds": v.holds} for v in verdicts]
