@@ -50,7 +50,7 @@ LINES = (
     *[(name,) for name in ("params", "macs", "receptive_field", "depth", "entropy", "map_entropy", "effectiveness")],
     *[("params", "macs"), ("params", "macs", "receptive_field"), ("params", "macs", "depth")],
     *[("params", "macs", "entropy"), ("params", "macs", "map_entropy"), ("params", "macs", "effectiveness")],
-    *[("params", "receptive_field"), ("params", "macs", "receptive_field", "narrowest map")],
+    *[("params", "receptive_field"), ("params", "macs", "receptive_field", "narrowest_map")],
 )
 WIDE = 10  # characters of a column
 DRAWS = 2_000  # of the bootstrap
@@ -61,17 +61,6 @@ def nonlinear(report: Report) -> int:
     return sum(numel(layer.shape) for layer in report.layers if isinstance(layer.layer, Activation))
 
 
-def narrowest(report: Report) -> int:
-    """The fewest channels of a map that all the network goes through."""
-    readers = {source: at for at, layer in enumerate(report.layers) for source in layer.inputs}  # the last of each
-    channels, read = [], 1
-    for at in range(1, report.index(report.features) + 1):
-        if read <= at:  # nothing goes around it
-            channels.append(report.layers[at].shape[0])
-        read = max(read, readers.get(at, at))
-    return min(channels)
-
-
 def image_share(report: Report) -> float:
     """The part of the image inside the effective field."""
     return Promise.of(report).image_share or 0.0
@@ -80,9 +69,8 @@ def image_share(report: Report) -> float:
 READINGS: dict[str, Callable[[Report], float]] = {
     **{name: MEASURES[name] for name in ("params", "macs", "memory", "receptive_field", "effective_field")},
     "image_share": image_share,
-    **{name: MEASURES[name] for name in ("depth", "entropy", "map_entropy", "effectiveness")},
+    **{name: MEASURES[name] for name in ("depth", "entropy", "map_entropy", "effectiveness", "narrowest_map")},
     "nonlinear elements": nonlinear,
-    "narrowest map": narrowest,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from fieldspec.analysis.effective.distributions import SHARE
 from fieldspec.analysis.effective.effective_field import effective_receptive_field
 from fieldspec.analysis.promise.entropy import depth, effectiveness, entropy, map_entropy
+from fieldspec.analysis.promise.narrowest import narrowest_map
 from fieldspec.analysis.report.formatting import markdown_list
 from fieldspec.analysis.report.plain_data import SCHEMA
 from fieldspec.analysis.report.report import Report
@@ -36,6 +37,7 @@ class Promise:
         two: promise without training, of the layers up to chain2.act
           entropy 7.573 nats for one element, over 2 layers; 57.741 for the map of 8x16x16
           effectiveness 0.045: depth over the geometric mean of the widths
+          narrowest map 8 channels, that nothing goes around
           effective field 5: 2.4 % of the image hold 95 % of the paths to a unit
     """
 
@@ -46,6 +48,7 @@ class Promise:
     map_entropy: float | None
     depth: int | None
     effectiveness: float | None
+    narrowest_map: int | None
     effective_field: tuple[int, ...] | None
     image: tuple[int, ...] = field(repr=False)
 
@@ -53,7 +56,7 @@ class Promise:
     def of(report: Report) -> Promise:
         """Of the network of a report."""
         last = report.features
-        numbers = (entropy(report), map_entropy(report), depth(report), effectiveness(report))
+        numbers = (entropy(report), map_entropy(report), depth(report), effectiveness(report), narrowest_map(report))
         return Promise(report.name, last.id, last.shape, *numbers, effective_side(report), report.input[1:])
 
     @property
@@ -74,6 +77,7 @@ class Promise:
             "map_entropy": self.map_entropy,
             "depth": self.depth,
             "effectiveness": self.effectiveness,
+            "narrowest_map": self.narrowest_map,
             "effective_field": None if side is None else list(side),
             "image_share": self.image_share,
         }
@@ -89,6 +93,8 @@ class Promise:
                 f"  entropy {self.entropy:,} nats for one element, over {self.depth} layers; {of_map}",
                 f"  effectiveness {self.effectiveness}: depth over the geometric mean of the widths",
             ]
+        if self.narrowest_map is not None:
+            lines.append(f"  narrowest map {self.narrowest_map} channels, that nothing goes around")
         if self.effective_field is not None and self.image_share is not None:
             share = f"{100 * self.image_share:.1f} % of the image hold {100 * SHARE:g} % of the paths to a unit"
             lines.append(f"  effective field {side_text(self.effective_field)}: {share}")

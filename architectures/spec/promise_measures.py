@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fieldspec.analysis.promise import entropy
+from fieldspec.analysis.promise.narrowest import narrowest_map
 from fieldspec.analysis.promise.promise import effective_side
 from fieldspec.analysis.report.report import Report
 
@@ -27,5 +28,6 @@ PROMISE_MEASURES: dict[str, Callable[[Report], int | float | None]] = {
     "map_entropy": entropy.map_entropy,
     "effectiveness": entropy.effectiveness,
     "depth": entropy.depth,
+    "narrowest_map": narrowest_map,
     "effective_field": effective_field,
 }

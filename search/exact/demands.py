@@ -7,7 +7,7 @@ from math import ceil, floor
 
 from fieldspec.architectures.spec.constraints import Constraint, Constraints
 from fieldspec.search.space.interfaces import Interface
-from fieldspec.search.space.measures import Column, parts
+from fieldspec.search.space.measures import WIDEST, Column, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ class Demands:
         least = max([limit for one in own if (limit := least_of(one)) is not None], default=None)
         most = min([limit for one in own if (limit := most_of(one)) is not None], default=None)
         pull = (column.measure in self.maximize) - (column.measure in self.minimize)
+        if column.narrows:
+            least, most = (None if one is None else WIDEST - one for one in (most, least))
+            return Demand(least, most, -pull)
         return Demand(least, most, pull) if column.axis is None else Demand(least, None, pull, most)
 
     def accepts(self, interface: Interface) -> bool:

@@ -12,6 +12,7 @@ from fieldspec.search.exact.dominance import undominated
 from fieldspec.search.exact.lattice import Edge, Ints, Lattice
 from fieldspec.search.exact.outlook import Outlook
 from fieldspec.search.exact.tables import Keeper, Table, joined, merged
+from fieldspec.search.space.measures import NARROWS, WIDEST
 
 CHUNK = 400_000  # rows that are made at once
 FLOATS = 2**62  # candidates from which counts are floats
@@ -160,6 +161,8 @@ class Program:
         for at, name in enumerate(self.demands.objectives):
             own = [number for number, column in enumerate(columns) if column.measure == name]
             values[:, at] = ends[:, own].min(axis=1) if own else min(last.features_size, default=1)
+            if name in NARROWS:
+                values[:, at] = WIDEST - values[:, at]
         origin = np.zeros((len(table), 3), dtype=np.int64)
         origin[:, 0], origin[:, 1] = interface, np.arange(len(table))
         return Table(values, table.count, table.rank, origin)
@@ -168,7 +171,7 @@ class Program:
         """For each objective that adds up, what no candidate is better than."""
         found: dict[str, int] = {}
         for number, column in enumerate(self.lattice.columns):
-            if self.ways and column.axis is None and column.measure in self.demands.objectives:
+            if self.ways and column.axis is None and not column.narrows and column.measure in self.demands.objectives:
                 demand = self.demands.of(column)
                 if demand.pull < 0:
                     found[column.measure] = int(self.rests[0].least[0][number])

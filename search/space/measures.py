@@ -16,7 +16,9 @@ ColumnRule = Literal["sum", "peak"]
 
 ON_THE_WAY = ("entropy", "depth")  # measures of the way to the last map whose units have a position
 SUMS = ("params", "macs", "weight_bytes", *ON_THE_WAY)  # add up over the parts
-PEAKS = ("memory",)  # the largest of any part
+NARROWS = ("narrowest_map",)  # the least of any part, carried along as what it lacks of the widest
+PEAKS = ("memory", *NARROWS)  # the largest of any part
+WIDEST = 65_536  # channels that a map may have
 DECOMPOSED = (*SUMS, *PEAKS, "receptive_field", "feature_size")
 DECIMALS = frozenset(("entropy", "map_entropy", "effectiveness"))  # measures with three of them
 ON_AN_ENGINE = "an engine folds and plans across the parts of a network"
@@ -38,6 +40,11 @@ class Column:
     measure: str
     axis: int | None  # of the field
     rule: ColumnRule
+
+    @property
+    def narrows(self) -> bool:
+        """Whether the column has what a number lacks of the widest."""
+        return self.measure in NARROWS
 
 
 def parts(measure: str) -> int:
@@ -87,9 +94,10 @@ def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def costs_of_way(way: WidestWay) -> dict[str, int]:
-    """What a part adds to the measures of the way to the last map."""
-    return {"entropy": way.log_widths, "depth": way.depth}
+def costs_of_way(way: WidestWay, narrowest: int | None) -> dict[str, int]:
+    """What a part adds to the measures of the way to the last map, and the narrowest map on it."""
+    lacks = 0 if narrowest is None else WIDEST - narrowest
+    return {"entropy": way.log_widths, "depth": way.depth, "narrowest_map": lacks}
 
 
 def costs_of(graph: LayerGraph, columns: Sequence[Column]) -> dict[str, int]:

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from fieldspec.analysis.fields.channel_fields import Field
 from fieldspec.analysis.fields.receptive_fields import receptive_field
 from fieldspec.analysis.fields.windows import PIXEL, AxisField, Window
+from fieldspec.analysis.promise.narrowest import narrowest_channels
 from fieldspec.analysis.promise.widths import widest_ways
 from fieldspec.analysis.report.layer_properties import behind_depthwise, properties
 from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Conv, Shape
 from fieldspec.search.space.interfaces import Interface, is_plain, is_proven, normalized, scaled
-from fieldspec.search.space.measures import ON_THE_WAY, Column, costs_of, costs_of_way
+from fieldspec.search.space.measures import NARROWS, ON_THE_WAY, Column, costs_of, costs_of_way
 
 POINT = AxisField(1, 1, (Window(0, 0),))
 
@@ -55,9 +56,10 @@ class Alternative:
 
     def _costs_of_ways(self) -> list[dict[str, int]]:
         """What each node adds up to of the measures of the way to the last map, as far as any is asked for."""
-        if not {column.measure for column in self.columns} & {*ON_THE_WAY}:
+        if not {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS}:
             return [{}] * len(self.graph.nodes)
-        return [costs_of_way(way) for way in widest_ways(self.graph)]
+        ways = widest_ways(self.graph)
+        return [costs_of_way(way, narrowest_channels(self.graph, at)) for at, way in enumerate(ways)]
 
     # -- the field -------------------------------------------------------------------------------------------
 

@@ -17,7 +17,17 @@ from fieldspec.search.space.measures import wholes
 from fieldspec.search.space.series import StageSeries
 
 Item = dict[str, Any]
-NUMBERS = ("params", "macs", "memory", "weight_bytes", "feature_size", "receptive_field", "entropy", "depth")
+NUMBERS = (
+    "params",
+    "macs",
+    "memory",
+    "weight_bytes",
+    "feature_size",
+    "receptive_field",
+    "entropy",
+    "depth",
+    "narrowest_map",
+)
 PROPERTIES = ("depthwise_separable", "dilated", "max_pool", "add", "strided", "global_pool")
 
 
@@ -77,6 +87,7 @@ def constraints(draw: st.DrawFn) -> Item:
         "feature_size": (">= 7", "< 14"),
         "entropy": ("> 5.5", "<= 10.3", "> 4, < 12.25"),
         "depth": ("> 2", "<= 3"),
+        "narrowest_map": (">= 6", "< 8", "> 3, <= 6"),
     }
     names = draw(st.lists(st.sampled_from(sorted(limits)), max_size=3, unique=True))
     found: Item = {name: draw(st.sampled_from(limits[name])) for name in names}

@@ -97,6 +97,7 @@ MEASURED = {
     "map_entropy": 62.99,  # times log(16 * 16 * 16) = 8.3178
     "effectiveness": 0.045,  # 2 / sqrt(27 * 72)
     "depth": 2,
+    "narrowest_map": 8,
     "effective_field": 5,  # 1, 2, 3, 2, 1 of 9 paths: the three in the middle hold 7/9
     # 1,368 weights, 24 biases in int32, a scale and a zero point (12 bytes) for each of both and of 4 tensors
     "flash": 1_368 + 24 * (4 + 12 + 12) + 4 * 12,
