@@ -23,10 +23,23 @@ class LiteRT:
     def __init__(self, model: bytes, *, exact: bool = False, threads: int = 1) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        kinds = {"experimental_op_resolver_type": OpResolverType.BUILTIN_REF} if exact else {}
-        with captured_standard_error():  # which kernels it takes
-            self.interpreter = Interpreter(model_content=model, num_threads=threads, **kinds)
-            self.interpreter.allocate_tensors()
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        fast = [
+            OpResolverType.AUTO,
+            plain,
+        ]  # XNNPACK adds no two tensors of which one has a thousandth of the other's scale
+        for kernels in [OpResolverType.BUILTIN_REF] if exact else fast:
+            with captured_standard_error():  # which kernels it takes
+                self.interpreter = Interpreter(
+                    model_content=model, num_threads=threads, experimental_op_resolver_type=kernels
+                )
+                try:
+                    self.interpreter.allocate_tensors()
+                except RuntimeError:
+                    if kernels is not OpResolverType.AUTO:
+                        raise
+                else:
+                    break
         self.inputs: dict[str, Any] = self.interpreter.get_input_details()[0]
         self.outputs: Sequence[dict[str, Any]] = self.interpreter.get_output_details()
 
