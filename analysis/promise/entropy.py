@@ -44,9 +44,12 @@ def map_entropy(report: Report) -> float | None:
         ``log(r^2 c) * sum(log(c_i k_i^2 / g_i))``, for a map of ``r * r`` units with `c` channels.
     """
     way = _way(report)
-    if way is None:
-        return None
-    return round(log(numel(report.features.shape)) * way.log_widths / THOUSAND, 3)
+    return None if way is None else map_entropy_of(way, numel(report.features.shape))
+
+
+def map_entropy_of(way: WidestWay, elements: int) -> float:
+    """That of a map of so many elements behind a way: six decimals, which tell any two sums apart."""
+    return round(log(elements) * way.log_widths / THOUSAND, 6)
 
 
 def effectiveness(report: Report) -> float | None:
@@ -56,8 +59,11 @@ def effectiveness(report: Report) -> float | None:
         Shen et al., CVPR 2023, who keep it under 0.5 for residual networks on ImageNet.
     """
     way = _way(report)
-    if way is None:
-        return None
+    return None if way is None else effectiveness_of(way)
+
+
+def effectiveness_of(way: WidestWay) -> float:
+    """That of a way."""
     return round(way.depth * exp(-way.log_widths / THOUSAND / max(1, way.depth)), 3)
 
 

@@ -88,7 +88,7 @@ class Promise:
         if self.entropy is None:
             lines.append("  no entropy: there is no map, or not all multiply-adds are known")
         else:
-            of_map = f"{self.map_entropy:,} for the map of {side_text(self.shape)}"
+            of_map = f"{self.map_entropy:,.3f} for the map of {side_text(self.shape)}"
             lines += [
                 f"  entropy {self.entropy:,} nats for one element, over {self.depth} layers; {of_map}",
                 f"  effectiveness {self.effectiveness}: depth over the geometric mean of the widths",

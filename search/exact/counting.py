@@ -48,9 +48,7 @@ def _sum(lattice: Lattice, constraint: Constraint) -> int | None:
     """The only column of a measure, if it adds up and the form of the last window is no part of it."""
     if constraint.name == "receptive_field":
         return None
-    return next(
-        (n for n, one in enumerate(lattice.columns) if one.measure == constraint.name and one.rule == "sum"), None
-    )
+    return next((n for n, one in enumerate(lattice.columns) if one.measure == constraint.name and one.adds_up), None)
 
 
 def _at_most(lattice: Lattice, found: list[Rest], number: int, limit: int) -> int | None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import ceil, floor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fieldspec.architectures.spec.constraints import Constraint, Constraints
+from fieldspec.search.space.ends import at_end
 from fieldspec.search.space.interfaces import Interface
-from fieldspec.search.space.measures import WIDEST, Column, parts
+from fieldspec.search.space.measures import DIRECTIONS, WIDEST, Column, parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Demand:
     most: int | None = None
     pull: int = 0  # 1: an objective wants more, -1: less
     falls: int | None = None  # a limit from above that one of the columns of its measure has to keep
+    more: bool = False  # of a measure that the end tells: more, or less, of the sum may keep a constraint
+    less: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Demands:
         least = max([limit for one in own if (limit := least_of(one)) is not None], default=None)
         most = min([limit for one in own if (limit := most_of(one)) is not None], default=None)
         pull = (column.measure in self.maximize) - (column.measure in self.minimize)
+        if column.of:
+            rises, falls = any(least_of(one) is not None for one in own), any(most_of(one) is not None for one in own)
+            if DIRECTIONS[column.measure][column.of] < 0:
+                rises, falls, pull = falls, rises, -pull
+            return Demand(None, None, pull, more=rises, less=falls)
         if column.narrows:
             least, most = (None if one is None else WIDEST - one for one in (most, least))
             return Demand(least, most, -pull)
@@ -63,6 +74,16 @@ class Demands:
             one.name == "receptive_field" for one in self.constraints.comparisons
         )
         return interface.is_proven or not fields
+
+    def kept_at_end(self, values: NDArray[np.int64], last: Interface) -> NDArray[np.bool_]:
+        """The rows of columns behind the last interface that keep the constraints on what only the end tells."""
+        kept = np.ones(len(values), dtype=bool)
+        for one in [one for one in self.constraints.comparisons if one.name in DIRECTIONS]:
+            told = at_end(one.name, self.columns, values, last.features_shape)
+            for limit, holds in ((least_of(one), np.greater_equal), (most_of(one), np.less_equal)):
+                if limit is not None:
+                    kept &= holds(told, limit)
+        return kept
 
 
 def least_of(constraint: Constraint) -> int | None:

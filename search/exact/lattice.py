@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -126,7 +126,7 @@ class Lattice:
         edges = [edge for level in self.levels for edge in level.edges]
         alike = all((edge.costs[:, own] == edge.costs[:, own[:1]]).all() for edge in edges)
         if alike and all(len(set(one.field.size)) <= 1 for one in self.last.interfaces if one.field is not None):
-            self.columns = tuple([Column(one.measure, None, one.rule) for one in [self.columns[n] for n in rest]])
+            self.columns = tuple([replace(one, axis=None) for one in [self.columns[n] for n in rest]])
             for edge in edges:
                 edge.costs = np.ascontiguousarray(edge.costs[:, rest])
 

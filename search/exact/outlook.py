@@ -45,7 +45,7 @@ class Outlook:
     @staticmethod
     def applies(demands: Demands, lattice: Lattice) -> bool:
         """Whether there are two objectives that add up, the first of them made small."""
-        sums = {column.measure for column in lattice.columns if column.rule == "sum" and column.axis is None}
+        sums = {column.measure for column in lattice.columns if column.adds_up}
         return len(demands.objectives) == 2 and bool(demands.minimize) and sums.issuperset(demands.objectives)
 
     def useful(self, values: Ints, level: int, interface: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

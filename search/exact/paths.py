@@ -12,7 +12,8 @@ from fieldspec.search.exact.dominance import undominated
 from fieldspec.search.exact.lattice import Edge, Ints, Lattice
 from fieldspec.search.exact.outlook import Outlook
 from fieldspec.search.exact.tables import Keeper, Table, joined, merged
-from fieldspec.search.space.measures import NARROWS, WIDEST
+from fieldspec.search.space.ends import at_end
+from fieldspec.search.space.measures import DIRECTIONS, NARROWS, WIDEST
 
 CHUNK = 400_000  # rows that are made at once
 FLOATS = 2**62  # candidates from which counts are floats
@@ -89,6 +90,8 @@ class Program:
             table = self._behind(own, number, target, self._keeper(rest, target))
             if self.beam is not None and len(table) > self.beam:
                 table = table.take(np.linspace(0, len(table) - 1, self.beam).astype(np.int64))
+            if number == len(self.lattice.levels) - 1 and len(table):
+                table = table.take(self.demands.kept_at_end(table.values, self.lattice.last.interfaces[target]))
             if len(table):
                 tables[target] = table
                 rows += len(table)
@@ -161,7 +164,9 @@ class Program:
         for at, name in enumerate(self.demands.objectives):
             own = [number for number, column in enumerate(columns) if column.measure == name]
             values[:, at] = ends[:, own].min(axis=1) if own else min(last.features_size, default=1)
-            if name in NARROWS:
+            if name in DIRECTIONS:
+                values[:, at] = at_end(name, columns, table.values, last.features_shape)
+            elif name in NARROWS:
                 values[:, at] = WIDEST - values[:, at]
         origin = np.zeros((len(table), 3), dtype=np.int64)
         origin[:, 0], origin[:, 1] = interface, np.arange(len(table))
@@ -171,7 +176,11 @@ class Program:
         """For each objective that adds up, what no candidate is better than."""
         found: dict[str, int] = {}
         for number, column in enumerate(self.lattice.columns):
-            if self.ways and column.axis is None and not column.narrows and column.measure in self.demands.objectives:
+            if (
+                self.ways
+                and (column.adds_up or column.measure == "memory")
+                and column.measure in self.demands.objectives
+            ):
                 demand = self.demands.of(column)
                 if demand.pull < 0:
                     found[column.measure] = int(self.rests[0].least[0][number])

@@ -95,7 +95,7 @@ class Keeper:
     def settle(self, values: Ints) -> None:
         """Put one value for all that differ in nothing that still matters."""
         for number, demand in enumerate(self.demands):
-            if demand.pull or demand.falls is not None:
+            if demand.pull or demand.falls is not None or demand.more or demand.less:
                 continue
             column = values[:, number]
             if demand.least is None and (demand.most is None or not self.sums[number]):
@@ -137,9 +137,10 @@ class Keeper:
         """Whether more may be better in a column, and whether less may be."""
         demand = self.demands[number]
         low, high = self._ends(values, self.least)[:, number], self._ends(values, self.most)[:, number]
-        more = demand.pull > 0 or (demand.least is not None and bool((low < demand.least).any()))
+        more = demand.more or demand.pull > 0 or (demand.least is not None and bool((low < demand.least).any()))
         less = (
-            demand.pull < 0
+            demand.less
+            or demand.pull < 0
             or demand.falls is not None
             or (demand.most is not None and bool((high > demand.most).any()))
         )

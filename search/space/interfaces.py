@@ -19,14 +19,19 @@ class Interface(NamedTuple):
 
     shape: Shape
     field: Field | None  # None behind the last map whose units have a position
-    features: tuple[bool, tuple[int, ...]] | None = None  # of that map, once it is past: is its field proven; its size
+    features: tuple[bool, tuple[int, ...]] | None = None  # of that map, once it is past: is its field proven; its shape
     properties: int = 0  # as bits, those that constraints name
     behind_depthwise: bool = False  # whether a 1x1 convolution would follow a depthwise one here
 
     @property
+    def features_shape(self) -> Shape:
+        """The shape of the last map whose units have a position."""
+        return self.features[1] if self.features else self.shape
+
+    @property
     def features_size(self) -> tuple[int, ...]:
-        """Height and width of the last map whose units have a position."""
-        return self.features[1] if self.features else self.shape[1:]
+        """Its height and width."""
+        return self.features_shape[1:]
 
     @property
     def is_proven(self) -> bool:

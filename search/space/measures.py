@@ -19,13 +19,16 @@ SUMS = ("params", "macs", "weight_bytes", *ON_THE_WAY)  # add up over the parts
 NARROWS = ("narrowest_map",)  # the least of any part, carried along as what it lacks of the widest
 PEAKS = ("memory", *NARROWS)  # the largest of any part
 WIDEST = 65_536  # channels that a map may have
-DECOMPOSED = (*SUMS, *PEAKS, "receptive_field", "feature_size")
-DECIMALS = frozenset(("entropy", "map_entropy", "effectiveness"))  # measures with three of them
+DIRECTIONS: dict[str, dict[str, int]] = {  # of measures that the end tells, whether they grow or fall with a sum
+    "map_entropy": {"log_widths": 1},
+    "effectiveness": {"log_widths": -1, "depth": 1},
+}
+DECOMPOSED = (*SUMS, *PEAKS, *DIRECTIONS, "receptive_field", "feature_size")
+PARTS = {"entropy": THOUSAND, "map_entropy": 1_000_000, "effectiveness": THOUSAND, "latency_ms": 1_000_000}
 ON_AN_ENGINE = "an engine folds and plans across the parts of a network"
 WHOLE = {  # what else makes a measure of more than the parts
-    "map_entropy": "it is a product of what the parts add and of the size of the last map",
-    "effectiveness": "it is a quotient of two sums",
     "effective_field": "paths are counted over the network as a whole",
+    "latency_ms": "it is of a machine, whose profile a search is not given",
 }
 
 
@@ -40,20 +43,36 @@ class Column:
     measure: str
     axis: int | None  # of the field
     rule: ColumnRule
+    of: str = ""  # of a measure that the end tells, the sum that it needs
 
     @property
     def narrows(self) -> bool:
         """Whether the column has what a number lacks of the widest."""
         return self.measure in NARROWS
 
+    @property
+    def is_measure(self) -> bool:
+        """Whether what comes together in it is the measure itself."""
+        return self.axis is None and not self.of and not self.narrows
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the measure is its sum."""
+        return self.rule == "sum" and self.is_measure
+
+    @property
+    def cost(self) -> str:
+        """The name of what a part adds to it."""
+        return self.of or self.measure
+
 
 def parts(measure: str) -> int:
     """Whole numbers in a unit of a measure."""
-    return THOUSAND if measure in DECIMALS else 1
+    return PARTS.get(measure, 1)
 
 
 def whole(measure: str, value: MeasureValue) -> int:
-    """A measure as the whole number that a search compares: thousandths of one with decimals.
+    """A measure as the whole number that a search compares: of one with decimals, its parts.
 
     Example:
         >>> whole("params", 178), whole("entropy", 65.32)
@@ -72,7 +91,7 @@ def wholes(measures: Mapping[str, MeasureValue | None], names: Iterable[str]) ->
 
 def number(measure: str, value: int) -> MeasureValue:
     """The measure that such a whole number stands for."""
-    return value / THOUSAND if measure in DECIMALS else value
+    return value / parts(measure) if measure in PARTS else value
 
 
 def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
@@ -89,6 +108,8 @@ def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
             found.append(Column(measure, None, "peak"))
         elif measure == "receptive_field":
             found += [Column(measure, axis, "sum") for axis in range(axes)]
+        elif measure in DIRECTIONS:
+            found += [Column(measure, None, "sum", name) for name in DIRECTIONS[measure]]
         elif measure not in DECOMPOSED:
             raise NotInPartsError(f"{measure} is not made of its parts: {WHOLE.get(measure, ON_AN_ENGINE)}")
     return tuple(found)
@@ -97,7 +118,7 @@ def columns_of(measures: Iterable[str], axes: int) -> tuple[Column, ...]:
 def costs_of_way(way: WidestWay, narrowest: int | None) -> dict[str, int]:
     """What a part adds to the measures of the way to the last map, and the narrowest map on it."""
     lacks = 0 if narrowest is None else WIDEST - narrowest
-    return {"entropy": way.log_widths, "depth": way.depth, "narrowest_map": lacks}
+    return {"entropy": way.log_widths, "depth": way.depth, "log_widths": way.log_widths, "narrowest_map": lacks}
 
 
 def costs_of(graph: LayerGraph, columns: Sequence[Column]) -> dict[str, int]:

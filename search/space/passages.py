@@ -15,7 +15,7 @@ from fieldspec.blocks.errors import MergeError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Conv, Shape
 from fieldspec.search.space.interfaces import Interface, is_plain, is_proven, normalized, scaled
-from fieldspec.search.space.measures import NARROWS, ON_THE_WAY, Column, costs_of, costs_of_way
+from fieldspec.search.space.measures import DIRECTIONS, NARROWS, ON_THE_WAY, Column, costs_of, costs_of_way
 
 POINT = AxisField(1, 1, (Window(0, 0),))
 
@@ -49,14 +49,14 @@ class Alternative:
         known = before.properties | self._bits[before.behind_depthwise]
         own = self.costs if at is None else self.costs | self._ways[at]
         costs = [
-            wider[column.axis] if column.axis is not None and wider else own.get(column.measure, 0)
+            wider[column.axis] if column.axis is not None and wider else own.get(column.cost, 0)
             for column in self.columns
         ]
         return Passage(Interface(self.shape, field, features, known, flag), tuple(costs))
 
     def _costs_of_ways(self) -> list[dict[str, int]]:
         """What each node adds up to of the measures of the way to the last map, as far as any is asked for."""
-        if not {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS}:
+        if not {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS, *DIRECTIONS}:
             return [{}] * len(self.graph.nodes)
         ways = widest_ways(self.graph)
         return [costs_of_way(way, narrowest_channels(self.graph, at)) for at, way in enumerate(ways)]
@@ -81,7 +81,7 @@ class Alternative:
         if form.has_position and at == self.graph.output:
             return form, None, by, at
         wider = tuple([pixels + size - 1 for pixels, size in zip(by, form.size, strict=True)])
-        return None, (is_proven(form), self.graph.nodes[at].shape[1:]), wider, at
+        return None, (is_proven(form), self.graph.nodes[at].shape), wider, at
 
     def _from_a_point(self) -> tuple[int, Field, tuple[int, ...]] | None:
         """The node of the features, their form and growth at a jump of one pixel; None unless it scales."""

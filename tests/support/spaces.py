@@ -87,6 +87,8 @@ def constraints(draw: st.DrawFn) -> Item:
         "feature_size": (">= 7", "< 14"),
         "entropy": ("> 5.5", "<= 10.3", "> 4, < 12.25"),
         "depth": ("> 2", "<= 3"),
+        "map_entropy": ("> 40", "<= 60.5", "> 30, < 70"),
+        "effectiveness": ("< 0.3", ">= 0.25", "> 0.1, < 0.4"),
         "narrowest_map": (">= 6", "< 8", "> 3, <= 6"),
     }
     names = draw(st.lists(st.sampled_from(sorted(limits)), max_size=3, unique=True))
@@ -102,7 +104,9 @@ def constraints(draw: st.DrawFn) -> Item:
 def objectives(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """One to three measures, each to be made small or large; often two that add up, for which there is a bound."""
     if draw(st.booleans()):
-        return ("params",), (draw(st.sampled_from(("receptive_field", "macs", "weight_bytes", "entropy"))),)
+        return ("params",), (
+            draw(st.sampled_from(("receptive_field", "macs", "weight_bytes", "entropy", "map_entropy"))),
+        )
     names = draw(st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=3, unique=True))
     large = [draw(st.booleans()) for _ in names]
     return (

@@ -46,7 +46,7 @@ def test_costs_add_up() -> None:
     assert (sum(params), sum(macs), sum(weights)) == (report.params, report.macs, report.weight_bytes())
     assert max(memory) == report.peak_bytes()
     assert tuple(1 + sum(axis) for axis in field) == report.features.receptive_field
-    assert found[-1].behind.features == (True, (2, 2))
+    assert found[-1].behind.features == (True, (8, 2, 2))
 
 
 def test_a_1x1_convolution_behind_a_depthwise_one() -> None:
