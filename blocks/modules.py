@@ -46,7 +46,6 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "hardsigmoid": nn.Hardsigmoid,
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
-    "leaky_relu": nn.LeakyReLU,
     "elu": nn.ELU,
     "mish": nn.Mish,
     "hardtanh": nn.Hardtanh,
@@ -178,6 +177,8 @@ def _(block: layers.ChannelScale, **factory: Any) -> nn.Module:
 def _(block: layers.Activation, **factory: Any) -> nn.Module:
     if block.function == "prelu":
         return nn.PReLU(**factory)
+    if block.function == "leaky_relu":
+        return nn.LeakyReLU(block.slope)
     return nn.Softmax(1) if block.function == "softmax" else ACTIVATIONS[block.function]()
 
 
@@ -201,7 +202,7 @@ def _(block: layers.Pool, **factory: Any) -> nn.Module:
     windows = (block.kernel_size, block.stride, block.padding)
     if block.type == "max":
         return _of_rank("MaxPool", block.kernel_size)(*windows, block.dilation, ceil_mode=block.ceil_mode)
-    return _of_rank("AvgPool", block.kernel_size)(*windows, block.ceil_mode)
+    return _of_rank("AvgPool", block.kernel_size)(*windows, block.ceil_mode, block.count_include_pad)
 
 
 @to_module.register

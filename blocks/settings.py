@@ -19,6 +19,7 @@ from fieldspec.blocks.layers import FUNCTIONS, Function, Shape, Sides, Sizes
 MAX_CHANNELS = 65_536
 MAX_WINDOW = 4_096
 MAX_AXES = 3
+LEAKY_SLOPE = 0.01  # torch's default
 
 
 class Says:
@@ -117,9 +118,20 @@ NormKind = Annotated[
     Literal["batch", "layer", "group"] | NormOptions,
     Says("batch, layer, group, {group: 8} or {batch: {eps: 0.001}}"),
 ]
+Slope = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]
+
+
+class LeakyRelu(TypedDict):
+    """A leaky relu with a slope of one's own."""
+
+    __pydantic_config__ = CLOSED  # type: ignore[misc]
+
+    leaky_relu: Slope
+
+
 _FUNCTIONS = ", ".join(FUNCTIONS)
-Act = Annotated[Function | Literal["none"], Says(f"{_FUNCTIONS} or none")]
-ActFunction = Annotated[Function, Says(" or ".join(_FUNCTIONS.rsplit(", ", 1)))]
+Act = Annotated[Function | Literal["none"] | LeakyRelu, Says(f"{_FUNCTIONS} or none")]
+ActFunction = Annotated[Function | LeakyRelu, Says(" or ".join(_FUNCTIONS.rsplit(", ", 1)))]
 OrderStep = Literal["conv", "norm", "act"]
 Order = Annotated[
     tuple[OrderStep, OrderStep, OrderStep],
@@ -241,6 +253,16 @@ def norm_parts(norm: Norm) -> tuple[str, dict[str, Any]]:
         return norm, {}
     ((kind, options),) = norm.items()
     return kind, {"groups": options} if isinstance(options, int) else dict(options)  # type: ignore[call-overload]
+
+
+def plain_act(act: Any) -> Any:
+    """An activation as briefly as it can be said.
+
+    Example:
+        >>> plain_act({"leaky_relu": 0.01}), plain_act({"leaky_relu": 0.2}), plain_act("none")
+        ('leaky_relu', {'leaky_relu': 0.2}, 'none')
+    """
+    return "leaky_relu" if act == {"leaky_relu": LEAKY_SLOPE} else act
 
 
 NORM_DEFAULTS: dict[str, dict[str, Any]] = {

@@ -54,6 +54,8 @@ def operation(layer: LayerReport) -> str:
         case Resize():
             to = f"x{side_text(it.factor)}" if it.factor else f"to {size_text(it.size or ())}"
             return f"{it.mode} resize {to}"
+        case Activation(function="leaky_relu"):
+            return f"leaky_relu {it.slope:g}"
         case Activation():
             return it.function
         case ChannelScale():

@@ -8,7 +8,19 @@ from typing import Any, get_args
 
 from fieldspec.architectures.document.values import listed
 from fieldspec.blocks.registry import REQUIRED, BlockType
-from fieldspec.blocks.settings import Norm, NormKind, Padding, PoolPadding, Size, Space, per_axis, plain_norm
+from fieldspec.blocks.settings import (
+    Act,
+    ActFunction,
+    Norm,
+    NormKind,
+    Padding,
+    PoolPadding,
+    Size,
+    Space,
+    per_axis,
+    plain_act,
+    plain_norm,
+)
 
 Canonical = dict[str, Any]
 
@@ -22,6 +34,8 @@ def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) ->
             data[word] = nested[word]
         elif word in _norms(block) and value is not None:
             data[word] = listed(plain_norm(value))
+        elif word in _acts(block):
+            data[word] = listed(plain_act(value))
         elif value is not None or setting.default not in (None, REQUIRED):
             data[word] = listed(per_axis(value) if type(value) is int and word in per_axis_settings(block) else value)
     return data
@@ -32,6 +46,12 @@ def per_axis_settings(block: BlockType) -> frozenset[str]:
     """The settings that take one number for all axes, or one for each."""
     kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
     return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding, Space})
+
+
+@lru_cache(maxsize=256)
+def _acts(block: BlockType) -> frozenset[str]:
+    """The settings that name an activation, and always have a value."""
+    return frozenset(word for word, one in block.settings.items() if one.annotation in (Act, ActFunction))
 
 
 @lru_cache(maxsize=256)

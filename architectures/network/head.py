@@ -4,8 +4,8 @@
 import torch
 from torch import Tensor, nn
 
-from fieldspec.blocks.layers import Activation
 from fieldspec.blocks.leaves import GlobalPool
+from fieldspec.blocks.library.convolutions import act_layer
 from fieldspec.blocks.settings import Act
 
 
@@ -62,7 +62,7 @@ class ClassifierHead(nn.Module):
             self.mean, self.squeeze = GlobalPool("avg", rank=rank), nn.Flatten()
             convolution = getattr(nn, f"Conv{rank}d")
             self.fc = convolution(self.num_features, num_classes, 1, bias=bias, device=device, dtype=dtype)
-            self.act = nn.Identity() if classifier_act == "none" else Activation(classifier_act).module()
+            self.act = nn.Identity() if classifier_act == "none" else act_layer(classifier_act).module()
         elif num_classes:
             self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype)
 

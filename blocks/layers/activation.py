@@ -31,11 +31,13 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 class Activation(Layer):
     """A nonlinearity, never in place, with torch's defaults. Other operations: one per element.
 
-    `prelu` has one trained slope for all channels; `softmax` runs over the channels of each unit.
+    `prelu` has one trained slope for all channels; `softmax` runs over the channels of each unit; `slope` is
+    leaky_relu's, below zero.
     """
 
     kind: ClassVar[str] = "act"
     function: Function = "relu"
+    slope: float = 0.01
 
     @property
     def mixes_channels(self) -> bool:  # type: ignore[override]  # a class attribute for most layers

@@ -21,7 +21,8 @@ GlobalPoolType = Literal["avg", "max", "avgmax", "catavgmax"]
 class Pool(Layer):
     """Max or average over a sliding window. Other operations: kernel_h * kernel_w per output element.
 
-    With `ceil_mode` a last window may start inside the map (or its left padding) and reach past its end.
+    With `ceil_mode` a last window may start inside the map (or its left padding) and reach past its end. Without
+    `count_include_pad` an average is of the window's units inside the map.
     """
 
     kind: ClassVar[str] = "pool"
@@ -31,6 +32,7 @@ class Pool(Layer):
     padding: Sizes = (0, 0)
     ceil_mode: bool = False
     dilation: int = 1
+    count_include_pad: bool = True
 
     def __post_init__(self) -> None:
         for kernel, padding in zip(self.kernel_size, self.padding, strict=True):

@@ -8,7 +8,8 @@ from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps 
 
 from fieldspec.blocks.block import Chain, Parallel, gate
 from fieldspec.blocks.errors import FieldspecError, SettingError
-from fieldspec.blocks.layers import Activation, Conv, GlobalPool
+from fieldspec.blocks.layers import Conv, GlobalPool
+from fieldspec.blocks.library.convolutions import act_layer
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import CLOSED, Act, ActFunction, Channels, Ratio, Says, axes_given
 
@@ -68,9 +69,9 @@ def squeeze_excite(
     body = (
         ("pool", GlobalPool("avg", len(ones))),
         ("reduce", Conv(in_channels, middle, ones, ones, none, ones, bias=True)),
-        ("act", Activation(act)),
+        ("act", act_layer(act)),
         ("expand", Conv(middle, in_channels, ones, ones, none, ones, bias=True)),
-        ("gate", Activation(gate_act)),
+        ("gate", act_layer(gate_act)),
     )
     return gate(Chain(body))
 

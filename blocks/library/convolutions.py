@@ -49,6 +49,19 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
     return GroupNorm(channels, **options) if kind == "group" else None
 
 
+def act_layer(act: Act) -> Activation:
+    """The activation that a setting names.
+
+    Example:
+        >>> act_layer("silu").function, act_layer({"leaky_relu": 0.2}).slope
+        ('silu', 0.2)
+    """
+    if isinstance(act, str):
+        assert act != "none"  # which is no layer, and nobody asks for it
+        return Activation(act)
+    return Activation("leaky_relu", act["leaky_relu"])
+
+
 def conv_norm_act(
     convolution: Layer, in_channels: int, out_channels: int, norm: Norm, act: Act, order: Order, dropout: float = 0.0
 ) -> Chain:
@@ -63,7 +76,7 @@ def conv_norm_act(
             channels = out_channels
         elif step == "act":
             if act != "none":
-                children.append(("act", Activation(act)))
+                children.append(("act", act_layer(act)))
         elif (layer := norm_layer(norm, channels)) is not None:
             children.append(("norm", layer))
     if dropout:

@@ -8,7 +8,8 @@ from annotated_types import Ge, Le
 
 from fieldspec.blocks.block import Block, Chain
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Activation, Conv, Dropout, Flatten, GlobalPool, GlobalPoolType, Linear
+from fieldspec.blocks.layers import Conv, Dropout, Flatten, GlobalPool, GlobalPoolType, Linear
+from fieldspec.blocks.library.convolutions import act_layer
 from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import MAX_CHANNELS, Act, Flag, Probability, Says, axes_given
 
@@ -83,6 +84,6 @@ def classifier(
         ones = (1,) * axes_given()
         children.append(("fc", Conv(features, classes, ones, ones, ((0, 0),) * len(ones), ones, bias=bias)))
         if classifier_act != "none":
-            children.append(("act", Activation(classifier_act)))
+            children.append(("act", act_layer(classifier_act)))
         children += [("mean", GlobalPool("avg", axes_given())), ("squeeze", Flatten())]
     return Chain(tuple(children))

@@ -26,7 +26,7 @@ from fieldspec.blocks.layers import (
     ResizeMode,
     SpaceToDepth,
 )
-from fieldspec.blocks.library.convolutions import norm_layer, resolve_width
+from fieldspec.blocks.library.convolutions import act_layer, norm_layer, resolve_width
 from fieldspec.blocks.registry import Settings, register_block, register_shorthand
 from fieldspec.blocks.settings import (
     ActFunction,
@@ -95,15 +95,21 @@ def scale(in_channels: int, *, init: ScaleFactor | None = None, factor: ScaleFac
 def act(in_channels: int, *, type: ActFunction = "relu") -> Activation:
     """An activation on its own.
 
+    Wherever an activation is named, `{leaky_relu: 0.2}` is leaky_relu with a slope of 0.2 in place of 0.01.
+
     In a spec:
         - act: {type: silu}
     """
-    return Activation(type)
+    return act_layer(type)
 
 
 def _resolve_pool(in_channels: int, settings: Settings) -> Settings:
     if settings["stride"] is None:
         settings["stride"] = settings["kernel_size"]
+    if settings["count_include_pad"] is False and settings["type"] == "max":
+        raise SettingError("count_include_pad", "has no effect on a maximum. Remove it")
+    if settings["count_include_pad"] is True:
+        settings["count_include_pad"] = None  # as where nothing is said, so that the canonical form is one
     return settings
 
 
@@ -116,10 +122,12 @@ def pool(
     stride: Size | None = None,
     padding: PoolPadding = 0,
     ceil_mode: Flag = False,
+    count_include_pad: Flag | None = None,
 ) -> Pool:
     """Max or average pooling; the stride is the kernel unless given.
 
-    With `ceil_mode` the size is rounded up, if the last window starts inside the map or its left padding.
+    With `ceil_mode` the size is rounded up, if the last window starts inside the map or its left padding. With
+    `count_include_pad: false` an average leaves the padding out; it counts as zeros unless given.
 
     Formulas:
         size: (in_size + 2 * padding - kernel) // stride + 1
@@ -128,7 +136,8 @@ def pool(
     In a spec:
         - pool: {type: max, kernel: 3, stride: 2, padding: 1}
     """
-    return Pool(type, per_axis(kernel_size), per_axis(cast("Size", stride)), per_axis(padding), ceil_mode)
+    windows = per_axis(kernel_size), per_axis(cast("Size", stride)), per_axis(padding)
+    return Pool(type, *windows, ceil_mode, count_include_pad=count_include_pad is not False)
 
 
 register_shorthand("max_pool", "pool", fixed={"type": "max"})

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Activation, Add, Concat, Dropout, DropPath
+from fieldspec.blocks.layers import Add, Concat, Dropout, DropPath
 from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
-from fieldspec.blocks.library.convolutions import conv, resolve_width
+from fieldspec.blocks.library.convolutions import act_layer, conv, resolve_width
 from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
@@ -120,7 +120,7 @@ def residual(
         if drop_path:
             body = Chain((("body", body), ("drop_path", DropPath(drop_path))))
         summed = Parallel(Add(), (("body", body), ("shortcut", around)))
-    return summed if act == "none" or order[-1] == "conv" else Chain((("sum", summed), ("act", Activation(act))))
+    return summed if act == "none" or order[-1] == "conv" else Chain((("sum", summed), ("act", act_layer(act))))
 
 
 def _widths(

@@ -6,9 +6,8 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from fieldspec.analysis.inference.lowering.elementwise import LEAKY_SLOPE
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator, OperatorKind
-from fieldspec.blocks.layers import Conv, ConvTranspose, DepthToSpace, Pool
+from fieldspec.blocks.layers import Activation, Conv, ConvTranspose, DepthToSpace, Pool
 
 _B = schema.BuiltinOperator
 CODES: dict[OperatorKind, int] = {
@@ -80,7 +79,8 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
         case "divide":
             return "DivOptions", fused
         case "leaky_relu":
-            return "LeakyReluOptions", {"alpha": LEAKY_SLOPE}
+            assert isinstance(layer, Activation)
+            return "LeakyReluOptions", {"alpha": layer.slope}
         case "softmax":
             return "SoftmaxOptions", {"beta": 1.0}
         case "slice":

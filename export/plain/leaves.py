@@ -221,7 +221,8 @@ def leaf(module: nn.Module, used: set[str]) -> str:
             return f"nn.{type(found).__name__}({', '.join([str(found.num_features), *said])})"
         case nn.AvgPool1d() | nn.AvgPool2d() | nn.AvgPool3d():
             settings = f"{found.kernel_size}, {found.stride}, {found.padding}"
-            return f"nn.{name}({settings}, ceil_mode={found.ceil_mode})"
+            counted = "" if found.count_include_pad else ", count_include_pad=False"
+            return f"nn.{name}({settings}, ceil_mode={found.ceil_mode}{counted})"
         case nn.Upsample():
             target = f"size={found.size}" if found.size is not None else f"scale_factor={found.scale_factor}"
             return f'nn.Upsample({target}, mode="{found.mode}", align_corners={found.align_corners})'

@@ -67,6 +67,8 @@ LAYERS: dict[str, Case] = {
     "max_pool": Case(L.Pool("max", (3, 3), (2, 2), (1, 1))),
     "max_pool_ceil": Case(L.Pool("max", (2, 3), (2, 3), ceil_mode=True)),
     "avg_pool": Case(L.Pool("avg", (3, 2), (1, 2), (1, 0))),
+    "avg_pool_inside": Case(L.Pool("avg", (3, 2), (1, 2), (1, 1), count_include_pad=False)),
+    "leaky_relu": Case(L.Activation("leaky_relu", 0.3)),
     "adaptive_max": Case(L.AdaptivePool("max", (4, 3))),
     "adaptive_avg": Case(L.AdaptivePool("avg", (4, 3))),
     "global_avg": Case(L.GlobalPool("avg")),

@@ -11,10 +11,9 @@ from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Activation, Add, Concat, Multiply
 
-LEAKY_SLOPE = 0.01  # torch's default
 FUSED: tuple[Fused, ...] = get_args(Fused)
 OWN: dict[str, OperatorKind] = {
-    "hardswish": "hard_swish", "leaky_relu": "leaky_relu", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"
+    "hardswish": "hard_swish", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"
 }  # fmt: skip
 COMPOSED = {"elu": elu, "gelu": gelu, "mish": mish}
 
@@ -29,6 +28,8 @@ def act(walk: Walk, index: int, node: Node, source: int) -> int:
         if maker and maker.fused is None and maker.kind in FUSING:
             maker.fused = function
             return source
+    if function == "leaky_relu":
+        return walk.emit(Operator("leaky_relu", node.id, node.layer, (source,), 0), walk.lowered.shapes[source])
     if function in OWN:
         return apply(walk, node, OWN[function], source)
     if function == "silu":

@@ -16,7 +16,7 @@ POOLS: tuple[tuple[OperatorKind, str], ...] = (("average_pool", "avg"), ("max_po
 
 
 def pool(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Sliding windows: an average counts the zeros as torch does, a maximum takes only zeros that cannot win."""
+    """Sliding windows: an average counts zeros or leaves them out, a maximum takes only zeros that cannot win."""
     layer = node.layer
     assert isinstance(layer, Pool)
     kind: OperatorKind = "max_pool" if layer.type == "max" else "average_pool"
@@ -30,12 +30,14 @@ def pool(walk: Walk, index: int, node: Node, source: int) -> int:
         walk.refuse(node, "pooling with dilation")
     elif layer.type == "avg" and layer.ceil_mode and reaches:
         walk.refuse(node, "average pooling with ceil_mode and windows that reach past the map")
-    elif len(sizes) == 2 and reaches and layer.type == "avg":
+    elif len(sizes) == 2 and reaches and layer.type == "avg" and layer.count_include_pad:
         operator.inputs = (walk.pad(node, source, sides),)
         return walk.emit(operator, node.shape)
     else:
         same = is_same(sizes, node.shape[1:], layer.kernel_size, layer.stride, dilation, sides)
-        if reaches and not same and not is_positive(walk.makers, source):
+        if reaches and not same and layer.type == "avg":
+            walk.refuse(node, "average pooling that leaves out a padding which is not the engine's")
+        elif reaches and not same and not is_positive(walk.makers, source):
             walk.refuse(node, "max pooling with padding of values that may be negative")
         else:
             return walk.windowed(index, node, operator, padding, node.shape)

@@ -144,6 +144,8 @@ class _Builder:
         of = operator.inputs[0]
         if operator.kind == "max_pool" and not is_positive(self.makers, of):
             raise NoPatchError(f"{operator.id}: zeros around a maximum could win")
+        if operator.kind == "average_pool":
+            raise NoPatchError(f"{operator.id}: zeros around an average would count")
         rows, columns = ((first - side[0], end + side[1]) for (first, end), side in zip(part, sides, strict=True))
         return self._zeros(operator, source, sides, of, (rows, columns))
 

@@ -35,7 +35,8 @@ def pool(op: Op) -> Value:
     layout, shape = resized(op, value)
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
     ceil = bool(op.arg("ceil_mode", False))
-    layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0])
+    counted = is_max or bool(op.arg("count_include_pad", True))
+    layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0], counted)
     return Value(op.add(layer, [value], shape), layout)
 
 

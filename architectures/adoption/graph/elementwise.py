@@ -33,8 +33,8 @@ def pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Sh
         words = {(-1, 1): "hardtanh", (None, None): "hardtanh", (0, 6): "relu6", (0, None): "relu"}
         if bounds in words:
             return Activation(words[bounds])  # type: ignore[arg-type]  # likewise
-    if name == "leaky_relu" and operation.get("negative_slope", 0.01) == 0.01:
-        return Activation("leaky_relu")
+    if name == "leaky_relu":
+        return Activation("leaky_relu", float(operation.get("negative_slope", 0.01)))
     if name == "elu" and all(operation.get(one, 1) == 1 for one in ("alpha", "scale", "input_scale")):
         return Activation("elu")
     if name == "_prelu_kernel" and len(operation.weights) == 1:

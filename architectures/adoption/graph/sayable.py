@@ -128,14 +128,11 @@ def _group_norm(layer: GroupNorm, operation: Operation | None, inputs: Sequence[
 def _pool(layer: Pool, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if layer.dilation != 1:
         raise UnsayableError("a pooling with dilation")
+    if operation is not None and operation.get("divisor_override") is not None:
+        raise UnsayableError("an average by another number than the window's (divisor_override)")
     rooms = zip(inputs[0][1:], layer.kernel_size, layer.stride, strict=True)
     edges = any(layer.padding) or (layer.ceil_mode and any((size - kernel) % step for size, kernel, step in rooms))
-    if operation is not None and layer.type == "avg":
-        if edges and operation.get("count_include_pad", True) is False:
-            raise UnsayableError("an average that leaves the padding out (count_include_pad=False)")
-        if operation.get("divisor_override") is not None:
-            raise UnsayableError("an average by another number than the window's (divisor_override)")
-    return layer
+    return layer if edges else replace(layer, count_include_pad=True)
 
 
 def _add(layer: Add, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:

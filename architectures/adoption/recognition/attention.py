@@ -7,6 +7,7 @@ from typing import Any
 
 from fieldspec.architectures.adoption.graph.parts import Fork, Leaf, Series, SeriesPart
 from fieldspec.architectures.adoption.recognition.trial import ItemData
+from fieldspec.architectures.adoption.recognition.words import act_word
 from fieldspec.blocks.layers import Activation, Conv, GlobalPool, Multiply
 
 
@@ -21,7 +22,7 @@ def gate_of(part: SeriesPart) -> dict[str, Any] | None:
     _, reduce, act, _, gate = layers
     if not (isinstance(reduce, Conv) and isinstance(act, Activation) and isinstance(gate, Activation)):
         return None
-    return {"hidden": reduce.out_channels, "act": act.function, "gate_act": gate.function}
+    return {"hidden": reduce.out_channels, "act": act_word(act), "gate_act": act_word(gate)}
 
 
 def squeeze_excites(series: Series, at: int, channels: int) -> Iterator[tuple[int, ItemData]]:

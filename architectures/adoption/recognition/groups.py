@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldspec.architectures.adoption.graph.parts import Leaf, Series
-from fieldspec.architectures.adoption.recognition.words import norm_word, numbers, padding
+from fieldspec.architectures.adoption.recognition.words import act_word, norm_word, numbers, padding
 from fieldspec.blocks.layers import Activation, Conv, ConvTranspose, Dropout, Layer, Normalization
 
 Steps = tuple[str, str, str]
@@ -84,7 +84,7 @@ def group_at(series: Series, start: int, order: Steps) -> Group | None:
     return Group(
         conv,
         norm if isinstance(norm, Normalization) else None,
-        act.function if isinstance(act, Activation) else "none",
+        act_word(act),
         dropout.p if isinstance(dropout, Dropout) else 0.0,
         order,
         at,

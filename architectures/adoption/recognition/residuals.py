@@ -9,7 +9,7 @@ from fieldspec.architectures.adoption.graph.parts import Fork, Leaf, Series, ver
 from fieldspec.architectures.adoption.recognition.attention import gate_of, inside
 from fieldspec.architectures.adoption.recognition.groups import ORDERS, Steps, group_at, groups_in
 from fieldspec.architectures.adoption.recognition.trial import Proposal
-from fieldspec.architectures.adoption.recognition.words import numbers
+from fieldspec.architectures.adoption.recognition.words import act_word, numbers
 from fieldspec.blocks.layers import Activation, Add, DropPath
 
 SHORTCUTS = ("auto", "identity", "projection", "pad", "none")
@@ -126,7 +126,7 @@ def with_bodies(series: Series, at: int) -> Iterator[tuple[int, Series, Series, 
     if not isinstance(part, Fork) or not isinstance(part.merge, Add):
         return
     behind = series[at + 1] if at + 1 < len(series) else None
-    act = behind.layer.function if isinstance(behind, Leaf) and isinstance(behind.layer, Activation) else None
+    act = act_word(behind.layer) if isinstance(behind, Leaf) and isinstance(behind.layer, Activation) else None
     for body, around, drop_path in _bodies(part):
         for count, word in ((1, "none"), (2, act)):
             if word is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fieldspec.architectures.adoption.recognition.trial import ItemData
-from fieldspec.architectures.adoption.recognition.words import norm_word, numbers, surround
+from fieldspec.architectures.adoption.recognition.words import act_word, norm_word, numbers, surround
 from fieldspec.blocks.layers import (
     Activation,
     AdaptivePool,
@@ -46,7 +46,9 @@ def _norm(layer: Any) -> ItemData:
 
 def _pool(layer: Pool) -> ItemData:
     window = {"kernel": numbers(layer.kernel_size), "stride": numbers(layer.stride)}
-    return {f"{layer.type}_pool": {**window, "padding": numbers(layer.padding), "ceil_mode": layer.ceil_mode}}
+    edges = {"padding": numbers(layer.padding), "ceil_mode": layer.ceil_mode}
+    counted = {} if layer.count_include_pad else {"count_include_pad": False}
+    return {f"{layer.type}_pool": {**window, **edges, **counted}}
 
 
 def _adaptive_pool(layer: AdaptivePool) -> ItemData:
@@ -65,7 +67,7 @@ def _slice(layer: SelectChannels) -> ItemData | None:
 
 
 WRITERS: dict[type[Layer], Callable[[Any], ItemData | None]] = {
-    Activation: lambda layer: {"act": {"type": layer.function}},
+    Activation: lambda layer: {"act": {"type": act_word(layer)}},
     AdaptivePool: _adaptive_pool,
     ChannelScale: lambda layer: {"scale": {} if layer.trained else {"factor": layer.factor}},
     Add: lambda layer: {"add": {}},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldspec.blocks.layers import BatchNorm, GroupNorm, LayerNorm, Normalization, Sides, Sizes
-from fieldspec.blocks.settings import NORM_DEFAULTS, sides
+from fieldspec.blocks.layers import Activation, BatchNorm, GroupNorm, Layer, LayerNorm, Normalization, Sides, Sizes
+from fieldspec.blocks.settings import NORM_DEFAULTS, plain_act, sides
 
 
 def numbers(sizes: Sizes) -> int | list[int]:
@@ -42,6 +42,18 @@ def surround(given: Sides) -> Any:
     if all(before == after for before, after in given):
         return numbers(tuple(before for before, _ in given))
     return [list(side) for side in given]
+
+
+def act_word(layer: Layer | None) -> Any:
+    """An activation as a setting says it; none where there is none.
+
+    Example:
+        >>> act_word(Activation("silu")), act_word(Activation("leaky_relu", 0.2)), act_word(None)
+        ('silu', {'leaky_relu': 0.2}, 'none')
+    """
+    if not isinstance(layer, Activation):
+        return "none"
+    return plain_act({"leaky_relu": layer.slope}) if layer.function == "leaky_relu" else layer.function
 
 
 def norm_word(layer: Normalization) -> Any:

@@ -14,7 +14,7 @@ from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.recognizer import Recognizer
 from fieldspec.architectures.adoption.recognition.repeats import Written
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
-from fieldspec.architectures.adoption.recognition.words import norm_word
+from fieldspec.architectures.adoption.recognition.words import act_word, norm_word
 from fieldspec.architectures.adoption.writing.heads import Head, head_of
 from fieldspec.architectures.adoption.writing.ids import Paths
 from fieldspec.architectures.adoption.writing.layout import RegionItems, laid_out
@@ -23,6 +23,7 @@ from fieldspec.blocks.layers import Activation, Conv, Normalization
 
 Document = dict[str, Any]
 
+RELU = json.dumps("relu")
 ORDERS = (None, ["norm", "act", "conv"], ["conv", "act", "norm"])
 
 
@@ -49,14 +50,14 @@ def document_of(plan: Vertices, name: str) -> Document:
 def _styles(plan: Vertices) -> Iterator[ItemData]:
     """Activations and norms that are frequent enough to be defaults."""
     layers = [vertex.layer for vertex in plan.vertices()]
-    acts = Counter(layer.function for layer in layers if isinstance(layer, Activation))
+    acts = Counter(json.dumps(act_word(layer)) for layer in layers if isinstance(layer, Activation))
     norms = Counter(json.dumps(norm_word(layer)) for layer in layers if isinstance(layer, Normalization))
     bare = sum(isinstance(layer, Conv) and layer.bias for layer in layers)
     words: list[Any] = [json.loads(word) for word, _ in norms.most_common(1)]
     words += ["none"] if 3 * bare > norms.total() else []
-    for act in dict.fromkeys(["relu", *[act for act, _ in acts.most_common(1)]]):
+    for act in dict.fromkeys([RELU, *[word for word, _ in acts.most_common(1)]]):
         for norm in ["batch", *[word for word in words if word != "batch"]]:
-            yield ({} if act == "relu" else {"act": act}) | ({} if norm == "batch" else {"norm": norm})
+            yield ({} if act == RELU else {"act": json.loads(act)}) | ({} if norm == "batch" else {"norm": norm})
 
 
 def _document(trunk: Regions, plan: Vertices, name: str, defaults: ItemData) -> Document:

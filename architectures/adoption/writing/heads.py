@@ -6,6 +6,7 @@ from typing import Any
 
 from fieldspec.architectures.adoption.graph.parts import Leaf, Series
 from fieldspec.architectures.adoption.recognition.recognizer import Recognizer
+from fieldspec.architectures.adoption.recognition.words import act_word
 from fieldspec.blocks.layers import Activation, AdaptivePool, Conv, Dropout, Flatten, GlobalPool, Layer, Linear, Shape
 
 Head = dict[str, Any]
@@ -70,7 +71,7 @@ def _on_map(series: Series) -> tuple[Head, Series] | None:
     dropout = layers[at - 1] if at else None
     drops = isinstance(dropout, Dropout)
     head: Head = {"classes": conv.out_channels, "bias": conv.bias}
-    head["classifier_act"] = act.function if isinstance(act, Activation) else "none"
+    head["classifier_act"] = act_word(act)
     head["dropout"] = dropout.p if isinstance(dropout, Dropout) else 0.0
     return head, series[: at - drops]
 

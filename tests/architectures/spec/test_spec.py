@@ -11,7 +11,9 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+import torch
 
+from fieldspec.architectures import build
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.expansion.items import RESERVED_IDS
 from fieldspec.architectures.readings.reports import analyze
@@ -314,6 +316,23 @@ def test_defaults_apply_to_layers_on_their_own() -> None:
     assert [item.settings["type"] for item in spec.items] == ["silu", norm, "elu", "layer"]
     plain = load({"input": [3, 8, 8], "defaults": {"act": "none", "norm": "none"}, "layers": items})
     assert [item.settings["type"] for item in plain.items] == ["relu", "batch", "elu", "layer"]
+
+
+def test_a_slope_and_an_average_inside_the_map() -> None:
+    """Torch's own, in the canonical form only where they differ from what is usual."""
+    pool = {"kernel": 3, "stride": 1, "padding": 1}
+    items: list[dict[str, Any]] = [{"conv": {"out": 4}}, {"avg_pool": {**pool, "count_include_pad": False}}]
+    spec = load({"input": [3, 8, 8], "defaults": {"act": {"leaky_relu": 0.2}}, "layers": items})
+    assert [spec.items[0].settings["act"], spec.items[1].settings["count_include_pad"]] == [{"leaky_relu": 0.2}, False]
+    layers: Any = build(spec).eval().layers
+    x = torch.randn(2, 4, 8, 8)
+    assert torch.equal(layers.conv1.act(x), torch.nn.functional.leaky_relu(x, 0.2))
+    assert torch.equal(layers.pool1(x), torch.nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False))
+    usual = [{"conv": {"out": 4, "act": {"leaky_relu": 0.01}}}, {"avg_pool": {**pool, "count_include_pad": True}}]
+    plain = [{"conv": {"out": 4, "act": "leaky_relu"}}, {"avg_pool": pool}]
+    assert load({"input": [3, 8, 8], "layers": usual}).hash == load({"input": [3, 8, 8], "layers": plain}).hash
+    with pytest.raises(SpecError, match=r"count_include_pad: has no effect on a maximum\. Remove it"):
+        load({"input": [3, 8, 8], "layers": [{"max_pool": {"count_include_pad": False}}]})
 
 
 def test_first_keeps_defaults() -> None:

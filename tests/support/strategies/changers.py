@@ -75,6 +75,8 @@ def _any_pool(draw: Draw, at: At) -> tuple[Item, At]:
     settings: Item = {"type": draw(st.sampled_from(["max", "avg"])), "kernel": kernel, "padding": padding}
     settings |= {} if kernel == stride and draw(st.booleans()) else {"stride": stride}
     settings |= {"ceil_mode": True} if ceil else {}
+    if settings["type"] == "avg" and draw(st.integers(0, 2)) == 0:
+        settings["count_include_pad"] = draw(st.booleans())
     covers = all(side - pad >= n for side, pad, n in zip(kernel, padding, at.size, strict=True))
     after = at.moved((size[0], size[1]), (Fraction(stride[0]), Fraction(stride[1])))
     return {"pool": settings}, replace(after, placeless=at.placeless or covers)

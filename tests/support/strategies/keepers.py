@@ -135,7 +135,7 @@ def _pool(draw: Draw, at: At, *, stride: Pair = (1, 1)) -> tuple[Item, At]:
 def pointwise(draw: Draw, at: At) -> tuple[Item, At]:
     """Layers that pass a map on as it is."""
     items: list[Item] = [
-        {"act": {"type": draw(st.sampled_from(FUNCTIONS))}},
+        {"act": {"type": draw(st.sampled_from([*FUNCTIONS, {"leaky_relu": 0.3}]))}},
         {"norm": {"type": draw(st.sampled_from(["batch", "layer", {"group": 1}, {"batch": {"momentum": 0.01}}]))}},
         {"norm": {"type": {"group": at.channels}}},
         {"dropout": {"p": draw(st.sampled_from([0.0, 0.3]))}},

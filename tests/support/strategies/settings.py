@@ -48,9 +48,9 @@ def channels() -> st.SearchStrategy[int]:
     return st.integers(1, MAX_CHANNELS)
 
 
-def acts() -> st.SearchStrategy[str]:
+def acts() -> st.SearchStrategy[Any]:
     """What `act` may be."""
-    return st.sampled_from([*FUNCTIONS, "none"])
+    return st.sampled_from([*FUNCTIONS, "none", {"leaky_relu": 0.2}])
 
 
 def _norms() -> st.SearchStrategy[Any]:
