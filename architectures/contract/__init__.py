@@ -25,6 +25,9 @@ POINTS: dict[str, PointCheck] = {
 }
 
 
+OF_A_CLASSIFIER = ("forward_head", "num_classes=0", "global_pool", "reset_classifier")
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One point of the contract: whether it holds, and what was seen or went wrong, in one line."""
@@ -35,7 +38,7 @@ class Point:
 
 
 def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> list[Point]:
-    """Every point of timm's contract for the network of `spec`, carried out.
+    """Every point of timm's contract for the network of `spec`, carried out; of several outputs on all of them.
 
     Example:
         >>> points = timm_contract({"input": [3, 32, 32], "layers": [{"conv": {"out": 4}}], "head": {"classes": 2}})
@@ -46,12 +49,23 @@ def timm_contract(spec: ArchitectureSpec | str | Path | Mapping[str, Any]) -> li
         FieldspecError: The input has one axis or three: timm's own functions take images.
     """
     subject = Subject(load(spec))
-    if subject.spec.ends:
-        raise FieldspecError("timm's contract is for networks of one output; this spec names several")
     axes = len(subject.spec.input) - 1
     if axes != 2:
         raise FieldspecError(f"timm's contract is for images, of two axes; this network's input has {axes}")
-    return [_carried_out(name, check, subject) for name, check in POINTS.items()]
+    points = {**POINTS, **dict.fromkeys(OF_A_CLASSIFIER, _refused)} if subject.spec.ends else POINTS
+    return [_carried_out(name, check, subject) for name, check in points.items()]
+
+
+def _refused(subject: Subject) -> str:
+    """Networks of several outputs have no classifier, and say so where one is asked for."""
+    for ask in (lambda: subject.fresh(num_classes=3), lambda: subject.fresh().reset_classifier(3)):
+        try:
+            ask()
+        except FieldspecError as error:
+            reason = str(error)
+        else:
+            raise ContractError("a classifier is put behind several outputs")
+    return f"skipped: {reason}"
 
 
 def _carried_out(name: str, check: PointCheck, subject: Subject) -> Point:

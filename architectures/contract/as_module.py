@@ -8,8 +8,11 @@ import pickle
 import torch
 from timm.models import create_model
 
-from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject, need, same
+from fieldspec.architectures.contract.subject import ContractError, PointCheck, Subject, answer, need, same
+from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.network.builder import build
+from fieldspec.architectures.spec.other_input import at_input
+from fieldspec.architectures.spec.spec import ArchitectureSpec
 
 
 def _forward(subject: Subject) -> str:
@@ -66,7 +69,7 @@ def _state_dict(subject: Subject) -> str:
 def _bfloat16(subject: Subject) -> str:
     net = build(subject.spec, dtype=torch.bfloat16).eval()
     with torch.no_grad():
-        output = net(subject.images.bfloat16())
+        output = answer(net(subject.images.bfloat16()))
     need(output.dtype == torch.bfloat16, f"the output is {output.dtype}")
     need(bool(torch.isfinite(output).all()), "the output is not finite")
     return "finite"
@@ -74,10 +77,30 @@ def _bfloat16(subject: Subject) -> str:
 
 def _input_size(subject: Subject) -> str:
     sizes = (64, 96, 128)
+    small = [size for size in sizes if not _takes(subject.spec, size)]
     with torch.no_grad():
         for size in sizes:
-            subject.net(torch.randn(1, subject.spec.input[0], size, size))
-    return ", ".join(f"{size}x{size}" for size in sizes)
+            x = torch.randn(1, subject.spec.input[0], size, size)
+            if size not in small:
+                subject.net(x)
+                continue
+            try:
+                subject.net(x)
+            except RuntimeError:
+                continue
+            raise ContractError(f"takes {size}x{size}, which the spec refuses")
+    need(len(small) < len(sizes), f"no map of {' or '.join(map(str, sizes))} pixels fits the spec")
+    refused = f"; {', '.join(f'{size}x{size}' for size in small)} is refused, as the spec says" if small else ""
+    return ", ".join(f"{size}x{size}" for size in sizes if size not in small) + refused
+
+
+def _takes(spec: ArchitectureSpec, size: int) -> bool:
+    """Whether the spec can be laid out on an image of this size."""
+    try:
+        at_input(spec, (spec.input[0], size, size))
+    except SpecError:
+        return False
+    return True
 
 
 def _meta(subject: Subject) -> str:
@@ -88,7 +111,7 @@ def _meta(subject: Subject) -> str:
         tensor.fill_(torch.nan if tensor.is_floating_point() else 7)
     net.init_weights()
     with torch.no_grad():
-        output = net(subject.images)
+        output = answer(net(subject.images))
     need(bool(torch.isfinite(output).all()), "init_weights leaves weights or buffers of to_empty")
     return "to_empty, init_weights, finite"
 

@@ -19,7 +19,7 @@ def _features_only(subject: Subject) -> str:
     info = net.feature_info
     with torch.no_grad():
         levels = net(subject.images)
-        if subject.spec.items[-1].tap:  # else the layers end in a vector or one unit, which is no level
+        if subject.spec.items[-1].tap and not subject.spec.ends:  # a vector or one unit is no level
             same(levels[-1], subject.net.forward_features(subject.images), "the last level")
     need(len(levels) == len(info.channels()), f"{len(levels)} levels, {len(info.channels())} declared")
     for level, channels, reduction in zip(levels, info.channels(), info.reduction(), strict=True):
@@ -38,7 +38,7 @@ def _forward_intermediates(subject: Subject) -> str:
         final, levels = net.forward_intermediates(subject.images)
         last = net.forward_intermediates(subject.images, indices=1, intermediates_only=True)
         same(final, net.forward_features(subject.images), "the final map")
-        if subject.spec.items[-1].tap:
+        if subject.spec.items[-1].tap and not subject.spec.ends:
             same(last[0], final, "the last level")
     need([level.shape[1] for level in levels] == info.channels(), "the levels are not those of feature_info")
     return f"{len(levels)} levels"

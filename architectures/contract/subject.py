@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,8 +34,7 @@ class Subject:
     def output(self) -> Tensor:
         """What it makes of the images."""
         with torch.no_grad():
-            output: Tensor = self.net(self.images)
-        return output
+            return answer(self.net(self.images))
 
     def fresh(self, **settings: Any) -> SpecNet:
         """Another net with the same weights for every call with the same settings."""
@@ -50,8 +49,15 @@ def need(condition: bool, otherwise: str) -> None:
         raise ContractError(otherwise)
 
 
-def same(given: Tensor, expected: Tensor, what: str) -> str:
+def answer(given: Tensor | Sequence[Tensor]) -> Tensor:
+    """What a net gives; of several outputs one row an image, end to end."""
+    return given if isinstance(given, Tensor) else torch.cat([one.flatten(1) for one in given], 1)
+
+
+def same(given: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor], what: str) -> str:
     """Fail the point unless both agree to 1e-4; says how well they do."""
+    if not (isinstance(given, Tensor) and isinstance(expected, Tensor)):
+        given, expected = answer(given).flatten(1), answer(expected).flatten(1)
     need(given.shape == expected.shape, f"{what}: {tuple(given.shape)} instead of {tuple(expected.shape)}")
     if not given.numel():
         return "equal"

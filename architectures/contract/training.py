@@ -5,13 +5,18 @@ from __future__ import annotations
 import torch
 from timm.models import group_parameters
 from timm.optim import param_groups_layer_decay
+from torch import Tensor, nn
 
-from fieldspec.architectures.contract.subject import PointCheck, Subject, need, same
+from fieldspec.architectures.contract.subject import PointCheck, Subject, answer, need, same
+
+
+def _loss(net: nn.Module, subject: Subject) -> Tensor:
+    return answer(net(subject.images)).square().mean()
 
 
 def _gradients(subject: Subject) -> str:
     net = subject.fresh().train()
-    net(subject.images).square().mean().backward()
+    _loss(net, subject).backward()  # type: ignore[no-untyped-call]  # torch
     without = [name for name, parameter in net.named_parameters() if parameter.grad is None]
     need(not without, f"no gradient for {', '.join(without[:3])}")
     return f"{sum(1 for _ in net.parameters())} tensors"
@@ -23,7 +28,7 @@ def _grad_checkpointing(subject: Subject) -> str:
         net = subject.fresh().train()
         net.set_grad_checkpointing(enable)
         torch.manual_seed(0)  # the same dropout
-        net(subject.images).square().mean().backward()
+        _loss(net, subject).backward()  # type: ignore[no-untyped-call]  # torch
         gradients.append([parameter.grad for parameter in net.parameters()])
     for plain, checkpointed in zip(*gradients, strict=True):
         need(plain is not None and checkpointed is not None, "a parameter has no gradient")

@@ -14,7 +14,7 @@ from torch import nn
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.features import SpecFeatures
 from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
-from fieldspec.architectures.network.specnet import SeveralOutputs, SpecNet, checkpoint_filter_fn
+from fieldspec.architectures.network.specnet import SeveralOutputs, SpecNet, checkpoint_filter_fn, output_of
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.layers import Conv
 
@@ -124,7 +124,7 @@ def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None
     Mean and deviation are from the weights' card, else `usual_statistics`.
     """
     nodes = spec.graph.nodes
-    shape = nodes[spec.outputs[-1]].shape
+    shape = nodes[output_of(spec)].shape
     convolutions = [node for node in nodes if isinstance(node.layer, Conv)]
     first = [node.id for node in convolutions if node.inputs == (0,)] or [node.id for node in convolutions[:1]]
     paths = tuple(f"layers.{path}" for path in first)

@@ -16,14 +16,16 @@ def feature_levels(spec: ArchitectureSpec) -> list[dict[str, Any]]:
     The levels are the tapped items, a decoder's as well as an encoder's, whose reductions fall again.
 
     The reduction is the jump times the smallest power of two for which ``map > input / (2 * reduction)`` at the
-    spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared.
+    spec's input: behind an unpadded layer the map can be 4x4 of 32x32 at jump 4, and 8 is declared. It is 0.5 of a map
+    twice as large as the image.
     """
     levels: list[dict[str, Any]] = []
     for item, output in zip(spec.items, spec.outputs, strict=True):
         if item.tap:
             shape = spec.graph.nodes[output].shape
-            reduction = max(1, _reduction(spec.fields[output], shape, spec.input))
-            levels.append({"num_chs": shape[0], "reduction": reduction, "module": f"layers.{item.id}"})
+            reduction = _reduction(spec.fields[output], shape, spec.input)
+            whole = int(reduction) if reduction == int(reduction) else float(reduction)
+            levels.append({"num_chs": shape[0], "reduction": whole, "module": f"layers.{item.id}"})
     return levels
 
 

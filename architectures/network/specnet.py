@@ -70,10 +70,10 @@ class SpecNet(nn.Module):
         self.items = spec.items
         self.in_chans = spec.input[0]
         self.ends = spec.ends
-        self.num_features = spec.graph.nodes[_output_of(spec)].shape[0]
+        self.num_features = spec.graph.nodes[output_of(spec)].shape[0]
         self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
         self.flat = (
-            len(spec.graph.nodes[_output_of(spec)].shape) == 1
+            len(spec.graph.nodes[output_of(spec)].shape) == 1
         )  # the layers end in a vector, so nothing is left to pool
         self.layers = _trunk(
             self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}, self.ends
@@ -277,11 +277,12 @@ class SpecNet(nn.Module):
 
 
 class SeveralOutputs(SpecNet):
-    """The network of a spec that names its outputs: a list of them, in that order."""
+    """The network of a spec that names its outputs: a list of them, in that order; pruned, its last level alone."""
 
     def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
         """(batch, in_chans, height, width) -> [output, ...]."""
-        return self.layers(x)[self.levels :]  # type: ignore[no-any-return]
+        outputs = self.layers(x)
+        return outputs[min(self.levels, len(outputs) - 1) :]  # type: ignore[no-any-return]
 
 
 def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[str, Any]:
@@ -309,7 +310,7 @@ class Layers(fx.GraphModule):
         super().__init__(root, graph, class_name)
 
 
-def _output_of(spec: ArchitectureSpec) -> int:
+def output_of(spec: ArchitectureSpec) -> int:
     """The node whose output the head reads; the last of several outputs."""
     return spec.graph.output if spec.ends else spec.outputs[-1]
 

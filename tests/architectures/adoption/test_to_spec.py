@@ -164,9 +164,9 @@ def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (nn.LeakyReLU(0.2), "leaky_relu: has no words in a spec (negative_slope=0.2)"),
+        (nn.ELU(0.5), "elu: has no words in a spec (alpha=0.5)"),
         (nn.GELU("tanh"), "gelu's approximation by tanh"),
-        (nn.AvgPool2d(3, 1, 1, count_include_pad=False), "count_include_pad=False"),
+        (nn.AvgPool2d(3, 1, 1, divisor_override=2), "divisor_override"),
         (nn.PReLU(4), "4 weights, where a spec's has 1"),
         (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "resizing with aligned corners"),
         (nn.InstanceNorm2d(4), "a norm over places"),
@@ -177,6 +177,17 @@ def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
 def test_settings_without_words_are_told(module: nn.Module, reason: str) -> None:
     """They would give a network of the same costs and other outputs."""
     assert reason in beyond(nn.Sequential(nn.Conv2d(4, 4, 3), module))
+
+
+def test_slopes_and_averages_keep_their_options() -> None:
+    """A slope, and the padding that an average leaves out, where there is any."""
+    edge, inside = nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.AvgPool2d(2, count_include_pad=False)
+    items = layers_of(nn.Sequential(nn.Conv2d(4, 4, 3, bias=False), nn.LeakyReLU(0.2), edge, inside))
+    assert items[0]["conv"]["act"] == {"leaky_relu": 0.2}
+    assert items[1:] == [
+        {"avg_pool": {"kernel": 3, "stride": 1, "padding": 1, "count_include_pad": False}},
+        {"avg_pool": {}},
+    ]
 
 
 def test_norms_keep_their_options() -> None:
