@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor
 
-from fieldspec.analysis.inference.lowering.elementwise import LEAKY_SLOPE
 from fieldspec.analysis.inference.lowering.operators import Fused, Lowered, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.windows import same_sides, window_of
-from fieldspec.blocks.layers import Conv, ConvTranspose, DepthToSpace, Pool, SelectChannels, Sides
+from fieldspec.blocks.layers import Activation, Conv, ConvTranspose, DepthToSpace, Pool, SelectChannels, Sides
 from fieldspec.training.quantization.folding import OperatorWeights
 
 SIMPLE: dict[OperatorKind, Callable[..., Tensor]] = {
@@ -67,7 +66,12 @@ def _pooled(operator: Operator, lowered: Lowered, x: Tensor) -> Tensor:
     layer = operator.layer
     assert isinstance(layer, Pool)
     if operator.kind == "average_pool":
-        return F.avg_pool2d(x, layer.kernel_size, layer.stride)
+        inside = torch.ones_like(x[:1, :1])  # the engine's own padding is left out of an average
+        total, share = (
+            F.avg_pool2d(_around(one, _same(operator, lowered), 0.0), layer.kernel_size, layer.stride)
+            for one in (x, inside)
+        )
+        return total / share if operator.same else total
     return F.max_pool2d(_around(x, _same(operator, lowered), float("-inf")), layer.kernel_size, layer.stride)
 
 
@@ -78,7 +82,8 @@ def _moved(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor]) -> Te
         case "concat":
             return torch.cat(list(inputs), 1)
         case "leaky_relu":
-            return F.leaky_relu(x, LEAKY_SLOPE)
+            assert isinstance(layer, Activation)
+            return F.leaky_relu(x, layer.slope)
         case "softmax":
             return x.softmax(1)
         case "pad":
