@@ -13,6 +13,7 @@ from fieldspec.blocks.layers import (
     Conv,
     ConvTranspose,
     GlobalPool,
+    Identity,
     Input,
     Layer,
     Normalization,
@@ -71,9 +72,9 @@ class TimedOperator(NamedTuple):
 
 
 def operators_of(graph: LayerGraph) -> Iterator[TimedOperator]:
-    """The layers of a graph that take time, one by one; what reads its input runs on it."""
+    """The layers of a graph that take time, one by one."""
     for node in graph.nodes:
-        if not isinstance(node.layer, Input):
+        if not isinstance(node.layer, Input | Identity):
             yield TimedOperator(node.layer, tuple(graph.inputs(node)), node.shape)
 
 

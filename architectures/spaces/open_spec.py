@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldspec.architectures.document.domains import Domain, closed, domains_of
 from fieldspec.architectures.document.problems import Path, Problem, Problems, SpecError
@@ -15,6 +15,9 @@ from fieldspec.architectures.document.reader import Source
 from fieldspec.architectures.document.values import listed
 from fieldspec.architectures.spec.assembly import problems_of_settings
 from fieldspec.architectures.spec.spec import ArchitectureSpec, source_of, spec_of
+
+if TYPE_CHECKING:
+    from fieldspec.analysis.latency.profile import MachineProfile
 
 _NAMES = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
@@ -34,6 +37,7 @@ class OpenSpec:
     name: str
     domains: tuple[Domain, ...]
     source: Source = field(repr=False)
+    profile: MachineProfile | None = field(repr=False, default=None)  # of the machine whose latency is meant
 
     @property
     def space(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from fieldspec.training.folder.files import CARD, LOG, RUN, read_json
 EVALUATION, MISTAKES = "evaluation.json", "mistakes.json"
 PICTURES = ("misclassified.png", "calibration.png", "samples.png")
 LARGEST = 4_000_000  # bytes of a picture that goes into a page
+LARGEST_THUMBNAIL = 60_000  # characters of a mistake's image
 SHOWN = 24  # mistakes
 
 
@@ -30,6 +32,7 @@ class TrainedRun:
     mistakes: list[dict[str, Any]]
     card: dict[str, Any]
     pictures: dict[str, str]  # data URLs
+    mistaken: list[str | None]  # data URLs of the images of the first mistakes
 
     @property
     def accuracy(self) -> float | None:
@@ -50,7 +53,8 @@ def read_run(folder: Path) -> TrainedRun:
         FieldspecError: A file in it is damaged.
     """
     info = checked(RunDocument, read_json(folder / RUN), folder / RUN)
-    mistakes = _optional(folder / MISTAKES).get("mistakes", [])
+    wrong = _optional(folder / MISTAKES)
+    mistakes, images = wrong.get("mistakes", []), wrong.get("pictures", [])
     return TrainedRun(
         folder,
         info,
@@ -59,6 +63,7 @@ def read_run(folder: Path) -> TrainedRun:
         mistakes if isinstance(mistakes, list) else [],
         _optional(folder / CARD),
         {name: url for name in PICTURES if (url := _picture(folder / name))},
+        [_thumbnail(one) for one in images[:SHOWN]] if isinstance(images, list) else [],
     )
 
 
@@ -84,5 +89,16 @@ def _picture(path: Path) -> str | None:
     """A PNG of the folder, if it is one and not too large."""
     if not path.is_file() or path.stat().st_size > LARGEST:
         return None
-    content = path.read_bytes()
+    return _png(path.read_bytes())
+
+
+def _thumbnail(text: Any) -> str | None:
+    """An image in base64, if it is a PNG and not too large."""
+    try:
+        return _png(base64.b64decode(text, validate=True)) if len(text) <= LARGEST_THUMBNAIL else None
+    except (TypeError, ValueError):
+        return None
+
+
+def _png(content: bytes) -> str | None:
     return data_url(content, "png") if content.startswith(b"\x89PNG") else None

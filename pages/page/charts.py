@@ -145,6 +145,27 @@ def scatter(points: Sequence[tuple[str, float, float]], label: str, across: str)
     return _chart(label, x, y, dots + names, cursor=None, below=across, is_share=True)
 
 
+def reliability(bins: Sequence[tuple[int, float, float]]) -> str:
+    """Accuracy by confidence: a bar for each bin of (images, mean confidence, accuracy), and where both are equal."""
+    x, y = Scale(0, 1, LEFT, WIDE - RIGHT), Scale(0, 1, HIGH - BOTTOM, TOP)
+    wide = (x(1) - x(0)) / len(bins)
+    bars, dots = "", ""
+    for number, (count, said, was) in enumerate(bins):
+        if not count:
+            continue
+        left, top = x(0) + number * wide, y(was)
+        words = f"{count:,} images: confidence {percent_words(round(said, 4))}, accuracy {percent_words(round(was, 4))}"
+        bars += (
+            f'<rect class="share" opacity=".45" x="{left + 1:.1f}" y="{top:.1f}" width="{wide - 2:.1f}" '
+            f'height="{y(0) - top:.1f}"><title>{words}</title></rect>'
+        )
+        dots += f'<circle class="peak" cx="{x(said):.1f}" cy="{top:.1f}" r="3.5"><title>{words}</title></circle>'
+    line = f'<line class="limit" x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}"/>'
+    images = sum(row[0] for row in bins)
+    label = f"Accuracy by confidence in {len(bins)} bins of {images:,} images; on the dashed line they are equal"
+    return _chart(label, x, y, bars + line + dots, cursor=None, below="confidence", is_share=True)
+
+
 def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[float, int, str]]:
     """Labels moved down until none lies over another."""
     placed: list[tuple[float, int, str]] = []
@@ -169,13 +190,14 @@ def _chart(
 ) -> str:
     """Axes around what is drawn; `cursor` is the number of layers along it, where the chosen one is marked."""
     written = percent_words if is_share else size_words
+    marked = percent_words if is_share and x.high == 1 else size_words
     rules = "".join(
         f'<line class="rule" x1="{LEFT}" x2="{WIDE - RIGHT}" y1="{y(one):.1f}" y2="{y(one):.1f}"/>'
         f'<text class="tick" text-anchor="end" x="{LEFT - 7}" y="{y(one) + 4:.1f}">{written(one)}</text>'
         for one in ticks(y.low, y.high)
     )
     marks = "".join(
-        f'<text class="tick" text-anchor="middle" x="{x(one):.1f}" y="{HIGH - BOTTOM + 14}">{size_words(one)}</text>'
+        f'<text class="tick" text-anchor="middle" x="{x(one):.1f}" y="{HIGH - BOTTOM + 14}">{marked(one)}</text>'
         for one in ticks(x.low, x.high)
     )
     caption = f'<text class="tick" text-anchor="end" x="{WIDE - RIGHT}" y="{HIGH - 3}">{escape(below)}</text>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
 from fieldspec.pages.facts.runs import SHOWN, TrainedRun
@@ -28,13 +29,31 @@ def training_parts(run: TrainedRun) -> dict[str, Any]:
         "split": said.get("split", ""),
         "images": said.get("images"),
         "calibration": said.get("calibration_error_15_bins"),
+        **_reliability(said.get("calibration_bins")),
         "classes": classes,
         "per_class": said.get("per_class_accuracy") or {},
         "confusion": _confusion(confusion) if 0 < len(classes) <= MOST_CLASSES else [],
-        "mistakes": run.mistakes[:SHOWN],
+        "mistakes": list(zip_longest(run.mistakes[:SHOWN], run.mistaken[: len(run.mistakes)])),
+        "has_images": any(run.mistaken),
         "mistaken": len(run.mistakes),
-        "pictures": run.pictures,
+        "pictures": {name: url for name, url in run.pictures.items() if name not in _shown_otherwise(run)},
     }
+
+
+def _reliability(bins: Any) -> dict[str, Any]:
+    """The bins of confidence and their chart; nothing of an evaluation that has none."""
+    try:
+        rows = [(int(one["images"]), float(one["confidence"]), float(one["accuracy"])) for one in bins or []]
+    except (KeyError, TypeError, ValueError):
+        rows = []
+    chart = charts.reliability(rows) if sum(row[0] for row in rows) else None
+    return {"bins": rows if chart else [], "reliability": chart}
+
+
+def _shown_otherwise(run: TrainedRun) -> set[str]:
+    """Pictures of the folder whose content the page shows in its own way."""
+    shown = {"calibration.png"} if run.evaluation.get("calibration_bins") else set()
+    return shown | ({"misclassified.png"} if any(run.mistaken) else set())
 
 
 def _settings(run: TrainedRun) -> list[tuple[str, str]]:

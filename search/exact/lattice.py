@@ -98,7 +98,7 @@ class Lattice:
                 tick(at * len(shapes) + turn + 1, of)
                 if graph is None:
                     continue
-                part = Alternative(graph, self.columns, self.bits)
+                part = Alternative(graph, self.columns, self.bits, series.spec.profile)
                 for source in sources:
                     passage = part.passage(before[source])
                     if passage is not None:

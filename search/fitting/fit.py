@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldspec.analysis.latency.profile import MachineProfile
 from fieldspec.architectures.readings.reports import SpecLike
 from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
@@ -14,7 +15,7 @@ from fieldspec.search.fitting.changes import ONE
 from fieldspec.search.fitting.targets import FitTarget, target_of
 from fieldspec.search.fitting.ways import ChangeSpace
 from fieldspec.search.space.blocks import Best
-from fieldspec.search.space.candidates import measure, names_told
+from fieldspec.search.space.candidates import check_latency, measure, names_told
 from fieldspec.search.space.measures import NotInPartsError
 
 MOST_CHANGES = 3
@@ -41,7 +42,14 @@ class FitResult:
     most_changes: int
 
 
-def fit(spec: SpecLike, to: str, *, alternatives: int = 5, most_changes: int = MOST_CHANGES) -> FitResult:
+def fit(
+    spec: SpecLike,
+    to: str,
+    *,
+    alternatives: int = 5,
+    most_changes: int = MOST_CHANGES,
+    profile: MachineProfile | None = None,
+) -> FitResult:
     """Change a spec as little as possible so that it keeps other constraints, beside its own of other measures.
 
     A change is another width, kernel, dilation, stride or number of copies of one item, or the item dropped. Fewer
@@ -53,6 +61,7 @@ def fit(spec: SpecLike, to: str, *, alternatives: int = 5, most_changes: int = M
         to: Comparisons such as `params < 150k, receptive_field > 64`; `params = 199k` fills a budget.
         alternatives: How many ways to tell.
         most_changes: At once.
+        profile: Of the machine whose `latency_ms` is meant, by `load_profile`.
 
     Raises:
         SpecError: The spec cannot be used.
@@ -65,7 +74,8 @@ def fit(spec: SpecLike, to: str, *, alternatives: int = 5, most_changes: int = M
     loaded = load(spec)
     document = loaded.to_dict()
     target = target_of(to, document.get("constraints") or {})
-    ways = ChangeSpace({**document, "constraints": dict(target.section)}, target)
+    ways = ChangeSpace({**document, "constraints": dict(target.section)}, target, profile)
+    check_latency(ways.spec, target.fill)
     names = names_told(target.constraints, ())
     before = measure(ways.spec, ways.unchanged, names)
     assert before is not None  # it has been loaded

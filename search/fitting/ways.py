@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
+from fieldspec.analysis.latency.profile import MachineProfile
 from fieldspec.architectures.document.domains import closed
 from fieldspec.architectures.document.problems import Path, SpecError
 from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
@@ -31,7 +32,7 @@ MOST_TRIED = 4_000  # pairs of changes, where a spec is not in series
 class ChangeSpace:
     """Each item that may change is a domain of whole items, itself the first of them."""
 
-    def __init__(self, document: Mapping[str, Any], target: FitTarget) -> None:
+    def __init__(self, document: Mapping[str, Any], target: FitTarget, profile: MachineProfile | None = None) -> None:
         changes = ItemChanges(document.get("params") or {}, fine=bool(target.fill))
         self.written, self.target = document, target
         self.changes: list[list[ItemChange]] = []
@@ -43,7 +44,7 @@ class ChangeSpace:
             if own:
                 self.changes.append(own)
                 self.places.append(at)
-        self.spec: OpenSpec = load_open({**document, "layers": layers})
+        self.spec: OpenSpec = replace(load_open({**document, "layers": layers}), profile=profile)
         self.unchanged = (0,) * len(self.spec.domains)
 
     def chosen(self, numbers: Sequence[int]) -> list[tuple[int, ItemChange]]:

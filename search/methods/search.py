@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from fieldspec.analysis.latency.profile import MachineProfile
 from fieldspec.architectures.document.problems import mend
 from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
 from fieldspec.architectures.spec.constraints import MEASURES
@@ -20,7 +22,7 @@ from fieldspec.search.methods.journal import Journal
 from fieldspec.search.methods.sampling import Sampling
 from fieldspec.search.results.result import FrontPoint, Method, SearchResult
 from fieldspec.search.space.blocks import SearchBlock, total
-from fieldspec.search.space.candidates import measure, names_told, singles
+from fieldspec.search.space.candidates import check_latency, measure, names_told, singles
 from fieldspec.search.space.measures import NotInPartsError, number, wholes
 from fieldspec.search.space.segments import Segments
 
@@ -48,6 +50,7 @@ def search_networks(
     seed: int = 0,
     folder: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    profile: MachineProfile | None = None,
     tick: Tick | None = None,
 ) -> SearchResult:
     """The networks of an open spec that keep its constraints and that no other beats in every objective.
@@ -60,6 +63,7 @@ def search_networks(
         seed: Of a sampled search.
         folder: Where the state of the search is kept.
         resume: Continue what is there.
+        profile: Of the machine whose `latency_ms` is meant, by `load_profile`.
         tick: Told what is being done, how much of it, of how much.
 
     Raises:
@@ -72,7 +76,9 @@ def search_networks(
         ('exact', 8, {'layers[0].conv.out': 8, 'layers[0].conv.kernel': 3}, 232)
     """
     opened = spec if isinstance(spec, OpenSpec) else load_open(spec)
+    opened = opened if profile is None else replace(opened, profile=profile)
     minimize, maximize = _objectives(opened, minimize, maximize)
+    check_latency(opened, (*minimize, *maximize))
     tick = tick or _silent
     asked = (opened, minimize, maximize)
     method, search, reason = _method(*asked, tick, trials, seed)
@@ -162,7 +168,8 @@ def _journal(
     if folder is None:
         return None
     asked = {"minimize": list(minimize), "maximize": list(maximize), "method": method, "trials": trials, "seed": seed}
-    return Journal(Path(folder), {"spec": spec.to_dict(), **asked})
+    machine = {} if spec.profile is None else {"profile": spec.profile.to_dict()}
+    return Journal(Path(folder), {"spec": spec.to_dict(), **asked, **machine})
 
 
 def _result(

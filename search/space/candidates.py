@@ -12,6 +12,7 @@ from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.spaces.open_spec import OpenSpec
 from fieldspec.architectures.spec.constraints import (
     MEASURES,
+    NO_PROFILE,
     Constraint,
     ConstraintResult,
     Constraints,
@@ -19,6 +20,7 @@ from fieldspec.architectures.spec.constraints import (
     evaluate_constraints,
     exact,
 )
+from fieldspec.blocks.errors import FieldspecError
 
 TOLD = ("params", "macs", "receptive_field", "memory", "weight_bytes", "feature_size")  # of every network
 
@@ -50,6 +52,8 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
     except SpecError:
         return None
     report = report_of(network.graph, network.name, fields=network.fields)
+    if spec.profile is not None:
+        report = spec.profile.told(report)
     verdicts = evaluate_constraints(network.constraints, report)
     comparisons = network.constraints.comparisons
     measures = {name: MEASURES[name](report) for name in dict.fromkeys([*names, *[one.name for one in comparisons]])}
@@ -57,6 +61,17 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
     others = [1.0 for verdict in verdicts[len(distances) :] if not verdict.holds]
     broken = tuple([told(verdict) for verdict in verdicts if not verdict.holds])
     return Candidate(tuple(numbers), measures, broken, max([*distances, *others], default=0.0))
+
+
+def check_latency(spec: OpenSpec, names: Iterable[str]) -> None:
+    """Raise where a latency is asked for and no machine named: no candidate would have a number.
+
+    Args:
+        spec: With its constraints.
+        names: Of further measures.
+    """
+    if "latency_ms" in {*names, *(spec.source.data.get("constraints") or {})} and spec.profile is None:
+        raise FieldspecError(f"latency_ms: of {NO_PROFILE}")
 
 
 def missed(constraint: Constraint, value: MeasureValue | None) -> float:

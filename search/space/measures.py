@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fieldspec.analysis.latency.model import GRAINS_PER_MS
+from fieldspec.analysis.latency.profile import MachineProfile
 from fieldspec.analysis.promise.widths import THOUSAND, WidestWay
 from fieldspec.analysis.report.memory import activations, dtype_bytes
 from fieldspec.architectures.spec.constraints import MeasureValue
@@ -15,7 +17,7 @@ from fieldspec.blocks.layers import BatchNorm, LayerNorm
 ColumnRule = Literal["sum", "peak"]
 
 ON_THE_WAY = ("entropy", "depth")  # measures of the way to the last map whose units have a position
-SUMS = ("params", "macs", "weight_bytes", *ON_THE_WAY)  # add up over the parts
+SUMS = ("params", "macs", "weight_bytes", "latency_ms", *ON_THE_WAY)  # add up over the parts
 NARROWS = ("narrowest_map",)  # the least of any part, carried along as what it lacks of the widest
 PEAKS = ("memory", *NARROWS)  # the largest of any part
 WIDEST = 65_536  # channels that a map may have
@@ -24,11 +26,10 @@ DIRECTIONS: dict[str, dict[str, int]] = {  # of measures that the end tells, whe
     "effectiveness": {"log_widths": -1, "depth": 1},
 }
 DECOMPOSED = (*SUMS, *PEAKS, *DIRECTIONS, "receptive_field", "feature_size")
-PARTS = {"entropy": THOUSAND, "map_entropy": 1_000_000, "effectiveness": THOUSAND, "latency_ms": 1_000_000}
+PARTS = {"entropy": THOUSAND, "map_entropy": 1_000_000, "effectiveness": THOUSAND, "latency_ms": GRAINS_PER_MS}
 ON_AN_ENGINE = "an engine folds and plans across the parts of a network"
 WHOLE = {  # what else makes a measure of more than the parts
     "effective_field": "paths are counted over the network as a whole",
-    "latency_ms": "it is of a machine, whose profile a search is not given",
 }
 
 
@@ -121,7 +122,7 @@ def costs_of_way(way: WidestWay, narrowest: int | None) -> dict[str, int]:
     return {"entropy": way.log_widths, "depth": way.depth, "log_widths": way.log_widths, "narrowest_map": lacks}
 
 
-def costs_of(graph: LayerGraph, columns: Sequence[Column]) -> dict[str, int]:
+def costs_of(graph: LayerGraph, columns: Sequence[Column], profile: MachineProfile | None = None) -> dict[str, int]:
     """What a part of a network costs, of the measures that are no matter of the field or the last map."""
     wanted = {column.measure for column in columns}
     nodes = graph.nodes[1:]
@@ -137,4 +138,9 @@ def costs_of(graph: LayerGraph, columns: Sequence[Column]) -> dict[str, int]:
         if any(isinstance(node.layer, LayerNorm) for node in nodes):
             raise NotInPartsError("memory is not made of its parts where a layer norm turns the map in memory")
         costs["memory"] = activations(graph).peak * dtype_bytes("float32")
+    if "latency_ms" in wanted:
+        grains = None if profile is None else profile.grains(graph)
+        if grains is None:
+            raise NotInPartsError("latency_ms has no number for one of the parts")
+        costs["latency_ms"] = grains
     return costs

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fieldspec.analysis.fields.channel_fields import Field
 from fieldspec.analysis.fields.receptive_fields import receptive_field
 from fieldspec.analysis.fields.windows import PIXEL, AxisField, Window
+from fieldspec.analysis.latency.profile import MachineProfile
 from fieldspec.analysis.promise.narrowest import narrowest_channels
 from fieldspec.analysis.promise.widths import widest_ways
 from fieldspec.analysis.report.layer_properties import behind_depthwise, properties
@@ -30,9 +31,15 @@ class Passage(NamedTuple):
 class Alternative:
     """One alternative of one part of a network, laid out on one shape, read for the interfaces of that shape."""
 
-    def __init__(self, graph: LayerGraph, columns: Sequence[Column], bits: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        graph: LayerGraph,
+        columns: Sequence[Column],
+        bits: Mapping[str, int],
+        profile: MachineProfile | None = None,
+    ) -> None:
         self.graph, self.columns, self.bits = graph, columns, bits
-        self.costs = costs_of(graph, columns)
+        self.costs = costs_of(graph, columns, profile)
         self.shape: Shape = graph.nodes[graph.output].shape
         self._ways = self._costs_of_ways()
         self._plain = self._from_a_point()

@@ -99,6 +99,9 @@ class Evaluation:
             "loss": self.loss,
             "flip_averaged_accuracy": self.flip_accuracy,
             "calibration_error_15_bins": self.calibration_error,
+            "calibration_bins": [
+                {"images": count, "confidence": said, "accuracy": was} for count, said, was in self.reliability
+            ],
             "per_class_accuracy": self.per_class,
             "classes": list(self.classes),
             "confusion": self.confusion.tolist(),

@@ -16,7 +16,7 @@ from fieldspec.training.data.device_augmentation import DeviceAugmentation
 from fieldspec.training.data.images import Images
 from fieldspec.training.data.randomness import derive, generator
 from fieldspec.training.evaluation.evaluation import Evaluation
-from fieldspec.training.evaluation.mistakes import MISTAKE_COLUMNS, mistakes
+from fieldspec.training.evaluation.mistakes import MISTAKE_COLUMNS, mistakes, pictures_of
 from fieldspec.training.folder.files import write_csv, write_json
 from fieldspec.training.recipe.recipe import Recipe
 
@@ -50,7 +50,8 @@ def report(
     written = [folder / "evaluation.json"]
     write_json(written[0], {**about, **evaluation.to_dict()})
     wrong = mistakes(evaluation, images)
-    write_json(folder / "mistakes.json", {"schema": 1, **about, "mistakes": wrong})
+    pictured = pictures_of(wrong, images)
+    write_json(folder / "mistakes.json", {"schema": 1, **about, "mistakes": wrong, "pictures": pictured})
     write_csv(folder / "mistakes.csv", wrong, () if wrong else MISTAKE_COLUMNS)
     written += [folder / "mistakes.json", folder / "mistakes.csv"]
     if pictures:

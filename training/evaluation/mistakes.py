@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation.evaluation import Evaluation
 
+PICTURED = 24  # mistakes whose images are kept, the surest
+LARGEST_SIDE = 96  # pixels of such an image
 MISTAKE_COLUMNS = ("number", "actual", "predicted", "confidence")
 
 
@@ -24,3 +30,18 @@ def mistakes(evaluation: Evaluation, images: Images) -> list[dict[str, Any]]:
         row |= {"actual": names[evaluation.labels[number]], "predicted": names[evaluation.predictions[number]]}
         rows.append({**row, "confidence": round(float(confidence[number]), 6)})
     return rows
+
+
+def pictures_of(wrong: Sequence[Mapping[str, Any]], images: Images) -> list[str]:
+    """The images of the first mistakes as PNG files in base64, small; of images neither gray nor in color none."""
+    if images.pixels.shape[-1] not in (1, 3):
+        return []
+    found = []
+    for row in wrong[:PICTURED]:
+        pixels = images.pixels[row["number"]]
+        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        out = io.BytesIO()
+        image.save(out, "PNG", optimize=True)
+        found.append(base64.b64encode(out.getvalue()).decode())
+    return found

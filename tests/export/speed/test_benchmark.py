@@ -191,7 +191,7 @@ def test_a_profile_of_this_machine(tmp_path: Path) -> None:
 
 
 def test_operators_run_in_turn() -> None:
-    """Each once a round; one whose seconds are over is left out, and its time is the median of its calls."""
+    """Each once a round; one whose seconds are over is left out, and its time is a low percentile of its calls."""
     now = [0]
     order: list[str] = []
 

@@ -60,7 +60,7 @@ def test_the_engines_memory_is_its_own() -> None:
     assert not isinstance(engine, str)
     timeline = engine_timeline(engine)
     assert max(timeline.live) == engine.sram("live") == sum(size for _, size in timeline.alive)
-    unknown = analyze({"input": [3, 8, 8], "layers": [{"conv": {"out": 4, "act": "mish"}}]})
+    unknown = analyze({"input": [3, 4, 8, 8], "layers": [{"conv": {"out": 4}}]})
     assert isinstance(engine_of(unknown), str)
 
 

@@ -66,11 +66,12 @@ def test_text_is_never_markup(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(json.dumps(_run_document()), encoding="utf-8")
     evaluation = {
         "classes": [HOSTILE, "b"], "confusion": [[3, 1], [0, 4]], "accuracy": 0.875, "images": 8, "split": HOSTILE,
-        "per_class_accuracy": {HOSTILE: 0.75, "b": 1.0},
+        "per_class_accuracy": {HOSTILE: 0.75, "b": 1.0}, "calibration_bins": [{"images": HOSTILE}],
     }  # fmt: skip
     (tmp_path / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
     wrong = [{"number": 1, "file": f"../{HOSTILE}.svg", "actual": HOSTILE, "predicted": "b", "confidence": 0.9}]
-    (tmp_path / "mistakes.json").write_text(json.dumps({"mistakes": wrong}), encoding="utf-8")
+    odd = [f"<svg onload={HOSTILE}>", 7, "", None]
+    (tmp_path / "mistakes.json").write_text(json.dumps({"mistakes": wrong, "pictures": odd}), encoding="utf-8")
     (tmp_path / "misclassified.png").write_text(f"<svg onload={HOSTILE}>", encoding="utf-8")
     run = read_run(tmp_path)
     named = replace(report, name=HOSTILE)

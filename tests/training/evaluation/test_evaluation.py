@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import warnings
 from dataclasses import replace
@@ -61,6 +63,13 @@ def test_by_hand() -> None:
     assert result.calibration_error == pytest.approx((0.1 + 0.6 + 0.2) / 3)  # each alone in its bin
     assert "accuracy 66.67 %, loss 0.5000 on 3 images\nflip-averaged accuracy 100.00 %" in str(result)
     assert result.to_dict()["calibration_error_15_bins"] == pytest.approx(0.3)
+    bins = result.to_dict()["calibration_bins"]
+    assert len(bins) == 15
+    assert {n: one for n, one in enumerate(bins) if one["images"]} == {
+        8: {"images": 1, "confidence": pytest.approx(0.6), "accuracy": 0.0},
+        11: {"images": 1, "confidence": pytest.approx(0.8), "accuracy": 1.0},
+        13: {"images": 1, "confidence": pytest.approx(0.9), "accuracy": 1.0},
+    }
 
 
 def test_mistakes_by_hand() -> None:
@@ -382,3 +391,18 @@ def test_predict_what_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
         list(predict(network, [tmp_path / "empty"]))
     with pytest.raises(FieldspecError, match=r"a\.txt: is not an image that Pillow can read"):
         list(predict(network, [tmp_path / "a.txt"]))
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(3, 24), (1, 24), (2, 0)])
+def test_the_images_of_mistakes_are_kept(channels: int, kept: int, tmp_path: Path) -> None:
+    """The surest ones, as small PNG files in mistakes.json, in the order of the rows."""
+    result, images = judged(200, 4)
+    own = np.arange(200, dtype=np.uint8)[:, None, None, None]  # each image in a shade of its own
+    images = replace(images, pixels=np.tile(own, (1, 160, 32, channels)))
+    report(tmp_path, result, images, about={}, pictures=False)
+    data = read_json(tmp_path / "mistakes.json")
+    assert len(data["pictures"]) == kept < len(data["mistakes"])
+    for row, text in zip(data["mistakes"], data["pictures"], strict=False):
+        with Image.open(io.BytesIO(base64.b64decode(text))) as picture:
+            assert picture.size == (19, 96)  # 160 x 32 pixels
+            assert set(np.asarray(picture.convert("L")).ravel()) == {row["number"]}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldspec.cli.catalogue import adopted
-from fieldspec.cli.shared import Json, Network, Set, load_spec, print_json, spinner, tell_error
+from fieldspec.cli.shared import Json, Network, Profile, Set, load_spec, print_json, spinner, tell_error
 
 
 def fit(
@@ -22,6 +22,7 @@ def fit(
     input_size: Annotated[
         str | None, typer.Option("--input", metavar="CxHxW", help="Of a PyTorch network, such as 3x64x64.")
     ] = None,
+    profile: Profile = None,
     as_json: Json = False,
     given: Set = None,
 ) -> None:
@@ -34,15 +35,18 @@ def fit(
     \b
     fieldspec fit c1c2c3c40 --to 'params < 150k, receptive_field > 64'
     fieldspec fit c1c2c3c40 --to 'params = 199k' -o filled
+    fieldspec fit c1c2c3c40 --to 'latency_ms < 2' --profile laptop.json
     fieldspec fit torchvision:resnet18 --to 'params < 10M' --input 3x64x64 --changes 1
     """
+    from fieldspec.analysis.latency.profile import load_profile
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.search.fitting.fit import fit as fitted
     from fieldspec.search.fitting.text import plain_data, text, write_fits
 
     loaded = adopted(spec, input_size) if is_module_name(spec) else load_spec(spec, given)
     with spinner("comparing changes"):
-        result = fitted(loaded, to, alternatives=alternatives, most_changes=changes)
+        machine = None if profile is None else load_profile(profile)
+        result = fitted(loaded, to, alternatives=alternatives, most_changes=changes, profile=machine)
     if as_json:
         print_json(plain_data(result))
     else:

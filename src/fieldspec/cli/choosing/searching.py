@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli.shared import Json, Set, Spec, load_open_spec, need, print_json, tell_error
+from fieldspec.cli.shared import Json, Profile, Set, Spec, load_open_spec, need, print_json, tell_error
 
 OFTEN = 0.5  # seconds between two lines of progress
 
@@ -36,6 +36,7 @@ def search(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the search that --output holds.")] = False,
+    profile: Profile = None,
     as_json: Json = False,
     given: Set = None,
 ) -> None:
@@ -50,7 +51,9 @@ def search(
     fieldspec search open.yaml --minimize params --set width=16 --json
     fieldspec search open.yaml -o front --picture front.png
     fieldspec search open.yaml -o front --resume
+    fieldspec search open.yaml --minimize latency_ms --maximize macs --profile laptop.json
     """
+    from fieldspec.analysis.latency.profile import load_profile
     from fieldspec.search.methods.search import search_networks
     from fieldspec.search.results.pictures import plot_front
     from fieldspec.search.results.tables import text, write_front
@@ -69,6 +72,7 @@ def search(
         seed=seed,
         folder=output,
         resume=resume,
+        profile=None if profile is None else load_profile(profile),
         tick=progress if sys.stderr.isatty() else None,
     )
     progress.end()
