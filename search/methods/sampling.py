@@ -54,6 +54,14 @@ class Sampling:
             if number >= start:
                 yield found
 
+    def candidates(self) -> Iterator[Candidate]:
+        """Those of its trials that are networks, each once, in the order in which they are drawn."""
+        study, seen = self._study(), dict[tuple[int, ...], Candidate | None]()
+        for _ in range(self.trials):
+            candidate, is_new = self._trial(study, seen)
+            if candidate is not None and is_new:
+                yield candidate
+
     def _study(self) -> Any:
         try:
             import optuna

@@ -77,7 +77,7 @@ def search_networks(
     """
     opened = spec if isinstance(spec, OpenSpec) else load_open(spec)
     opened = opened if profile is None else replace(opened, profile=profile)
-    minimize, maximize = _objectives(opened, minimize, maximize)
+    minimize, maximize = objectives_of(opened, minimize, maximize)
     check_latency(opened, (*minimize, *maximize))
     tick = tick or _silent
     asked = (opened, minimize, maximize)
@@ -112,9 +112,14 @@ def _run(search: Blocks, journal: Journal | None, resume: bool) -> list[SearchBl
 def _silent(what: str, done: int, of: int) -> None: ...
 
 
-def _objectives(
+def objectives_of(
     spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a search makes small and large: as is given, else as the spec says.
+
+    Raises:
+        FieldspecError: There is nothing to choose, no objective, or one that is unknown or given twice.
+    """
     if not spec.domains:
         raise FieldspecError(f"{spec.name} has nothing open. Put {{choice: [...]}} in place of a value")
     if not minimize and not maximize:

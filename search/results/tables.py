@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.spec.constraints import MeasureValue
 from fieldspec.architectures.spec.writer import written_out
+from fieldspec.search.results.columns import aligned, column_name, number_text, short
 from fieldspec.search.results.result import FrontPoint, SearchResult
 
 MOST_ROWS = 20  # of the table that is printed
-MOST_WIDE = 44  # characters of one value
 SHOWN = ("params", "macs", "receptive_field", "memory")  # in the table, beside those of objectives and constraints
-_LAYER = re.compile(r"layers(\[[0-9]+\])")
 
 
 def text(result: SearchResult) -> str:
@@ -37,22 +34,18 @@ def _head(result: SearchResult) -> list[str]:
             f"  stopped: {result.done[0]:,} of {result.done[1]:,} blocks are done, and what follows is of these"
         )
     lines += [
-        f"  proved: no candidate has {'less' if name in result.minimize else 'more'} {name} than {_number(bound)}"
+        f"  proved: no candidate has {'less' if name in result.minimize else 'more'} {name} than {number_text(bound)}"
         for name, bound in result.bounds.items()
     ]
     if result.networks is not None and result.networks < result.space:
         lines.append(
-            f"  {_number(result.space - result.networks):>15}  are no networks: their values do not fit together"
+            f"  {number_text(result.space - result.networks):>15}  are no networks: their values do not fit together"
         )
     if result.feasible is not None:
-        lines.append(f"  {_number(result.feasible):>15}  keep every constraint")
+        lines.append(f"  {number_text(result.feasible):>15}  keep every constraint")
     of = "" if result.method != "sampled" else " of those visited"
-    lines += [f"  {_number(count):>15}  excluded by {words}{of}" for words, count in result.excluded.items()]
+    lines += [f"  {number_text(count):>15}  excluded by {words}{of}" for words, count in result.excluded.items()]
     return lines
-
-
-def _number(count: MeasureValue | None) -> str:
-    return "not counted" if count is None else f"{count:,}"
 
 
 def _table(result: SearchResult) -> list[str]:
@@ -63,16 +56,15 @@ def _table(result: SearchResult) -> list[str]:
     names = _measures(result)
     settings = [name for name in points[0].values if len({flow(one.values[name]) for one in points}) > 1]
     shown = points if len(points) <= MOST_ROWS else [*points[: MOST_ROWS // 2], *points[-MOST_ROWS // 2 :]]
-    rows = [[*names, *map(_shorter, settings)]]
-    rows += [[*[_number(one.measures[name]) for name in names], *_values(one, settings)] for one in shown]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = ["  ".join(_cell(row[at], widths[at], at < len(names)) for at in range(len(row))).rstrip() for row in rows]
+    rows = [[*names, *map(column_name, settings)]]
+    rows += [[*[number_text(one.measures[name]) for name in names], *_values(one, settings)] for one in shown]
+    lines = aligned(rows, len(names))
     if len(shown) < len(points):
         lines.insert(MOST_ROWS // 2 + 1, f"... {len(points) - len(shown):,} more")
     count = f"{len(points):,} networks" if len(points) > 1 else "1 network"
     alike = [name for name in points[0].measures if name in SHOWN and name not in names]
-    same = [f"  {name}: {_number(points[0].measures[name])}" for name in alike]
-    same += [f"  {name}: {_short(value)}" for name, value in points[0].values.items() if name not in settings]
+    same = [f"  {name}: {number_text(points[0].measures[name])}" for name in alike]
+    same += [f"  {name}: {short(value)}" for name, value in points[0].values.items() if name not in settings]
     title = "Front of" if result.is_complete else "The best so far,"
     return [f"{title} {count}: {' and '.join(ways)}", *lines, *(["", "The same in all", *same] if same else [])]
 
@@ -85,30 +77,8 @@ def _measures(result: SearchResult) -> list[str]:
     return [*result.objectives, *[name for name in known if len({one.measures[name] for one in points}) > 1]]
 
 
-def _shorter(name: str) -> str:
-    """The name of a setting as the head of a column.
-
-    Example:
-        >>> _shorter("layers[3].inverted_residual.expand"), _shorter("layers[2]"), _shorter("width")
-        ('[3] expand', '[2]', 'width')
-    """
-    found = _LAYER.match(name)
-    if found is None:
-        return name
-    return f"{found[1]} {name.rpartition('.')[2]}" if "." in name else found[1]
-
-
-def _cell(text: str, width: int, is_number: bool) -> str:
-    return text.rjust(width) if is_number else text.ljust(width)
-
-
 def _values(point: FrontPoint, settings: Sequence[str]) -> list[str]:
-    return [_short(point.values[name]) for name in settings]
-
-
-def _short(value: object) -> str:
-    text = flow(value)
-    return text if len(text) <= MOST_WIDE else f"{text[: MOST_WIDE - 3]}..."
+    return [short(point.values[name]) for name in settings]
 
 
 def _nothing(result: SearchResult) -> list[str]:
@@ -120,8 +90,8 @@ def _nothing(result: SearchResult) -> list[str]:
         return lines
     near = result.nearest
     lines.append(f"The nearest misses {' and '.join(result.obstacles)} by {100 * result.distance:.3g} %:")
-    lines += [f"  {name}: {_number(value)}" for name, value in near.measures.items()]
-    return [*lines, "with", *[f"  {name}: {_short(value)}" for name, value in near.values.items()]]
+    lines += [f"  {name}: {number_text(value)}" for name, value in near.measures.items()]
+    return [*lines, "with", *[f"  {name}: {short(value)}" for name, value in near.values.items()]]
 
 
 def write_front(result: SearchResult, folder: Path) -> list[Path]:

@@ -81,6 +81,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "search/results": {"search/space", "search/exact"},
     "search/fitting": {"search/space", "search/exact"},
     "search/methods": {"search/space", "search/exact", "search/results"},
+    "search/study": {"search/space", "search/exact", "search/results", "search/methods"},
     "export/engines": set(),
     "export/litert": {"export/engines"},
     "export/onnx": {"export/engines"},
@@ -108,7 +109,7 @@ LIBRARIES = {  # what a floor may import beside the standard library
         "PIL", "albumentations", "annotated_types", "cv2", "filelock", "lightning", "matplotlib", "numpy", "pydantic",
         "safetensors", "timm", "torch", "torchmetrics", "torchvision", "typing_extensions",
     },
-    "search": {"matplotlib", "numpy", "optuna"},
+    "search": {"filelock", "matplotlib", "numpy", "optuna", "sqlalchemy"},
     "export": {
         "ai_edge_litert", "ai_edge_quantizer", "flatbuffers", "numpy", "onnx", "onnxruntime", "safetensors",
         "tflite_micro", "timm", "torch",

@@ -16,6 +16,7 @@ from fieldspec.training.folder.files import BEST, LAST, LOG, STATE, write_csv
 from fieldspec.training.folder.run_record import fingerprint
 from fieldspec.training.loop.task import MEND, DivergedError, Task
 
+AfterEpoch = Callable[[Sequence[Mapping[str, float]]], None]
 CARRIED = ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")  # of run.json, in the weights' files
 
 
@@ -27,10 +28,11 @@ class EpochFiles(Checkpoint):
     Args:
         folder: The run's.
         tell: Is given a line after each epoch.
+        after_epoch: Is given the history when an epoch's files are written; what it raises ends the run there.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
-        self.folder, self.tell = folder, tell
+    def __init__(self, folder: Path, tell: Callable[[str], None], after_epoch: AfterEpoch | None = None) -> None:
+        self.folder, self.tell, self.after_epoch = folder, tell, after_epoch
         self.card: dict[str, Any] = {}
         self.run = ""
         self.patience: int | None = None
@@ -87,6 +89,8 @@ class EpochFiles(Checkpoint):
             bar: Any = trainer.progress_bar_callback  # a line of its own, above the bar
             (bar.print if bar is not None else self.tell)(epoch_line(self.history, trainer.max_epochs or 0))
         trainer.save_checkpoint(self.folder / STATE)
+        if self.after_epoch is not None:
+            self.after_epoch(self.history)
         if self.patience is not None and stops_early(self.history, self.patience):
             trainer.should_stop = True
             if trainer.is_global_zero:

@@ -36,7 +36,7 @@ from fieldspec.training.loop.task import Task
 from fieldspec.training.loop.trainer import make_trainer
 from fieldspec.training.quantization.simulation import Int8Simulation
 from fieldspec.training.recipe.recipe import Recipe, load_recipe
-from fieldspec.training.run.epoch_files import EpochFiles
+from fieldspec.training.run.epoch_files import AfterEpoch, EpochFiles
 from fieldspec.training.run.information import first_lines, information
 from fieldspec.training.run.run import INTERRUPTED, TERMINATED, Run, StoppedError
 
@@ -52,6 +52,7 @@ def train(
     *,
     tell: Callable[[str], None] = print,
     command: str = "",
+    after_epoch: AfterEpoch | None = None,
 ) -> Run:
     """Train a spec's network by a recipe; everything lands in `folder`, after each epoch.
 
@@ -66,6 +67,7 @@ def train(
         options: How data and machine are used.
         tell: Takes lines for a person.
         command: What was typed, for the card.
+        after_epoch: Is given the history after each epoch, when its files are written; what it raises ends the run.
 
     Raises:
         FieldspecError: The folder holds another run, or a file cannot be written.
@@ -85,7 +87,7 @@ def train(
     training, validated = training_parts(data, full=options.full, test_each_epoch=options.test_each_epoch)
     if recipe.settings.early_stopping is not None and "held_out" not in validated:
         raise FieldspecError("early_stopping: needs held-out images, of which there are none here; leave it out")
-    files = EpochFiles(folder, tell)
+    files = EpochFiles(folder, tell, after_epoch)
     trainer = make_trainer(recipe, folder, options, files)
     if trainer.strategy.root_device.type == "cpu":
         keep_freed_memory()

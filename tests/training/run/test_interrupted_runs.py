@@ -70,3 +70,13 @@ def test_a_run_without_a_state_begins_anew(run: Train, tmp_path: Path) -> None:
         run()
     assert len(run(resume=True).history) == 2
     assert json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]["optimizer"]["sgd"]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("left", [("last.safetensors",), ("last.safetensors", "best.safetensors", "log.csv")])
+def test_killed_while_it_wrote_the_files_of_the_first_epoch(left: tuple[str, ...], run: Train, tmp_path: Path) -> None:
+    """The state is the last of them; without it there is nothing to go on from, and the run begins anew."""
+    run(recipe={"epochs": 1})
+    for path in (tmp_path / "run").glob("*.*"):
+        if path.is_file() and path.name not in (*left, "run.json"):
+            path.unlink()
+    assert len(run(resume=True, recipe={"epochs": 1}).history) == 1

@@ -1,0 +1,1 @@
+"""Candidates of an open spec, trained: one study that any number of workers share."""

@@ -1,0 +1,182 @@
+"""A trained search: candidates of an open spec in a study that any number of workers, on any machine, work off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from optuna.storages import BaseStorage
+
+from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
+from fieldspec.architectures.spec.spec import ArchitectureSpec
+from fieldspec.blocks.errors import FieldspecError
+from fieldspec.search.exact.lattice import Tick
+from fieldspec.search.methods.search import Searchable, objectives_of
+from fieldspec.search.study.leaderboard import Leaderboard
+from fieldspec.search.study.order import Ordered, ordered
+from fieldspec.search.study.processes import BAD, WorkOrder, run_processes
+from fieldspec.search.study.pruning import Pruning
+from fieldspec.search.study.storage.question import StudyQuestion, join
+from fieldspec.search.study.storage.queue import TrialQueue
+from fieldspec.search.study.storage.urls import close, in_words, open_storage, storage_name
+from fieldspec.search.study.winner import Winner, write_study, write_winner
+from fieldspec.search.study.worker import StudyWorker
+from fieldspec.training.data.images import Data
+from fieldspec.training.data.sources.datasets import load_data
+from fieldspec.training.data.splits import training_parts
+from fieldspec.training.loop.options import RunOptions
+from fieldspec.training.recipe.recipe import Recipe, load_recipe
+from fieldspec.training.run.run import INTERRUPTED, StoppedError
+
+TRIALS = 20
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study that has come to its end."""
+
+    board: Leaderboard
+    winner: Winner | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**self.board.to_dict(), "winner": self.winner.to_dict() if self.winner is not None else None}
+
+
+def train_candidates(
+    spec: Searchable,
+    recipe: Recipe | str | os.PathLike[str] | Mapping[str, Any],
+    data: str,
+    folder: str | os.PathLike[str],
+    *,
+    minimize: Sequence[str] = (),
+    maximize: Sequence[str] = (),
+    trials: int = TRIALS,
+    seed: int = 0,
+    storage: str | None = None,
+    study: str | None = None,
+    pruning: Pruning = "none",
+    workers: int = 1,
+    options: RunOptions | None = None,
+    skip_bad: bool = False,
+    tell: Callable[[str], None] = print,
+    to_stderr: bool = False,
+    tick: Tick | None = None,
+    command: str = "",
+) -> StudyResult:
+    """Train candidates of an open spec that keep its constraints, and judge them by the held-out images.
+
+    A study that is there already is joined and continued. The test images are looked at once, for the winner.
+
+    Args:
+        spec: An open spec, or what `load_open` takes.
+        recipe: As `load_recipe` takes it.
+        data: As `load_data` takes it.
+        folder: Of the study on this machine: runs, and in the end the winner.
+        minimize: Measures to make small, such as `params`: costs, which stand beside accuracy as objectives.
+        maximize: Measures to make large, which say with `minimize` which front is trained first.
+        trials: How many candidates.
+        seed: Of those behind the front.
+        storage: The URL of Optuna's storage; a journal in `folder` where none is given.
+        study: Its name there; that of spec and recipe where none is given.
+        pruning: Which of Optuna's pruners ends trials early.
+        workers: Processes.
+        options: How data and machine are used.
+        skip_bad: Whether image files that cannot be read are left out.
+        tell: Takes lines for a person.
+        to_stderr: Whether workers in other processes tell theirs to stderr.
+        tick: Told of the search for the front.
+        command: What was typed, for the cards.
+
+    Raises:
+        FieldspecError: Something cannot be used, or the study asks something else.
+        StoppedError: Someone pressed Ctrl-C.
+    """
+    opened, chosen, folder = spec if isinstance(spec, OpenSpec) else load_open(spec), load_recipe(recipe), Path(folder)
+    costs, gains = objectives_of(opened, minimize, maximize)
+    first = opened.close([domain.values[0] for domain in opened.domains])
+    images = load_data(data, input_size=first.input, skip_bad=skip_bad)
+    _check(first, images)
+    name = study or f"{opened.name}-{chosen.settings.name}"
+    told = {"name": images.name, "digest": images.train.digest}
+    question = StudyQuestion(name, opened.to_dict(), chosen.to_dict(), told, costs, gains, seed)
+    options = replace(options or RunOptions(), resume=True)
+    try:
+        with _queue(opened, question, storage, folder) as queue:
+            _fill(queue, question, trials, tell, tick)
+            if workers > 1:
+                order = WorkOrder(question, folder, storage, data, skip_bad, options, pruning, command, to_stderr)
+                statuses = run_processes(order, workers, tell)
+                _check_end(queue, statuses)
+            else:
+                StudyWorker(queue, question, folder, images, options, pruning, tell, command).work()
+            board = Leaderboard(question, opened, tuple(queue.trials()))
+        folder.mkdir(parents=True, exist_ok=True)  # of a study in which others have done all the work
+        write_study(board, folder)
+        return StudyResult(board, write_winner(board, folder, images, options))
+    except KeyboardInterrupt:
+        raise StoppedError(folder, INTERRUPTED) from None
+    except StoppedError as error:
+        raise StoppedError(folder, error.status) from None
+
+
+@contextmanager
+def _queue(spec: OpenSpec, question: StudyQuestion, url: str | None, folder: Path) -> Iterator[TrialQueue]:
+    where = storage_name(url, folder)
+    storage: BaseStorage = open_storage(url, folder)
+    with in_words(where):
+        try:
+            yield TrialQueue(storage, join(storage, question, where), spec)
+        finally:
+            close(storage)
+
+
+def _fill(
+    queue: TrialQueue, question: StudyQuestion, count: int, tell: Callable[[str], None], tick: Tick | None
+) -> None:
+    """Put in as many candidates as are asked for, unless there are so many already."""
+    there = queue.trials()
+    if len(there) >= count:
+        tell(f"{question.name}: joined, {sum(one.has_ended for one in there)} of {len(there)} trials have ended")
+        return
+    found = ordered(queue.spec, question.minimize, question.maximize, count, question.seed, tick or (lambda *_: None))
+    if not found.candidates:
+        raise FieldspecError(f"{queue.spec.name}: {_nothing(found)}")
+    queue.add(found.candidates)
+    tell(f"{question.name}: {_chosen(found)}")
+
+
+def _chosen(found: Ordered) -> str:
+    front = sum(one.origin == "front" for one in found.candidates)
+    drawn = len(found.candidates) - front
+    of = len(found.search.pareto)
+    parts = [f"{front} of the {of} networks of the front" if front < of else f"the {of} networks of the front"]
+    parts += [f"{drawn} drawn from the others"] if drawn else []
+    return f"{len(found.candidates)} candidates: {' and '.join(parts)}"
+
+
+def _nothing(found: Ordered) -> str:
+    return "no candidate keeps every constraint; `fieldspec search` without --train says which is nearest"
+
+
+def _check(first: ArchitectureSpec, data: Data) -> None:
+    """What would come up in the first trial, or not at all."""
+    classes, own = len(data.train.classes), first.head.classes if first.head is not None else None
+    if own != classes:
+        why = "the constraints count another classifier than is trained"
+        raise FieldspecError(f"{data.name} has {classes} classes, so {why}. Write head: {{classes: {classes}}}")
+    if "held_out" not in training_parts(data, full=False, test_each_epoch=False)[1]:
+        raise FieldspecError(f"{data.name}: too few images of each class to hold a tenth out, which judges the trials")
+
+
+def _check_end(queue: TrialQueue, statuses: Sequence[int]) -> None:
+    """Whether the study has ended with its workers."""
+    if all(one.has_ended for one in queue.trials()):
+        return
+    if BAD in statuses:
+        raise FieldspecError("a worker could not go on; the same command continues the study")
+    raise FieldspecError("all workers have ended before the study; the same command continues it")

@@ -1,0 +1,47 @@
+"""docs/study.md: every command runs, from the question to the trained network, with made-up images."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from fieldspec.cli import main
+
+PAGE = (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8")
+TINY = ["--epochs", "1", "--trials", "2", "--threads", "1"]  # the last of an option counts
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of a language, from top to bottom."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return [text for name, text in found if name == language]
+
+
+def commands() -> list[list[str]]:
+    """Those of the page, from top to bottom, with other images and fewer epochs."""
+    lines = "".join(blocks("")).replace("cifar10", "fake").replace("postgresql://me@host/", "sqlite:///")
+    split = [shlex.split(line)[1:] for line in lines.splitlines()]
+    return [
+        [*one, *(TINY if "--train" in one else ["--epochs", "1"] if one[0] == "train" else [])] for one in split
+    ]  # fmt: skip
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one folder; in the end there is a network, trained on all images."""
+    monkeypatch.chdir(tmp_path)
+    (spec,) = blocks("yaml")
+    Path("tiny.yaml").write_text(spec, encoding="utf-8")
+    assert len(commands()) == 8
+    for command in commands():
+        monkeypatch.setattr(sys, "argv", ["fieldspec", *command])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert ended.value.code == 0, printed.err
+        if "--leaderboard" in command:
+            assert printed.out.startswith("Leaderboard of tiny-fast25: 2 complete\n")
+    assert (tmp_path / "trained" / "card.json").is_file()
