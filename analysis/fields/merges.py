@@ -168,10 +168,12 @@ def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]
     if (node.layer.mixes_channels and not is_product) or all(field.channels is None for _, field in placed):
         return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
     channels = node.shape[0]
-    counts = {channels if is_product else graph.nodes[i].shape[0] for i, _ in placed} - {1}
-    if counts != {channels}:
+    counts = [
+        channels if is_product else 1 if field.channels is None else graph.nodes[i].shape[0] for i, field in placed
+    ]  # of channels that are alike it does not matter how many there are
+    if set(counts) - {1, channels}:
         return at_best_a_bound(together([field for _, field in placed]))
-    met = [channels_of(field, channels if is_product else graph.nodes[i].shape[0]) for i, field in placed]
+    met = [channels_of(field, count) for count, (_, field) in zip(counts, placed, strict=True)]
     numbers: dict[tuple[int, ...], int] = {}
     of = [
         numbers.setdefault(tuple([one.of[channel if len(one.of) > 1 else 0] for one in met]), len(numbers))

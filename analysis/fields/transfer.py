@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 from fieldspec.analysis.fields.channel_fields import (
@@ -14,7 +15,14 @@ from fieldspec.analysis.fields.channel_fields import (
     joined_or_none,
     together,
 )
-from fieldspec.analysis.fields.windows import AxisField, interleaved, listed_through, phases_through, through
+from fieldspec.analysis.fields.windows import (
+    NOTHING,
+    AxisField,
+    interleaved,
+    listed_through,
+    phases_through,
+    through,
+)
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import DepthToSpace, Shape
 
@@ -52,7 +60,8 @@ def seeing_all(field: Field, since: str) -> Field:
 
 def patched(field: Field, layer: DepthToSpace) -> Field:
     """Channels to patches, where channels see different windows: each unit of a patch has that of its channel."""
-    kinds, of = channels_of(field, 0)
+    own, of = channels_of(field, 0)
+    kinds = _with_places(own)
     places = list(product(*[range(block) for block in layer.block]))
     of_patch = [of[first : first + len(places)] for first in range(0, len(of), len(places))]
     made: dict[tuple[int, ...], int] = {}
@@ -75,3 +84,19 @@ def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpa
             return Field((), "unknown", whole.global_since)
         axes.append(interleaved(known))
     return whole._replace(axes=tuple(axes))
+
+
+def _with_places(fields: Sequence[Field]) -> Sequence[Field]:
+    """The same, where what sees no pixel has a unit for each unit of another: rows of zeros between those of a map."""
+    like = next((field for field in fields if field.has_position and field.axes), None)
+    if like is None:
+        return fields
+    none = tuple([AxisField(axis.period, axis.advance, (NOTHING,) * axis.period) for axis in like.axes])
+
+    def is_blank(field: Field) -> bool:
+        return bool(field.axes) and all(window == NOTHING for axis in field.axes for window in axis.windows)
+
+    return [
+        field._replace(axes=none, has_position=True) if not field.has_position and is_blank(field) else field
+        for field in fields
+    ]

@@ -125,7 +125,7 @@ def _entry(report: Report, index: int, params: int, macs: int, masks: Sequence[l
     layer = report.layers[index]
     sources = [report.layers[source] for source, _ in steps(report, index)]
     added: tuple[int, ...] = ()
-    if layer.field.axes and all(source.field.axes for source in sources):
+    if layer.field.axes and sources and all(source.field.axes for source in sources):
         widest = [max(sizes) for sizes in zip(*[source.receptive_field for source in sources], strict=True)]
         added = tuple(size - before for size, before in zip(layer.receptive_field, widest, strict=True))
     counts = [[mask.bit_count() for mask in one[index] or []] for one in masks]
@@ -163,6 +163,8 @@ def _own_padding(report: Report, index: int) -> Fraction:
     if len(taken) != 1 or taken[0][1] is None or isinstance(layer.layer, Resize):
         return Fraction(0)
     ((source, maps),) = taken
+    if len(layer.shape) < 2 or len(report.layers[source].shape) < 2:
+        return Fraction(0)  # a vector has no border
     inside = Fraction(1)
     for axis, units, size in zip(maps or (), layer.shape[1:], report.layers[source].shape[1:], strict=True):
         taps = [len(axis.taps[unit % axis.period]) for unit in (0, units - 1)]

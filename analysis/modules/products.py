@@ -52,6 +52,11 @@ def _grid(*_: Any, out_val: Tensor, **__: Any) -> int:
     return out_val.numel() * (out_val.shape[-1] + 1)
 
 
+def _distances(a: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    """Of each row with each other row: as many as numbers in a row."""
+    return out_val.numel() * a.shape[-1]
+
+
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
     """Each query with each key, and the weights of all keys with the values."""
     pairs = query.shape[:-1].numel() * key.shape[-2]
@@ -68,6 +73,8 @@ FORMULAS: dict[str, CountOf] = {
     "aten::addbmm": _summed_matrices,
     "aten::_trilinear": _bilinear,
     "aten::affine_grid_generator": _grid,
+    "aten::_euclidean_dist": _distances,
+    "aten::_cdist_forward": _distances,
     "torchvision::deform_conv2d": _deformable,
     "aten::_scaled_dot_product_flash_attention_for_cpu": _attention,
     "aten::_scaled_dot_product_attention_math_for_mps": _attention,

@@ -29,6 +29,9 @@ class Target(NamedTuple):
     layer: LayerReport
 
 
+TURNS = ("flip", "rot90")
+
+
 def targets(report: Report, keys: Mapping[str, str | None], ids: Collection[str] | None) -> list[Target]:
     """Maps whose units have a place: those asked for, all merges unless any are, and the features."""
     asked = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)] if ids is None else list(ids)
@@ -97,8 +100,8 @@ def _elsewhere(report: Report) -> str:
         return "attention over the whole map may be over a part of the larger one that is measured"
     if any(isinstance(layer.layer, Join) for layer in report.layers):
         return "maps end to end: where one ends lies elsewhere on a longer input"
-    if any(isinstance(layer.layer, Mix) and layer.layer.function == "flip" for layer in report.layers):
-        return "an axis in reverse: its units lie elsewhere on a longer input"
+    if any(isinstance(layer.layer, Mix) and layer.layer.function in TURNS for layer in report.layers):
+        return "an axis in reverse or in the place of another: its units lie elsewhere on a longer input"
     return ""
 
 

@@ -40,12 +40,9 @@ class InputPlan:
         """Other readings, for a network with windows over so many axes that are not the maps' under this one."""
         if windows > self.axes and all(len(layer.shape) < 2 for layer in self.inputs):
             yield replace(self, axes=windows)  # the generator of a GAN: a vector becomes a map
-        dimensions: dict[Arrangement, int] = {
-            "no_channels": windows,
-            "channels_last": windows + 1,
-            "channels_second": windows + 2,
-        }
-        for arrangement, count in dimensions.items():
+        more: dict[Arrangement, int] = {"no_channels": 0, "channels_last": 1, "channels_second": 2}
+        dimensions = [(arrangement, axes + more[arrangement]) for axes in range(windows, 0, -1) for arrangement in more]
+        for arrangement, count in dimensions:
             made = [
                 _arranged(layer, arrangement) if len(layer.tensor_shape) == count else layer for layer in self.inputs
             ]

@@ -35,6 +35,8 @@ from fieldspec.blocks.layers import (
     Unflatten,
 )
 
+Windows = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # kernel, stride, padding
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -86,6 +88,7 @@ class Recorder:
     weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # multiply-adds without a map: where, when
     uncounted: list[tuple[str, int, Uncounted]] = field(default_factory=list)  # operations without a formula: likewise
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
+    pooled: dict[int, Windows] = field(default_factory=dict)  # of indices (by id), the windows whose maxima they are
     unfollowed_windows: int = 0  # axes of the windows, the most, of an operation that could not be followed
 
     def shape(self, value: Value) -> Shape:

@@ -14,11 +14,17 @@ from torch import Tensor, nn
 from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.report import Report, report_of
-from fieldspec.analysis.trace.composites import Values, unvalidated
 from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
-from fieldspec.analysis.trace.endings.weight_counts import count_products, count_weights, fixed_width_of, weights_of
+from fieldspec.analysis.trace.endings.weight_counts import (
+    count_products,
+    count_weights,
+    fixed_width_of,
+    homes_of,
+    weights_of,
+)
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
+from fieldspec.analysis.trace.instead.functions import Values, unvalidated
 from fieldspec.analysis.trace.module_calls import settled, watched
 from fieldspec.analysis.trace.operations import Operation
 from fieldspec.analysis.trace.recorder import Recorder
@@ -93,7 +99,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
         undisturbed(module, buffers=False),  # for which others stand in
         warnings.catch_warnings(action="ignore"),
         torch.no_grad(),
-        Values(record, tracer.ghost, tracer.stopped),
+        Values(record, tracer),
         unvalidated(),
         tracer,
         watched(module, record, tracer) as (module_outputs, called),
@@ -124,7 +130,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
     name_nodes(record, module_outputs)
     count_products(record)
     weights = weights_of(module)
-    unread = count_weights(record, weights, {weight: node for node, read in tracer.owned for weight in read})
+    owner = {weight: node for node, read in tracer.owned for weight in read}
+    unread = count_weights(record, weights, owner, homes_of(module))
     if stopped is not None:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)

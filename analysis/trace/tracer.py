@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,7 @@ from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input, Opaque, Pointwise
 
 ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # whose indices are of what the values are of
-WINDOWS = re.compile("conv|pool|upsample")  # in the names of operations with windows
+WINDOWS = re.compile("conv|pool|upsample|unfold|_pad[123]d")  # in the names of operations with windows
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 HERE = os.path.dirname(__file__)
 ENTRY = os.path.join(HERE, "traced_module.py")  # which calls the network
@@ -62,6 +63,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._computed: set[int] = set()  # tensors that an operation made of weights
         self.computed_weights = False  # whether the network reads such: standardised weights
         self._written: set[int] = set()  # memory with values that the network would have changed by now
+        self._computes = True  # constants have values
         self._asides: dict[int, tuple[Tensor, Op, Value]] = {}  # statistics and indices beside a first result
 
     def value(self, tensor: Any) -> Value | None:
@@ -118,12 +120,12 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
                 self._use_stale(tensor)
         depends = any(id(tensor) in self._values for tensor in tensors)
         if not depends and all(id(tensor) not in self._weights and not tensor.is_meta for tensor in tensors):
-            out = _constants(func, args, kwargs)
+            out = self._constants(func, args, kwargs)
             self._count(func, args, kwargs, out)
             self._views.note(func, args, out)
             return out
         settings = not depends and not func._schema.is_mutable and all(map(self._is_setting, tensors))
-        out = _constants(func, args, kwargs) if settings else self._run(func, args, kwargs)
+        out = self._constants(func, args, kwargs) if settings else self._run(func, args, kwargs)
         made = tensors_in(out)
         self._kept += made
         self._views.note(func, args, out)
@@ -145,6 +147,23 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._own(tensors, made, before)
         self._note_operation(func, args, kwargs, tensors, before)
         return out
+
+    @contextmanager
+    def nothing_computed(self) -> Iterator[None]:
+        """Constants have no values either: they are where the map is."""
+        self._computes = False
+        try:
+            yield
+        finally:
+            self._computes = True
+
+    def _constants(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """What does not depend on the input has values, wherever the module asks for it to be: ``device=x.device``."""
+        out = func(*args, **kwargs)
+        if kwargs.get("device") is None or torch.device(kwargs["device"]) != META or not self._computes:
+            return out
+        small = all(leaf.numel() <= MAX_CONSTANT for leaf in tree_leaves(out) if isinstance(leaf, Tensor))
+        return func(*args, **{**kwargs, "device": "cpu"}) if small else out
 
     def _is_setting(self, tensor: Tensor) -> bool:
         """Whether a weight has values that a network may decide by, as counters, tables and single numbers do."""
@@ -357,6 +376,8 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self._kept += made
         _, op, value = self._asides[id(args[0])]
         self._asides.update({id(tensor): (tensor, op, value) for tensor in made if tensor is not args[0]})
+        if (windows := self.record.pooled.get(id(args[0]))) is not None:
+            self.record.pooled.update({id(tensor): windows for tensor in made})
         return out
 
     def _use_aside(self, tensor: Tensor) -> None:
@@ -428,15 +449,6 @@ def _is_composite(func: OpOverload) -> bool:
 @cache
 def _is_made_of_others(func: OpOverload) -> bool:
     return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func._name, "CompositeImplicitAutograd"))
-
-
-def _constants(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
-    """What does not depend on the input has values, on whatever device the module asks for it: ``device=x.device``."""
-    if kwargs.get("device") is None or torch.device(kwargs["device"]) != META:
-        return func(*args, **kwargs)
-    out = func(*args, **kwargs)
-    small = all(leaf.numel() <= MAX_CONSTANT for leaf in tree_leaves(out) if isinstance(leaf, Tensor))
-    return func(*args, **{**kwargs, "device": "cpu"}) if small else out
 
 
 def _shapes(tracer: Tracer, args: Any) -> list[Any]:

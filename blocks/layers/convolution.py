@@ -63,6 +63,8 @@ class Conv(Layer):
         if not alike or padding[1:] != padding[:-1]:
             windows = zip(kernel, stride, dilation, [before for before, _ in padding], strict=True)
             return tuple([sliding(*window) for window in windows])
+        if not kernel:
+            return None
         first = (kernel[0], stride[0], dilation[0], padding[0][0])
         if first[0] == first[1] == 1 and first[3] == 0:
             return None

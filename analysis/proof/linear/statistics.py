@@ -125,7 +125,8 @@ def local_response_norm(
 @rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin")
 def cumulative(run: Linearized, here: Here, func: Any, /, x: Tensor, dim: int, *args: Any, **kwargs: Any) -> Any:
     """Every value with those before it."""
-    output = torch.cumsum(dense(x), dim) / x.shape[dim]
+    before = torch.cumsum(dense(x), dim) / x.shape[dim]
+    output = (dense(x) + (run.without_position(before) if dim % x.dim() in here.grown() else before)) / 2
     if here.now.name in ("cummax", "cummin"):
         return _values(here.now.name, output)
     return output

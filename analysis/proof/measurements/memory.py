@@ -230,7 +230,7 @@ def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = Fals
 
 
 def _saved(module: nn.Module, batch: int, shape: Shapes, values: bool) -> int:
-    weights = {storage_key(tensor) for tensor in [*module.parameters(), *module.buffers()]}
+    weights = [*module.parameters(), *module.buffers()]
     packed: weakref.WeakSet[Kept] = weakref.WeakSet()
 
     def pack(tensor: Tensor) -> Kept:
@@ -242,9 +242,9 @@ def _saved(module: nn.Module, batch: int, shape: Shapes, values: bool) -> int:
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), device:
         output = module(*inputs_for(module, shape, batch))
     tensors = [kept.tensor for kept in packed]  # what leads nowhere has been let go of
-    total = sum(
-        {storage_key(x): x.untyped_storage().nbytes() for x in tensors if storage_key(x) not in weights}.values()
-    )
+    weights += [*module.parameters(), *module.buffers()]  # which may be others by now
+    known = {storage_key(tensor) for tensor in weights}
+    total = sum({storage_key(x): x.untyped_storage().nbytes() for x in tensors if storage_key(x) not in known}.values())
     del output
     return total
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -10,10 +11,13 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.blocks.graph import Node
 
 
-def count_weights(record: Recorder, weights: Mapping[str, Tensor], owner: Mapping[int, int]) -> dict[str, Tensor]:
+def count_weights(
+    record: Recorder, weights: Mapping[str, Tensor], owner: Mapping[int, int], homes: Mapping[int, Sequence[str]]
+) -> dict[str, Tensor]:
     """Gives every weight (by id) to its owner, the first node that reads it; a buffer of its module may go with that.
 
-    What a module sums up to are its own weights: one that it was handed is its owner's.
+    What a module sums up to are its own weights: one that it was handed is its owner's, and so is one that others read
+    first. `homes` are the paths of the modules that have a weight.
 
     Returns:
         The weights that nothing reads and no node counts, by their names.
@@ -28,8 +32,8 @@ def count_weights(record: Recorder, weights: Mapping[str, Tensor], owner: Mappin
     for name, tensor in weights.items():
         home, is_buffer = name.rpartition(".")[0], not isinstance(tensor, nn.Parameter)
         at = owner.get(id(tensor))
-        if at is not None and _is_inside(record.calls[at].path, home):
-            at = _nearest(record, home, at)  # a module was handed a weight of one around it
+        if at is not None:
+            at = _at_home(record, at, homes.get(id(tensor), (home,)), by_path)
         if at is None and is_buffer:
             at = by_path.get(home)  # a counter beside the statistics of its norm
         if at is None:
@@ -37,6 +41,30 @@ def count_weights(record: Recorder, weights: Mapping[str, Tensor], owner: Mappin
         else:
             _count(nodes[at], tensor, is_buffer)
     return unread
+
+
+def _at_home(record: Recorder, at: int, homes: Sequence[str], by_path: Mapping[str, int]) -> int:
+    """A node of the module that has a weight, which another module may have read at a node."""
+    reader = record.calls[at].path
+    if reader in homes:
+        return at
+    around = [home for home in homes if _is_inside(reader, home)]
+    if around:
+        return _nearest(record, max(around, key=len), at)  # a module was handed a weight of one around it
+    known = [by_path[home] for home in homes if home in by_path]
+    if known:
+        return known[0]
+    return at if any(_is_inside(home, reader) for home in homes) else _nearest(record, homes[0], at)
+
+
+def homes_of(module: nn.Module) -> dict[int, list[str]]:
+    """The paths of the modules that have each weight (by id): several where it is shared."""
+    homes: dict[int, list[str]] = {}
+    for name, tensor in chain(
+        module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False)
+    ):
+        homes.setdefault(id(tensor), []).append(name.rpartition(".")[0])
+    return homes
 
 
 def fixed_width_of(weights: Iterable[Tensor]) -> tuple[int, int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     ChannelIndex,
-    Layout,
     LayoutError,
     along,
     channels_in,
@@ -17,8 +18,10 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.products import linear
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
+from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.layers import Conv, ConvTranspose, Elementwise, Layer, Mix
 
 
@@ -31,14 +34,17 @@ def convolution(op: Op) -> Value:
     kernel = tuple(weight.shape[2:])
     stride, padding, dilation = (sizes(op.arg(name), count) for name in ("stride", "padding", "dilation"))
     groups, bias = op.arg("groups", 1), op.arg("bias") is not None
-    if along(value.layout[1], spatial=True):
-        raise LayoutError("a convolution whose channels hold places of the map")
-    own = op.sizes[1]
-    layout, shape = resized(op, value, own)
     idle = [window == (1, 1, 0) for window in zip(kernel, stride, padding, strict=True)]
+    own = op.sizes[1]
+    if along(value.layout[1], spatial=True):
+        if groups > 1 or not all(idle):
+            raise LayoutError("a convolution whose channels hold places of the map")
+        return linear(op, value, 1, own, bias=bias)  # token mixing, written as a convolution
     others = channels_in(with_dim(value.layout, 1, ()))
     if any(not idle[at] and op.record.axis_of(value, 2 + at) is None for at in range(count)):
-        return _off_axes(op, value, kernel, layout, shape, partly=groups > 1 or bool(others))
+        given = list(zip(kernel, stride, dilation, padding, strict=True))
+        return _off_axes(op, value, given, partly=groups > 1 or bool(others))
+    layout, shape = resized(op, value, own)
     # channels in other dimensions, or in the batch: the same convolution of each, one of more groups
     value = op.record.ordered(value, ChannelIndex([*others, *value.layout[1]]))
     each = size_of(others)
@@ -68,18 +74,27 @@ def _with_kernels(op: Op, made: Value) -> Value:
     return Value(node, made.layout)
 
 
-def _off_axes(
-    op: Op, value: Value, kernel: tuple[int, ...], layout: Layout, shape: tuple[int, ...], partly: bool
-) -> Value:
-    """A convolution along a dimension that holds channels, of which it reads several, or nothing but one unit."""
+def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]], *, partly: bool) -> Value:
+    """A convolution along dimensions that hold channels, of which it reads several, and perhaps along axes as well.
+
+    `windows` are kernel, stride, dilation and padding of each dimension behind the channels.
+    """
+    value = op.record.with_axes(op.record.filled(value, range(len(value.layout))))
     products = op.result.numel() // op.sizes[1] * op.arg("weight").numel()
-    for dim in range(2, len(value.layout)):
-        if channels_in(value.layout[dim : dim + 1]) and op.sizes[dim] != size_of(value.layout[dim]):
-            raise LayoutError("a convolution that changes the number of channels it runs along")
-    layout = numbered((layout[0], whole(CHANNEL, op.sizes[1]), *layout[2:]))
-    made = (size_of(channels_in(layout)), *shape[1:])
-    windows(op, value, (1, *kernel))  # refuses parts of axes
-    if any(k > 1 and op.record.axis_of(value, 2 + at) is not None for at, k in enumerate(kernel)):
-        raise LayoutError("a convolution along channels and axes at once")
-    mix = Mix("convolution", op.record.made(layout, made), partly=partly, products=products)
-    return Value(op.add(mix, [value], op.record.made(layout, made)), layout)
+    layout = list(with_dim(value.layout, 1, whole(CHANNEL, op.sizes[1])))
+    shape = list(op.record.shape(value))
+    maps = [AxisMap(1, 1, (range(1),))] * op.record.axes
+    for dim, window in enumerate(windows, 2):
+        axis = op.record.axis_of(value, dim)
+        if axis is None:
+            layout[dim] = whole(CHANNEL, op.sizes[dim])
+        elif window[0] > 1 or op.sizes[dim] != shape[axis]:
+            if op.arg("transposed", False):
+                raise LayoutError("a transposed convolution along channels and axes at once")
+            layout[dim], shape[axis] = whole(axis, op.sizes[dim]), op.sizes[dim]
+            maps[axis - 1] = sliding(*window)
+    made = numbered(tuple(layout))
+    shape[0] = size_of(channels_in(made))
+    is_local = all(one == AxisMap(1, 1, (range(1),)) for one in maps)
+    mix = Mix("convolution", tuple(shape), "own" if is_local else tuple(maps), partly=partly, products=products)
+    return Value(op.add(mix, [value], tuple(shape)), made)

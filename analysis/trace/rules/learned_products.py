@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fieldspec.analysis.modules.products import FORMULAS
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, of_map, whole
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, of_map, size_of, whole
 from fieldspec.analysis.trace.recorder import Value
-from fieldspec.analysis.trace.rules.products import joined, linear
+from fieldspec.analysis.trace.rules.products import joined, linear, product_of_maps
 from fieldspec.analysis.trace.rules.registry import Op, rule
-from fieldspec.blocks.layers import MatMul
+from fieldspec.blocks.layers import MatMul, Mix
 
 
 @rule("mv", "addmv", "dot", "vdot")
@@ -41,6 +41,25 @@ def bilinear(op: Op) -> Value:
     layout = (*left.layout[:-1], whole(CHANNEL, op.sizes[-1]))
     products = FORMULAS["aten::_trilinear"](op.arg("i1"), op.arg("i2"), op.arg("i3"), out_val=op.result)
     return joined(op, [left, right], ("own", "own"), layout, left, products)
+
+
+@rule("_euclidean_dist", "_cdist_forward")
+def distances(op: Op) -> Value:
+    """Of each row of the first to each of the second, as a product with its transpose."""
+    left, right = op.values(op.arg("x1")), op.values(op.arg("x2"))
+    if left is not None and right is not None:
+        layout = (*right.layout[:-2], right.layout[-1], right.layout[-2])
+        return product_of_maps(op, left, Value(right.node, layout))
+    value = left or right
+    if value is None or along(value.layout[-1], spatial=True):
+        raise LayoutError("distances of places")
+    value = op.record.filled(value, range(len(value.layout)))
+    rows, weights = value.layout[-2], whole(CHANNEL, op.sizes[-1 if left is not None else -2])
+    layout = numbered((*value.layout[:-2], *((rows, weights) if left is not None else (weights, rows))))
+    shape = op.record.made(layout, op.record.shape(value))
+    products = op.result.numel() * op.arg("x1").shape[-1]
+    partly = size_of(channels_in(value.layout[:-1])) > 1
+    return Value(op.add(Mix("cdist", shape, partly=partly, products=products), [value], shape), layout)
 
 
 @rule("torchvision::deform_conv2d")

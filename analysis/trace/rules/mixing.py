@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
@@ -16,9 +20,12 @@ from fieldspec.analysis.trace.layout import (
     size_of,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.pointwise import pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, Saved
+
+SUMS = ("cumsum", "logcumsumexp", "cumprod")
 
 
 @rule("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "_native_batch_norm_legit")
@@ -123,20 +130,29 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
     return Value(op.add(layer, [value], left), numbered(kept))
 
 
-@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", "cumsum", "sort")
+@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", *SUMS)
 def softmax(op: Op) -> Value:
-    """Every index along the dimension reads all of them."""
-    if op.name in ("sort", "cumsum") and along(op.input.layout[op.arg("dim", -1)], spatial=True):
-        raise LayoutError("an ordering of units by value")
+    """Every index along the dimension reads all of them; of a running sum those before it."""
     value, at = op.input, op.arg("dim", -1) % len(op.input.layout)
     spatial = along(value.layout[at], spatial=True)
     reads = reads_of(op, value, spatial)
     mixed = size_of(channels_in(value.layout[at : at + 1]))
     is_last = at == len(value.layout) - 1
-    if 1 < mixed < op.record.shape(value)[0] and op.name != "cumsum" and is_last:  # each group, one after the other
+    if 1 < mixed < op.record.shape(value)[0] and op.name not in SUMS and is_last:  # each group, one after the other
         value = op.record.filled(value, range(len(value.layout)))
         shape = op.record.shape(value)
         return op.record.same(op.name, Mix(op.name, shape, reads=reads, groups=shape[0] // mixed), value)
     shape = op.record.shape(value)
-    partly = mixed < shape[0] or op.name == "cumsum"
+    partly = mixed < shape[0] or op.name in SUMS
     return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)
+
+
+@rule("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "binary_cross_entropy", "kl_div")
+@rule("binary_cross_entropy_with_logits")
+def distance_of_maps(op: Op) -> Value:
+    """A function of two maps, unit by unit, and unless told otherwise the mean or the sum of all."""
+    given = [leaf.shape for leaf in op.args if isinstance(leaf, Tensor)]
+    sizes = torch.broadcast_shapes(*given)  # type: ignore[no-untyped-call]  # torch
+    each = replace(op, out=op.result.new_empty(sizes))
+    value = pointwise(each)
+    return value if not op.arg("reduction", 1) else reduced(op, value, list(range(len(each.sizes))), keep=False)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, channels_in, numbered, places_in, size_of
+from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, along, channels_in, numbered, places_in, size_of
 from fieldspec.analysis.trace.nested import tensors_in
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op
-from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, Merge, Multiply, Pointwise
+from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, MatMul, Merge, Multiply, Pointwise
 
 ACTIVATIONS = {"relu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"}
 POINTWISE = {  # torch has no tag on these
@@ -25,6 +25,7 @@ POINTWISE = {  # torch has no tag on these
         "copysign",
     ),
     *("nan_to_num", "rsub", "lerp", "addcmul", "addcdiv", "fake_quantize_per_tensor_affine"),
+    *("fake_quantize_per_tensor_affine_cachemask", "complex", "polar"),
 }
 MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
 
@@ -86,11 +87,27 @@ def _placed(op: Op, values: list[Value]) -> list[Value]:
     return [op.record.placed_like(value, like.layout) for value in values]
 
 
+def _asked_for_all(op: Op, values: list[Value]) -> Value | None:
+    """Scores of each unit for every unit, and a map of the latter, such as a mask: each unit reads all of that."""
+    scores, *others = sorted(values, key=lambda value: len(channels_in(value.layout)), reverse=True)
+    held = [(at, value) for value in others for at, dim in enumerate(value.layout) if along(dim, spatial=True)]
+    if not held or any(size_of(dim) != size for dim, size in zip(scores.layout, op.sizes, strict=True)):
+        return None
+    if any(along(scores.layout[at], spatial=True) or len(places_in(value.layout)) > 1 for at, value in held):
+        return None
+    made = [scores, *[op.record.straight(op.record.filled(value, range(len(value.layout)))) for value in others]]
+    shape = op.record.shape(scores)
+    layer = MatMul(("own", *["whole"] * len(others)), shape, 0)  # type: ignore[arg-type]  # words of Reads
+    return Value(op.add(layer, made, shape), scores.layout)
+
+
 def on_each_other(op: Op, values: list[Value]) -> Value:
     """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
     count = len(op.sizes)
     values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]
     values = [op.record.filled(value, _half_repeated(value)) for value in _placed(op, _alike(op, values))]
+    if (masked := _asked_for_all(op, values)) is not None:
+        return masked
     dims: list[Dim] = []
     for at, size in enumerate(op.sizes):
         pieces = [value.layout[at] for value in values if value.layout[at]]

@@ -10,7 +10,7 @@ from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
-from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pool, Resize
+from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pad, Pool, Resize
 
 
 @rule("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
@@ -36,6 +36,8 @@ def pool(op: Op) -> Value:
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
     ceil = bool(op.arg("ceil_mode", False))
     counted = is_max or bool(op.arg("count_include_pad", True))
+    if is_max and isinstance(op.out, tuple):
+        op.record.pooled[id(op.out[1])] = (k, s, p)
     layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0], counted)
     return Value(op.add(layer, [value], shape), layout)
 
@@ -80,8 +82,16 @@ def unpool(op: Op) -> Value:
     """Each unit back to where it was the largest of its window: a unit reads the window that it lies in."""
     value = op.record.settled(op.input)
     layout, shape = resized(op, value)
-    sizes_before = op.record.shape(value)[1:]
-    if any(made % units for made, units in zip(shape[1:], sizes_before, strict=True)):
-        raise LayoutError("an unpooling by another number than a whole one")
-    factor = tuple([made // units for made, units in zip(shape[1:], sizes_before, strict=True)])
-    return Value(op.add(Resize(factor), [value], shape), layout)
+    windows = op.record.pooled.get(id(op.arg("indices")))
+    if windows is None:
+        raise LayoutError("an unpooling by indices of no pooling")
+    kernel, stride, padding = windows
+    units = op.record.shape(value)[1:]
+    rest = [made - size * step for made, size, step in zip(shape[1:], units, stride, strict=True)]
+    if kernel != stride or any(padding) or min(rest) < 0:
+        raise LayoutError("an unpooling of windows that overlap")
+    made = (shape[0], *[size * step for size, step in zip(units, stride, strict=True)])
+    value = Value(op.add(Resize(stride), [value], made), layout)
+    if any(rest):
+        return Value(op.add(Pad(tuple([(0, more) for more in rest])), [value], shape), layout)
+    return value

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fieldspec.analysis.trace.composites import RECURRENT, products
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole, with_dim
+from fieldspec.analysis.trace.instead.sequences import RECURRENT, products
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    LayoutError,
+    along,
+    channels_in,
+    numbered,
+    places_in,
+    size_of,
+    whole,
+    with_dim,
+)
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.products import check_whole, linear, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
-from fieldspec.blocks.layers import Mix
+from fieldspec.blocks.layers import Elementwise, Mix
 
 
 @rule(*RECURRENT.values())
@@ -18,8 +28,9 @@ def recurrent(op: Op) -> Result:
 
     The last states are reductions of the output along its steps.
     """
-    if any(op.values(state) is not None for state in op.arg("states")):
-        raise LayoutError("a first state that is made of the map")
+    first_states = [state for state in map(op.values, op.arg("states")) if state is not None]
+    if any(places_in(state.layout) for state in first_states):
+        raise LayoutError("first states that have places")
     value, weights, output = op.record.filled(op.input, range(3)), op.arg("weights"), op.sizes[2]
     inputs, first = size_of(value.layout[2]), weights[0].shape[0] * (1 + op.arg("bidirectional"))
     count = op.sizes[0] * op.sizes[1]
@@ -39,6 +50,10 @@ def recurrent(op: Op) -> Result:
         shape = op.record.made(layout, op.record.shape(value))
         layer = Mix(op.name, shape, reads=reads_of(op, value, steps), products=rest, beside=beside)
     made = Value(op.add(layer, [value], shape), layout)
+    if first_states:
+        merge = op.add(Elementwise(op.name), [made, *first_states], shape)
+        op.record.graph.nodes[merge].temporary = True
+        made = Value(merge, layout)
     return [made, *[_last(op, made, state) for state in op.out[1]]]
 
 

@@ -31,7 +31,7 @@ class Pyramid(nn.Module):
         if self.end == "maps":
             return levels
         if self.end == "sorted":
-            levels[1] = levels[1].sort(2).values
+            levels[1] = levels[1].cummax(2).values
         joined = torch.cat([level.flatten(2) for level in levels], 2)
         return joined if self.end == "joined" else joined.gather(2, joined.argmax(2, keepdim=True))
 

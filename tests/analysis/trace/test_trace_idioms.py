@@ -56,12 +56,11 @@ def test_idioms(function: Callable[..., Any], size: int, status: str) -> None:
 
 
 def test_constants_beside_tensors_without_values() -> None:
-    """A window or a codebook that torch wants on the same device is there; what has no rule is named."""
+    """A window or a codebook that torch wants on the same device is there."""
     net = Net(lambda n, x: torch.stft(x[:, 0], 64, 16, window=n.window, return_complex=True).abs())
     net.register_buffer("window", torch.hann_window(64))
     report = fs.analyze(net, input_size=(1, 512))
-    assert report.output.status == "unknown"
-    assert "is not followed" in report.to_text()
+    assert (report.output.receptive_field, report.output.status) == ((64,), "exact")
     codes = Net(lambda n, x: torch.cdist(x.flatten(2).mT.squeeze(0), n.table.weight), table=nn.Embedding(9, 3))
     assert fs.analyze(codes, input_size=(3, 8, 8)).params == 27
 

@@ -81,7 +81,7 @@ def test_products_of_every_kind(use: Use, parts: dict[str, nn.Module], products:
 UNKNOWN: list[tuple[str, Use]] = [
     ("_fft_r2c", lambda n, x: torch.fft.rfft2(x).abs()),
     ("linalg_matrix_exp", lambda n, x: x * torch.linalg.matrix_exp(n.matrix @ n.matrix.mT).sum()),
-    ("_euclidean_dist", lambda n, x: torch.cdist(last(x).flatten(1, 2), n.matrix[None])),
+    ("_fft_c2c", lambda n, x: torch.fft.fft2(x).abs()),
 ]
 
 

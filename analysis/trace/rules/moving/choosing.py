@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import Tensor
 
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
@@ -13,6 +17,7 @@ from fieldspec.analysis.trace.layout import (
     channels_in,
     fastest,
     fused,
+    reshaped,
     size_of,
     whole,
     with_dim,
@@ -20,7 +25,8 @@ from fieldspec.analysis.trace.layout import (
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.indices import picked
 from fieldspec.analysis.trace.rules.registry import Op, rule
-from fieldspec.blocks.layers import Copy, Multiply, SelectChannels, Slice
+from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers import Copy, Join, Multiply, SelectChannels, Slice
 
 
 @rule("slice", "narrow")
@@ -65,19 +71,61 @@ def split(op: Op) -> list[Value | None]:
 
 @rule("index_select", "index")
 def index(op: Op) -> Value:
-    """Channels by a list of numbers that does not depend on the input."""
+    """Channels, or units of an axis, by numbers that do not depend on the input."""
     if op.name == "index_select":
-        dim, numbers = op.arg("dim") % len(op.input.layout), op.arg("index")
+        given = {op.arg("dim") % len(op.input.layout): op.arg("index")}
     else:
-        given = [(at, one) for at, one in enumerate(op.arg("indices")) if one is not None]
-        if len(given) != 1:
-            raise LayoutError("a choice along several dimensions")
-        ((dim, numbers),) = given
-    if numbers.is_meta or op.values(numbers) is not None or numbers.dim() != 1 or numbers.is_floating_point():
+        given = {at: one for at, one in enumerate(op.arg("indices")) if one is not None}
+    if any(one.is_meta or op.values(one) is not None or one.is_floating_point() for one in given.values()):
         raise LayoutError("a choice by numbers that have no values here")
-    size = size_of(op.input.layout[dim])
-    value = chosen(op, op.input, dim, [int(number) % size for number in numbers])
-    return op.record.same(op.name, Copy(len(numbers)), value)
+    value = op.input
+    if len(given) == 1:
+        ((dim, numbers),) = given.items()
+        value = chosen(op, value, dim, _listed(numbers, size_of(value.layout[dim])))
+        made = Value(value.node, reshaped(value.layout, op.sizes)) if numbers.dim() != 1 else value
+    else:
+        made = _chosen_together(op, value, given)
+    return op.record.same(op.name, Copy(sum(one.numel() for one in given.values())), made)
+
+
+def _listed(numbers: Tensor, size: int) -> Sequence[int]:
+    """The numbers, counted from 0; a range where they are evenly spaced."""
+    found = [number % size for number in numbers.flatten().tolist()]
+    step = found[1] - found[0] if len(found) > 1 else 1
+    even = range(found[0], found[0] + step * len(found), step) if found and step else None
+    return even if even is not None and list(even) == found else found
+
+
+def _chosen_together(op: Op, value: Value, given: dict[int, Tensor]) -> Value:
+    """Indices of several dimensions: of a grid one after the other, of channels beside each other all at once.
+
+    Raises:
+        LayoutError: They choose single units of a map.
+    """
+    dims = sorted(given)
+    sizes = [size_of(value.layout[dim]) for dim in dims]
+    spread = torch.broadcast_shapes(*[given[dim].shape for dim in dims])  # type: ignore[no-untyped-call]  # torch
+    if dims != list(range(dims[0], dims[-1] + 1)):
+        raise LayoutError("a choice along dimensions that are not beside each other")
+    if _is_grid([given[dim] for dim in dims], len(spread)):
+        for dim, size in zip(dims, sizes, strict=True):
+            value = chosen(op, value, dim, _listed(given[dim], size))
+        return Value(value.node, reshaped(value.layout, op.sizes))
+    row = torch.zeros(spread, dtype=torch.int64)
+    for dim, size in zip(dims, sizes, strict=True):
+        row = row * size + given[dim].cpu() % size
+    held = [size_of(pieces) for pieces in value.layout]
+    value = Value(value.node, reshaped(value.layout, [*held[: dims[0]], prod(sizes), *held[dims[-1] + 1 :]]))
+    value = chosen(op, value, dims[0], _listed(row, prod(sizes)))
+    return Value(value.node, reshaped(value.layout, op.sizes))
+
+
+def _is_grid(numbers: Sequence[Tensor], count: int) -> bool:
+    """Whether each varies along a dimension of its own, in their order."""
+    shapes = [(*[1] * (count - one.dim()), *one.shape) for one in numbers]
+    return len(shapes) == count and all(
+        size == 1 for at, shape in enumerate(shapes) for dim, size in enumerate(shape) if dim != at
+    )
 
 
 @rule("glu")
@@ -102,8 +150,10 @@ def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
         return Value(value.node, with_dim(value.layout, dim, free))
     if all(f.axis == CHANNEL for f in pieces):
         return _channels(op, value, dim, indices)
-    if isinstance(indices, range) and len(pieces) == 1:
+    if isinstance(indices, range) and len(pieces) == 1 and indices.step > 0:
         return _units(op, value, dim, pieces[0], indices)
+    if len(pieces) == 1 and pieces[0] == (pieces[0].axis, op.record.shape(value)[pieces[0].axis], 1):
+        return _listed_units(op, value, dim, pieces[0], indices)
     if len(indices) == 1:  # one index of several pieces is one of each
         return _each_one(op, value, dim, indices[0])
     raise LayoutError("a choice among the places of a map in a row")
@@ -149,6 +199,17 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
     layer = Slice(tuple(starts), tuple(steps), tuple(sizes))
     node = op.record.add(op.name, layer, [value.node], (shape[0], *sizes))
     return Value(node, with_dim(tuple(fused(pieces) for pieces in others), dim, dims))
+
+
+def _listed_units(op: Op, value: Value, dim: int, factor: Factor, indices: Sequence[int]) -> Value:
+    """Units of a whole axis in any order, each of them perhaps several times."""
+    shape, axis, count = list(op.record.shape(value)), factor.axis, len(indices)
+    row = AxisMap(factor.size, count, tuple([range(at, at + 1) for at in indices]))
+    each = AxisMap(1, 1, (range(1),))
+    shape[axis] = count
+    reads = tuple([row if at == axis else each for at in range(1, len(shape))])
+    node = op.record.add(op.name, Join((reads,), tuple(shape), 0, (shape[0],)), [value.node], tuple(shape))
+    return Value(node, with_dim(value.layout, dim, whole(axis, count)))
 
 
 def _each_one(op: Op, value: Value, dim: int, index: int) -> Value:

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.trace.layout import LayoutError, along, channels_in, fastest, size_of, whole, with_dim
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    Dim,
+    LayoutError,
+    along,
+    channels_in,
+    fastest,
+    numbered,
+    size_of,
+    whole,
+    with_dim,
+)
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
+from fieldspec.analysis.trace.rules.products import check_whole
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.blocks.layers import Copy, Mix
 
@@ -23,12 +36,31 @@ def flip(op: Op) -> Value:
     return op.record.same(op.name, Copy(), value)
 
 
-@rule("topk")
-def topk(op: Op) -> Result:
-    """The largest of the channels, whichever they are."""
+@rule("rot90")
+def rotation(op: Op) -> Value:
+    """By a right angle or several: rows lie where columns lay, in reverse."""
+    value, dims = op.record.settled(op.input), op.arg("dims", (0, 1))
+    first, second = (op.record.axis_of(value, dim % len(value.layout)) for dim in dims)
+    if first is None or second is None:
+        raise LayoutError("a rotation along channels")
+    shape = list(op.record.shape(value))
+    if op.arg("k", 1) % 2:
+        shape[first], shape[second] = shape[second], shape[first]
+    layer = Mix(op.name, tuple(shape), reduced=tuple(sorted((first - 1, second - 1))), mixes=False)
+    layout = with_dim(value.layout, dims[0] % len(value.layout), whole(first, shape[first]))
+    return Value(
+        op.add(layer, [value], tuple(shape)), with_dim(layout, dims[1] % len(layout), whole(second, shape[second]))
+    )
+
+
+@rule("topk", "sort", "kthvalue")
+def largest(op: Op) -> Result:
+    """The largest of the channels, whichever they are; of units along an axis, of which none keeps its place."""
     dim = op.arg("dim", -1) % len(op.input.layout)
-    if along(op.input.layout[dim], spatial=True):
-        raise LayoutError("a choice of units by value")
+    if op.name == "kthvalue":
+        return reduced(op, op.input, [dim], keep=bool(op.arg("keepdim", False)))
+    if spatial := along(op.input.layout[dim], spatial=True):
+        return _largest_units(op, dim, spatial)
     value = op.record.filled(op.input, range(len(op.input.layout)))
     others = size_of(channels_in(with_dim(value.layout, dim, ())))
     shape = (others * op.sizes[dim], *op.record.shape(value)[1:])
@@ -37,12 +69,49 @@ def topk(op: Op) -> Result:
     return Value(op.add(layer, [value], shape), layout)
 
 
-@rule("scatter", "index_fill")
+def _largest_units(op: Op, dim: int, spatial: Dim) -> Value:
+    check_whole(op, op.input, spatial)
+    value = op.record.filled(op.input, range(len(op.input.layout)))
+    axes = tuple(sorted({factor.axis - 1 for factor in spatial}))
+    layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, op.sizes[dim])))
+    sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
+    shape = (size_of(channels_in(layout)), *sizes)
+    return Value(op.add(Mix(op.name, shape, reduced=axes, mixes=False), [value], shape), layout)
+
+
+def _chosen_channels(op: Op, numbers: Value, dim: int) -> Value:
+    """Constants, and where a map says others: one-hot vectors."""
+    others = [tensor for tensor in (*op.args[3:], *op.kwargs.values()) if op.values(tensor) is not None]
+    if along(numbers.layout[dim], spatial=True) or others:
+        raise LayoutError("units of constants overwritten by index")
+    value = op.record.filled(numbers, range(len(numbers.layout)))
+    layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, op.sizes[dim])))
+    if any(size_of(pieces) != size for pieces, size in zip(layout, op.sizes, strict=True)):
+        raise LayoutError("some of the units of constants overwritten by index")
+    shape = op.record.made(layout, op.record.shape(value))
+    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
+    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
+
+
+@rule("scatter", "index_fill", "index_put")
 def overwritten_channels(op: Op) -> Value:
-    """Some channels replaced by a constant."""
+    """Some channels replaced by a constant; in constants, those that a map says."""
+    if op.name == "index_put":
+        return _overwritten_units(op)
+    numbers = op.values(op.arg("index"))
+    if op.values(op.args[0]) is None and numbers is not None:
+        return _chosen_channels(op, numbers, op.arg("dim") % len(op.sizes))
     dim = op.arg("dim") % len(op.input.layout)
     others = [tensor for tensor in (*op.args[1:], *op.kwargs.values()) if op.values(tensor) is not None]
     if along(op.input.layout[dim], spatial=True) or others:
+        raise LayoutError("units overwritten by index")
+    value = op.record.unrepeated(op.input)
+    return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
+
+
+def _overwritten_units(op: Op) -> Value:
+    """Some units and channels replaced by constants, whichever: what is left of the others lies where it lay."""
+    if any(op.values(tensor) is not None for tensor in (*op.arg("indices"), op.arg("values"))):
         raise LayoutError("units overwritten by index")
     value = op.record.unrepeated(op.input)
     return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
@@ -53,15 +122,31 @@ def fourier(op: Op) -> Value:
     """Every frequency reads whole axes; of another number than the units none has a place."""
     value = op.record.unrepeated(op.input)
     dims = [dim % len(value.layout) for dim in op.arg("dim")]
+    for dim in dims:
+        if not along(value.layout[dim], spatial=True) and not _is_unit_axis(op, value, dim):
+            value = _of_channels(op, value, dim)
     axes = [op.record.axis_of(value, dim) for dim in dims]
-    if None in axes:
-        raise LayoutError("a Fourier transform of channels")
     layout, shape = value.layout, list(op.record.shape(value))
     for dim, axis in zip(dims, axes, strict=True):
         if axis is not None:
             shape[axis] = op.sizes[dim]
             layout = with_dim(layout, dim, whole(axis, op.sizes[dim]))
+    if not any(axes):
+        return value
     if layout == value.layout:
         return op.record.same(op.name, Mix(op.name, tuple(shape), reads="whole", mixes=False), value)
     reduced = tuple(sorted(axis - 1 for axis in axes if axis))
     return Value(op.add(Mix(op.name, tuple(shape), reduced=reduced, mixes=False), [value], tuple(shape)), layout)
+
+
+def _is_unit_axis(op: Op, value: Value, dim: int) -> bool:
+    return not value.layout[dim] and op.record.axis_of(value, dim) is not None
+
+
+def _of_channels(op: Op, value: Value, dim: int) -> Value:
+    """A Fourier transform along channels: each frequency is made of all of them."""
+    value = op.record.filled(value, range(len(value.layout)))
+    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
+    layout = fastest(value.layout, dim, op.sizes[dim])
+    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
+    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)

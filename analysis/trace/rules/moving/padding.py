@@ -8,7 +8,7 @@ from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.moving.joining import joined
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized
-from fieldspec.blocks.layers import Pad
+from fieldspec.blocks.layers import Copy, Pad
 
 PADDINGS = {
     "constant": "constant_pad_nd",
@@ -49,7 +49,8 @@ def pad(op: Op) -> Value:
 
 def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Value:
     """Channels of zeros before and after those of a map; negative numbers take channels away."""
-    if not value.layout[dim] and not (dim == 1 and len(value.layout) == 2 + op.record.axes):
+    is_map = len(value.layout) == 2 + op.record.axes
+    if dim == 0 or (not value.layout[dim] and is_map and dim > 1):
         raise LayoutError("padding of a dimension that is not an axis")
     size = size_of(value.layout[dim])
     value = chosen(op, value, dim, range(max(0, -before), size - max(0, -after)))
@@ -64,10 +65,17 @@ def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Va
 def roll(op: Op) -> Value:
     """Units moved along axes, those behind the edge coming in at the other."""
     shifts, dims = op.arg("shifts"), op.arg("dims", ())
-    sides = [(0, 0)] * op.record.axes
+    if not dims:
+        raise LayoutError("all dimensions rolled as one")
+    value, sides = op.input, [(0, 0)] * op.record.axes
     for shift, dim in zip(shifts, dims, strict=True):
-        axis = op.record.axis_of(op.input, dim % len(op.input.layout))
+        size = op.sizes[dim]
+        if shift % size == 0:
+            continue
+        axis = op.record.axis_of(value, dim % len(value.layout))
         if axis is None:
-            raise LayoutError("channels rolled")
-        sides[axis - 1] = (shift, -shift)
-    return op.record.same(op.name, Pad(tuple(sides), "roll"), op.input)
+            value = chosen(op, value, dim % len(value.layout), [(at - shift) % size for at in range(size)])
+        else:
+            sides[axis - 1] = (shift, -shift)
+    layer = Pad(tuple(sides), "roll") if any(map(any, sides)) else Copy()
+    return op.record.same(op.name, layer, value)

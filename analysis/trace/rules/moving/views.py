@@ -16,6 +16,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
 )
 from fieldspec.analysis.trace.recorder import Value
+from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
 
@@ -62,7 +63,7 @@ def detach(op: Op) -> Value:
     return op.input
 
 
-@rule("alias", "lift_fresh", "view_as_real", "_conj", "resolve_conj", "as_strided")
+@rule("alias", "lift_fresh", "_conj", "resolve_conj", "as_strided")
 def alias(op: Op) -> Value:
     """The same tensor, perhaps with other strides."""
     seen = op.args[0]
@@ -71,6 +72,18 @@ def alias(op: Op) -> Value:
     if tuple(seen.shape) != op.sizes or tuple(strides) != seen.stride() or offset not in (None, seen.storage_offset()):
         raise LayoutError("elements reinterpreted through strides")
     return op.input
+
+
+@rule("view_as_real")
+def parts_of_complex(op: Op) -> Value:
+    """Real and imaginary parts, side by side in a dimension of their own."""
+    return op.record.filled(Value(op.input.node, (*op.input.layout, (Factor(FREE, 2, 0),))), [len(op.input.layout)])
+
+
+@rule("view_as_complex")
+def complex_of_parts(op: Op) -> Value:
+    """Each number is made of two."""
+    return reduced(op, op.input, [len(op.input.layout) - 1], keep=False)
 
 
 @rule("permute", "transpose", "t", "swapaxes", "movedim", "numpy_T")

@@ -10,17 +10,16 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor
 from torch.distributions import Distribution
-from torch.library import Library
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.flop_counter import register_flop_formula
+from torch.utils._pytree import tree_map_only
 
-from fieldspec.analysis.trace.endings.stops import StopTrace
+from fieldspec.analysis.trace.instead.operations import operation
+from fieldspec.analysis.trace.instead.sequences import pack, recurrent, unpack
+from fieldspec.analysis.trace.instead.spectra import stft
 from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.tracer import Tracer
 
-RECURRENT = {torch.lstm: "lstm", torch.gru: "gru", torch.rnn_tanh: "rnn_tanh", torch.rnn_relu: "rnn_relu"}
 TO_VALUES = {Tensor.numpy, Tensor.tolist, Tensor.__array__}  # which are no operations of torch
-_library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # torch
 
 
 class Values(TorchFunctionMode):
@@ -30,13 +29,9 @@ class Values(TorchFunctionMode):
     values. Autocast is off: it would turn the weights, and not a map that has no values.
     """
 
-    def __init__(
-        self, record: Recorder, ghost: Callable[[Tensor], Tensor], stopped: Callable[[str, Any], StopTrace]
-    ) -> None:
+    def __init__(self, record: Recorder, tracer: Tracer) -> None:
         super().__init__()
-        self.record = record
-        self.ghost = ghost  # what stands for a constant beside tensors that have no values
-        self.stopped = stopped  # what ends the trace at a function that needs values
+        self.record, self.tracer = record, tracer
         self.inference = torch.is_inference_mode_enabled()  # the caller's own
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -45,10 +40,10 @@ class Values(TorchFunctionMode):
         if func is torch._C._set_grad_enabled or inference:  # tracing is without gradients, so this is the module's own
             self.record.graph.gradient_cut = True
         if func in TO_VALUES and args[0].is_meta:
-            raise self.stopped(func.__name__, args)
-        if func is Tensor.__getitem__:
-            tensor, chosen = args
-            args = (tensor, tuple(map(_numbers, chosen)) if isinstance(chosen, tuple) else _numbers(chosen))
+            raise self.tracer.stopped(func.__name__, args)
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            tensor, chosen, *rest = args
+            args = (tensor, _numbers(chosen), *rest)
         casts = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
         if not casts:
             return self._called(func, args, kwargs)
@@ -63,12 +58,12 @@ class Values(TorchFunctionMode):
         try:
             return stand_in(func, args, kwargs)(*args, **kwargs)
         except RuntimeError as error:
-            tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-            if "device" not in str(error) or len({tensor.is_meta for tensor in tensors}) < 2:
+            if "device" not in str(error):
                 raise
         self.record.forget(first)
-        args, kwargs = tree_map_only(Tensor, self.ghost, (args, kwargs))
-        return func(*args, **kwargs)
+        args, kwargs = tree_map_only(Tensor, self.tracer.ghost, (args, kwargs))
+        with self.tracer.nothing_computed():
+            return func(*args, **kwargs)
 
 
 @contextmanager
@@ -83,10 +78,17 @@ def unvalidated() -> Iterator[None]:
 
 
 def _numbers(index: Any) -> Any:
-    if not isinstance(index, list) or not index or not all(isinstance(one, int) for one in index):
-        return index
-    of_masks = all(isinstance(one, bool) for one in index)
-    return torch.tensor([at for at, one in enumerate(index) if one] if of_masks else index)
+    """An index in which lists and masks that have values are the numbers of what they choose."""
+    parts = list(index) if isinstance(index, tuple) else [index]
+    made: list[Any] = []
+    for part in parts:
+        is_list = isinstance(part, list) and part and all(isinstance(one, int) for one in part)
+        numbers = torch.tensor(part, device="cpu") if is_list else part
+        if isinstance(numbers, Tensor) and numbers.dtype == torch.bool and not numbers.is_meta and numbers.dim():
+            made += numbers.nonzero().unbind(1)
+        else:
+            made.append(numbers)
+    return tuple(made) if isinstance(index, tuple) or len(made) > 1 else made[0]
 
 
 def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
@@ -95,10 +97,7 @@ def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
         return _circular
     if function in INSTEAD and not (function is Tensor.type and (len(args) > 1 or kwargs)):
         return INSTEAD[function]
-    kind = RECURRENT.get(function)
-    if kind is not None and isinstance(args[-1], bool) and not isinstance(args[2], Tensor):  # no packed sequences
-        return _recurrent(kind)
-    return function  # type: ignore[no-any-return]  # it is called in any case
+    return recurrent(function, args) or function
 
 
 def _type_of(tensor: Tensor) -> str:
@@ -120,6 +119,9 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
     Tensor.type: _type_of,
     Tensor.data.__set__: _replace_data,  # type: ignore[attr-defined]  # a descriptor of C
     torch._nested_tensor_from_mask_left_aligned: _no_nested,
+    torch._pack_padded_sequence: pack,
+    torch._pad_packed_sequence: unpack,
+    torch.stft: stft,
 }
 
 
@@ -128,48 +130,10 @@ def _circular(input: Tensor, pad: Any, mode: str, value: Any = None) -> Tensor:
     return padded
 
 
-def _recurrent(kind: str) -> Callable[..., Any]:
-    def layer(x: Tensor, states: Any, weights: Any, bias: bool, *settings: Any) -> Any:
-        given = [states] if isinstance(states, Tensor) else list(states)
-        output, last = _LAYERS[kind](x, given, list(weights), bias, *settings[-2:])
-        return output, *last
-
-    return layer
-
-
-def products(steps: int, weights: list[torch.Size]) -> int:
-    """Multiply-adds of a recurrent layer: each number of each matrix once a step."""
-    return steps * sum(shape.numel() for shape in weights if len(shape) == 2)
-
-
-# -------------------------------------------------------------------------------- what torch is told of them
-
-
-def _operation(signature: str, function: Callable[..., Any], key: str) -> Any:
-    name = signature.partition("(")[0]
-    _library.define(signature)
-    _library.impl(name, function, key)
-    return getattr(torch.ops.fieldspec, name)
-
-
-def _shape_of_layer(x: Tensor, states: list[Tensor], weights: Any, bias: Any, two: bool, first: Any) -> Any:
-    """Output (two dimensions of batch and steps, features) and last states."""
-    return x.new_empty((*x.shape[:2], states[0].shape[2] * (1 + two))), [torch.empty_like(one) for one in states]
-
-
-def _flops_of_layer(x: Any, states: Any, weights: Any, *_: Any, **__: Any) -> int:
-    return 2 * products(x[0] * x[1], [torch.Size(shape) for shape in weights])
-
-
 def _pad(x: Tensor, padding: list[int]) -> Tensor:
     """Torch's own: it refuses what it refuses, and constants have values."""
     padded: Tensor = torch._C._nn.pad(x, padding, "circular")
     return padded
 
 
-_PAD = _operation("circular_pad(Tensor input, int[] padding) -> Tensor", _pad, "CompositeExplicitAutograd")
-_LAYER = "(Tensor input, Tensor[] states, Tensor[] weights, bool bias, bool bidirectional, bool batch_first)"
-_LAYERS = {
-    kind: _operation(f"{kind}{_LAYER} -> (Tensor, Tensor[])", _shape_of_layer, "Meta") for kind in RECURRENT.values()
-}
-register_flop_formula(list(_LAYERS.values()))(_flops_of_layer)
+_PAD = operation("circular_pad(Tensor input, int[] padding) -> Tensor", _pad, "CompositeExplicitAutograd")

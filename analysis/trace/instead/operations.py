@@ -1,0 +1,19 @@
+"""Operations of our own, which the tracer records as it records torch's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.library import Library
+
+_library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # torch
+
+
+def operation(signature: str, function: Callable[..., Any], key: str) -> Any:
+    """An operation of this signature; `key` says when torch calls the function."""
+    name = signature.partition("(")[0]
+    _library.define(signature)
+    _library.impl(name, function, key)
+    return getattr(torch.ops.fieldspec, name)
