@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from fieldspec.architectures.readings.reports import MODULE_NAME
 
+ASKED = re.compile(r",(pretrained=True|weights=(?!None\b))")
 FILES = ("model.safetensors", "pytorch_model.bin")  # timm's names on the hub
 
 
@@ -24,6 +26,16 @@ def pretrained_settings(text: str) -> dict[str, Any]:
         return {}
     find = {"timm": _of_timm, "torchvision": _of_torchvision}.get(found["home"])
     return find(found["name"]) if find else {}
+
+
+def asks_for_weights(text: str) -> bool:
+    """Whether a name's settings ask for pretrained weights themselves.
+
+    Example:
+        >>> asks_for_weights("timm:resnet18,pretrained=True"), asks_for_weights("torchvision:resnet18,weights=None")
+        (True, False)
+    """
+    return ASKED.search(text) is not None
 
 
 def _of_timm(name: str) -> dict[str, Any]:

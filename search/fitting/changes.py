@@ -59,7 +59,7 @@ class ItemChanges:
                 for inner, words, size in self._inside(before):
                     yield ItemChange({**item, kind: {**settings, word: inner}}, f"{kind}.{word}{words}", size)
         yield from self._repeats(item)
-        rest = {key: value for key, value in item.items() if key in ("id", "tap")}
+        rest = {key: item[key] for key in ("id", "from", "tap") if key in item and not isinstance(item[key], list)}
         if kind != "identity":
             yield ItemChange({"identity": {}, **rest}, f"{kind}: dropped", ONE + 400)
 

@@ -57,6 +57,7 @@ def items(draw: st.DrawFn, width: Any) -> Item:
     kernel = {"choice": [1, 3]}
     out = draw(st.sampled_from([{"choice": [4, 6]}, {"range": [4, 8, 4]}, width]))
     twice, third = {"choice": [1, 2]}, {"conv": {"out": out}}
+    joined = {"concat": {}, "from": ["input", "conv2", "a"]}
     kinds: list[Item] = [
         {"conv": {"out": out, "kernel": kernel, "stride": {"choice": [1, 2]}}},
         {"conv": {"out": out, "kernel": 3, "dilation": {"choice": [1, 2]}, "padding": {"choice": [0, 2]}}},
@@ -72,6 +73,7 @@ def items(draw: st.DrawFn, width: Any) -> Item:
         {"parallel": {"merge": "concat", "branches": [[{"conv": {"out": 4, "kernel": kernel}}], [third]]}},
         {"parallel": {"merge": "add", "branches": [[], [{"conv": {"out": width, "kernel": {"choice": [1, 5]}}}]]}},
         {"conv": {"out": width, "kernel": [3, {"choice": [1, 3]}], "padding": "same"}},
+        {"chain": {"body": [{**third, "id": "a"}, {"conv": {"out": 4, "kernel": kernel}}, joined]}},
     ]  # fmt: skip
     return draw(st.sampled_from(kinds))
 

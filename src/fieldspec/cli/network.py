@@ -68,9 +68,10 @@ def _taken(net: SpecNet, source: str) -> str:
     """Copy the weights of a named network, pretrained ones where their file is at hand, and say which these are."""
     from fieldspec.architectures.adoption.weights import copy_weights
     from fieldspec.architectures.readings.named_modules import named_module
-    from fieldspec.architectures.readings.weights_at_hand import pretrained_settings
+    from fieldspec.architectures.readings.weights_at_hand import asks_for_weights, pretrained_settings
 
     pretrained = pretrained_settings(source)
     module, _ = named_module(source, **pretrained)
     count = copy_weights(module, net)
-    return f"{count} tensors of {source}, {'pretrained' if pretrained else 'as it is made'}"
+    said = "pretrained" if pretrained or asks_for_weights(source) else "as it is made"
+    return f"{count} tensors of {source}, {said}"

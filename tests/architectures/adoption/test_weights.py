@@ -6,7 +6,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import timm
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -105,6 +107,27 @@ def test_the_command_takes_weights_along(tmp_path: Path, monkeypatch: pytest.Mon
     _, state = fs.load_checkpoint("net.safetensors")
     torch.manual_seed(3)
     assert torch.equal(state["layers.conv1.conv.weight"], nn.Conv2d(1, 4, 3).weight)
+
+
+def test_pretrained_weights_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one's own, by timm's setting, gives the spec's network the outputs of the network that wrote it."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(5)
+    net = timm.create_model("test_resnet").eval()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.running_var is not None:
+            module.running_var.uniform_(0.5, 1.5)
+    save_file(net.state_dict(), "own.safetensors")
+    runner = CliRunner()
+    Path("net.yaml").write_text(runner.invoke(app, ["show", "timm:test_resnet"]).output, encoding="utf-8")
+    source = "timm:test_resnet,pretrained=True,pretrained_cfg_overlay={file: own.safetensors}"
+    built = runner.invoke(app, ["build", "net.yaml", "--from", source, "-o", "built.safetensors"])
+    assert built.output.endswith(f"tensors of {source}, pretrained\n")
+    spec, state = fs.load_checkpoint("built.safetensors")
+    made = fs.build(spec).eval()
+    made.load_state_dict(state)
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(made(x), net(x), rtol=1e-4, atol=1e-4)
 
 
 def test_weights_that_are_not_at_hand_are_not_downloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

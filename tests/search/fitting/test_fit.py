@@ -36,6 +36,13 @@ def test_the_changes_of_an_item() -> None:
     inside = [change.words for change in ItemChanges({}).of(SMALL["layers"][2])]
     assert "parallel.branches[1][0].conv.kernel: 3 -> 5" in inside
     assert "parallel.branches[1][0].conv: dropped" in inside
+    body = [{"conv": {"out": 8}, "id": "a"}, {"conv": {"out": 8}, "from": "input"}, {"add": {}, "from": ["a", "conv2"]}]
+    (without,) = (
+        change.item
+        for change in ItemChanges({}).of({"chain": {"body": body}})
+        if change.words == "chain.body[1].conv: dropped"
+    )
+    assert without["chain"]["body"][1] == {"identity": {}, "from": "input"}  # it reads what it read
 
 
 def test_one_change_is_enough() -> None:
