@@ -8,6 +8,7 @@ import numpy as np
 
 from fieldspec.architectures.spaces.open_spec import OpenSpec
 from fieldspec.architectures.spec.constraints import Constraints
+from fieldspec.blocks.layers import numel
 from fieldspec.search.exact.counting import keeping, networks
 from fieldspec.search.exact.demands import Demands
 from fieldspec.search.exact.lattice import Lattice, Tick
@@ -16,7 +17,7 @@ from fieldspec.search.exact.paths import Program, TooManyRowsError, front
 from fieldspec.search.exact.tables import Table
 from fieldspec.search.space.blocks import Best, SearchBlock
 from fieldspec.search.space.candidates import singles
-from fieldspec.search.space.measures import columns_of
+from fieldspec.search.space.measures import NotInPartsError, columns_of
 from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import StageSeries
 
@@ -69,7 +70,10 @@ class ExactSearch:
         measures = dict.fromkeys([*[one.name for one in constraints.comparisons], *self.minimize, *self.maximize])
         columns = columns_of(measures, len(segments.input) - 1)
         bits = {name: 1 << at for at, name in enumerate((*constraints.uses, *constraints.forbids))}
-        return Lattice(self.series, combination, segments, columns, bits, self.tick), constraints
+        lattice = Lattice(self.series, combination, segments, columns, bits, self.tick)
+        if "map_entropy" in measures and any(numel(one.features_shape) == 1 for one in lattice.last.interfaces):
+            raise NotInPartsError("the map_entropy of a map of one element is 0, whatever its parts add")
+        return lattice, constraints
 
     def demands(self, lattice: Lattice, constraints: Constraints) -> Demands:
         """The constraints with the objectives."""
