@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from fieldspec.analysis.inference.lowering.composed import apply, elu, gelu, mish
@@ -9,12 +10,13 @@ from fieldspec.analysis.inference.lowering.operators import Fused, Operator, Ope
 from fieldspec.analysis.inference.lowering.walk import FUSING, Walk
 from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
 from fieldspec.blocks.graph import Node
-from fieldspec.blocks.layers import Activation, Add, Concat, Multiply
+from fieldspec.blocks.layers import Activation, Add, Concat, Function, Multiply, Pointwise
 
 FUSED: tuple[Fused, ...] = get_args(Fused)
 OWN: dict[str, OperatorKind] = {
     "hardswish": "hard_swish", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"
 }  # fmt: skip
+WHOLE: dict[str, Function] = {"mish": "mish", "tanh": "tanh"}
 COMPOSED = {"elu": elu, "gelu": gelu, "mish": mish}
 
 
@@ -46,6 +48,15 @@ def act(walk: Walk, index: int, node: Node, source: int) -> int:
         return _clipped(walk, node, source, (1.0, 0.0), function)
     walk.lowered.composed[node.id] = function
     return COMPOSED[function](walk, node, source)
+
+
+def pointwise(walk: Walk, index: int, node: Node, source: int) -> int:
+    """A traced module's function of each element, where its name says all: others have settings that are not known."""
+    assert isinstance(node.layer, Pointwise)
+    function = WHOLE.get(node.layer.function)
+    if function is None:
+        return walk.refused_at(node, f"no operator does what {node.layer.function} does")
+    return act(walk, index, replace(node, layer=Activation(function)), source)
 
 
 def prelu(walk: Walk, index: int, node: Node, source: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fieldspec.analysis.inference.lowering.elementwise import act, merge
+from fieldspec.analysis.inference.lowering.elementwise import act, merge, pointwise
 from fieldspec.analysis.inference.lowering.measured import measured_norm
 from fieldspec.analysis.inference.lowering.norms import is_mean
 from fieldspec.analysis.inference.lowering.operators import Lowered
@@ -40,6 +40,7 @@ from fieldspec.blocks.layers import (
     Multiply,
     Pad,
     PadChannels,
+    Pointwise,
     Pool,
     Resize,
     SelectChannels,
@@ -64,6 +65,7 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     Multiply: merge,
     Pad: padding,
     PadChannels: pad_channels,
+    Pointwise: pointwise,
     Pool: pool,
     Resize: resize,
     SelectChannels: select_channels,

@@ -160,6 +160,19 @@ def test_a_traced_module() -> None:
     assert [one.weights for one in lowered.operators] == [16, 0]
 
 
+def test_functions_of_a_traced_module() -> None:
+    """Those that their name says whole; others are refused by it, with whatever slope they have."""
+    from torch import nn
+
+    def traced(act: nn.Module) -> Lowered:
+        return lower(fs.analyze(nn.Sequential(nn.Conv2d(4, 4, 1), act), input_size=(4, 8, 8)).graph)
+
+    assert kinds(traced(nn.Tanh())) == ["conv", "tanh"]
+    assert len(traced(nn.Mish()).operators) == 8
+    with pytest.raises(EngineError, match="no operator does what leaky_relu does"):
+        traced(nn.LeakyReLU(0.3))
+
+
 def test_same() -> None:
     """LiteRT puts the odd zero behind; what lies behind the last window is not counted."""
     assert effective_sides((9,), (5,), (3,), (2,), (1,), ((1, 1),)) == ((1, 1),)
