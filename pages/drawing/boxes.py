@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from fieldspec.pages.drawing.diagram import Diagram
@@ -9,20 +10,47 @@ from fieldspec.pages.drawing.geometry import HEADER, HEIGHT, WIDTH, Rectangle
 from fieldspec.pages.drawing.words import Words, words_of_block, words_of_layer
 
 
-def layer_box(diagram: Diagram, number: int, place: Rectangle | None, share: float, *, live: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class BoxMark:
+    """What a comparison says of a box, and the number that it shares with its partner in another drawing."""
+
+    word: str  # added, removed, changed; nothing of one that is the same
+    pair: int | None = None
+
+
+UNMARKED = BoxMark("")
+
+
+def layer_box(
+    diagram: Diagram,
+    number: int,
+    place: Rectangle | None,
+    share: float,
+    *,
+    live: bool = False,
+    mark: BoxMark = UNMARKED,
+) -> str:
     """The box of a layer; without a place it is hidden. `live` is for a page: it can be focused and chosen."""
     words = words_of_layer(diagram.report, diagram.leaves[number])
     pressed = f'data-box="{number}" aria-pressed="false"' if live else ""
-    return _group(f"box {words.family}", words, place, pressed, _closed(words, share))
+    return _group(f"box {words.family}", words, place, pressed, _closed(words, share), mark)
 
 
-def block_box(diagram: Diagram, number: int, place: Rectangle | None, share: float, *, live: bool = False) -> str:
+def block_box(
+    diagram: Diagram,
+    number: int,
+    place: Rectangle | None,
+    share: float,
+    *,
+    live: bool = False,
+    mark: BoxMark = UNMARKED,
+) -> str:
     """The box of a closed block: a second edge behind it, and a sign that it opens."""
     words = words_of_block(diagram, number)
     behind = f'<rect class="face" x="4" y="4" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
     sign = f'<text class="sign" x="{WIDTH - 18}" y="20">+</text>'
     expanded = f'data-closed="{number}" aria-expanded="false"' if live else ""
-    return _group("box block", words, place, expanded, behind + _closed(words, share) + sign)
+    return _group("box block", words, place, expanded, behind + _closed(words, share) + sign, mark)
 
 
 def block_frame(diagram: Diagram, number: int, place: Rectangle | None, *, live: bool = False) -> str:
@@ -51,10 +79,17 @@ def _closed(words: Words, share: float) -> str:
     )
 
 
-def _group(classes: str, words: Words, place: Rectangle | None, data: str, inside: str) -> str:
+def _group(
+    classes: str, words: Words, place: Rectangle | None, data: str, inside: str, mark: BoxMark = UNMARKED
+) -> str:
     """One box: on a page a button with a name, elsewhere with a tip."""
     own = f" {_spoken(words)} {data}" if data else ""
     tip = "" if data else f"<title>{escape(words.spoken)}</title>"
+    if mark.word:
+        classes = f"{classes} {mark.word}"
+        inside += f'<text class="fate-word" x="5" y="-4">{mark.word}</text>'
+    if mark.pair is not None:
+        own += f' data-pair="{mark.pair}"'
     return f'<g class="{classes}"{own}{_where(place)}>{tip}{inside}</g>'
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.pages.drawing.boxes import block_box, block_frame, layer_box
+from fieldspec.pages.drawing.boxes import UNMARKED, BoxMark, block_box, block_frame, layer_box
 from fieldspec.pages.drawing.diagram import Diagram, diagram_of
 from fieldspec.pages.drawing.geometry import Geometry, Point2, geometry_of
 
@@ -36,20 +37,23 @@ def svg_of(report: Report, *, all_open: bool = False) -> str:
     geometry = geometry_of(diagram, opened)
     width, height = geometry.width, geometry.height
     size = f'width="{width:g}" height="{height:g}" viewBox="0 0 {width:g} {height:g}"'
-    body = "\n".join(_visible(diagram, geometry, opened))
+    body = "\n".join(visible(diagram, geometry, opened))
     title = f"<title>{escape(report.name)}</title>"
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{title}\n<style>{STYLE}</style>\n{body}\n</svg>\n'
 
 
-def _visible(diagram: Diagram, geometry: Geometry, opened: Collection[int]) -> Iterator[str]:
+def visible(
+    diagram: Diagram, geometry: Geometry, opened: Collection[int], marks: Mapping[int, BoxMark] = MappingProxyType({})
+) -> Iterator[str]:
+    """Frames, lines and boxes that are seen; `marks` are of boxes, by their numbers as `Diagram.children` has them."""
     shares, frames = macs_shares(diagram), geometry.frames
     yield from (block_frame(diagram, key, frames[key]) for key in frames if key >= 0 and key in opened)
     yield from (_drawn(one) for lines in geometry.lines.values() for one in lines)
     for key, frame in frames.items():
         if key < 0:
-            yield layer_box(diagram, ~key, frame, shares[key])
+            yield layer_box(diagram, ~key, frame, shares[key], mark=marks.get(key, UNMARKED))
         elif key not in opened:
-            yield block_box(diagram, key, frame, shares[key])
+            yield block_box(diagram, key, frame, shares[key], mark=marks.get(key, UNMARKED))
 
 
 class LiveDrawing(NamedTuple):

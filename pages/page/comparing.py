@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from fieldspec.pages.comparison.aligned import aligned
+from fieldspec.pages.comparison.beside import beside
 from fieldspec.pages.comparison.totals import totals_of
 from fieldspec.pages.facts.exhibit import Exhibit
 from fieldspec.pages.page import charts
@@ -32,4 +33,5 @@ def comparison_parts(exhibits: Sequence[Exhibit]) -> dict[str, Any] | None:
 def _beside(first: Exhibit, other: Exhibit) -> dict[str, Any]:
     pairs = aligned(first.report, other.report)
     counts = [(fate, sum(pair.fate == fate for pair in pairs)) for fate in FATES]
-    return {"name": other.name, "pairs": pairs, "counts": [one for one in counts if one[1]]}
+    found = {"name": other.name, "pairs": pairs, "counts": [one for one in counts if one[1]]}
+    return found | {"drawings": beside((first.name, first.report), (other.name, other.report), pairs)}

@@ -428,6 +428,53 @@ class Network {
   }
 }
 
+// ---- Two drawings beside each other: the partner of the box under the pointer.
+
+for (const both of document.querySelectorAll(".besides")) {
+  const show = (event) => {
+    const pair = event.target.closest("[data-pair]")?.dataset.pair;
+    for (const box of both.querySelectorAll("[data-pair]")) box.classList.toggle("partner", box.dataset.pair === pair);
+  };
+  both.addEventListener("pointerover", show), both.addEventListener("click", show);
+}
+
+// ---- On paper a drawing stands in strips that are cut between boxes, so that pages end there.
+
+const STRIPS = 40;
+
+function cutsOf(svg) {
+  const height = svg.viewBox.baseVal.height, spans = [];
+  for (const box of svg.querySelectorAll(".box:not([display])")) {
+    const y = +/[ ,]([\d.-]+)\)/.exec(box.getAttribute("transform"))[1];
+    spans.push([y - 15, y + box.querySelector(".face").height.baseVal.value + 5]); // its mark above, a second edge below
+  }
+  spans.sort((one, other) => one[0] - other[0]);
+  const cuts = [0];
+  let end = 0;
+  for (const [first, last] of spans) {
+    if (first > end && (first + end) / 2 - cuts[cuts.length - 1] >= height / STRIPS) cuts.push((first + end) / 2);
+    end = Math.max(end, last);
+  }
+  return [...cuts.filter((cut) => cut < height), height];
+}
+
+addEventListener("beforeprint", () => {
+  for (const article of document.querySelectorAll(".network")) wake(article);
+  for (const svg of document.querySelectorAll(".diagram")) {
+    const { x, width } = svg.viewBox.baseVal, cuts = cutsOf(svg), paper = document.createElement("div");
+    paper.className = "paper";
+    cuts.slice(1).forEach((to, at) => {
+      const strip = svg.cloneNode(true), height = to - cuts[at];
+      for (const [name, value] of Object.entries({ viewBox: `${x} ${cuts[at]} ${width} ${height}`, width, height, class: "strip" })) strip.setAttribute(name, value);
+      paper.append(strip);
+    });
+    svg.parentElement.classList.add("cut"), svg.after(paper);
+  }
+});
+addEventListener("afterprint", () => {
+  for (const paper of document.querySelectorAll(".paper")) paper.parentElement.classList.remove("cut"), paper.remove();
+});
+
 const networks = new Map();
 function wake(article) { if (!networks.has(article)) networks.set(article, new Network(article)); }
 for (const article of document.querySelectorAll(".network:not([hidden])")) wake(article);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from fieldspec.architectures.readings.reports import analyze
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.pages.comparison.aligned import aligned
+from fieldspec.pages.comparison.beside import beside, marks_of
 from fieldspec.pages.comparison.limits import failures, parse_limit
 from fieldspec.pages.comparison.markdown import markdown_of
 from fieldspec.pages.comparison.totals import totals_of
+from fieldspec.pages.drawing.boxes import BoxMark
+from fieldspec.pages.drawing.diagram import diagram_of
 from fieldspec.pages.facts.exhibit import Exhibit
 from fieldspec.pages.page.page import page_of
 
@@ -83,7 +87,7 @@ def test_limits(limit: str, breaks: bool) -> None:
 
 def test_an_unproven_number_keeps_no_limit() -> None:
     """As it satisfies no constraint."""
-    report = report_of({"conv": {"out": 4, "act": "mish"}})
+    report = analyze({"name": "net", "input": [3, 4, 16, 16], "layers": [{"conv": {"out": 4}}]})  # over three axes
     assert failures([parse_limit("flash > 1M")], [report]) == ["flash > 1M: net has no proven number"]
 
 
@@ -131,3 +135,38 @@ def test_the_page_of_two() -> None:
     assert text.count('<button role="tab"') == 3
     assert "The same layers, with the same outputs, fields and costs." in text
     assert 'aria-label="Accuracy of 2 networks against their multiply-adds"' in text
+
+
+def marks(svg: str) -> list[tuple[str, str]]:
+    """Of every box in order: its title and the word on it."""
+    boxes = [part.partition("</g>")[0] for part in svg.split('<g class="box ')[1:]]
+    found = [[re.search(f'class="{name}"[^>]*>([^<]*)', box) for name in ("title", "fate-word")] for box in boxes]
+    return [(title[1] if title else "", word[1] if word else "") for title, word in found]
+
+
+def test_two_drawings_are_marked() -> None:
+    """Each box says what became of its layer; partners share a number; both are drawn in one scale."""
+    before, after = report_of(conv(), conv(kernel=5)), report_of(conv(), conv(kernel=1), conv(kernel=5, stride=2))
+    old, new = beside(("old", before), ("new", after), aligned(before, after))
+    assert marks(old.svg) == [("input", ""), ("conv 3×3", ""), ("conv 5×5", "changed")]
+    assert marks(new.svg) == [("input", ""), ("conv 3×3", ""), ("conv 1×1", "added"), ("conv 5×5 /2", "changed")]
+    assert re.findall(r'data-pair="(\d+)"', old.svg) == ["0", "2"]
+    assert re.findall(r'data-pair="(\d+)"', new.svg) == ["0", "2"]
+    widths = {re.findall(r'<svg [^>]* width="([\d.]+)"', one.svg)[0] for one in (old, new)}
+    assert len(widths) == 1
+    (swapped, _) = beside(("new", after), ("old", before), aligned(after, before))
+    assert marks(swapped.svg)[2] == ("conv 1×1", "removed")
+
+
+def test_a_closed_block_says_what_its_layers_are() -> None:
+    """Added where all of them are, changed where some are, nothing where none is."""
+    small, large = analyze("resnet20"), analyze("resnet20", input_size=(3, 64, 64))
+    diagram = diagram_of(small)
+    ids = [layer.id for layer in small.layers]
+    assert {mark.word for mark in marks_of(diagram, {}).values()} == {""}
+    assert {mark.word for mark in marks_of(diagram, dict.fromkeys(ids, BoxMark("added"))).values()} == {"added"}
+    leaf = next(diagram.blocks[1].leaves())
+    some = marks_of(diagram, {ids[leaf.main]: BoxMark("removed")})
+    assert [some[number].word for number in (0, 1, 2)] == ["changed", "changed", ""]
+    text = page_of([Exhibit(small, "small"), Exhibit(large, "large")])
+    assert text.count('aria-label="Drawing of ') == 2 + 2  # beside each other, and in the tab of each

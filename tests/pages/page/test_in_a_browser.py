@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.readings.reports import analyze
 from fieldspec.architectures.spec.spec import load
 from fieldspec.pages.drawing.diagram import diagram_of
-from fieldspec.pages.drawing.geometry import geometry_of
+from fieldspec.pages.drawing.geometry import HEIGHT, geometry_of
 from fieldspec.pages.facts.exhibit import Exhibit
 from fieldspec.pages.page.page import page_of
 
@@ -222,4 +224,51 @@ def test_closed_blocks_are_made_when_they_open(browser: Browser, tmp_path: Path)
     assert tab.run("document.querySelectorAll('[data-row]').length") == len(diagram.leaves)
     tab.run("document.querySelector('[data-row=\"70\"]').click()")
     assert tab.run(CHOSEN) == long.layers[diagram.leaves[70].main].id
+    assert tab.complaints() == []
+
+
+STRIPS = """(() => { const strips = [...document.querySelectorAll('.network .paper svg')].map((e) => e.viewBox.baseVal);
+const boxes = [...document.querySelectorAll('.network .drawing .diagram .box:not([display])')].map((e) =>
+  +/[ ,]([\\d.-]+)\\)/.exec(e.getAttribute('transform'))[1]);
+return { strips: strips.map((e) => [e.y, e.y + e.height]), boxes,
+  height: document.querySelector('.network .drawing .diagram').viewBox.baseVal.height }; })()"""
+
+
+def test_on_paper_a_drawing_is_cut_between_boxes(browser: Browser, page: Path) -> None:
+    """Strips without a gap from top to bottom, no box in two of them; afterwards the page is as it was."""
+    tab = Tab(browser, page, 1300, 900)
+    before = tab.run("document.querySelector('main').innerHTML.length")
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    seen = tab.run(STRIPS)
+    tops, bottoms = zip(*seen["strips"], strict=True)
+    assert tops[0] == 0
+    assert bottoms[-1] == seen["height"]
+    assert len(tops) > 5
+    assert all(top == pytest.approx(bottom) for top, bottom in zip(tops[1:], bottoms[:-1], strict=True))
+    assert not [(box, cut) for box in seen["boxes"] for cut in tops if box < cut < box + HEIGHT]
+    tab.run("dispatchEvent(new Event('afterprint'))")
+    assert tab.run("document.querySelector('main').innerHTML.length") == before
+    assert tab.complaints() == []
+
+
+def test_printed_pages_are_filled(browser: Browser, page: Path) -> None:
+    """On A4: no page is empty but for the drawing's ground, so that there are no more than seven."""
+    tab = Tab(browser, page, 1300, 900)
+    printed = tab.send("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]
+    pages = re.findall(rb"/Type\s*/Page\b", base64.b64decode(printed))
+    assert 4 <= len(pages) <= 7
+
+
+def test_beside_each_other(browser: Browser, tmp_path: Path) -> None:
+    """The partner of the box under the pointer is marked in the other drawing; so is what is printed of every tab."""
+    exhibits = [Exhibit(analyze(name), name) for name in ("c1c2c3c40", "c1c2c3c40_wide")]
+    path = tmp_path / "both.html"
+    path.write_text(page_of(exhibits), encoding="utf-8")
+    tab = Tab(browser, path, 1300, 900)
+    assert tab.run("document.querySelectorAll('.besides .box.changed').length") > 2
+    tab.hover(".besides > :first-child [data-pair='1'] .face")
+    assert tab.run("[...document.querySelectorAll('.besides .partner')].map((e) => e.dataset.pair)") == ["1", "1"]
+    tab.run("dispatchEvent(new Event('beforeprint'))")
+    chosen = tab.run("[...document.querySelectorAll('.network .chosen')].map((e) => e.textContent.trim().length)")
+    assert all(chosen)
     assert tab.complaints() == []
