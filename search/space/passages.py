@@ -41,7 +41,7 @@ class Alternative:
         self.graph, self.columns, self.bits = graph, columns, bits
         self.costs = costs_of(graph, columns, profile)
         self.shape: Shape = graph.nodes[graph.output].shape
-        self._ways = self._costs_of_ways()
+        self._ways: dict[int, dict[str, int]] = {}
         self._plain = self._from_a_point()
         self._bits = self._properties() if bits else (0, 0)
         self._behind_depthwise = behind_depthwise(graph.output, graph) if "depthwise_separable" in bits else False
@@ -54,19 +54,20 @@ class Alternative:
         field, features, wider, at = found
         flag = before.behind_depthwise if self._behind_depthwise is None else self._behind_depthwise
         known = before.properties | self._bits[before.behind_depthwise]
-        own = self.costs if at is None else self.costs | self._ways[at]
+        own = self.costs if at is None else self.costs | self._of_the_way(at)
         costs = [
             wider[column.axis] if column.axis is not None and wider else own.get(column.cost, 0)
             for column in self.columns
         ]
         return Passage(Interface(self.shape, field, features, known, flag), tuple(costs))
 
-    def _costs_of_ways(self) -> list[dict[str, int]]:
-        """What each node adds up to of the measures of the way to the last map, as far as any is asked for."""
-        if not {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS, *DIRECTIONS}:
-            return [{}] * len(self.graph.nodes)
-        ways = widest_ways(self.graph)
-        return [costs_of_way(way, narrowest_channels(self.graph, at)) for at, way in enumerate(ways)]
+    def _of_the_way(self, at: int) -> dict[str, int]:
+        """What the part adds up to its node `at` of the measures of the way to the last map, if any is asked for."""
+        if at not in self._ways:
+            asked = {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS, *DIRECTIONS}
+            narrowest = narrowest_channels(self.graph, at) if asked else None
+            self._ways[at] = costs_of_way(widest_ways(self.graph)[at], narrowest) if asked else {}
+        return self._ways[at]
 
     # -- the field -------------------------------------------------------------------------------------------
 
