@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -20,7 +21,17 @@ from fieldspec.analysis.modules.products import is_counted, multiply_adds
 from fieldspec.analysis.trace.aliasing import MAX_CONSTANT, Views, same_elements
 from fieldspec.analysis.trace.endings.stops import StopTrace, needs_values
 from fieldspec.analysis.trace.inputs import layout_of
-from fieldspec.analysis.trace.layout import CHANNEL, Layout, LayoutError, channels_in, numbered, of_map, reshaped, whole
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    Layout,
+    LayoutError,
+    channels_in,
+    numbered,
+    of_map,
+    reshaped,
+    size_of,
+    whole,
+)
 from fieldspec.analysis.trace.nested import mapped, tensors_in
 from fieldspec.analysis.trace.operations import Operation, settings_of
 from fieldspec.analysis.trace.recorder import Recorder, Value
@@ -32,6 +43,7 @@ from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input, Opaque, Pointwise
 
+UNEXPECTED = "a call that its rule does not expect"  # and fails at: a mistake of the rule's
 ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # whose indices are of what the values are of
 WINDOWS = re.compile("conv|pool|upsample|unfold|_pad[123]d")  # in the names of operations with windows
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -263,13 +275,14 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         try:
             results = self._values_of(func, op)
             self._check_all_read(op, before, results)
+            _check_laid_out(made, results)
         except Exception as error:  # a rule that fails claims nothing
             if func._schema.name in USER_RULES and not isinstance(error, LayoutError):
                 raise
             self.record.forget(before)
-            reason = (
-                str(error) if isinstance(error, LayoutError) else f"{type(error).__name__}: {error}".splitlines()[0]
-            )
+            reason = str(error) if isinstance(error, LayoutError) else UNEXPECTED
+            if reason == UNEXPECTED:
+                logging.getLogger(__name__).debug("%s: a rule fails", op.name, exc_info=error)
             self._opaque(func, op, made, reason, multiply_adds(func, args, kwargs, out))
             return
         if isinstance(results, list):
@@ -434,6 +447,23 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         if read:
             self._read |= read
             self.owned.append((node, read))
+
+
+def _check_laid_out(made: list[Tensor], results: Result) -> None:
+    """What a rule says a tensor holds has as many elements along each dimension as the tensor.
+
+    Raises:
+        LayoutError: It has not, so that what reads it would be told of other dimensions.
+    """
+    values = results if isinstance(results, list) else [results]
+    for tensor, value in zip(made, values, strict=False):
+        if value is None:
+            continue
+        sizes = [size_of(dim) for dim in value.layout]
+        for one in value.beside:
+            sizes[one.dim] += one.count
+        if sizes != list(tensor.shape):
+            raise LayoutError("elements that its rule lays out in other dimensions")
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -46,7 +46,7 @@ def _of_packed(kind: str) -> Callable[..., Any]:
 
 def pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
     """The steps of the only sequence of a batch, and how many sequences have each."""
-    (length,) = lengths.tolist()
+    length = int(lengths[0].item())
     steps = x.select(0 if batch_first else 1, 0).narrow(0, 0, length)
     return steps.clone(), torch.ones(length, dtype=torch.int64, device="cpu")
 

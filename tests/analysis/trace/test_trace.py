@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import random
 import sys
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 import fieldspec as fs
 from fieldspec.analysis import prove
 from fieldspec.analysis.trace import opaque_layers, register_rule, report_of_module, trace_module
+from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES
 from fieldspec.architectures.readings.verification import module_path
 from fieldspec.blocks.layers import Conv, Merge
@@ -335,16 +337,30 @@ def test_statistics_that_nobody_reads() -> None:
     assert opaque_layers(report.graph) == []
 
 
-def test_a_rule_that_fails_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its error is the reason; the network's analysis goes on."""
+def test_a_rule_that_fails_claims_nothing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The network's analysis goes on; the error is for who mends the rule, and no reason that a user is told."""
 
     def broken(op: Any) -> Any:
         raise KeyError("as it happens")
 
     monkeypatch.setitem(RULES, "roll", broken)
-    report = fs.analyze(Net(lambda n, x: n.a(x.roll(1, 2)), a=conv()), input_size=(4, 8, 8))
+    with caplog.at_level(logging.DEBUG):
+        report = fs.analyze(Net(lambda n, x: n.a(x.roll(1, 2)), a=conv()), input_size=(4, 8, 8))
     ((_, layer),) = opaque_layers(report.graph)
-    assert (layer.reason, report[""].status) == ("KeyError: 'as it happens'", "unknown")
+    assert (layer.reason, report[""].status) == ("a call that its rule does not expect", "unknown")
+    assert "as it happens" in caplog.text
+
+
+def test_a_rule_that_says_other_dimensions_claims_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told where it happens, not where somebody reads the result."""
+
+    def without_last(op: Any) -> Any:
+        return Value(op.input.node, op.input.layout[:-1])
+
+    monkeypatch.setitem(RULES, "roll", without_last)
+    report = fs.analyze(Net(lambda n, x: n.a(x.roll(1, 2).mT), a=conv()), input_size=(4, 8, 8))
+    ((name, layer),) = opaque_layers(report.graph)
+    assert (name, layer.reason) == ("roll", "elements that its rule lays out in other dimensions")
 
 
 # ----------------------------------------------------------------------------------------- left as it was

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 import fieldspec as fs
 from fieldspec.architectures.readings.verification import Verification
-from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.layers import Opaque
 
 LENGTH = 16
 
@@ -190,7 +188,7 @@ def test_keyword_spotter() -> None:
 
 
 def test_a_first_state_of_the_map() -> None:
-    """Nothing is claimed of the field, and everything of the cost."""
+    """The output reads it as well; the cost is that of the layer, and of what makes the state."""
 
     def started(net: Any, x: Tensor) -> Any:
         return net.layer(x.transpose(1, 2), net.start(x.mean(2))[None])[0]
@@ -200,22 +198,30 @@ def test_a_first_state_of_the_map() -> None:
         layer=nn.GRU(8, 16, batch_first=True),
         start=nn.Linear(8, 16),
     )
-    layer = fs.analyze(net, input_size=(3, LENGTH))["layer"]
-    assert isinstance(layer.layer, Opaque)
-    assert layer.layer.reason == "a first state that is made of the map"
-    assert layer.macs == LENGTH * 3 * 16 * (8 + 16)
+    report = fs.analyze(net, input_size=(3, LENGTH))
+    assert (report["layer"].status, report["layer"].shape) == ("whole_input", (16, LENGTH))
+    assert sum(one.macs for one in report.layers if one.id.split(".")[0] == "layer") == LENGTH * 3 * 16 * (8 + 16)
     assert not refuted(fs.verify(net, input_size=(3, LENGTH)))
 
 
 def test_packed_sequences() -> None:
-    """Their lengths are values: one line says so."""
+    """Lengths that the network says are like any other; at those that are made of the input the analysis ends."""
 
-    def packed(net: Any, x: Tensor) -> Any:
-        sequence = nn.utils.rnn.pack_padded_sequence(x.transpose(1, 2), torch.tensor([x.shape[2]]), batch_first=True)
-        return nn.utils.rnn.pad_packed_sequence(net.layer(sequence)[0], batch_first=True)[0]
+    def packed(lengths: Callable[[Tensor], Tensor]) -> Heard:
+        def run(net: Any, x: Tensor) -> Tensor:
+            steps = x.transpose(1, 2)
+            sequence = nn.utils.rnn.pack_padded_sequence(steps, lengths(steps), batch_first=True)
+            output: Tensor = nn.utils.rnn.pad_packed_sequence(net.layer(sequence)[0], batch_first=True)[0]
+            return output
 
-    with pytest.raises(FieldspecError, match=r"^Heard does not run without values on 3x16: .*"):
-        fs.analyze(Heard(packed, layer=nn.LSTM(8, 16, batch_first=True)), input_size=(3, LENGTH))
+        return Heard(run, layer=nn.LSTM(8, 16, batch_first=True))
+
+    report = fs.analyze(packed(lambda steps: torch.tensor([steps.shape[1]])), input_size=(3, LENGTH))
+    assert (report.output.status, report.output.shape) == ("whole_input", (16, LENGTH))
+    assert report.macs == LENGTH * (3 * 8 * 3 + 4 * 16 * (8 + 16))
+    ended = fs.analyze(packed(lambda steps: (steps > 0).all(2).sum(1)), input_size=(3, LENGTH))
+    assert ended.stop is not None
+    assert ended.stop.operation.operation in ("item", "tolist")
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
