@@ -140,23 +140,26 @@ def _fill(
 ) -> None:
     """Put in as many candidates as are asked for, unless there are so many already."""
     there = queue.trials()
-    if len(there) >= count:
+    if len(there) >= count or queue.has_all:
         tell(f"{question.name}: joined, {sum(one.has_ended for one in there)} of {len(there)} trials have ended")
         return
     found = ordered(queue.spec, question.minimize, question.maximize, count, question.seed, tick or (lambda *_: None))
     if not found.candidates:
         raise FieldspecError(f"{queue.spec.name}: {_nothing(found)}")
     queue.add(found.candidates)
-    tell(f"{question.name}: {_chosen(found)}")
+    if len(found.candidates) < count:
+        queue.close()
+    tell(f"{question.name}: {_chosen(found, count)}")
 
 
-def _chosen(found: Ordered) -> str:
+def _chosen(found: Ordered, count: int) -> str:
     front = sum(one.origin == "front" for one in found.candidates)
     drawn = len(found.candidates) - front
     of = len(found.search.pareto)
     parts = [f"{front} of the {of} networks of the front" if front < of else f"the {of} networks of the front"]
     parts += [f"{drawn} drawn from the others"] if drawn else []
-    return f"{len(found.candidates)} candidates: {' and '.join(parts)}"
+    more = f", all that are found of the {count} asked for" if len(found.candidates) < count else ""
+    return f"{len(found.candidates)} candidates: {' and '.join(parts)}{more}"
 
 
 def _nothing(found: Ordered) -> str:

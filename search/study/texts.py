@@ -33,7 +33,7 @@ def text(board: Leaderboard, most: int | None = 20) -> str:
     lines = [f"Leaderboard of {board.question.name}: {counted(board.trials)}", *aligned(rows, len(titles))]
     if len(shown) < len(board.ranked):
         lines.append(f"... {len(board.ranked) - len(shown):,} more")
-    lines += ["", "held-out: accuracy on the held-out images after the last epoch; no test image has been looked at"]
+    lines += ["", "held-out: accuracy on the held-out images after the last epoch; test images have no part in it"]
     if costs:
         lines.append(f"front: no other is as accurate with as little {' and '.join(costs)}")
     return "\n".join(lines)

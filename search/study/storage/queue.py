@@ -15,6 +15,7 @@ from fieldspec.search.study.storage.parameters import parameters
 from fieldspec.search.study.storage.presence import Heartbeat, Presence, Watch
 from fieldspec.search.study.storage.trials import StudyCandidate, TrialRecord, standing
 
+ALL = "has_all_candidates"  # a study's attribute
 POLL = 0.5  # seconds between two looks of a worker that has nothing to do
 
 
@@ -56,6 +57,15 @@ class TrialQueue:
         for candidate in candidates:
             if candidate.place not in there:
                 self._put(candidate)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether the space has no further candidates."""
+        return bool(self.storage.get_study_user_attrs(self.study).get(ALL))
+
+    def close(self) -> None:
+        """Note that the space has no further candidates: who joins need not search it for more."""
+        self.storage.set_study_user_attr(self.study, ALL, True)
 
     def _put(self, candidate: StudyCandidate) -> None:
         values, kinds = parameters(self.spec, candidate.numbers)

@@ -56,6 +56,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
     assert "of the test images, looked at for it alone" in lines[-2]
     folder = "runs/small-quick-study"
     assert lines[-1] == f"spec, weights and card in {folder}/winner"
+    assert run(*TRAIN, "--trials", "2")[1].splitlines()[1] == "small-quick: joined, 2 of 2 trials have ended"
     status, out, err = run("open.yaml", "-o", folder, "--leaderboard")
     assert (status, err) == (0, "")
     assert out.splitlines() == lines[5:-4]
@@ -102,6 +103,7 @@ def test_bad_input(arguments: list[str], message: str, run: Run, tmp_path: Path)
     ("arguments", "message"),
     [
         (["--storage", "sqlite:///x.db"], "error: --storage has no effect without --train. Give --train RECIPE"),
+        (["--workers", "2"], "error: --workers has no effect without --train. Give --train RECIPE, or leave it out"),
         (["--leaderboard"], "error: --leaderboard prints that of a study that is there. Give its --output or"),
         (["--leaderboard", "-o", "nowhere"], "error: nowhere/study.journal: no such file; give the folder"),
         (["--train", "fast"], "error: 'fast' is neither a recipe of fieldspec nor a file. Did you"),

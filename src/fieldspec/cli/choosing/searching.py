@@ -131,8 +131,13 @@ def search(
             raise FieldspecError("--picture draws the front of a search; leave it out with --train")
         train_networks(replace(opened, profile=measured), train, output, asked, tick, as_json=as_json)
         return
-    for name, value in (("--storage", storage), ("--study", study), ("--epochs", epochs), ("--threads", threads)):
-        if value is not None:
+    for name, is_given in (
+        ("--data", data != "cifar10"), ("--epochs", epochs is not None), ("--pruner", pruner is not PrunerOption.none),
+        ("--storage", storage is not None), ("--study", study is not None), ("--workers", workers != 1),
+        ("--threads", threads is not None), ("--accelerator", accelerator != "auto"),
+        ("--on-bad", on_bad is not OnBad.stop),
+    ):  # fmt: skip
+        if is_given:
             raise FieldspecError(f"{name} has no effect without --train. Give --train RECIPE, or leave it out")
     result = search_networks(
         opened,
