@@ -123,7 +123,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             with self:
                 return func._op_dk(COMPOSITE, *args, **kwargs)
         tensors = tensors_in((args, kwargs))
-        if func.is_view and args and id(args[0]) in self._asides:
+        if func.is_view and args and self._is_unread(args[0]):
             return self._aside_seen(func, args, kwargs)
         for tensor in tensors:
             if id(tensor) in self._asides and not func._schema.name.startswith("aten::max_unpool"):
@@ -381,6 +381,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         """Nothing is claimed of a tensor whose memory was changed through another, once it is read."""
         values = [value for value in (self.value(tensor), self._stale.pop(id(tensor))) if value is not None]
         self.hold(tensor, self._lost(tensor, "in-place", values, "a part changed in place"))
+
+    def _is_unread(self, tensor: Any) -> bool:
+        """Whether a tensor is statistics or indices of a kind that few networks read: views of them may go unread."""
+        return id(tensor) in self._asides and self._asides[id(tensor)][1].name not in ALIKE
 
     def _aside_seen(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         """A view of statistics or indices does not use them yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.trace.layout import CHANNEL, Dim, LayoutError, channels_in, numbered, size_of, whole
+from fieldspec.analysis.trace.layout import CHANNEL, Dim, LayoutError, channels_in, numbered, reshaped, size_of, whole
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.blocks.layers import Embedding
@@ -14,6 +14,8 @@ def embedding(op: Op) -> Value:
     value = op.values(op.arg("indices"))
     if value is None or op.values(op.arg("weight")) is not None:
         raise LayoutError("a table that is made of the map")
+    if (units := op.record.flat.get(value.node)) is not None:  # a row of indices is one of units, not of features
+        value = Value(units.node, reshaped(units.layout, tuple(op.arg("indices").shape)))
     value = op.record.filled(value, range(len(value.layout)))
     channels, features = size_of(channels_in(value.layout)), op.sizes[-1]
     layout = numbered((*[_slower(dim, features) for dim in value.layout], whole(CHANNEL, features)))

@@ -211,6 +211,19 @@ def test_weights_count_in_their_own_modules() -> None:
     assert [line for line in refuted(asked, (10, 16)) if "params" in line] == []
 
 
+def test_indices_in_other_dimensions() -> None:
+    """Those of maxima, in a row and back: each is of the unit that it was of (DAC)."""
+
+    def looked_up(net: Any, x: Tensor) -> Any:
+        nearest = net.conv(x).mT.flatten(0, 1).max(1)[1]
+        return net.table(nearest.reshape(len(x), -1)).transpose(1, 2)
+
+    net = Net(looked_up, **CONV_1D, table=nn.Embedding(4, 5))
+    report = fs.analyze(net, input_size=STEPS)
+    assert (report.output.shape, report.output.receptive_field, report.output.status) == ((5, 40), (3,), "exact")
+    assert refuted(net, STEPS) == []
+
+
 def test_numbers_that_torch_makes_itself() -> None:
     """`quantile` puts its share where constants are; the map is nowhere near."""
     report = fs.analyze(Net(lambda n, x: n.conv(x).flatten(2).quantile(0.5, dim=2), conv=conv()), input_size=IMAGE)
