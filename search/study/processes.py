@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fieldspec.architectures.spaces.open_spec import load_open
 from fieldspec.blocks.errors import FieldspecError
@@ -87,10 +88,7 @@ def run_processes(order: WorkOrder, count: int, tell: Callable[[str], None]) -> 
             with _deaf_to_interrupts():
                 for process in processes:
                     process.start()
-            for process in processes:
-                process.join()
-                if (process.exitcode or 0) < 0:
-                    tell(f"{process.name} was killed by signal {-(process.exitcode or 0)}; its trial is taken up again")
+            _join(processes, tell)
         except KeyboardInterrupt:
             _stop(processes)
             raise StoppedError(order.folder, INTERRUPTED) from None
@@ -98,6 +96,17 @@ def run_processes(order: WorkOrder, count: int, tell: Callable[[str], None]) -> 
             _stop(processes)
             raise StoppedError(order.folder, TERMINATED) from None
     return [process.exitcode or 0 for process in processes]
+
+
+def _join(processes: list[SpawnProcess], tell: Callable[[str], None]) -> None:
+    """Wait for all; of one that is killed it is told at once."""
+    running = {process.sentinel: process for process in processes}
+    while running:
+        for sentinel in wait(list(running)):
+            process = running.pop(cast(int, sentinel))
+            process.join()
+            if (signal_number := -(process.exitcode or 0)) > 0:
+                tell(f"{process.name} was killed by signal {signal_number}; its trial is taken up again")
 
 
 @contextmanager
