@@ -49,6 +49,7 @@ EQUAL = range(140_000, 178_179)  # parameters that are nearly equal
 LINES = (
     *[(name,) for name in ("params", "macs", "receptive_field", "depth", "entropy", "map_entropy", "effectiveness")],
     *[("params", "macs"), ("params", "macs", "receptive_field"), ("params", "macs", "depth")],
+    *[("params", "macs", "effective_field"), ("params", "macs", "memory"), ("params", "macs", "narrowest_map")],
     *[("params", "macs", "entropy"), ("params", "macs", "map_entropy"), ("params", "macs", "effectiveness")],
     *[("params", "receptive_field"), ("params", "macs", "receptive_field", "narrowest_map")],
 )
