@@ -89,6 +89,7 @@ class Recorder:
     uncounted: list[tuple[str, int, Uncounted]] = field(default_factory=list)  # operations without a formula: likewise
     maps: dict[Value, Value] = field(default_factory=dict)  # of values that were settled
     pooled: dict[int, Windows] = field(default_factory=dict)  # of indices (by id), the windows whose maxima they are
+    off_axes: int = 0  # convolutions along what was taken for channels, where another reading may have axes
     unfollowed_windows: int = 0  # axes of the windows, the most, of an operation that could not be followed
 
     def shape(self, value: Value) -> Shape:

@@ -72,25 +72,28 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     plan = inputs_of(input_size)
     try:
-        made, windows = _trace(module, plan)
+        made, windows, off_axes = _trace(module, plan)
     except FieldspecError as error:
         if plan.is_typed:
             raise
         try:
-            made, windows = _trace(module, plan.of_integers())
+            made, windows, off_axes = _trace(module, plan.of_integers())
         except FieldspecError:
             raise error from None
     if not windows and plan.axes == 1 and opaque_layers(made.graph):
         windows = 1  # attention may run along what was taken for channels, just as well
     for other in plan.others(windows) if windows else ():  # windows along what was taken for channels
         with suppress(FieldspecError):
-            found, _ = _trace(module, other)
-            made = min(made, found, key=lambda one: len(opaque_layers(one.graph)))
+            found, _, others = _trace(module, other)
+            if (len(opaque_layers(found.graph)), others) < (len(opaque_layers(made.graph)), off_axes):
+                made, off_axes = found, others
     return made
 
 
-def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
-    """One reading of the inputs; with it over how many axes windows run that it leaves unknown, the most."""
+def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
+    """One reading of the inputs; with it over how many axes windows run that it leaves unknown or takes for channels,
+    the most, and how many convolutions of the latter kind there are.
+    """
     record = Recorder(plan.axes)
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
@@ -137,7 +140,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int]:
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     shape = tuple(held[0][0].shape[1:]) if held else ()
     traced = Traced(record.graph, module_outputs, tuple(unread), fixed_width, shape, tracer.operations)
-    return traced, record.unfollowed_windows
+    return traced, record.unfollowed_windows, record.off_axes
 
 
 def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:

@@ -95,6 +95,10 @@ def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]]
             maps[axis - 1] = sliding(*window)
     made = numbered(tuple(layout))
     shape[0] = size_of(channels_in(made))
+    resizes = any(layout[dim] != value.layout[dim] for dim in range(2, len(layout)))
+    if resizes or any(one != AxisMap(1, 1, (range(1),)) for one in maps):
+        op.record.off_axes += 1
+        op.record.unfollowed_windows = max(op.record.unfollowed_windows, len(windows))
     is_local = all(one == AxisMap(1, 1, (range(1),)) for one in maps)
     mix = Mix("convolution", tuple(shape), "own" if is_local else tuple(maps), partly=partly, products=products)
     return Value(op.add(mix, [value], tuple(shape)), made)
