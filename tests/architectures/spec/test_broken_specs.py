@@ -247,7 +247,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "setting of another block": (
         HEAD + "layers:\n  - max_pool: {dilation: 2}",
         [
-            "3:16: layers[0].max_pool.dilation: unknown key. Known: type, kernel, stride, padding, ceil_mode.",
+            "3:16: layers[0].max_pool.dilation: unknown key. Known: type, kernel, stride, padding, ceil_mode, count_include_pad.",
         ],
     ),
     "missing setting": (
