@@ -79,10 +79,11 @@ def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]]
 
     `windows` are kernel, stride, dilation and padding of each dimension behind the channels.
     """
-    value = op.record.with_axes(op.record.filled(value, range(len(value.layout))))
+    value = op.record.filled(value, range(len(value.layout)))
     products = op.result.numel() // op.sizes[1] * op.arg("weight").numel()
     layout = list(with_dim(value.layout, 1, whole(CHANNEL, op.sizes[1])))
-    shape = list(op.record.shape(value))
+    channels, *sizes = op.record.shape(value)
+    shape = [channels, *(sizes or [1] * op.record.axes)]
     maps = [AxisMap(1, 1, (range(1),))] * op.record.axes
     for dim, window in enumerate(windows, 2):
         axis = op.record.axis_of(value, dim)
@@ -94,11 +95,11 @@ def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]]
             layout[dim], shape[axis] = whole(axis, op.sizes[dim]), op.sizes[dim]
             maps[axis - 1] = sliding(*window)
     made = numbered(tuple(layout))
-    shape[0] = size_of(channels_in(made))
+    left = op.record.made(made, tuple(shape))
     resizes = any(layout[dim] != value.layout[dim] for dim in range(2, len(layout)))
-    if resizes or any(one != AxisMap(1, 1, (range(1),)) for one in maps):
+    is_local = maps == [AxisMap(1, 1, (range(1),))] * op.record.axes
+    if resizes or not is_local:
         op.record.off_axes += 1
         op.record.unfollowed_windows = max(op.record.unfollowed_windows, len(windows))
-    is_local = all(one == AxisMap(1, 1, (range(1),)) for one in maps)
-    mix = Mix("convolution", tuple(shape), "own" if is_local else tuple(maps), partly=partly, products=products)
-    return Value(op.add(mix, [value], tuple(shape)), made)
+    mix = Mix("convolution", left, "own" if is_local else tuple(maps), partly=partly, products=products)
+    return Value(op.add(mix, [value], left), made)
