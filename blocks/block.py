@@ -88,10 +88,10 @@ class Wired(Block):
     A merge reads two or more, every other block one.
 
     Example:
-        >>> from fieldspec.blocks import Wired, conv, shape_after
+        >>> from fieldspec.blocks import LayerGraph, Wired, conv
         >>> from fieldspec.blocks.layers import Concat
         >>> parts = (("one", conv(3, out_channels=4)), ("two", conv(4, out_channels=8)), ("all", Concat()))
-        >>> shape_after(Wired(parts, ((0,), (1,), (0, 1, 2))), (3, 32, 32))      # 3 + 4 + 8 channels
+        >>> LayerGraph.of(Wired(parts, ((0,), (1,), (0, 1, 2))), (3, 32, 32)).nodes[-1].shape      # 3 + 4 + 8 channels
         (15, 32, 32)
     """
 

@@ -31,7 +31,7 @@ def beside(before: tuple[str, Report], after: tuple[str, Report], pairs: Sequenc
         >>> one, other = analyze("resnet8"), analyze("resnet20")
         >>> drawings = beside(("one", one), ("other", other), aligned(one, other))
         >>> [("added" in drawing.svg, "removed" in drawing.svg) for drawing in drawings]
-        [(False, False), (True, False)]
+        [(False, True), (True, False)]
     """
     old = {pair.before.id: _mark(pair, at) for at, pair in enumerate(pairs) if pair.before}
     new = {pair.after.id: _mark(pair, at) for at, pair in enumerate(pairs) if pair.after}

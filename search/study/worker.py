@@ -18,6 +18,7 @@ from fieldspec.search.study.storage.question import StudyQuestion
 from fieldspec.search.study.storage.queue import LostError, TrialQueue
 from fieldspec.search.study.storage.trials import StudyCandidate, TrialRecord
 from fieldspec.training.data.images import Data
+from fieldspec.training.folder.files import BEST, LAST, LOG, STATE
 from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.loop.task import DivergedError
 from fieldspec.training.recipe.recipe import load_recipe
@@ -103,6 +104,7 @@ class StudyWorker:
     def _train(self, candidate: StudyCandidate, after_epoch: Callable[[History], None]) -> History:
         spec, recipe = closed_spec(self.queue.spec, candidate), load_recipe(self.question.recipe)
         folder = run_folder(self.folder, candidate)
+        forget_stateless(folder)
         told: Any = {"tell": lambda text: None, "command": self.command, "after_epoch": after_epoch}
         return train(spec, recipe, self.data, folder, self.options, **told).history
 
@@ -144,6 +146,13 @@ def closed_spec(spec: OpenSpec, candidate: StudyCandidate) -> ArchitectureSpec:
 def run_folder(folder: Path, candidate: StudyCandidate) -> Path:
     """Where a candidate is trained: the same place for whoever takes it up."""
     return folder / RUNS / f"{candidate.name}-{candidate.network[:8]}"
+
+
+def forget_stateless(folder: Path) -> None:
+    """Remove what a worker left that was killed before its first state: the queue knows that it was no end."""
+    if not (folder / STATE).is_file():
+        for name in (LAST, BEST, LOG):
+            (folder / name).unlink(missing_ok=True)
 
 
 def _accuracies(history: History) -> dict[int, float]:

@@ -52,15 +52,9 @@ def may_resume(folder: Path) -> bool:
     there = [name for name in (STATE, LAST, BEST, LOG, CARD) if (folder / name).is_file()]
     if STATE in there and not (folder / RUN).is_file():
         raise FieldspecError(f"{folder}: has no {RUN}, so the run in it cannot be resumed; give another --output")
-    if there and STATE not in there and (CARD in there or _epochs(folder) > 1):
+    if STATE not in there and (LOG in there or CARD in there):  # weights alone: killed while it wrote its first files
         raise FieldspecError(f"{folder}: has {there[0]} but no {STATE} to resume from; give another --output")
     return STATE in there
-
-
-def _epochs(folder: Path) -> int:
-    """How many the log has; a process that was killed while it wrote the files of the first leaves no state of it."""
-    log = folder / LOG
-    return len(log.read_text(encoding="utf-8").splitlines()) - 1 if log.is_file() else 0
 
 
 def prepare(

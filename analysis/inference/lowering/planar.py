@@ -29,8 +29,8 @@ def planar(graph: LayerGraph) -> LayerGraph:
     """The graph with a row before the axis of each map, where all of its maps have one axis; else as it is.
 
     Example:
-        >>> from fieldspec.blocks import conv
-        >>> flat = planar(LayerGraph.of(conv(4, out_channels=8, kernel_size=5, rank=1), (4, 100)))
+        >>> from fieldspec.blocks.layers import Conv
+        >>> flat = planar(LayerGraph.of(Conv(4, 8, (5,), (1,), ((2, 2),), (1,)), (4, 100)))
         >>> flat.nodes[1].layer.kernel_size, flat.nodes[1].shape
         ((1, 5), (8, 1, 100))
     """

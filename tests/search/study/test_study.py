@@ -20,7 +20,7 @@ from fieldspec.architectures import check
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.search.study.board import read_leaderboard
 from fieldspec.search.study.study import StudyResult, train_candidates
-from fieldspec.search.study.worker import run_folder
+from fieldspec.search.study.worker import forget_stateless, run_folder
 from fieldspec.training.evaluation.split_evaluation import evaluate_split
 from fieldspec.training.evaluation.trained_networks import load_trained
 from fieldspec.training.folder.files import read_json
@@ -103,6 +103,16 @@ def test_one_of_two_workers_is_killed(alone: tuple[Path, StudyResult], tmp_path:
     journal = [json.loads(line) for line in (tmp_path / "study.journal").read_text(encoding="utf-8").splitlines()]
     ends = [line for line in journal if line.get("state") == TrialState.COMPLETE]
     assert len(ends) == TRIALS
+
+
+@pytest.mark.parametrize("state", [True, False])
+def test_a_worker_that_was_killed_before_its_first_state(state: bool, tmp_path: Path) -> None:
+    """Weights and log without a state are no end of a trial; with one they stay."""
+    names = ("run.json", "last.safetensors", "best.safetensors", "log.csv", *["state.safetensors"][: int(state)])
+    for name in names:
+        (tmp_path / name).touch()
+    forget_stateless(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == (sorted(names) if state else ["run.json"])
 
 
 def kill_a_worker(folder: Path) -> tuple[Path, str]:
