@@ -77,6 +77,19 @@ def test_the_table_of_strangers_is_that_of_the_benchmark() -> None:
             assert rounds_to(shown[tool][column].strip(" *"), float(value)), (tool, title)
 
 
+def test_the_table_of_promise_is_that_of_the_benchmark() -> None:
+    """The rank correlations of docs/search.md are those of benchmarks/promise.txt."""
+    lines = (ROOT / "benchmarks" / "promise.txt").read_text(encoding="utf-8").splitlines()
+    page = (DOCS / "search.md").read_text(encoding="utf-8")
+    rows = page.split("| measure | tau, all | tau, nearly equal parameters |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(rows) == 10
+    for row in rows:
+        name, *shown = [cell.strip(" `") for cell in row.strip("|").split("|")]
+        line = next(line for line in lines if line.startswith(f"{name} "))
+        found = re.findall(r"[+-][\d.]+ \[[^]]+\]", line)
+        assert shown == [found[0], found[-2]], name
+
+
 CATALOGUE_ROW = re.compile(
     r"^\| `(\w+)`(?: `([^`]+)`)? \| (\d+) \| ([\d,]+) \| ([\d,]+) \| (\d+) \| ([^|]+) \| ([^|]*) \|$", re.MULTILINE
 )
