@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from fieldspec.analysis.promise import entropy
 from fieldspec.analysis.promise.narrowest import narrowest_map
-from fieldspec.analysis.promise.promise import effective_side
 from fieldspec.analysis.report.report import Report
 
 
 def effective_field(report: Report) -> int | None:
     """Pixels along the smaller axis that hold 95 % of the paths to a unit of the last map."""
+    from fieldspec.analysis.promise.promise import effective_side  # counting paths is loaded by who asks for it
+
     side = effective_side(report)
     return None if side is None else min(side)
 
