@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run, runner
 
 from fieldspec import __version__
 from fieldspec.architectures.network.pretrained import weights
@@ -19,7 +19,6 @@ from fieldspec.architectures.readings.reports import analyze
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import load, loads
 from fieldspec.architectures.spec.writer import dump
-from fieldspec.cli import main
 
 COMMANDS = [
     "list",
@@ -42,7 +41,6 @@ COMMANDS = [
     "predict",
 ]
 SMALL = "input: [3, 32, 32]\nlayers: [{conv: {out: 8}}]\nhead: {classes: 2}\n"
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -51,18 +49,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
-
-    def command(*arguments: str, stdin: bytes = b"") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fieldspec", *arguments])
-        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(stdin)))
-        try:
-            main()
-        except SystemExit as ended:
-            printed = capsys.readouterr()
-            return int(ended.code or 0), printed.out, printed.err
-        raise AssertionError("ended without a status")
-
-    return command
+    return runner(monkeypatch, capsys)
 
 
 def written(text: str, name: str = "net.yaml") -> str:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from commands import Run, runner
 from training_data import PLAIN, tiny, write_cifar10, write_image_folder
 
-from fieldspec.cli import main
 from fieldspec.training.folder.files import read_json
 from fieldspec.training.loop.task import Task
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -27,17 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(yaml.safe_dump(tiny().to_dict()), encoding="utf-8")
     Path("plain.yaml").write_text(yaml.safe_dump({**PLAIN, "name": "plain"}), encoding="utf-8")
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fieldspec", *arguments])
-        try:
-            main()
-        except SystemExit as ended:
-            printed = capsys.readouterr()
-            return int(ended.code or 0), printed.out, printed.err
-        raise AssertionError("ended without a status")
-
-    return command
+    return runner(monkeypatch, capsys)
 
 
 def test_from_training_to_prediction(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
-from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from commands import Run, runner
 from study_space import RECIPE, SPACE
 from training_data import write_image_folder
 
-from fieldspec.cli import main
 from fieldspec.training.loop.task import Task
 
-Run = Callable[..., tuple[int, str, str]]
 TRAIN = ["open.yaml", "--train", "quick.yaml", "--data", "fake", "--threads", "1", "--epochs", "1"]
 
 
@@ -28,17 +25,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     monkeypatch.chdir(tmp_path)
     Path("open.yaml").write_text(yaml.safe_dump(SPACE), encoding="utf-8")
     Path("quick.yaml").write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fieldspec", "search", *arguments])
-        try:
-            main()
-        except SystemExit as ended:
-            printed = capsys.readouterr()
-            return int(ended.code or 0), printed.out, printed.err
-        raise AssertionError("ended without a status")
-
-    return command
+    return runner(monkeypatch, capsys, "search")
 
 
 def test_from_the_question_to_the_winner(run: Run) -> None:

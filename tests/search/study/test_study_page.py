@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
-
-from fieldspec.cli import main
+from commands import runner
 
 PAGE = (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8")
 TINY = ["--epochs", "1", "--trials", "2", "--threads", "1"]  # the last of an option counts
@@ -36,12 +34,10 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     (spec,) = blocks("yaml")
     Path("tiny.yaml").write_text(spec, encoding="utf-8")
     assert len(commands()) == 8
+    run = runner(monkeypatch, capsys)
     for command in commands():
-        monkeypatch.setattr(sys, "argv", ["fieldspec", *command])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert ended.value.code == 0, printed.err
+        status, out, err = run(*command)
+        assert status == 0, err
         if "--leaderboard" in command:
-            assert printed.out.startswith("Leaderboard of tiny-fast25: 2 complete\n")
+            assert out.startswith("Leaderboard of tiny-fast25: 2 complete\n")
     assert (tmp_path / "trained" / "card.json").is_file()
