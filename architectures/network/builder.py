@@ -13,8 +13,9 @@ from torch import nn
 
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.features import SpecFeatures
+from fieldspec.architectures.network.generated_layers import output_of
 from fieldspec.architectures.network.pretrained import PretrainedWeights, weights_of
-from fieldspec.architectures.network.specnet import SeveralOutputs, SpecNet, checkpoint_filter_fn, output_of
+from fieldspec.architectures.network.specnet import SeveralOutputs, SpecNet, checkpoint_filter_fn
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.layers import Conv
 

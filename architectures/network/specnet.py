@@ -1,24 +1,23 @@
 """The network that a spec describes, as a torch module that meets timm's contract."""
 # Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
 import torch
 from timm.models._features import feature_take_indices  # the only home it has
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
 from fieldspec.analysis.report.pictured import shown
 from fieldspec.architectures.network.feature_levels import feature_levels
 from fieldspec.architectures.network.features import FeatureLevels
+from fieldspec.architectures.network.generated_layers import Layers, generate_layers, needed_items, output_of
 from fieldspec.architectures.network.head import ClassifierHead
-from fieldspec.architectures.spec.head_spec import HeadSpec
+from fieldspec.architectures.network.head_of_spec import head_of, pool_type_of
 from fieldspec.architectures.spec.other_input import at_input
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Item, load
-from fieldspec.blocks.containers import Chain, Parallel, Wired, wire
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.containers import Chain, Parallel, Wired
 from fieldspec.blocks.modules import to_module
 
 __all__ = ["SeveralOutputs", "SpecNet", "checkpoint_filter_fn"]
@@ -75,13 +74,13 @@ class SpecNet(nn.Module):
         self.flat = (
             len(spec.graph.nodes[output_of(spec)].shape) == 1
         )  # the layers end in a vector, so nothing is left to pool
-        self.layers = _trunk(
+        self.layers = generate_layers(
             self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}, self.ends
         )
         if num_classes is None:
             num_classes = spec.head.classes if spec.head else 0
         if global_pool is None:
-            global_pool = _pool_type(spec.head) if spec.head else self._pool_of_added_head(num_classes)
+            global_pool = pool_type_of(spec.head) if spec.head else self._pool_of_added_head(num_classes)
         self.head = self._new_head(num_classes, global_pool, device=device, dtype=dtype)
         self.num_classes = num_classes
         self.head_hidden_size = self.head.num_features
@@ -143,7 +142,7 @@ class SpecNet(nn.Module):
         cut = end < len(self.items)
         if cut:
             last_kept = self.items[end - 1].id
-            self._rewire(_needed(self.items[:end]))
+            self._rewire(needed_items(self.items[:end]))
             self.feature_info = FeatureLevels(self.feature_info[: last + 1])
             self.levels = len(self.feature_info)
             self.num_features = self.feature_info[-1]["num_chs"]
@@ -177,7 +176,7 @@ class SpecNet(nn.Module):
         """Generate `layers` anew from the modules that it has."""
         there = {item.id for item in items}
         self.ends = self.ends if there.issuperset(self.ends) else ()
-        layers = _trunk(items, {item.id: self.layers.get_submodule(item.id) for item in items}, self.ends)
+        layers = generate_layers(items, {item.id: self.layers.get_submodule(item.id) for item in items}, self.ends)
         for module in layers.modules():
             if isinstance(module, Layers) or type(module) is nn.Module:  # what holds them is new
                 module.training = self.training
@@ -191,43 +190,17 @@ class SpecNet(nn.Module):
         return "avg" if num_classes and not self.flat else ""
 
     def _new_head(self, num_classes: int, pool: str, **factory: Any) -> ClassifierHead:
-        if pool and self.flat:
-            raise FieldspecError(f"global_pool={pool!r}: the layers end in a vector, nothing is left to pool; give ''")
-        if pool.removeprefix("fast") not in ("", "avg", "max", "avgmax", "catavgmax"):
-            raise FieldspecError(f"global_pool={pool!r} is not known; give avg, max, avgmax, catavgmax or ''")
-        if self.spec.ends and num_classes:
-            raise FieldspecError("num_classes: the spec names its outputs, so there is no classifier; leave it out")
-        own = self.spec.head
-        bias = own.bias if own else True
-        settings = {"rank": len(self.spec.input) - 1, "drop_rate": self.drop_rate, "bias": bias, **factory}
-        if own is None or not self._keeps(own, pool):
-            return ClassifierHead(self.num_features, num_classes, pool, **settings)
-        body = getattr(self, "head", None) and self.head.body  # a reset keeps its weights
-        body = None if isinstance(body, nn.Identity) else body  # there was none, or it was pruned
-        return ClassifierHead(
-            self.num_features,
+        return head_of(
+            self.spec,
             num_classes,
             pool,
-            body=body or (to_module(own.body, **factory) if own.forms else None),
-            features=own.features if own.forms else None,
-            on_map=own.on_map,
-            classifier_act=own.classifier_act,
-            **settings,
+            behind=self.items[-1].id,
+            num_features=self.num_features,
+            flat=self.flat,
+            drop_rate=self.drop_rate,
+            body=getattr(self, "head", None) and self.head.body,
+            **factory,
         )
-
-    def _keeps(self, own: HeadSpec, pool: str) -> bool:
-        """Whether the head is still the spec's: behind its last item, and pooled, or not, as it says.
-
-        Raises:
-            FieldspecError: The body takes another number of features than this pooling gives.
-        """
-        if self.items[-1].id != self.spec.items[-1].id or (pool == "") != (own.pool == "none"):
-            if own.forms and pool and own.pool == "none":
-                raise FieldspecError(f"global_pool={pool!r}: the head's body reads an unpooled map; give ''")
-            return False
-        if own.forms and (own.pool == "catavgmax") != pool.endswith("catavgmax"):
-            raise FieldspecError(f"global_pool={pool!r}: the head's body takes what {own.pool} pooling gives")
-        return True
 
     # ---------------------------------------------------------------------------------------- training
 
@@ -295,44 +268,3 @@ def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[s
         if state_dict and all(name.startswith(prefix) for name in state_dict):
             state_dict = {name.removeprefix(prefix): value for name, value in state_dict.items()}
     return state_dict
-
-
-def _pool_type(head: HeadSpec) -> str:
-    """timm's word for the pooling of a spec's head."""
-    return "" if head.pool == "none" else head.pool
-
-
-class Layers(fx.GraphModule):
-    """Code generated from items: (batch, in_chans, ...) -> outputs of the tapped ones, then the last or those named."""
-
-    def __init__(self, root: nn.Module, graph: fx.Graph, class_name: str = "Layers") -> None:
-        # torch.jit.script reads this source, and would warn of the annotations in GraphModule's
-        super().__init__(root, graph, class_name)
-
-
-def output_of(spec: ArchitectureSpec) -> int:
-    """The node whose output the head reads; the last of several outputs."""
-    return spec.graph.output if spec.ends else spec.outputs[-1]
-
-
-def _trunk(items: Sequence[Item], modules: Mapping[str, nn.Module], ends: Sequence[str]) -> Layers:
-    trunk = Layers(nn.Module(), fx.Graph())
-    outputs = [number for number, item in enumerate(items, 1) if item.tap]
-    ids = [item.id for item in items]
-    last = [1 + ids.index(end) for end in ends] or ([] if items[-1].tap else [len(items)])
-    wire(trunk, {name: modules[name] for name in ids}, [item.sources for item in items], [*outputs, *last])
-    return trunk
-
-
-def _needed(items: Sequence[Item]) -> tuple[Item, ...]:
-    """The items that a tap depends on, with their sources renumbered."""
-    wanted = {number for number, item in enumerate(items, 1) if item.tap}
-    for number in range(len(items), 0, -1):
-        if number in wanted:
-            wanted.update(items[number - 1].sources)
-    kept = [0, *sorted(wanted - {0})]
-    place = {number: at for at, number in enumerate(kept)}
-    return tuple(
-        dataclasses.replace(items[number - 1], sources=tuple(place[source] for source in items[number - 1].sources))
-        for number in kept[1:]
-    )
