@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fieldspec.architectures.document.problems import Problems
+from fieldspec.architectures.document.problems import Path, Problems
 from fieldspec.architectures.document.validation import validate
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.models import SpecDocument
-from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution, value_of
 from fieldspec.architectures.spec.assembly import MAX_SUBSTITUTED
 from fieldspec.architectures.spec.constraints import Constraints, parse_constraints
 from fieldspec.architectures.spec.head_spec import parse_head
@@ -28,9 +28,10 @@ class Segments:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._values = dict(data.get("params") or {})
-        sections = {key: self._plain(data[key], key, {}) for key in ("input", "defaults", "constraints") if key in data}
+        found = {key: self._plain(data[key], (key,), {}) for key in ("input", "defaults", "constraints") if key in data}
+        sections = {key: value for key, value in {**data, **found}.items() if value is not LEFT_OUT}
         self.document: SpecDocument
-        self.document, _ = validate(SpecDocument, {**data, **sections}, ())
+        self.document, _ = validate(SpecDocument, sections, ())
 
     @property
     def input(self) -> Shape:
@@ -42,10 +43,10 @@ class Segments:
         return parse_constraints(self.document.constraints, ("constraints",), Problems())
 
     def trunk(self, item: Any, values: Mapping[str, Any], shape: Shape) -> LayerGraph | None:
-        """All copies of one item behind a map of `shape`; None where they do not fit there."""
+        """All copies of one item behind a map of `shape`, none if it is left out; None where they do not fit there."""
         problems = Problems()
         trunk, expander = self._trunk(values, shape, problems)
-        items = [self._plain(item, "layers", values)]
+        items = [self._plain(item, ("layers", 0), values)]
         parsed = [one for one in expander.parser.parse(items, ("layers",), top=True) if one is not None]
         if problems:
             return None
@@ -61,20 +62,23 @@ class Segments:
         problems = Problems()
         trunk, expander = self._trunk(values, shape, problems)
         trunk.place([one for one in expander.parser.parse([IDENTITY], ("layers",), top=True) if one is not None])
-        spec, body = parse_head(self._plain(head, "head", values), problems)
+        spec, body = parse_head(self._plain(head, ("head",), values), problems)
         items = [one for one in expander.parser.parse(body, ("head", "body"), top=False) if one is not None]
         if not problems:
             trunk.finish(spec, items)
         return None if problems else trunk.graph
 
     def _trunk(self, values: Mapping[str, Any], shape: Shape, problems: Problems) -> tuple[Trunk, Expander]:
-        substitution = Substitution({**self._values, **values}, MAX_SUBSTITUTED, problems.add)
         document = self.document
-        expander = Expander(document.defaults, document.blocks, substitution, problems)
+        expander = Expander(document.defaults, document.blocks, self._substitution(values, problems), problems)
         return Trunk(shape, expander), expander
 
-    def _plain(self, value: Any, key: str, values: Mapping[str, Any]) -> Any:
-        """A part of the document without parameters."""
+    def _plain(self, value: Any, path: Path, values: Mapping[str, Any]) -> Any:
+        """A part of the document without parameters; LEFT_OUT where one of null leaves it out."""
         if not self._values and not values:
             return value
-        return Substitution({**self._values, **values}, MAX_SUBSTITUTED, Problems().add).replaced(value, (key,))
+        return self._substitution(values, Problems()).replaced(value, path)
+
+    def _substitution(self, values: Mapping[str, Any], problems: Problems) -> Substitution:
+        found = {name: value_of(value) for name, value in {**self._values, **values}.items()}
+        return Substitution(found, MAX_SUBSTITUTED, problems.add)

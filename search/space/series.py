@@ -11,6 +11,7 @@ from typing import Any
 
 from fieldspec.architectures.document.domains import Domain, closed
 from fieldspec.architectures.document.problems import Path
+from fieldspec.architectures.expansion.parameters import LEFT_OUT, value_of
 from fieldspec.architectures.spaces.open_spec import OpenSpec, names_in
 from fieldspec.blocks.registry import block_names
 from fieldspec.search.space.measures import NotInPartsError
@@ -75,6 +76,8 @@ class StageSeries:
     def _check(self) -> None:
         if self.spec.source.data.get("outputs") is not None:
             raise NotInPartsError("several outputs are not in series")
+        if all(self._may_be_left_out(stage) for stage in self.stages if not stage.is_head):
+            raise NotInPartsError("all of its items may be left out")
         if self.shared and self.laid_out > MAX_LAID_OUT:
             combinations = prod([len(self.domains[number].values) for number in self.shared])
             raise NotInPartsError(f"what its parts share has {combinations:,} combinations")
@@ -91,6 +94,16 @@ class StageSeries:
             for name in [one for one in names if one is not None]:
                 if len(names) > 1 or self._may_clash(name):
                     raise NotInPartsError(f"whether the id {name!r} is taken depends on the items that are chosen")
+
+    def _may_be_left_out(self, stage: Stage) -> bool:
+        """Whether a parameter that is null, or may be, stands for an item or for the settings of its block."""
+        params = self.spec.source.data.get("params") or {}
+        values = {f"${name}": [value] for name, value in params.items()}
+        values |= {f"${one.name}": list(one.values) for one in self.domains if one.path[0] == "params"}
+        null = {name for name, found in values.items() if any(value_of(one) is LEFT_OUT for one in found)}
+        items = [stage.written, *self._items(stage)]
+        inside = [one for item in items if isinstance(item, dict) for one in item.values()]
+        return any(one in null if isinstance(one, str) else value_of(one) is LEFT_OUT for one in [*items, *inside])
 
     @property
     def laid_out(self) -> int:

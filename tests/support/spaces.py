@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open
+from fieldspec.architectures.spaces.open_spec import OpenSpec, load_open, names_in
 from fieldspec.search.exact.exact import ExactSearch
 from fieldspec.search.exact.fronts import front_of
 from fieldspec.search.space.blocks import total
@@ -40,7 +40,15 @@ def spaces(draw: st.DrawFn, most: int = 60) -> OpenSpec:
     data: Item = {"name": "drawn", "input": [3, 14, draw(st.sampled_from((14, 11)))], "layers": layers}
     if shared:
         data["params"] = {"width": {"choice": [6, 8]}}
-        layers[0] = {"conv": {"out": "$width"}}
+    if shared or all(one in ("$extra", {"squeeze_excite": "$gate"}) for one in layers):
+        layers[0] = {"conv": {"out": width}}
+    extra = {"conv": {"out": 6, "kernel": 3}}
+    open_ends = {
+        "gate": {"choice": [{"default": None}, {"ratio": 0.5}]},
+        "extra": {"choice": [extra, {"default": None}]},
+    }
+    used = names_in(layers)
+    data["params"] = {name: value for name, value in {**data.get("params", {}), **open_ends}.items() if name in used}
     if draw(st.booleans()):
         data["head"] = {"classes": 4, "pool": {"choice": ["avg", "catavgmax"]}}
     data["constraints"] = draw(constraints())
@@ -52,13 +60,13 @@ def spaces(draw: st.DrawFn, most: int = 60) -> OpenSpec:
 
 
 @st.composite
-def items(draw: st.DrawFn, width: Any) -> Item:
+def items(draw: st.DrawFn, width: Any) -> Item | str:
     """One item with domains in it, of a kind that is hard in its own way."""
     kernel = {"choice": [1, 3]}
     out = draw(st.sampled_from([{"choice": [4, 6]}, {"range": [4, 8, 4]}, width]))
     twice, third = {"choice": [1, 2]}, {"conv": {"out": out}}
     joined = {"concat": {}, "from": ["input", "conv2", "a"]}
-    kinds: list[Item] = [
+    kinds: list[Item | str] = [
         {"conv": {"out": out, "kernel": kernel, "stride": {"choice": [1, 2]}}},
         {"conv": {"out": out, "kernel": 3, "dilation": {"choice": [1, 2]}, "padding": {"choice": [0, 2]}}},
         {"conv": {"out": width, "kernel": 3, "groups": {"choice": [1, 2, 4]}}, "repeat": {"range": [1, 2, 1]}},
@@ -73,6 +81,9 @@ def items(draw: st.DrawFn, width: Any) -> Item:
         {"parallel": {"merge": "concat", "branches": [[{"conv": {"out": 4, "kernel": kernel}}], [third]]}},
         {"parallel": {"merge": "add", "branches": [[], [{"conv": {"out": width, "kernel": {"choice": [1, 5]}}}]]}},
         {"conv": {"out": width, "kernel": [3, {"choice": [1, 3]}], "padding": "same"}},
+        {"inverted_residual": {"expand": 8, "out": 8, "squeeze_excite": "$gate"}},
+        {"squeeze_excite": "$gate"},
+        "$extra",
         {"chain": {"body": [{**third, "id": "a"}, {"conv": {"out": 4, "kernel": kernel}}, joined]}},
     ]  # fmt: skip
     return draw(st.sampled_from(kinds))

@@ -47,6 +47,24 @@ CASES: dict[str, tuple[dict[str, Any], tuple[tuple[str, ...], tuple[str, ...]]]]
         },
         FIELD,
     ),
+    "items and settings that null leaves out": (
+        {
+            "params": {
+                "gate": {"choice": [{"default": None}, {"ratio": 0.5}]},
+                "item": {"choice": [{"default": None}, {"conv": {"out": 4}}]},
+                "kernel": {"default": None},
+                "norm": {"default": {"batch": {"eps": 1e-3}}},
+            },
+            "defaults": {"norm": "$norm"},
+            "layers": [
+                {"conv": {"out": {"choice": [4, 8]}, "kernel": "$kernel"}},
+                "$item",
+                {"squeeze_excite": "$gate"},
+                {"inverted_residual": {"out": 8, "expand": {"choice": [8, 12]}, "squeeze_excite": "$gate"}},
+            ],
+        },
+        MULTIPLY_ADDS,
+    ),
     "units that differ behind resizing": (
         {
             "layers": [

@@ -57,6 +57,18 @@ def test_what_is_not_is_enumerated() -> None:
     assert "sram.tflm" in engine.reason
 
 
+def test_a_trunk_that_may_be_left_out_whole() -> None:
+    """It is enumerated, and the candidate without any item is no network."""
+    space = {
+        "input": [3, 12, 12],
+        "params": {"item": {"choice": [{"default": None}, {"conv": {"out": 4}}, {"conv": {"out": 6}}]}},
+        "layers": ["$item"],
+    }
+    result = search_networks(space, minimize=["params"])
+    assert (result.method, result.space, result.networks) == ("enumerated", 3, 2)
+    assert "left out" in result.reason
+
+
 def test_a_layer_norm_is_found_on_the_way(tmp_path: Path) -> None:
     """Memory is not made of parts then, which shows where they are laid out."""
     normed = SPACE | {"layers": [{"conv": {"out": {"choice": [4, 8]}}}, {"norm": {"type": "layer"}}], "params": {}}
