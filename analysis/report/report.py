@@ -142,7 +142,7 @@ class Report(Pictured):
     latency_ms: float | None = field(repr=False, default=None)  # as a machine's profile predicts it
     latency_by: str = field(repr=False, default="")  # which profile, or why it has no number; nothing without one
 
-    @property
+    @cached_property
     def input(self) -> Shape:
         """(channels, height, width); of several inputs the first of most axes, in whose pixels fields are."""
         return self.layers[self.graph.image].shape

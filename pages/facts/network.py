@@ -14,8 +14,9 @@ from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.drawing.grid import Grid
 from fieldspec.pages.drawing.parts import LayerPart
 from fieldspec.pages.facts.formulas import formulas_of
+from fieldspec.pages.facts.profiles import profiles_of
 from fieldspec.pages.facts.timeline import ELEMENT
-from fieldspec.pages.facts.windows import Profiles, axes_of
+from fieldspec.pages.facts.windows import axes_of
 
 NO_CONSTRAINTS = Constraints()
 SIZES = {
@@ -33,19 +34,19 @@ BUDGETS = {"params": "params", "macs": "macs", "memory": "live"}  # measures tha
 
 
 def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -> dict[str, Any]:
-    """All that the script needs of one network; windows that many layers share stand once."""
+    """All that the script needs of one network; windows and profiles that many layers share stand once."""
     report = diagram.report
     fields: list[dict[str, Any]] = []
     numbers: dict[Any, int] = {}
-    firsts = dict(reversed([(_key(report, leaf), leaf.main) for leaf in diagram.leaves]))
-    profiles = Profiles(report, sorted(firsts.values()))
+    profiles = profiles_of(report, [leaf.main for leaf in diagram.leaves])
     features = report.index(report.features)
     layers = []
     for leaf in diagram.leaves:
-        field, key = report.layers[leaf.main].field, _key(report, leaf)
+        field, profile = report.layers[leaf.main].field, profiles.get(leaf.main)
+        key = field.axes, field.has_position, str(profile)
         if key not in numbers:
             numbers[key] = len(fields)
-            fields.append({"axes": axes_of(field.axes), "profile": profiles.of(leaf.main), "moves": field.has_position})
+            fields.append({"axes": axes_of(field.axes), "profile": profile, "moves": field.has_position})
         layers.append(_layer(report, leaf, numbers[key]))
     return {
         "name": report.name,
@@ -67,12 +68,6 @@ def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -
         "opened": sorted(diagram.opened()),
         "sizes": SIZES,
     }
-
-
-def _key(report: Report, leaf: LayerPart) -> tuple[Any, bool]:
-    """Equal for layers whose units look at the same windows."""
-    field = report.layers[leaf.main].field
-    return field.axes, field.has_position
 
 
 def _layer(report: Report, leaf: LayerPart, field: int) -> dict[str, Any]:

@@ -1,19 +1,10 @@
-"""The windows of all units as plain data, and how the paths to a unit are spread over its window."""
+"""The windows of all units as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from fieldspec.analysis.effective.path_counts import JointError, UnitCounts, count_paths
 from fieldspec.analysis.fields.windows import AxisField, Window
-from fieldspec.analysis.report.report import Report
-
-COST = 3_000_000  # of one count (layers times pixels times digits), a second or so; a wider window goes without
-COSTS = 9_000_000  # of all counts of a page: where they come to more, some layers of a deep network go without
-DIGITS = 100  # windows that lie around each other until numbers are about twice as long to add
-BINS = 48  # of a profile; a wider window's pixels are averaged
-DEPTH = 255  # of a profile's largest value
 
 
 def axes_of(axes: tuple[AxisField, ...]) -> list[list[Any]]:
@@ -40,49 +31,3 @@ def runs(window: Window) -> list[int]:
         else:
             found += [at, 1]
     return found
-
-
-class Profiles:
-    """Path counts of some layers of one network: of all, or where that is too much of every second, third, ... one."""
-
-    def __init__(self, report: Report, indices: Sequence[int]) -> None:
-        self.report = report
-        self.rank = {index: rank for rank, index in enumerate(indices)}
-        wanted = [index for index in indices if 0 < self._cost(index) <= COST]
-        every = max(1, -(-sum(map(self._cost, wanted)) // COSTS))
-        self.counted = {*wanted[::-1][::every], report.index(report.features)}
-
-    def _cost(self, index: int) -> int:
-        pixels = sum(axis.size for axis in self.report.layers[index].field.axes)
-        return index * pixels * (DIGITS + self.rank.get(index, 0)) // DIGITS
-
-    def of(self, index: int) -> list[list[Any]] | None:
-        """Of each axis: pixels before the first path, those that a value stands for, values up to 255, and the phase.
-
-        Where units differ, those of the phase with the largest window are counted. None where the layer is not one of
-        those that are counted, or where rows and columns cannot be counted apart.
-        """
-        field = self.report.layers[index].field
-        if not field.axes or not field.has_position or not all(axis.size for axis in field.axes):
-            return None
-        if index and (index not in self.counted or self._cost(index) > COST):
-            return None
-        try:
-            counted = count_paths(self.report, index, [_widest(axis) for axis in field.axes])
-        except (JointError, KeyError):
-            return None
-        return [_profile(cells, axis) for cells, axis in zip(counted.parts, field.axes, strict=True)]
-
-
-def _widest(axis: AxisField) -> int:
-    """The first unit with the largest window."""
-    return max(range(axis.period), key=lambda unit: axis.windows[unit].size)
-
-
-def _profile(cells: UnitCounts, axis: AxisField) -> list[Any]:
-    """One axis of counts, averaged over so many pixels that there are few values."""
-    (first,), counts, phase = cells.first, cells.counts, _widest(axis)
-    width = -(-len(counts) // BINS)
-    sums = [sum(counts[at : at + width]) for at in range(0, len(counts), width)]
-    most = max(sums)
-    return [first - axis.windows[phase].first, width, [DEPTH * one // most for one in sums], phase]

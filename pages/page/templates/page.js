@@ -304,11 +304,14 @@ class Viewer {
     this.profile.textContent = "";
     image.setAttribute("display", "none");
     if (!seen) return;
-    if (!profile) return void (this.profile.textContent = "The effective field of this layer is not counted on the page: analyze --effective does.");
-    if (this.field.axes.some(([period], axis) => this.unit[axis] % period !== profile[axis][3])) {
+    if (!Array.isArray(profile)) return void (this.profile.textContent = `No effective field here: ${this.uncounted(profile)}.`);
+    const both = this.field.axes.map((_, axis) => profile[axis] ?? profile[0]); // an axis like the one before is left out
+    if (this.field.axes.some(([period], axis) => this.unit[axis] % period !== both[axis][3])) {
       return void (this.profile.textContent = "Units differ here; the effective field is counted for those with the largest window.");
     }
-    const [[top, tall, rows], [left, wide, columns]] = profile, canvas = document.createElement("canvas");
+    const values = (text) => [...atob(text)].map((letter) => letter.charCodeAt(0));
+    const [[top, tall, rows], [left, wide, columns]] = both.map(([first, width, text]) => [first, width, values(text)]);
+    const canvas = document.createElement("canvas");
     canvas.width = columns.length, canvas.height = rows.length;
     const context = canvas.getContext("2d"), pixels = context.createImageData(columns.length, rows.length);
     rows.forEach((row, y) => columns.forEach((column, x) => {
@@ -321,6 +324,9 @@ class Viewer {
     Object.entries(place).forEach(([key, value]) => image.setAttribute(key, value));
     image.removeAttribute("display");
     this.profile.textContent = "Effective field: paths to this unit, by the square root of their share; rows times columns.";
+  }
+  uncounted(why) {
+    return why ? `counting this layer ${why}; effective_receptive_field(report, layer="${this.layer.id}") does` : "its units have no position";
   }
   dots(is) {
     const units = this.part.units;

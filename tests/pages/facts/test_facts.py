@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 
+import pytest
 from draws import draws
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +16,9 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.readings.derived import effective_receptive_field
 from fieldspec.architectures.readings.reports import analyze
 from fieldspec.pages.facts.formulas import formulas_of
+from fieldspec.pages.facts.profiles import EXPENSIVE, JOINT, profiles_of
 from fieldspec.pages.facts.timeline import alive_at, eager_timeline, engine_of, engine_timeline
-from fieldspec.pages.facts.windows import Profiles, runs
+from fieldspec.pages.facts.windows import runs
 
 
 def test_formulas_come_to_what_they_say() -> None:
@@ -65,15 +68,38 @@ def test_the_engines_memory_is_its_own() -> None:
 
 
 def test_profiles_are_the_effective_fields() -> None:
-    """For a window that is not averaged, in proportion to the counts."""
+    """For a window that is not averaged, in proportion to the counts; columns like rows stand once."""
     report = analyze("c1c2c3c40")
     index = report.index(report.features)
-    profile = Profiles(report, [index]).of(index)
-    field = effective_receptive_field(report, unit=(0, 0))
-    assert profile is not None
-    for (offset, width, values, phase), axis, start in zip(profile, field.axes, report.features.start, strict=True):
-        assert (offset, width, phase) == (axis.start - start, 1, 0)
-        assert values == [255 * count // max(axis.counts) for count in axis.counts]
+    found = profiles_of(report, [index])[index]
+    axis = effective_receptive_field(report, unit=(0, 0)).axes[0]
+    assert not isinstance(found, str)
+    [(offset, width, values, phase)] = found
+    assert (offset, width, phase) == (axis.start - report.features.start[0], 1, 0)
+    exact = [255 * count / max(axis.counts) for count in axis.counts]
+    assert list(b64decode(values)) == pytest.approx(exact, abs=0.501)
+
+
+def test_a_transposed_convolution_is_counted_by_itself() -> None:
+    """The layers behind it too; where rows and columns do not go apart, that is said."""
+    up = {"conv_transpose": {"out": 3, "kernel": 3, "stride": 2, "padding": 1}}
+    report = analyze({"input": [3, 8, 8], "layers": [up, {"conv": {"out": 3}}, {"residual": {"out": 3}}]})
+    found = profiles_of(report, range(len(report.layers)))
+    assert not isinstance(found[1], str)
+    assert found[report.index(report.features)] == JOINT
+
+
+def test_what_is_too_much_work_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a deep network the features are counted first, then layers spread over the depth; the others say why not."""
+    report = analyze({"input": [4, 32, 32], "layers": [{"conv": {"out": 4}, "repeat": 200}]})
+    convs = [index for index, layer in enumerate(report.layers) if layer.kind == "conv"]
+    assert not [one for one in profiles_of(report, convs).values() if isinstance(one, str)]
+    monkeypatch.setattr("fieldspec.pages.facts.profiles.ADDITIONS", 30_000)
+    monkeypatch.setattr("fieldspec.pages.facts.profiles.ALONE", 3_000_000)
+    found = profiles_of(report, convs)
+    counted = [number for number, index in enumerate(convs) if not isinstance(found[index], str)]
+    assert counted == [*range(77), 92, 107, 123, 138, 199]
+    assert {found[index] for number, index in enumerate(convs) if number not in counted} == {EXPENSIVE}
 
 
 @given(st.integers(1, 2**40 - 1))

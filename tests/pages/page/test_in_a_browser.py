@@ -272,3 +272,18 @@ def test_beside_each_other(browser: Browser, tmp_path: Path) -> None:
     chosen = tab.run("[...document.querySelectorAll('.network .chosen')].map((e) => e.textContent.trim().length)")
     assert all(chosen)
     assert tab.complaints() == []
+
+
+def test_a_layer_without_an_effective_field_says_why(browser: Browser, tmp_path: Path) -> None:
+    """Its rows and columns cannot be counted apart; the layer before it has one."""
+    up = {"conv_transpose": {"out": 3, "kernel": 3, "stride": 2, "padding": 1}}
+    found = analyze({"input": [3, 8, 8], "layers": [up, {"residual": {"out": 3}}]})
+    path = tmp_path / "up.html"
+    path.write_text(page_of([Exhibit(found, "up")]), encoding="utf-8")
+    tab = Tab(browser, path, 1300, 900)
+    tab.click(".show-heat")
+    said = "document.querySelector('.profile').textContent"
+    assert "needs rows and columns to be counted together; effective_receptive_field(" in tab.run(said)
+    tab.hover("[data-box='1']")
+    assert tab.run(said).startswith(("Effective field: paths to this unit", "Units differ here"))
+    assert tab.complaints() == []

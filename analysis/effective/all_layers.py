@@ -1,0 +1,160 @@
+"""Path counts of every layer in one pass from the input on, in floating point; `count_paths` takes one, exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from math import frexp, gcd, lcm, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fieldspec.analysis.report.dependencies import steps
+from fieldspec.analysis.report.report import Report
+from fieldspec.blocks.axis import AxisMap
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Where = tuple[int, Array]  # the first pixel, and the paths from it and from those behind it
+PERIOD = 64  # units of a pattern; where more differ, a layer goes without
+SAME = AxisMap(1, 1, (range(1),))
+
+
+class UncountedError(Exception):
+    """Units of a layer differ in their number of taps, or in too many ways, or the budget is spent."""
+
+
+class Spread(NamedTuple):
+    """Paths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
+
+    advance: int  # pixels from one period to the next
+    phases: tuple[Where, ...]
+    exponent: int
+
+    def unit(self, index: int) -> Where:
+        """Those of one unit."""
+        turn, phase = divmod(index, len(self.phases))
+        first, counts = self.phases[phase]
+        return first + turn * self.advance, counts
+
+    @property
+    def size(self) -> int:
+        """Numbers that it holds."""
+        return sum(len(counts) for _, counts in self.phases)
+
+
+PIXEL = Spread(1, ((0, np.ones(1)),), 0)
+Spreads = tuple[Spread, ...]  # one for each axis
+Part = tuple[Spreads, tuple[AxisMap, ...]]  # of an operand, and how it is read
+
+
+def paths_to_all_layers(report: Report, additions: int) -> Iterator[Spreads | None]:
+    """Paths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
+
+    A layer adds up the counts of the units that it reads. All counts are positive, so the error stays below 1e-10 of
+    each. None where units differ in their number of taps, as in a transposed convolution (only `count_paths` can tell
+    whether rows and columns go apart there), behind such a layer, and where the budget does not suffice.
+    """
+    image = report.graph.image
+    reads = [steps(report, index) for index in range(len(report.layers))]
+    pending = Counter(source for taken in reads for source in {source for source, _ in taken})
+    found: dict[int, Spreads] = {}  # of those that a later layer reads
+    for index, taken in enumerate(reads):
+        axes = len(report.layers[index].field.axes)
+        parts = [(found.get(source, ()), maps or (SAME,) * axes) for source, maps in taken]
+        spreads: Spreads | None = (PIXEL,) * axes if index == image else None
+        if parts and axes and all(len(own) == len(maps) == axes for own, maps in parts):
+            try:
+                spreads, additions = _layer(parts, additions)
+            except UncountedError:
+                spreads = None
+        if spreads and pending[index]:
+            found[index] = spreads
+        for source in {source for source, _ in taken}:
+            pending[source] -= 1
+            if not pending[source]:
+                found.pop(source, None)
+        yield spreads
+
+
+def _layer(parts: Sequence[Part], additions: int) -> tuple[Spreads, int]:
+    """Of one layer, and what is left of the budget; axes that are read alike are counted once."""
+    done: dict[Any, Spread] = {}
+    spreads = []
+    for axis in range(len(parts[0][1])):
+        key = tuple((id(own[axis]), maps[axis], _others(maps, axis)) for own, maps in parts)
+        if key not in done:
+            additions -= sum(_work(own[axis], maps[axis]) for own, maps in parts)
+            if additions < 0:
+                raise UncountedError
+            done[key] = _added([_through(own[axis], maps[axis], _others(maps, axis)) for own, maps in parts])
+        spreads.append(done[key])
+    return tuple(spreads), additions
+
+
+def _taps(axis: AxisMap) -> int:
+    """Those of any unit."""
+    first, *others = map(len, axis.taps)
+    if not first or any(one != first for one in others):
+        raise UncountedError
+    return first
+
+
+def _others(maps: Sequence[AxisMap], axis: int) -> int:
+    """How many taps a tap of one axis has along all others."""
+    return prod(_taps(one) for at, one in enumerate(maps) if at != axis)
+
+
+def _work(own: Spread, axis: AxisMap) -> int:
+    """About how many additions a layer takes."""
+    return _turns(own, axis) * sum(map(len, axis.taps)) * max(len(counts) for _, counts in own.phases)
+
+
+def _turns(own: Spread, axis: AxisMap) -> int:
+    """Periods of the layer's map until the units that it reads begin a period of theirs."""
+    turns = len(own.phases) // gcd(len(own.phases), axis.advance) if axis.advance else 1
+    if turns * axis.period > PERIOD:
+        raise UncountedError
+    return turns
+
+
+def _through(own: Spread, axis: AxisMap, times: int) -> Spread:
+    """One layer on: each unit has the paths of its taps, as often as these have taps along the other axes."""
+    if axis == SAME and times == 1:
+        return own
+    turns = _turns(own, axis)
+    phases = [
+        _sum([own.unit(turn * axis.advance + tap) for tap in taps]) for turn in range(turns) for taps in axis.taps
+    ]
+    advance = turns * axis.advance // len(own.phases) * own.advance
+    return _scaled(advance, [(first, counts * times) for first, counts in phases], own.exponent)
+
+
+def _sum(taps: Sequence[Where]) -> Where:
+    """Counts at their places, added up."""
+    low = min(first for first, _ in taps)
+    counts = np.zeros(max(first + len(one) for first, one in taps) - low)
+    for first, one in taps:
+        counts[first - low : first - low + len(one)] += one
+    return low, counts
+
+
+def _scaled(advance: int, phases: Sequence[Where], exponent: int) -> Spread:
+    """With a largest count of one half to one; a power of two changes no digit."""
+    by = frexp(max(float(counts.max()) for _, counts in phases))[1]
+    return Spread(advance, tuple((first, np.ldexp(counts, -by)) for first, counts in phases), exponent + by)
+
+
+def _added(spreads: Sequence[Spread]) -> Spread:
+    """The operands of a merge, unit by unit."""
+    if len(spreads) == 1:
+        return spreads[0]
+    period = lcm(*[len(one.phases) for one in spreads])
+    advances = {period // len(one.phases) * one.advance for one in spreads}
+    if period > PERIOD or len(advances) > 1:
+        raise UncountedError
+    most = max(one.exponent for one in spreads)
+    phases = [
+        _sum([(first, np.ldexp(counts, one.exponent - most)) for one in spreads for first, counts in [one.unit(unit)]])
+        for unit in range(period)
+    ]
+    return _scaled(advances.pop(), phases, most)
