@@ -89,7 +89,8 @@ def _values(params: Any, problems: Problems) -> dict[str, Any]:
             why = "is not a valid parameter name. Use lower-case letters, digits and '_', starting with a letter"
             problems.add(("params", name), why, at_key=True)
         elif value is None:
-            problems.add(("params", name), f"has to be given: --set {name}=VALUE, or load(..., {name}=VALUE)")
+            why = f"has to be given: --set {name}=VALUE, or load(..., {name}=VALUE). Null as a value is {{default: ~}}"
+            problems.add(("params", name), why)
     return values
 
 

@@ -156,10 +156,10 @@ def _chosen(found: Ordered, count: int) -> str:
     front = sum(one.origin == "front" for one in found.candidates)
     drawn = len(found.candidates) - front
     of = len(found.search.pareto)
-    parts = [f"{front} of the {of} networks of the front" if front < of else f"the {of} networks of the front"]
-    parts += [f"{drawn} drawn from the others"] if drawn else []
+    whole = f"the {of} networks of the front" if of > 1 else "the only network of the front"
+    parts = [f"{front} of {whole}" if front < of else whole, *([f"{drawn} drawn from the others"] if drawn else [])]
     more = f", all that are found of the {count} asked for" if len(found.candidates) < count else ""
-    return f"{len(found.candidates)} candidates: {' and '.join(parts)}{more}"
+    return f"{len(found.candidates)} candidate{'s' * (len(found.candidates) > 1)}: {' and '.join(parts)}{more}"
 
 
 def _nothing(found: Ordered) -> str:

@@ -809,7 +809,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "parameter that has to be given": (
         HEAD + "params: {width: ~}\nlayers:\n  - conv: {out: $width}",
         [
-            "2:17: params.width: has to be given: --set width=VALUE, or load(..., width=VALUE)",
+            "2:17: params.width: has to be given: --set width=VALUE, or load(..., width=VALUE). Null as a value is {default: ~}",
         ],
     ),
     "parameter that is not used": (
