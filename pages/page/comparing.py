@@ -25,7 +25,7 @@ def comparison_parts(exhibits: Sequence[Exhibit]) -> dict[str, Any] | None:
         "names": [one.name for one in exhibits],
         "totals": totals_of(exhibits),
         "points": points,
-        "scatter": charts.scatter(points, label, "multiply-adds") if len(points) > 1 else None,
+        "scatter": charts.on_any_screen(charts.scatter, points, label, "multiply-adds") if len(points) > 1 else None,
         "others": [_beside(first, other) for other in others],
     }
 

@@ -64,6 +64,7 @@ def _environment() -> Any:
     if find_spec("jinja2") is None:
         raise FieldspecError("pages need jinja2: pip install 'fieldspec[report]'")
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -71,6 +72,7 @@ def _environment() -> Any:
     )  # fmt: skip
     environment.filters["size"] = size_text
     environment.filters["words"] = charts.size_words
+    environment.filters["breakable"] = lambda path: Markup(".<wbr>").join(path.split("."))  # escapes what it joins
     return environment
 
 
@@ -137,7 +139,7 @@ def _growth(diagram: Diagram) -> str | None:
     sizes = [max(layers[leaf.main].receptive_field, default=0) for leaf in diagram.leaves]
     macs = [sum(layers[index].macs for index in leaf.layers) for leaf in diagram.leaves]
     names = [layers[leaf.main].id for leaf in diagram.leaves]
-    return charts.growth(sizes, macs, max(diagram.report.input[1:], default=1), names)
+    return charts.on_any_screen(charts.growth, sizes, macs, max(diagram.report.input[1:], default=1), names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +155,20 @@ class MemoryPart:
 def _memory_parts(exhibit: Exhibit) -> list[MemoryPart]:
     """As PyTorch runs it, and as LiteRT-Micro does, where it can."""
     eager = eager_timeline(exhibit.report)
-    parts = [MemoryPart("PyTorch, float32", charts.memory(eager), eager, "eval mode, nothing in place or fused")]
+    parts = [
+        MemoryPart(
+            "PyTorch, float32",
+            charts.on_any_screen(charts.memory, eager),
+            eager,
+            "eval mode, nothing in place or fused",
+        )
+    ]
     engine = engine_of(exhibit.report)
     if isinstance(engine, str):
         return parts
     timeline = engine_timeline(engine)
     remark = f"{engine.flash:,} bytes of flash; the arena's head takes {engine.head:,} bytes by the engine's planner"
-    return [*parts, MemoryPart("LiteRT-Micro, int8", charts.memory(timeline), timeline, remark)]
+    return [*parts, MemoryPart("LiteRT-Micro, int8", charts.on_any_screen(charts.memory, timeline), timeline, remark)]
 
 
 def report_ledger(exhibit: Exhibit) -> Ledger | None:

@@ -46,7 +46,7 @@ def _reliability(bins: Any) -> dict[str, Any]:
         rows = [(int(one["images"]), float(one["confidence"]), float(one["accuracy"])) for one in bins or []]
     except (KeyError, TypeError, ValueError):
         rows = []
-    chart = charts.reliability(rows) if sum(row[0] for row in rows) else None
+    chart = charts.on_any_screen(charts.reliability, rows) if sum(row[0] for row in rows) else None
     return {"bins": rows if chart else [], "reliability": chart}
 
 
@@ -75,7 +75,7 @@ def _curves(run: TrainedRun, measure: str) -> str | None:
     if not lines:
         return None
     ends = ", ".join(f"{name} {line[-1][1]:.4g}" for name, line in lines.items())
-    return charts.curves(lines, f"{measure} by epoch; at the end {ends}")
+    return charts.on_any_screen(charts.curves, lines, f"{measure} by epoch; at the end {ends}")
 
 
 def _confusion(counts: list[list[int]]) -> list[list[tuple[int, float, bool]]]:

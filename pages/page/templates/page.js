@@ -398,6 +398,7 @@ class Network {
       return line;
     }));
     this.rows.get(this.box)?.classList.add("at");
+    if (phone.matches) nameCells(row.closest("table"));
   }
   choose(box) {
     if (box === this.box) return;
@@ -433,6 +434,18 @@ class Network {
     }
   }
 }
+
+// ---- On a phone each row of a table is a card, whose cells say the names of their columns.
+
+const phone = matchMedia("(max-width: 620px)");
+function nameCells(table) {
+  const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+  for (const body of [...table.tBodies, table.tFoot]) {
+    for (const row of body?.rows ?? []) [...row.cells].forEach((cell, at) => (cell.dataset.name = names[at]));
+  }
+}
+function nameAll() { if (phone.matches) document.querySelectorAll("table.cards").forEach(nameCells); }
+phone.addEventListener("change", nameAll), nameAll();
 
 // ---- Two drawings beside each other: the partner of the box under the pointer.
 
@@ -481,8 +494,17 @@ addEventListener("afterprint", () => {
   for (const paper of document.querySelectorAll(".paper")) paper.parentElement.classList.remove("cut"), paper.remove();
 });
 
+function center(svg) { // a drawing that is wider than its frame begins with its first box in the middle
+  const frame = svg.parentElement, seen = frame.getBoundingClientRect(), box = svg.querySelector(".box").getBoundingClientRect();
+  frame.scrollLeft += box.x + box.width / 2 - seen.x - seen.width / 2;
+}
+
 const networks = new Map();
-function wake(article) { if (!networks.has(article)) networks.set(article, new Network(article)); }
+function wake(article) {
+  if (networks.has(article)) return;
+  networks.set(article, new Network(article)), center(article.querySelector(".diagram"));
+}
+document.querySelectorAll(".besides .diagram").forEach(center);
 for (const article of document.querySelectorAll(".network:not([hidden])")) wake(article);
 const tabs = [...document.querySelectorAll('[role="tab"]')];
 tabs.forEach((tab, at) => {

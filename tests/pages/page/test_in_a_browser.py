@@ -135,15 +135,37 @@ def test_dark_and_light(browser: Browser, page: Path, tab: Tab) -> None:
     assert dark.run("document.querySelector('.theme').getAttribute('aria-pressed')") == "false"
 
 
+SIDEWAYS = """[...document.querySelectorAll('*')].filter((e) => e.scrollWidth > e.clientWidth + 1
+  && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX))
+  .map((e) => e.firstElementChild.getAttribute('class'))"""
+OPEN = "document.querySelectorAll('details').forEach((e) => { e.open = true; })"
+
+
 def test_a_phone_needs_no_sideways_scrolling(browser: Browser, page: Path) -> None:
-    """360 pixels wide: wide things scroll within themselves; labels stay inside their boxes."""
+    """360 pixels wide: nothing scrolls but a drawing within its frame; labels stay inside their boxes."""
     phone = Tab(browser, page, 360, 740)
+    phone.run(OPEN)
     assert phone.run("[document.documentElement.scrollWidth, innerWidth]") == [360, 360]
+    assert phone.run(SIDEWAYS) == ["diagram"]
     outside = """[...document.querySelectorAll('.box:not([display])')].filter((box) => {
     const around = box.querySelector('.face').getBBox();
     return [...box.querySelectorAll('text')].some((text) => text.getBBox().x + text.getBBox().width > around.width);
     }).length"""
     assert phone.run(outside) == 0
+
+
+def test_a_phones_charts_and_tables(browser: Browser, page: Path) -> None:
+    """Charts are drawn for its width, nothing written beyond them; a cell says the name of its column."""
+    phone = Tab(browser, page, 360, 740)
+    shown = "[...document.querySelectorAll('.chart')].filter((e) => e.getClientRects().length)"
+    assert phone.run(f"{shown}.map((e) => e.viewBox.baseVal.width)") == [340, 340, 340]
+    beyond = "[...e.querySelectorAll('text')].some((t) => t.getBBox().x < 0 || t.getBBox().x + t.getBBox().width > 340)"
+    assert phone.run(f"{shown}.filter((e) => {beyond}).length") == 0
+    size = "getComputedStyle(e.querySelector('text')).fontSize) * e.getScreenCTM().a"
+    assert all(one > 9 for one in phone.run(f"{shown}.map((e) => parseFloat({size})"))
+    cell = "getComputedStyle(document.querySelector('.layers [data-row] .m2'), '::before').content"
+    assert phone.run(cell) == "attr(data-name)" or phone.run(cell) == '"Multiply-adds"'
+    assert phone.run("document.querySelector('.layers [data-row] .m2').dataset.name") == "Multiply-adds"
 
 
 def test_it_prints(browser: Browser, page: Path) -> None:
@@ -193,6 +215,9 @@ def test_two_networks(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "two.html"
     path.write_text(page_of(exhibits), encoding="utf-8")
     tab = Tab(browser, path, 360, 740)
+    tab.run(OPEN)
+    assert tab.run("document.documentElement.scrollWidth") == 360
+    assert {*tab.run(SIDEWAYS)} == {"diagram"}
     shown = "[...document.querySelectorAll('#comparison, .network')].filter((e) => !e.hidden).map((e) => e.id)"
     assert tab.run(shown) == ["comparison"]
     tab.click("#tab1")
