@@ -14,7 +14,7 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-Where = tuple[int, Array]  # the first pixel, and the paths from it and from those behind it
+_Where = tuple[int, Array]  # the first pixel, and the paths from it and from those behind it
 PERIOD = 64  # units of a pattern; where more differ, a layer goes without
 SAME = AxisMap(1, 1, (range(1),))
 
@@ -23,14 +23,14 @@ class UncountedError(Exception):
     """Units of a layer differ in their number of taps, or in too many ways, or the budget is spent."""
 
 
-class Spread(NamedTuple):
-    """Paths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
+class AxisPaths(NamedTuple):
+    """AxesPaths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
 
     advance: int  # pixels from one period to the next
-    phases: tuple[Where, ...]
+    phases: tuple[_Where, ...]
     exponent: int
 
-    def unit(self, index: int) -> Where:
+    def unit(self, index: int) -> _Where:
         """Those of one unit."""
         turn, phase = divmod(index, len(self.phases))
         first, counts = self.phases[phase]
@@ -42,13 +42,13 @@ class Spread(NamedTuple):
         return sum(len(counts) for _, counts in self.phases)
 
 
-PIXEL = Spread(1, ((0, np.ones(1)),), 0)
-Spreads = tuple[Spread, ...]  # one for each axis
-Part = tuple[Spreads, tuple[AxisMap, ...]]  # of an operand, and how it is read
+PIXEL = AxisPaths(1, ((0, np.ones(1)),), 0)
+AxesPaths = tuple[AxisPaths, ...]  # one for each axis
+_Part = tuple[AxesPaths, tuple[AxisMap, ...]]  # of an operand, and how it is read
 
 
-def paths_to_all_layers(report: Report, additions: int) -> Iterator[Spreads | None]:
-    """Paths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
+def paths_to_all_layers(report: Report, additions: int) -> Iterator[AxesPaths | None]:
+    """AxesPaths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
 
     A layer adds up the counts of the units that it reads. All counts are positive, so the error stays below 1e-10 of
     each. None where units differ in their number of taps, as in a transposed convolution (only `count_paths` can tell
@@ -57,11 +57,11 @@ def paths_to_all_layers(report: Report, additions: int) -> Iterator[Spreads | No
     image = report.graph.image
     reads = [steps(report, index) for index in range(len(report.layers))]
     pending = Counter(source for taken in reads for source in {source for source, _ in taken})
-    found: dict[int, Spreads] = {}  # of those that a later layer reads
+    found: dict[int, AxesPaths] = {}  # of those that a later layer reads
     for index, taken in enumerate(reads):
         axes = len(report.layers[index].field.axes)
         parts = [(found.get(source, ()), maps or (SAME,) * axes) for source, maps in taken]
-        spreads: Spreads | None = (PIXEL,) * axes if index == image else None
+        spreads: AxesPaths | None = (PIXEL,) * axes if index == image else None
         if parts and axes and all(len(own) == len(maps) == axes for own, maps in parts):
             try:
                 spreads, additions = _layer(parts, additions)
@@ -76,9 +76,9 @@ def paths_to_all_layers(report: Report, additions: int) -> Iterator[Spreads | No
         yield spreads
 
 
-def _layer(parts: Sequence[Part], additions: int) -> tuple[Spreads, int]:
+def _layer(parts: Sequence[_Part], additions: int) -> tuple[AxesPaths, int]:
     """Of one layer, and what is left of the budget; axes that are read alike are counted once."""
-    done: dict[Any, Spread] = {}
+    done: dict[Any, AxisPaths] = {}
     spreads = []
     for axis in range(len(parts[0][1])):
         key = tuple((id(own[axis]), maps[axis], _others(maps, axis)) for own, maps in parts)
@@ -104,12 +104,12 @@ def _others(maps: Sequence[AxisMap], axis: int) -> int:
     return prod(_taps(one) for at, one in enumerate(maps) if at != axis)
 
 
-def _work(own: Spread, axis: AxisMap) -> int:
+def _work(own: AxisPaths, axis: AxisMap) -> int:
     """About how many additions a layer takes."""
     return _turns(own, axis) * sum(map(len, axis.taps)) * max(len(counts) for _, counts in own.phases)
 
 
-def _turns(own: Spread, axis: AxisMap) -> int:
+def _turns(own: AxisPaths, axis: AxisMap) -> int:
     """Periods of the layer's map until the units that it reads begin a period of theirs."""
     turns = len(own.phases) // gcd(len(own.phases), axis.advance) if axis.advance else 1
     if turns * axis.period > PERIOD:
@@ -117,7 +117,7 @@ def _turns(own: Spread, axis: AxisMap) -> int:
     return turns
 
 
-def _through(own: Spread, axis: AxisMap, times: int) -> Spread:
+def _through(own: AxisPaths, axis: AxisMap, times: int) -> AxisPaths:
     """One layer on: each unit has the paths of its taps, as often as these have taps along the other axes."""
     if axis == SAME and times == 1:
         return own
@@ -129,7 +129,7 @@ def _through(own: Spread, axis: AxisMap, times: int) -> Spread:
     return _scaled(advance, [(first, counts * times) for first, counts in phases], own.exponent)
 
 
-def _sum(taps: Sequence[Where]) -> Where:
+def _sum(taps: Sequence[_Where]) -> _Where:
     """Counts at their places, added up."""
     low = min(first for first, _ in taps)
     counts = np.zeros(max(first + len(one) for first, one in taps) - low)
@@ -138,13 +138,13 @@ def _sum(taps: Sequence[Where]) -> Where:
     return low, counts
 
 
-def _scaled(advance: int, phases: Sequence[Where], exponent: int) -> Spread:
+def _scaled(advance: int, phases: Sequence[_Where], exponent: int) -> AxisPaths:
     """With a largest count of one half to one; a power of two changes no digit."""
     by = frexp(max(float(counts.max()) for _, counts in phases))[1]
-    return Spread(advance, tuple((first, np.ldexp(counts, -by)) for first, counts in phases), exponent + by)
+    return AxisPaths(advance, tuple((first, np.ldexp(counts, -by)) for first, counts in phases), exponent + by)
 
 
-def _added(spreads: Sequence[Spread]) -> Spread:
+def _added(spreads: Sequence[AxisPaths]) -> AxisPaths:
     """The operands of a merge, unit by unit."""
     if len(spreads) == 1:
         return spreads[0]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fieldspec.analysis.effective.all_layers import Spread, paths_to_all_layers
+from fieldspec.analysis.effective.all_layers import AxisPaths, paths_to_all_layers
 from fieldspec.analysis.effective.path_counts import JointError, count_paths
 from fieldspec.analysis.fields.windows import AxisField
 from fieldspec.analysis.report.report import Report
@@ -21,12 +21,12 @@ DEPTH = 255  # of a profile's largest value
 EXPENSIVE = "is too much work for a page"
 JOINT = "needs rows and columns to be counted together"
 
-Values = np.ndarray[Any, np.dtype[np.float64]]
-Profile = list[list[Any]]
-Counts = Sequence[tuple[int, Sequence[float] | Values]]  # of each axis: the first pixel, and the paths from it on
+_Values = np.ndarray[Any, np.dtype[np.float64]]
+FieldProfile = list[list[Any]]
+_Counts = Sequence[tuple[int, Sequence[float] | _Values]]  # of each axis: the first pixel, and the paths from it on
 
 
-def profiles_of(report: Report, indices: Sequence[int]) -> dict[int, Profile | str]:
+def profiles_of(report: Report, indices: Sequence[int]) -> dict[int, FieldProfile | str]:
     """Of each of some layers its profile, or why there is none; those whose units have no window are left out.
 
     A profile has for each axis the pixels before the first path, those that a value stands for, values up to 255 in
@@ -36,7 +36,7 @@ def profiles_of(report: Report, indices: Sequence[int]) -> dict[int, Profile | s
     """
     wanted = {index for index in indices if _has_windows(report, index)}
     passed = enumerate(paths_to_all_layers(report, ADDITIONS))
-    found: dict[int, Profile | str] = {
+    found: dict[int, FieldProfile | str] = {
         index: _profile(report, index, _units(report, index, spreads))
         for index, spreads in passed
         if spreads and index in wanted
@@ -84,13 +84,13 @@ def _widest(axis: AxisField) -> int:
     return max(range(axis.period), key=lambda unit: axis.windows[unit].size)
 
 
-def _units(report: Report, index: int, spreads: Sequence[Spread]) -> Counts:
+def _units(report: Report, index: int, spreads: Sequence[AxisPaths]) -> _Counts:
     """The widest unit's paths."""
     axes = report.layers[index].field.axes
     return [spread.unit(_widest(axis)) for spread, axis in zip(spreads, axes, strict=True)]
 
 
-def _alone(report: Report, index: int) -> Profile | str:
+def _alone(report: Report, index: int) -> FieldProfile | str:
     axes = report.layers[index].field.axes
     try:
         counted = count_paths(report, index, [_widest(axis) for axis in axes]).parts
@@ -107,13 +107,13 @@ def _floats(counts: Sequence[int]) -> list[float]:
     return [(count << 64) // most for count in counts]
 
 
-def _profile(report: Report, index: int, counts: Counts) -> Profile:
+def _profile(report: Report, index: int, counts: _Counts) -> FieldProfile:
     axes = zip(counts, report.layers[index].field.axes, strict=True)
     profile = [_axis(first, np.asarray(values, dtype=np.float64), axis) for (first, values), axis in axes]
     return profile[:1] if all(one == profile[0] for one in profile) else profile
 
 
-def _axis(first: int, counts: Values, axis: AxisField) -> list[Any]:
+def _axis(first: int, counts: _Values, axis: AxisField) -> list[Any]:
     """One axis of counts without flanks that round to nothing, averaged over pixels where these are many."""
     phase = _widest(axis)
     seen = np.flatnonzero(2 * DEPTH * counts >= counts.max())

@@ -11,7 +11,7 @@ from draws import draws
 from hypothesis import given
 from strategies import specs
 
-from fieldspec.analysis.effective.all_layers import Spread, paths_to_all_layers
+from fieldspec.analysis.effective.all_layers import AxisPaths, paths_to_all_layers
 from fieldspec.analysis.effective.path_counts import JointError, count_paths
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.readings.reports import analyze
@@ -30,7 +30,7 @@ UP: dict[str, Any] = {
 }
 
 
-def agrees(report: Report, index: int, spreads: Sequence[Spread]) -> None:
+def agrees(report: Report, index: int, spreads: Sequence[AxisPaths]) -> None:
     """The paths to some neighbouring units, in floating point against whole numbers."""
     for unit in (0, 1, 6):
         axes = report.layers[index].field.axes
