@@ -49,7 +49,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tup
         outer, first = stack.pop()
         several = isinstance(output, tuple) and output and not isinstance(part, WITH_INDICES)
         main = output[0] if several else output
-        value = tracer.value(main) if isinstance(main, Tensor) else None
+        value = tracer.held.value(main) if isinstance(main, Tensor) else None
         if value is not None and record.call.path:
             if not any(True for _ in part.children()):
                 value = settled(main, record, tracer, value)
@@ -75,7 +75,7 @@ def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> V
     if len(value.layout) == 2 + record.axes and not record.is_plain(value):
         with suppress(LayoutError):
             value = record.settled(value)
-            tracer.hold(output, value)
+            tracer.held.hold(output, value)
     return value
 
 
@@ -90,9 +90,9 @@ def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, val
         layer = DropPath(float(getattr(part, "drop_prob", getattr(part, "p", 0.0)) or 0.0))
     elif isinstance(part, nn.Flatten) and output.dim() == 2 and len(shape) > 1:
         flat = record.flattened(record.filled(value, range(2)))
-        tracer.hold(output, flat)
+        tracer.held.hold(output, flat)
         return flat
     made = replace(value, node=record.add(name.lower(), layer, [value.node], shape))
     record.graph.nodes[made.node].beside = record.graph.nodes[value.node].beside
-    tracer.hold(output, made)
+    tracer.held.hold(output, made)
     return made

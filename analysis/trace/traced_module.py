@@ -108,7 +108,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
         watched(module, record, tracer) as (module_outputs, called),
     ):
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-            tracer.weight(name, tensor)
+            tracer.weights.name(name, tensor)
         args, kwargs = arguments(module, plan.inputs, [tracer.feed(layer, dtype) for layer in plan.inputs])
         stopped = None
         try:
@@ -127,13 +127,13 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
     if not outputs:
         raise FieldspecError(f"{_name(module)}: its output does not depend on its input")
     record.graph.output, record.graph.kept = outputs[0], tuple(outputs[1:])
-    record.graph.computed_weights = tracer.computed_weights
+    record.graph.computed_weights = tracer.weights.computed_weights
     if stopped is None:
         module_outputs[""] = outputs[0]
     name_nodes(record, module_outputs)
     count_products(record)
     weights = weights_of(module)
-    owner = {weight: node for node, read in tracer.owned for weight in read}
+    owner = {weight: node for node, read in tracer.weights.owned for weight in read}
     unread = count_weights(record, weights, owner, homes_of(module))
     if stopped is not None:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}

@@ -40,7 +40,7 @@ class Values(TorchFunctionMode):
         if func is torch._C._set_grad_enabled or inference:  # tracing is without gradients, so this is the module's own
             self.record.graph.gradient_cut = True
         if func in TO_VALUES and args[0].is_meta:
-            raise self.tracer.stopped(func.__name__, args)
+            raise self.tracer.meta.stopped(func.__name__, args)
         if func in (Tensor.__getitem__, Tensor.__setitem__):
             tensor, chosen, *rest = args
             args = (tensor, _numbers(chosen), *rest)
@@ -61,8 +61,8 @@ class Values(TorchFunctionMode):
             if "device" not in str(error):
                 raise
         self.record.forget(first)
-        args, kwargs = tree_map_only(Tensor, self.tracer.ghost, (args, kwargs))
-        with self.tracer.nothing_computed():
+        args, kwargs = tree_map_only(Tensor, self.tracer.meta.ghost, (args, kwargs))
+        with self.tracer.meta.nothing_computed():
             return func(*args, **kwargs)
 
 

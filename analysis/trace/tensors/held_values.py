@@ -1,0 +1,56 @@
+"""What the tensors of a run hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from fieldspec.analysis.trace.nested import tensors_in
+from fieldspec.analysis.trace.recorder import Recorder, Value
+
+
+class HeldValues:
+    """Of every tensor that depends on the network's input, the map that it holds; of weights and constants nothing."""
+
+    def __init__(self) -> None:
+        self._values: dict[int, tuple[Tensor, Value]] = {}
+        self._kept: list[Tensor] = []  # alive, so that no id is used twice
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._values
+
+    def holds_any(self, tensors: Iterable[Tensor]) -> bool:
+        """Whether any of these holds a map."""
+        return any([id(tensor) in self._values for tensor in tensors])
+
+    def value(self, tensor: Any) -> Value | None:
+        """What a tensor holds; None for weights and constants."""
+        found = self._values.get(id(tensor))
+        return None if found is None else found[1]
+
+    def values_in(self, tree: Any) -> list[Value]:
+        """What the tensors in nested tuples, lists and dicts hold."""
+        return [self._values[id(tensor)][1] for tensor in tensors_in(tree) if id(tensor) in self._values]
+
+    def shapes(self, record: Recorder, args: Any) -> list[Any]:
+        """What a rule of the user's gets: maps replaced by their shapes (channels, *axes), weights by theirs."""
+
+        def shape(tensor: Tensor) -> tuple[int, ...]:
+            value = self.value(tensor)
+            return tuple(tensor.shape) if value is None else record.shape(value)
+
+        return [tree_map_only(Tensor, shape, arg) for arg in args]
+
+    def hold(self, tensor: Tensor, value: Value | None) -> None:
+        """Say what a tensor holds."""
+        if value is None:
+            self._values.pop(id(tensor), None)
+        else:
+            self._values[id(tensor)] = (tensor, value)
+
+    def keep(self, tensors: list[Tensor]) -> None:
+        """Let these live as long as the trace."""
+        self._kept += tensors

@@ -1,0 +1,81 @@
+"""Which weights the tensors of a run are made of, and which operation is the first to read each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor
+
+from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.tensors.held_values import HeldValues
+
+NONE = frozenset[int]()
+
+
+class WeightUse:
+    """Parameters and buffers, by id, through everything that is computed of them."""
+
+    def __init__(self, record: Recorder, held: HeldValues) -> None:
+        self.record, self.held = record, held
+        self.owned: list[tuple[int, set[int]]] = []  # a node, and the weights that it is the first to read
+        self.computed_weights = False  # whether the network reads some that are computed: standardised weights
+        self._names: dict[int, tuple[str, int]] = {}  # with their numbers of elements
+        self._weights: dict[int, frozenset[int]] = {}  # that a tensor is made of
+        self._trained: set[int] = set()
+        self._read: set[int] = set()
+        self._computed: set[int] = set()  # tensors that an operation made of weights
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._weights
+
+    def name(self, name: str, tensor: Tensor) -> None:
+        """Name a parameter or buffer of the module."""
+        self._names.setdefault(id(tensor), (name, tensor.numel()))
+        self._weights[id(tensor)] = frozenset((id(tensor),))
+        if tensor.requires_grad:
+            self._trained.add(id(tensor))
+
+    def stand_for(self, ghost: Tensor, tensor: Tensor) -> None:
+        """A tensor without values is made of what the one is made of whose place it takes."""
+        if id(tensor) in self._weights:
+            self._weights[id(ghost)] = self._weights[id(tensor)]
+
+    def note(self, tensors: Sequence[Tensor], made: Iterable[Tensor], *, is_view: bool) -> bool:
+        """What an operation makes of tensors that are no maps; whether it is made of weights."""
+        weights = NONE.union(*[self._weights.get(id(tensor), NONE) for tensor in tensors])
+        computed = bool(weights) and (not is_view or any(id(one) in self._computed for one in tensors))
+        for tensor in made:
+            self._weights[id(tensor)] = weights
+            if computed:
+                self._computed.add(id(tensor))
+        return bool(weights)
+
+    def note_written(self, base: Tensor, part: Tensor) -> None:
+        """What lies in the memory of a tensor of which a part was written."""
+        self._weights[id(base)] = self._weights.get(id(base), NONE) | self._weights[id(part)]
+        self._computed.add(id(base))
+
+    def names_of(self, tensors: Iterable[Tensor]) -> list[str | None]:
+        """The weights that tensors are, whole and as they are; None where one is made of weights in another way."""
+        return [self._name_of(tensor) for tensor in tensors if self._weights.get(id(tensor))]
+
+    def _name_of(self, tensor: Tensor) -> str | None:
+        held = self._weights[id(tensor)]
+        if len(held) > 1 or id(tensor) in self._computed:
+            return None
+        name, elements = self._names.get(next(iter(held)), ("", -1))
+        return name if elements == tensor.numel() else None
+
+    def own(self, tensors: Sequence[Tensor], made: Sequence[Tensor], before: int) -> None:
+        """The first node that reads weights counts them: of several that an operation makes, its first result."""
+        weights = NONE.union(*[self._weights.get(id(tensor), NONE) for tensor in tensors])
+        self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
+        if len(self.record.graph) == before:
+            return
+        value = self.held.value(made[0]) if made else None
+        node = value.node if value and value.node >= before else len(self.record.graph) - 1
+        self.record.graph.nodes[node].trains |= bool(weights & self._trained)
+        read = set(weights - self._read)
+        if read:
+            self._read |= read
+            self.owned.append((node, read))

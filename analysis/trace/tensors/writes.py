@@ -1,0 +1,75 @@
+"""Changes in place: what the tensors hold then that share memory with the one that was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+from torch._ops import OpOverload
+
+from fieldspec.analysis.trace.layout import LayoutError, reshaped
+from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.rules.moving.parts import with_part
+from fieldspec.analysis.trace.tensors.aliasing import Views, same_elements
+from fieldspec.analysis.trace.tensors.held_values import HeldValues
+from fieldspec.analysis.trace.tensors.unknown import unknown
+
+CHANGED = "a part changed in place"
+
+
+class Writes:
+    """Follows a write to the whole memory, where that can be said; what cannot be is stale until somebody reads it."""
+
+    def __init__(self, record: Recorder, held: HeldValues) -> None:
+        self.record, self.held = record, held
+        self.views = Views()
+        self._stale: dict[int, Value | None] = {}  # tensors whose memory was changed through another: by what
+
+    def note_views(self, func: OpOverload, args: Any, out: Any) -> None:
+        """Remember which results share memory with an argument."""
+        self.views.note(func, args, out)
+
+    def replace(self, tensor: Tensor, value: Value | None) -> None:
+        """Say what a tensor holds that was written as a whole."""
+        self._stale.pop(id(tensor), None)
+        self.held.hold(tensor, value)
+
+    def write(self, part: Tensor, value: Value | None) -> None:
+        """Say what was written to a tensor, and through it to others."""
+        base = self.views.base(part)
+        held = value if base is part else self._whole(base, part, value)
+        for other in self.views.sharing(part):
+            if other is base:
+                continue
+            if id(base) not in self._stale and same_elements(other, base):
+                self.replace(other, held and Value(held.node, reshaped(held.layout, tuple(other.shape))))
+            elif value and same_elements(other, part):
+                self.replace(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
+            elif self.held.value(other) is not value:
+                self._stale[id(other)] = value
+
+    def _whole(self, base: Tensor, part: Tensor, value: Value | None) -> Value | None:
+        """What the whole memory holds once a part of it was written."""
+        before = len(self.record.graph)
+        held = value
+        try:
+            if id(base) in self._stale:
+                raise LayoutError(CHANGED)
+            held = with_part(self.record, self.held.value, base, part, value)
+            self.replace(base, held)
+        except LayoutError:
+            self.record.forget(before)
+            self._stale[id(base)] = value
+        return held
+
+    def read(self, tensors: Iterable[Tensor]) -> None:
+        """Nothing is claimed of a stale tensor, once it is read."""
+        if self._stale:
+            for tensor in tensors:
+                if id(tensor) in self._stale:
+                    self._read(tensor)
+
+    def _read(self, tensor: Tensor) -> None:
+        values = [value for value in (self.held.value(tensor), self._stale.pop(id(tensor))) if value is not None]
+        self.held.hold(tensor, unknown(self.record, tensor, "in-place", values, CHANGED))
