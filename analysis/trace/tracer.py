@@ -135,7 +135,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         others = [tensor for tensor in tensors if tensor not in self.held]
         weights = self.weights.names_of(others)
         self.operations[len(self.record.graph) - 1] = Operation(
-            func._schema.name.removeprefix("aten::").removesuffix("_"),
+            func._schema.name.removeprefix("aten::").removeprefix("fieldspec::").removesuffix("_"),
             settings_of(func, args, kwargs),
             tuple([name for name in weights if name is not None]),
             computed=None in weights,

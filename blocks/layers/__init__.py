@@ -7,7 +7,14 @@ from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
 from fieldspec.blocks.layers.mixing import Elementwise, Join, MatMul, Mix, Opaque, Pointwise, Reads
-from fieldspec.blocks.layers.normalization import BatchNorm, ChannelScale, GroupNorm, LayerNorm, Normalization
+from fieldspec.blocks.layers.normalization import (
+    BatchNorm,
+    ChannelScale,
+    GroupNorm,
+    LayerNorm,
+    Normalization,
+    RMSNorm,
+)
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool, GlobalPoolType, Pool, PoolType
 from fieldspec.blocks.layers.reshape import DepthToSpace, Flatten, Fold, Resize, ResizeMode, SpaceToDepth, Unfold
 from fieldspec.blocks.layers.selection import (
@@ -67,6 +74,7 @@ __all__ = [
     "Pointwise",
     "Pool",
     "PoolType",
+    "RMSNorm",
     "Reads",
     "Resize",
     "ResizeMode",

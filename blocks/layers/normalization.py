@@ -1,9 +1,9 @@
-"""Batch, layer and group normalization over maps, and a factor for each channel."""
+"""Batch, layer, RMS and group normalization over maps, and a factor for each channel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from fieldspec.blocks.errors import SettingError, ShapeError
@@ -13,7 +13,7 @@ from fieldspec.blocks.layers.convolution import map_of
 
 @dataclass(frozen=True, slots=True)
 class Normalization(Layer):
-    """A normalization with a trained scale and shift per channel: params = 2 * channels.
+    """A normalization with a trained scale (`weight`) and shift (`bias`) per channel: params = 2 * channels.
 
     Other operations: two per element (one scale, one shift) for batch norm in eval mode; five for those that
     compute their statistics (sum, sum of squares, subtract, scale, shift).
@@ -21,13 +21,15 @@ class Normalization(Layer):
 
     kind: ClassVar[str] = "norm"
     channels: int
+    weight: bool = field(default=True, kw_only=True)  # only in traced networks is a norm without
+    bias: bool = field(default=True, kw_only=True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return map_of(f"{type(self).__name__}", inputs[0], self.channels, max(1, len(inputs[0]) - 1))
 
     @property
     def params(self) -> int:
-        return 2 * self.channels
+        return (self.weight + self.bias) * self.channels
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
         return 5 * numel(output)
@@ -66,6 +68,28 @@ class LayerNorm(Normalization):
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels
         return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
+
+
+@dataclass(frozen=True, slots=True)
+class RMSNorm(Normalization):
+    """Each unit over the root of its channels' mean square: local, no means subtracted, no shift; of traced networks.
+
+    Other operations: three per element (sum of squares, divide, scale). What autograd keeps is that of torch's steps on
+    a CPU, square, mean, root, product, scale; a GPU's fused kernel keeps less.
+    """
+
+    mixes_channels: ClassVar[bool] = True
+    bias: bool = field(default=False, kw_only=True)
+    eps: float = 1e-6
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return map_of("RMSNorm", inputs[0], self.channels, len(inputs[0]) - 1)
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return 3 * numel(output)
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(inputs=True, elements=numel(output) // self.channels + (numel(output) if self.weight else 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ TABLE: dict[str, Costs] = {
     "embedding": Costs(L.Embedding(10, 4), (32, 9, 7), 40),
     "batch_norm": Costs(L.BatchNorm(8), MAP, 16, other_ops=2 * 504, buffers=17),  # mean, variance, a counter
     "layer_norm": Costs(L.LayerNorm(8), MAP, 16, other_ops=5 * 504),
+    "layer_norm_bare": Costs(L.LayerNorm(8, weight=False, bias=False), MAP, other_ops=5 * 504),
+    "rms_norm": Costs(L.RMSNorm(8), MAP, 8, other_ops=3 * 504),
     "group_norm": Costs(L.GroupNorm(8, 4), MAP, 16, other_ops=5 * 504),
     **{name: Costs(L.Activation(name), MAP, int(name == "prelu"), other_ops=504) for name in L.FUNCTIONS},  # one slope
     "dropout": Costs(L.Dropout(0.5), MAP),

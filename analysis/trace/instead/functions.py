@@ -123,6 +123,12 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
     torch._pad_packed_sequence: unpack,
     torch.stft: stft,
 }
+_RMS_NORM = operation(
+    "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
+    torch.rms_norm,
+    "CompositeExplicitAutograd",
+)
+INSTEAD |= dict.fromkeys((F.rms_norm, torch.rms_norm), _RMS_NORM)
 
 
 def _circular(input: Tensor, pad: Any, mode: str, value: Any = None) -> Tensor:

@@ -23,7 +23,7 @@ from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.pointwise import pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
-from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, Saved
+from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, RMSNorm, Saved
 
 SUMS = ("cumsum", "logcumsumexp", "cumprod")
 
@@ -36,11 +36,16 @@ def batch_norm(op: Op) -> Value:
     channels = prod([f.size for f in channels_in(value.layout)])
     training = "training" in op.schema and bool(op.arg("training"))
     if training or (op.arg("running_mean") is None if "running_mean" in op.schema else True):
-        return op.record.same(op.name, GroupNorm(channels, channels), value)
-    return op.record.same(op.name, BatchNorm(channels), value)
+        return op.record.same(op.name, GroupNorm(channels, channels, **_said(op)), value)
+    return op.record.same(op.name, BatchNorm(channels, momentum=op.arg(op.schema[-2]), **_said(op)), value)
 
 
-@rule("native_layer_norm", "_fused_rms_norm")
+def _said(op: Op) -> dict[str, Any]:
+    """What a norm adds to the variance, the last of its arguments, and whether it has a scale and a shift."""
+    return {"eps": op.arg(op.schema[-1]), "weight": op.arg("weight") is not None, "bias": op.arg("bias") is not None}
+
+
+@rule("native_layer_norm")
 def layer_norm(op: Op) -> Value:
     """Over channels it is local; over places it is global."""
     value = op.input
@@ -48,19 +53,43 @@ def layer_norm(op: Op) -> Value:
     dims = value.layout[-count:]
     channels = op.record.shape(value)[0]
     if any(along(dim, spatial=True) for dim in dims):
-        return op.record.same(op.name, GroupNorm(channels, 1), value)
+        return op.record.same(op.name, GroupNorm(channels, 1, **_said(op)), value)
     if prod([f.size for f in channels_in(dims)]) == channels:
-        return op.record.same(op.name, LayerNorm(channels), value)
-    value = op.record.filled(value, range(len(value.layout)))  # each group of channels, one after the other
+        return op.record.same(op.name, LayerNorm(channels, **_said(op)), value)
+    return _in_groups(op, "layer_norm", value, count)
+
+
+@rule("rms_norm")
+def rms_norm(op: Op) -> Value:
+    """Over channels it is local; over places it is global."""
+    value = op.input
+    count = len(op.arg("normalized_shape"))
+    dims = value.layout[-count:]
+    channels = op.record.shape(value)[0]
+    mixed = prod([f.size for f in channels_in(dims)])
+    spatial = tuple(f for dim in dims for f in along(dim, spatial=True))
+    if spatial:
+        reads = reads_of(op, value, spatial)
+        mix = Mix("rms_norm", op.record.shape(value), reads=reads, mixes=mixed > 1, partly=mixed < channels)
+        return op.record.same(op.name, mix, value)
+    if mixed == channels:
+        eps = op.arg("eps") or torch.finfo(op.result.dtype).eps
+        return op.record.same(op.name, RMSNorm(channels, eps=eps, weight=op.arg("weight") is not None), value)
+    return _in_groups(op, "rms_norm", value, count)
+
+
+def _in_groups(op: Op, function: str, value: Value, count: int) -> Value:
+    """Each group of channels, one after the other: heads."""
+    value = op.record.filled(value, range(len(value.layout)))
     groups = size_of(channels_in(value.layout[:-count]))
-    return op.record.same(op.name, Mix("layer_norm", op.record.shape(value), groups=groups), value)
+    return op.record.same(op.name, Mix(function, op.record.shape(value), groups=groups), value)
 
 
 @rule("native_group_norm")
 def group_norm(op: Op) -> Value:
     """Statistics of a group of channels over the whole map."""
     value = op.record.settled(op.input)
-    return op.record.same(op.name, GroupNorm(op.record.shape(value)[0], op.arg("group")), value)
+    return op.record.same(op.name, GroupNorm(op.record.shape(value)[0], op.arg("group"), **_said(op)), value)
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "norm", "prod")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fieldspec.architectures.adoption.graph.beyond import UnsayableError
 from fieldspec.architectures.adoption.graph.elementwise import activation, mixture, pointwise
@@ -36,6 +36,7 @@ from fieldspec.blocks.layers import (
     Pointwise,
     Pool,
     Resize,
+    RMSNorm,
     SelectChannels,
     Shape,
     Slice,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from fieldspec.analysis.trace.operations import Operation
 
 CONVOLUTIONS = ("convolution", "_convolution", "cudnn_convolution", "mkldnn_convolution")
+NormLayer = TypeVar("NormLayer", BatchNorm, LayerNorm, GroupNorm)
 DIGITS = 6  # of what only training uses: 1 - 0.9997 is not 0.0003
 
 
@@ -108,21 +110,30 @@ def _linear(layer: Linear, operation: Operation | None, inputs: Sequence[Shape])
 
 
 def _batch_norm(layer: BatchNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    if operation is None:
-        return layer
-    return replace(layer, eps=operation.get("eps", 1e-5), momentum=round(operation.get("momentum", 0.1), DIGITS))
+    return replace(_with_weights(layer), momentum=round(layer.momentum, DIGITS))
 
 
 def _layer_norm(layer: LayerNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is None or operation.name != "native_layer_norm":
-        raise UnsayableError("a norm without means")
-    return replace(layer, eps=operation.get("eps", 1e-5))
+        raise UnsayableError("a norm of other statistics")
+    return _with_weights(layer)
 
 
 def _group_norm(layer: GroupNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is None or operation.name != "native_group_norm":
         raise UnsayableError("a norm over places")
-    return replace(layer, eps=operation.get("eps", 1e-5))
+    return _with_weights(layer)
+
+
+def _rms_norm(layer: RMSNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
+    raise UnsayableError("an RMS norm, where a spec has batch, layer and group norm")
+
+
+def _with_weights(layer: NormLayer) -> NormLayer:
+    if not (layer.weight and layer.bias):
+        lacks = [word for word, has in (("scale", layer.weight), ("shift", layer.bias)) if not has]
+        raise UnsayableError(f"a norm without {' and '.join(lacks)}, where a spec's has both")
+    return layer
 
 
 def _pool(layer: Pool, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
@@ -234,6 +245,7 @@ RULES: dict[type[Layer], Rule] = {
     Pad: _pad,
     Pointwise: pointwise,
     Pool: _pool,
+    RMSNorm: _rms_norm,
     Resize: _resize,
     SelectChannels: _select,
     Slice: _slice,

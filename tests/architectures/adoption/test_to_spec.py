@@ -20,6 +20,7 @@ from fieldspec.architectures.adoption.graph.likeness import unlike
 from fieldspec.architectures.adoption.graph.order import forward_order
 from fieldspec.architectures.adoption.proof import largest_difference
 from fieldspec.architectures.spec.writer import dump
+from fieldspec.blocks.leaves import ChannelNorm
 
 RESNET18 = """\
 schema: 1
@@ -170,6 +171,10 @@ def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
         (nn.PReLU(4), "4 weights, where a spec's has 1"),
         (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "resizing with aligned corners"),
         (nn.InstanceNorm2d(4), "a norm over places"),
+        (nn.BatchNorm2d(4, affine=False), "native_batch_norm: a norm without scale and shift, where a spec's has both"),
+        (nn.GroupNorm(2, 4, bias=False), "native_group_norm: a norm without shift"),
+        (ChannelNorm(4, bias=False), "native_layer_norm: a norm without shift"),
+        (nn.RMSNorm(14), "rms_norm: has no words in a spec"),  # along rows
         (nn.ReflectionPad2d(1), "padding other than by zeros (reflect)"),
         (nn.Dropout2d(0.5), "dropout of whole channels"),
     ],
@@ -177,6 +182,13 @@ def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
 def test_settings_without_words_are_told(module: nn.Module, reason: str) -> None:
     """They would give a network of the same costs and other outputs."""
     assert reason in beyond(nn.Sequential(nn.Conv2d(4, 4, 3), module))
+
+
+def test_an_rms_norm_is_told_once() -> None:
+    """Not as the steps that it is made of."""
+    net = nn.Sequential(nn.Linear(12, 8), nn.RMSNorm(8), nn.Linear(8, 3))
+    reason = "1: rms_norm: an RMS norm, where a spec has batch, layer and group norm"
+    assert [line.strip() for line in beyond(net, (12,)).splitlines()[1:]] == [reason]
 
 
 def test_slopes_and_averages_keep_their_options() -> None:
