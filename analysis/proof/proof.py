@@ -218,13 +218,17 @@ def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: 
 def _is_arranged(shape: Sequence[int], claimed: Shape) -> bool:
     """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them.
 
-    Frames may stand before the channels; axes of one unit need not be there.
+    Frames may stand before the channels, and channels in the dimension that holds all places; axes of one unit need
+    not be there.
     """
     shape, (channels, *sizes) = [size for size in shape if size > 1], claimed
     sizes = [size for size in sizes if size > 1]
     if shape == [*sizes[:1], channels, *sizes[1:]]:
         return True
-    for places in (*map(list, permutations(sizes)), [prod(sizes)]):
+    in_a_row = prod(sizes)
+    if prod(shape) == channels * in_a_row and any(size % in_a_row == 0 for size in shape):
+        return True
+    for places in map(list, permutations(sizes)):
         for first in range(len(shape) - len(places) + 1):
             around = [*shape[:first], *shape[first + len(places) :]]
             if list(shape[first : first + len(places)]) == places and prod(around) == channels:

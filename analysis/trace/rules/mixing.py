@@ -87,9 +87,10 @@ def _in_groups(op: Op, function: str, value: Value, count: int) -> Value:
 
 @rule("native_group_norm")
 def group_norm(op: Op) -> Value:
-    """Statistics of a group of channels over the whole map."""
+    """Statistics of a group of channels over the whole map; of channels folded into the batch each has its own."""
     value = op.record.settled(op.input)
-    return op.record.same(op.name, GroupNorm(op.record.shape(value)[0], op.arg("group"), **_said(op)), value)
+    groups = op.arg("group") * size_of(channels_in(value.layout[:1]))
+    return op.record.same(op.name, GroupNorm(op.record.shape(value)[0], groups, **_said(op)), value)
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "norm", "prod")

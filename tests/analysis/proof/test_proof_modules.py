@@ -119,6 +119,8 @@ class Arranged(nn.Module):
         x = self.conv(x)
         if self.order == "tokens":
             return x.flatten(2).transpose(1, 2)
+        if self.order == "channels and places in a row":  # tokens of each channel
+            return x.flatten(1)[..., None]
         if self.order == "rows among channels":
             return x.flatten(1, 2)
         return x.permute(0, 2, 3, 1) if self.order == "channels last" else x.permute(0, 2, 1, 3)
@@ -137,6 +139,8 @@ def test_arrangements() -> None:
         checks = arranged(order)
         assert {check.verdict for check in checks.values()} == {"proved"}
         assert (checks["shape"].measured, checks["receptive_field"].measured) == (MAP, (3, 3))
+    in_a_row = arranged("channels and places in a row")
+    assert (in_a_row["shape"].verdict, in_a_row["shape"].measured) == ("proved", MAP)
     between = arranged("channels between")  # as where rows are frames
     assert between["shape"].verdict == "proved"
     assert between["receptive_field"].reason == "no dimension of its 16x2x16 output alone follows axis 0 of the input"

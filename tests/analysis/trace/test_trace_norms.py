@@ -136,6 +136,29 @@ def test_of_other_dimensions(net: nn.Module, status: str) -> None:
     assert not wrong(whole)
 
 
+class Folded(nn.Module):
+    """Each channel on its own, as an example of a larger batch."""
+
+    def __init__(self, part: nn.Module) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width), and the same."""
+        batch, channels, *sizes = x.shape
+        made: Tensor = self.part(x.reshape(batch * channels, 1, *sizes))
+        return made.reshape(batch, -1, *sizes)
+
+
+def test_channels_in_the_batch_have_statistics_of_their_own() -> None:
+    """Eight channels, each made four of two groups: 16 groups of two."""
+    net = nn.Sequential(nn.Conv2d(3, 8, 1), Folded(nn.Sequential(nn.Conv2d(1, 4, 1), nn.GroupNorm(2, 4))))
+    report = fs.analyze(net, input_size=(3, 6, 5))
+    (found,) = (node.layer for node in report.graph.nodes if isinstance(node.layer, GroupNorm))
+    assert (found.channels, found.groups) == (32, 16)
+    assert not wrong(net)
+
+
 def timm_norms() -> list[str]:
     """Those of `timm.layers` that are modules."""
     found = inspect.getmembers(timm.layers, lambda one: inspect.isclass(one) and issubclass(one, nn.Module))
