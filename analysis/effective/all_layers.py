@@ -24,7 +24,7 @@ class UncountedError(Exception):
 
 
 class AxisPaths(NamedTuple):
-    """AxesPaths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
+    """Paths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
 
     advance: int  # pixels from one period to the next
     phases: tuple[_Where, ...]

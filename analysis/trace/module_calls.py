@@ -15,7 +15,7 @@ from torch.nn.modules.pooling import _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
 from fieldspec.analysis.trace.layout import LayoutError
 from fieldspec.analysis.trace.recorder import ModuleCall, Recorder, Value
 from fieldspec.analysis.trace.tracer import Tracer
-from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer
+from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque
 
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
 WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # which take memory that no layer claims
@@ -47,6 +47,8 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tup
         if id(part) not in paths or not stack:
             return
         outer, first = stack.pop()
+        if isinstance(output, Tensor):
+            _let_go(record, first)
         several = isinstance(output, tuple) and output and not isinstance(part, WITH_INDICES)
         main = output[0] if several else output
         value = tracer.held.value(main) if isinstance(main, Tensor) else None
@@ -68,6 +70,13 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tup
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _let_go(record: Recorder, first: int) -> None:
+    """Second results, which a module that returns one tensor does not hand on, are gone at its end."""
+    for node, call in zip(record.graph.nodes[first:], record.calls[first:], strict=True):
+        if isinstance(node.layer, Opaque) and node.layer.beside and call is record.call:
+            node.layer = replace(node.layer, beside=0)
 
 
 def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fieldspec.analysis.trace.layout import LayoutError, along, channels_in, reshaped, size_of
 from fieldspec.analysis.trace.recorder import Value
@@ -11,6 +12,9 @@ from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
 from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pad, Pool, Resize
+
+DimWindow = tuple[int, int, int, int]  # kernel, stride, padding, dilation along one dimension
+IDLE: DimWindow = (1, 1, 0, 1)
 
 
 @rule("max_pool1d", "max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
@@ -22,35 +26,47 @@ def pool(op: Op) -> Value:
     kernel = sizes(op.arg("kernel_size"), count)
     stride = sizes(op.arg("stride", ()) or kernel, count)
     padding = sizes(op.arg("padding", 0), count)
-    is_max = op.name.startswith("max")
-    dilation = sizes(op.arg("dilation", 1), count) if is_max else (1,) * count
-    given = enumerate(zip(kernel, stride, padding, dilation, strict=True), dims - count)
-    busy = {dim: setting for dim, setting in given if setting[:3] != (1, 1, 0)}
-    pieces = [op.input.layout[dim] for dim in busy]
-    if any(channels_in([dim]) and not along(dim, spatial=True) for dim in pieces):
-        return _pooled_channels(op, busy)
-    if len(set(dilation)) > 1:
+    dilation = sizes(op.arg("dilation", 1), count) if op.name.startswith("max") else (1,) * count
+    given = list(zip(kernel, stride, padding, dilation, strict=True))
+    busy = {dims - count + at: one for at, one in enumerate(given) if one[:3] != IDLE[:3]}
+    of_channels = {dim: one for dim, one in busy.items() if _is_of_channels(op, dim)}
+    if not of_channels:
+        return _pooled_axes(op, op.input, given)
+    value = op.input
+    if len(of_channels) < len(busy):  # along the axes first: of a rectangle that is the same
+        left = [size if dim in of_channels else op.sizes[dim] for dim, size in enumerate(op.args[0].shape)]
+        along_axes = [IDLE if at in of_channels else one for at, one in enumerate(given, dims - count)]
+        first = replace(op, out=op.result.new_empty(left, device="meta"))
+        value = _pooled_axes(first, value, along_axes)
+    return _pooled_channels(op, value, of_channels)
+
+
+def _is_of_channels(op: Op, dim: int) -> bool:
+    pieces = op.input.layout[dim : dim + 1]
+    return bool(channels_in(pieces)) and not along(pieces[0], spatial=True)
+
+
+def _pooled_axes(op: Op, value: Value, settings: Sequence[DimWindow]) -> Value:
+    """A pooling along dimensions that hold whole axes; `settings` are those of the last dimensions."""
+    kernel, stride, padding, _ = zip(*settings, strict=True)
+    dilations = {one[3] for one in settings if one[0] > 1} or {1}
+    if len(dilations) > 1:
         raise LayoutError("a pooling whose dilations differ")
-    value = op.record.settled(op.input)
+    value = op.record.settled(value)
     layout, shape = resized(op, value)
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
-    ceil = bool(op.arg("ceil_mode", False))
+    is_max = op.name.startswith("max")
     counted = is_max or bool(op.arg("count_include_pad", True))
     if is_max and isinstance(op.out, tuple):
         op.record.pooled[id(op.out[1])] = (k, s, p)
-    layer = Pool("max" if is_max else "avg", k, s, p, ceil, dilation[0], counted)
+    layer = Pool("max" if is_max else "avg", k, s, p, bool(op.arg("ceil_mode", False)), dilations.pop(), counted)
     return Value(op.add(layer, [value], shape), layout)
 
 
-def _pooled_channels(op: Op, settings: Mapping[int, tuple[int, int, int, int]]) -> Value:
-    """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own.
-
-    `settings` are kernel, stride, padding and dilation of these dimensions.
-    """
-    value = op.record.filled(op.input, list(settings))
+def _pooled_channels(op: Op, value: Value, settings: Mapping[int, DimWindow]) -> Value:
+    """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own."""
+    value = op.record.filled(value, list(settings))
     for dim, (kernel, stride, padding, dilation) in settings.items():
-        if op.record.axis_of(value, dim) is not None:
-            raise LayoutError("a pooling along channels and axes at once")
         size = size_of(value.layout[dim])
         firsts = range(-padding, size, stride)[: op.sizes[dim]]
         taps = [[tap for at in range(kernel) if 0 <= (tap := first + at * dilation) < size] for first in firsts]

@@ -24,7 +24,7 @@ class HeldValues:
 
     def holds_any(self, tensors: Iterable[Tensor]) -> bool:
         """Whether any of these holds a map."""
-        return any([id(tensor) in self._values for tensor in tensors])
+        return any(id(tensor) in self._values for tensor in tensors)
 
     def value(self, tensor: Any) -> Value | None:
         """What a tensor holds; None for weights and constants."""

@@ -98,10 +98,11 @@ def test_each_channel_sees_its_own(function: Function, expected: list[int]) -> N
 
 
 def test_along_channels_and_places_at_once() -> None:
-    """Not followed, and of the right shape."""
+    """A pooling of a box is one along the axes, and one along channels."""
     net = Net(lambda n, x: F.avg_pool3d(n.k3(x).unsqueeze(1), (2, 2, 2)).squeeze(1), k3=nn.Conv2d(2, 4, 3))
     found = fs.analyze(net, input_size=(2, SIDE, SIDE))[""]
-    assert (found.shape, found.status) == ((2, 7, 7), "unknown")
+    assert (found.shape, found.receptive_field, found.status) == ((2, 7, 7), (4, 4), "exact")
+    assert refuted(net, (2, SIDE, SIDE)) == []
 
 
 def test_alexnet_of_2012() -> None:

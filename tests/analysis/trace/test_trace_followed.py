@@ -128,11 +128,21 @@ CASES: dict[str, Case] = {
     "squared errors": (
         Net(lambda n, x: F.mse_loss(n.conv(x), x, reduction="none"), conv=conv()), IMAGE, (3, 3), "exact",
     ),
+    "maxima of channels and steps": (
+        Net(lambda n, x: n.pool(n.conv(x)[:, None])[:, 0], **CONV_1D, pool=nn.MaxPool2d((3, 4))), STEPS, (6,), "exact",
+    ),
+    "means of channels and steps": (
+        Net(lambda n, x: n.pool(n.conv(x)[:, None])[:, 0], **CONV_1D, pool=nn.AvgPool2d((2, 3), (1, 2), (1, 1))),
+        STEPS, (5,), "exact",
+    ),
     "unpooled": (Net(unpooled, conv=conv(), last=conv()), (4, 17, 17), (6, 6), "exact"),
     "channels of other frames": (Net(shifted), (4, 8, 6, 6), (3, 1, 1), "bound"),
     "units between zeros": (Net(checkered, conv=conv()), IMAGE, (2, 2), "exact"),
     "involution": (Net(involution, kernels=nn.Conv2d(4, 18, 1)), IMAGE, (3, 3), "exact"),
     "zeros by padding": (Net(upsampled), IMAGE, (2, 2), "exact"),
+    "frames of a single feature": (  # windows of 8 steps, 4 apart, of what sees three
+        Net(lambda n, x: n.conv(x)[:, :1].squeeze(1).unfold(1, 8, 4).abs().mT, **CONV_1D), STEPS, (10,), "exact",
+    ),
     "rotated": (Net(turned, conv=conv()), IMAGE, (3, 3), "whole_input"),
     "running sum": (Net(lambda n, x: n.conv(x).cumsum(2), conv=conv()), IMAGE, (3, 3), "whole_input"),
     "channels rolled": (Net(lambda n, x: n.conv(x).roll(1, 1), conv=conv()), IMAGE, (3, 3), "exact"),
@@ -236,3 +246,11 @@ def test_a_layer_without_axes() -> None:
     report = fs.analyze(net, input_size=(16,))
     assert report.macs == 4 * 4 * 5
     assert fs.ledger(report).to_text()
+
+
+def test_indices_that_nobody_reads_take_no_memory() -> None:
+    """Of a pooling of windows that differ in dilation, which is not followed, the module returns the maxima alone."""
+    net = Net(lambda n, x: n.pool(n.conv(x)), conv=conv(), pool=nn.MaxPool2d(3, dilation=(1, 2)))
+    report = fs.analyze(net, input_size=IMAGE)
+    assert report["pool"].live_elements == 4 * 16 * 16 + 4 * 5 * 4
+    assert refuted(net, IMAGE) == []

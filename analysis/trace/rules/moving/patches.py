@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, whole
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, reshaped, whole
 from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import sizes
@@ -38,8 +38,10 @@ def col2im(op: Op) -> Value:
 
 @rule("unfold")
 def unfold(op: Op) -> Value:
-    """Windows of one axis, whose places come last."""
+    """Windows of one axis, whose places come last; steps of a single feature are an axis, flattened or not."""
     value = op.input
+    if (units := op.record.flat.get(value.node)) is not None:
+        value = Value(units.node, reshaped(units.layout, tuple(op.args[0].shape)))
     dim = op.arg("dimension") % len(value.layout)
     axis = op.record.axis_of(value, dim)
     if axis is None:
