@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from fieldspec.architectures.document.problems import SpecError
-from fieldspec.blocks.errors import FieldspecError
-from fieldspec.cli import (
-    catalogue,
-    evaluation,
-    exporting,
-    network,
-    pages,
-    recipes,
-    report,
-    specs,
-    training,
-    verification,
-)
-from fieldspec.cli.choosing import fitting, searching
-from fieldspec.cli.running import benching
+from fieldspec.cli.commands import SETTINGS, CommandGroup
 
 __all__ = ["main"]
 
-app = typer.Typer(
-    name="fieldspec",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-COMMANDS: dict[str, Callable[..., None]] = {
-    "list": catalogue.list_networks,
-    "show": catalogue.show,
-    "analyze": report.analyze,
-    "check": specs.check,
-    "diff": specs.diff,
-    "draw": pages.draw,
-    "report": pages.report,
-    "schema": specs.schema,
-    "build": network.build,
-    "verify": verification.verify,
-    "search": searching.search,
-    "fit": fitting.fit,
-    "recipes": recipes.list_recipes,
-    "train": training.train,
-    "export": exporting.export,
-    "bench": benching.bench,
-    "evaluate": evaluation.evaluate,
-    "predict": evaluation.predict,
-}
+app = typer.Typer(name="fieldspec", cls=CommandGroup, no_args_is_help=True, **SETTINGS)
 
 
 def version(value: bool) -> None:
@@ -86,12 +45,12 @@ def fieldspec(
     """
 
 
-for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
-
-
 def main() -> None:
     """Run a command; bad input prints one line for each problem on stderr, never a traceback."""
+    gc.disable()  # until the command's body begins: of what imports make nothing is garbage
+    from fieldspec.architectures.document.problems import SpecError
+    from fieldspec.blocks.errors import FieldspecError
+
     try:
         app(prog_name="fieldspec")
     except SystemExit as error:
@@ -111,6 +70,8 @@ def main() -> None:
         _fail("error: not enough memory for this network")
     except ImportError as error:
         _fail(f"error: fieldspec needs {error.name}, which cannot be imported: {error}")
+    finally:
+        gc.enable()
 
 
 def _fail(message: str) -> None:

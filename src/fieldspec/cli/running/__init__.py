@@ -1,1 +1,1 @@
-"""The command that runs networks against the clock."""
+"""The commands that take a network to an engine: bench times it, export writes its file."""
