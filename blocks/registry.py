@@ -153,6 +153,11 @@ class BlockType:
             found[word] = Setting(parameter.name, word, annotation, default)
         return found
 
+    @cached_property
+    def places(self) -> dict[str, Setting]:
+        """The settings in whose place a spec may write items."""
+        return {word: setting for word, setting in self.settings.items() if setting.holds != "value"}
+
     def make(self, in_channels: int, settings: Settings) -> tuple[Block, Settings]:
         """The block and its resolved settings; `settings` holds all of them, by their Python names."""
         resolved = settings if self.resolve is None else self.resolve(in_channels, dict(settings))

@@ -172,7 +172,8 @@ def made_for(shape: Shape) -> Iterator[None]:
 
 def axes_given() -> int:
     """The number of axes of the map that blocks are made for: two, unless `made_for` says otherwise."""
-    return max(0, len(_MAP.get()) - 1) or 2
+    axes = len(_MAP.get()) - 1
+    return axes if axes > 0 else 2
 
 
 def axes_of_map() -> int:

@@ -95,11 +95,9 @@ def _within(value: Any, path: Path, complain: Complain) -> list[Domain]:
         if not values:
             return []
         return [Domain(path_text(path), path, tuple([one for one, _ in values]), tuple([at for _, at in values]))]
-    if isinstance(value, dict):
-        return [domain for key, one in value.items() for domain in _within(one, (*path, key), complain)]
-    if isinstance(value, list | tuple):
-        return [domain for index, one in enumerate(value) for domain in _within(one, (*path, index), complain)]
-    return []
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    nested = [(key, one) for key, one in parts if isinstance(one, dict | list | tuple)]
+    return [domain for key, one in nested for domain in _within(one, (*path, key), complain)]
 
 
 def _values(domain: Mapping[str, Any], path: Path, complain: Complain) -> list[tuple[Any, Path]]:

@@ -130,7 +130,9 @@ def _is_plain(text: str) -> bool:
 def _height(value: Any) -> int:
     """How deep lists and mappings are nested."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 0 if inner is None else 1 + max(map(_height, inner), default=0)
+    if inner is None:
+        return 0
+    return 1 + max([_height(one) for one in inner if isinstance(one, dict | list)], default=0)
 
 
 def _plain(value: Any) -> Any:

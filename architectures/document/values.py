@@ -7,17 +7,20 @@ from typing import Any
 
 from fieldspec.architectures.document.problems import shorten
 
+SCALARS = frozenset({str, int, bool, type(None)})  # types of values that are kept as they are
 _PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
 
 
 def frozen(value: Any) -> Any:
     """Lists to tuples, which is what the models keep; no negative zero, which equals the other and is written apart."""
+    if type(value) in SCALARS:
+        return value
     if isinstance(value, float):
         return value + 0.0
     if isinstance(value, list | tuple):
-        return tuple([frozen(item) for item in value])
+        return tuple([item if type(item) in SCALARS else frozen(item) for item in value])
     if isinstance(value, dict):
-        return {key: frozen(item) for key, item in value.items()}
+        return {key: item if type(item) in SCALARS else frozen(item) for key, item in value.items()}
     return value
 
 
@@ -49,8 +52,10 @@ def flow(value: Any) -> str:
 
 def listed(value: Any) -> Any:
     """A copy with lists for tuples, as JSON and YAML have them."""
+    if type(value) in SCALARS:
+        return value
     if isinstance(value, list | tuple):
-        return [listed(item) for item in value]
+        return [item if type(item) in SCALARS else listed(item) for item in value]
     if isinstance(value, dict):
         return {key: listed(item) for key, item in value.items()}
     return value

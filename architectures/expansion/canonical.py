@@ -28,16 +28,17 @@ Canonical = dict[str, Any]
 def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
     """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
     data: Canonical = {}
+    norms, acts, axes = _norms(block), _acts(block), per_axis_settings(block)
     for word, setting in block.settings.items():
         value = values[setting.name]
         if word in nested:
             data[word] = nested[word]
-        elif word in _norms(block) and value is not None:
+        elif word in norms and value is not None:
             data[word] = listed(plain_norm(value))
-        elif word in _acts(block):
+        elif word in acts:
             data[word] = listed(plain_act(value))
         elif value is not None or setting.default not in (None, REQUIRED):
-            data[word] = listed(per_axis(value) if type(value) is int and word in per_axis_settings(block) else value)
+            data[word] = listed(per_axis(value) if type(value) is int and word in axes else value)
     return data
 
 

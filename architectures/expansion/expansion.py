@@ -148,7 +148,7 @@ class Expander:
     ) -> dict[str, Any] | None:
         """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
         values = dict(settings)
-        for word, setting in block.settings.items():
+        for word, setting in block.places.items():
             if values.get(word) is not None and setting.holds_items(values[word]):
                 values[word] = ()  # only that it is there; `_nested` sees what it holds
         for word, value in usual_values(block, self._defaults).items():
@@ -185,7 +185,7 @@ class Expander:
         Those of the first copy stand at a path of their own, by which they are remembered and complained of.
         """
         made: dict[str, Any] = {}
-        for word, setting in block.settings.items():
+        for word, setting in block.places.items():
             items = settings.get(word)
             if items is None or not setting.holds_items(items):
                 continue

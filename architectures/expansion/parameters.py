@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fieldspec.architectures.document.problems import Complain, Path, mend
-from fieldspec.architectures.document.values import written
+from fieldspec.architectures.document.values import SCALARS, written
 from fieldspec.architectures.expansion.expressions import compute, names_whole
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import ITEM_KEYS
@@ -53,10 +53,12 @@ class Substitution:
         self.size += 1
         if self.size > self.limit:
             return None
+        if type(value) in SCALARS and not (type(value) is str and "$" in value):
+            return value
         if isinstance(value, dict):
             made = {key: self.replaced(one, (*path, key)) for key, one in value.items()}
-            gone = {key for key, one in made.items() if one is LEFT_OUT}
-            if gone - set(ITEM_KEYS) and isinstance(path[-1], int):
+            gone = [key for key, one in made.items() if one is LEFT_OUT]
+            if set(gone).difference(ITEM_KEYS) and isinstance(path[-1], int):
                 return LEFT_OUT  # an item whose block has gone
             return {key: one for key, one in made.items() if key not in gone} if gone else made
         if isinstance(value, list | tuple):

@@ -32,7 +32,7 @@ class UnrolledSize:
             return 1
         repeat = item.get("repeat", 1)
         copies = repeat if isinstance(repeat, int) and 1 <= repeat <= MAX_LAYERS else 1
-        inside = sum(self._block(kind, settings, depth) for kind, settings in item.items())
+        inside = sum([self._block(kind, settings, depth) for kind, settings in item.items()])
         return min(BOUND, max(1, inside) * copies)
 
     def _block(self, kind: str, settings: Any, depth: int) -> int:
@@ -44,10 +44,10 @@ class UnrolledSize:
         block = block_type(kind)
         if block is None or not isinstance(settings, dict):
             return 0
-        held = [(setting.holds, settings.get(word)) for word, setting in block.settings.items()]
-        bodies = [value for holds, value in held if holds in ("body", "either")]
-        bodies += [branch for holds, value in held if holds == "branches" for branch in _list(value)]
-        return sum(self.items(body, depth + 1) for body in bodies)
+        bodies: list[Any] = []
+        for word, setting in block.places.items():
+            bodies += _list(settings.get(word)) if setting.holds == "branches" else [settings.get(word)]
+        return sum([self.items(body, depth + 1) for body in bodies])
 
 
 def _list(value: Any) -> list[Any]:

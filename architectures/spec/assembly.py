@@ -180,10 +180,11 @@ def _check_block_names(document: SpecDocument, problems: Problems) -> None:
 def _heavy(document: SpecDocument, problems: Problems) -> set[Path]:
     """The items that would unroll to more layers than the bound, told before unrolling them."""
     weights = UnrolledSize(document.blocks)
-    heavy: set[Path] = {("layers", n) for n, item in enumerate(document.layers) if weights.item(item) > MAX_LAYERS}
+    sizes = [weights.item(item) for item in document.layers]
+    heavy: set[Path] = {("layers", n) for n, size in enumerate(sizes) if size > MAX_LAYERS}
     for path in heavy:
         problems.add(path, TOO_MANY_LAYERS)
-    if not heavy and weights.items(document.layers) > MAX_LAYERS:
+    if not heavy and sum(sizes) > MAX_LAYERS:
         problems.add(("layers",), TOO_MANY_LAYERS)
     return heavy
 

@@ -131,7 +131,9 @@ class Trunk:
         taps = {n for n, item in enumerate(self.items) if item.tap} or _before_changes(shapes)
         if _has_units(shapes[-1]) or not taps:
             taps |= {len(shapes) - 1}
-        self.items = [replace(item, tap=n in taps) for n, item in enumerate(self.items)]
+        for n, item in enumerate(self.items):
+            if item.tap != (n in taps):
+                self.items[n] = replace(item, tap=n in taps)
 
     def _places_of(self, outputs: Sequence[str]) -> list[int]:
         """The places of the items that `outputs` names."""
