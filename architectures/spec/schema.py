@@ -16,7 +16,11 @@ from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS
 from fieldspec.blocks.library.branches import MERGES
 from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_type
 
-_PARAMETER = {"type": "string", "pattern": "\\$", "description": "A parameter, or an expression: 2*$width."}
+_PARAMETER = {
+    "type": "string",
+    "pattern": r"^(?!.*[-+*/(,]\s*$).*\$",  # it does not end where a value is due
+    "description": "A parameter, or an expression: 2*$width.",
+}
 _DOMAIN = {"$ref": "#/$defs/domain"}
 NAME_PATTERN = "^[a-z][a-z0-9_]{0,59}$"  # of a parameter, of a block
 _NUMBERS = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "items": False, "minItems": 3}
@@ -146,6 +150,11 @@ def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any])
             {"type": ["object", "null"], "description": "A block of the spec's own."}
         ),
         "dependentRequired": {"first": ["repeat"]},
+        "if": {
+            "required": ["id"],
+            "properties": {"id": {"pattern": r"^[^$]*\.[^$]*$"}},
+        },  # one dot at most, copies add one
+        "then": {"properties": {"repeat": {"not": {"type": "integer", "minimum": 2}}}},
         "$ref": "#/$defs/one_block",
     }
     return {"anyOf": [item, _PARAMETER, _DOMAIN]}
@@ -204,9 +213,17 @@ def _constraints() -> dict[str, Any]:
     kinds = {name.removeprefix("sram."): comparison for name in MEASURES if name.startswith("sram.")}
     sram = {"type": "object", "minProperties": 1, "additionalProperties": False, "properties": kinds}
     measures = {name: comparison for name in MEASURES if "." not in name}
-    names = {"type": "array", "items": {"enum": sorted(Property.__args__)}}  # type: ignore[attr-defined]
+    words = sorted(Property.__args__)  # type: ignore[attr-defined]
+    names = {"type": "array", "items": {"enum": words}}
     return {
         "type": "object",
         "additionalProperties": False,
         "properties": {**measures, "sram": {**sram, "description": SRAM_NEEDS}, "uses": names, "forbids": names},
+        "allOf": [{"not": _in_both(name)} for name in words],
     }
+
+
+def _in_both(name: str) -> dict[str, Any]:
+    """What is used and forbidden."""
+    there = {"type": "array", "contains": {"const": name}}
+    return {"required": ["uses", "forbids"], "properties": {"uses": there, "forbids": there}}
