@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from fieldspec.analysis.fields.windows import AxisField, Window
     from fieldspec.analysis.ledger.ledger import Entry, Ledger, ledger_of
     from fieldspec.analysis.proof.proof import Check, prove
+    from fieldspec.analysis.report.layer_report import LayerReport
     from fieldspec.analysis.report.memory import Activations, activations, saved_bytes
-    from fieldspec.analysis.report.report import LayerReport, Memory, Report, report_of
+    from fieldspec.analysis.report.reading import report_of
+    from fieldspec.analysis.report.report import Memory, Report
     from fieldspec.analysis.sizes.input_sizes import InputSizes, valid_input_sizes
     from fieldspec.analysis.sizes.periodic_sizes import PeriodicSizes
     from fieldspec.analysis.sizes.tiling import Tile, Tiling, tile_plan
@@ -33,7 +35,7 @@ _HOME = {
     "EffectiveField": "effective.effective_field",
     "Entry": "ledger.ledger",
     "InputSizes": "sizes.input_sizes",
-    "LayerReport": "report.report",
+    "LayerReport": "report.layer_report",
     "Ledger": "ledger.ledger",
     "AxisDistribution": "effective.distributions",
     "MeasuredField": "effective.measured_field",
@@ -53,7 +55,7 @@ _HOME = {
     "opaque_layers": "trace",
     "prove": "proof.proof",
     "register_rule": "trace",
-    "report_of": "report.report",
+    "report_of": "report.reading",
     "report_of_module": "trace",
     "plot_effective_field": "effective.pictures",
     "saved_bytes": "report.memory",

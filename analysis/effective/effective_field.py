@@ -13,9 +13,10 @@ from fieldspec.analysis.effective.path_shares import joint_counts, outer_product
 from fieldspec.analysis.fields.receptive_fields import Status
 from fieldspec.analysis.fields.windows import AxisField
 from fieldspec.analysis.report.dependencies import backwards, units_of
-from fieldspec.analysis.report.formatting import markdown_list
+from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.plain_data import SCHEMA, portable
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.formatting import markdown_list
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text
 from fieldspec.blocks.layers import DepthToSpace, PadChannels, SelectChannels

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from fieldspec.analysis.fields.windows import Number, whole
 from fieldspec.analysis.ledger.visible_pixels import Masks, adds_nothing, seen, taps_inside
 from fieldspec.analysis.report.dependencies import backwards, steps
-from fieldspec.analysis.report.report import LayerReport, Report
-from fieldspec.analysis.report.tables import rows
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.tables import rows
 from fieldspec.analysis.sizes.input_sizes import InputSizes, valid_input_sizes
 from fieldspec.blocks.layers import Resize
 

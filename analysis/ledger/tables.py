@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from fieldspec.analysis.report.formatting import markdown_table, text_table
 from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.plain_data import SCHEMA, portable
-from fieldspec.analysis.report.summary import axis_names
+from fieldspec.analysis.report.text.formatting import markdown_table, text_table
+from fieldspec.analysis.report.text.summary import axis_names
 from fieldspec.blocks.formatting import side_text
 
 if TYPE_CHECKING:

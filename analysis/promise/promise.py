@@ -10,9 +10,9 @@ from fieldspec.analysis.effective.distributions import SHARE
 from fieldspec.analysis.effective.effective_field import effective_receptive_field
 from fieldspec.analysis.promise.entropy import depth, effectiveness, entropy, map_entropy
 from fieldspec.analysis.promise.narrowest import narrowest_map
-from fieldspec.analysis.report.formatting import markdown_list
 from fieldspec.analysis.report.plain_data import SCHEMA
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.formatting import markdown_list
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text
 

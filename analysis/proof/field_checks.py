@@ -14,7 +14,8 @@ from fieldspec.analysis.proof.checks import Check, compared, unproved
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.fields import FieldMeter, Units, moved
 from fieldspec.analysis.proof.measurements.probe import SeenPixels
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.layers import Input, Join, MatMul, Merge, Mix, Shape
 
 MAX_PHASES = 64  # units of one period that are measured, each by a backward pass

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import MatMul, Mix, Shape
 from fieldspec.blocks.layers.mixing import Reads

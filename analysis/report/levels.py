@@ -9,7 +9,8 @@ from fieldspec.blocks.layers import Opaque, Shape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fieldspec.analysis.report.report import LayerReport, Report
+    from fieldspec.analysis.report.layer_report import LayerReport
+    from fieldspec.analysis.report.report import Report
     from fieldspec.blocks.graph import LayerGraph
 
 

@@ -23,7 +23,7 @@ from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Sides, Size
 from fieldspec.blocks.layers.pooling import AdaptivePool, GlobalPool
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.report.report import LayerReport
+    from fieldspec.analysis.report.layer_report import LayerReport
 
 
 def operation(layer: LayerReport) -> str:

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fieldspec.analysis.report.report import LayerReport, Report
+    from fieldspec.analysis.report.layer_report import LayerReport
+    from fieldspec.analysis.report.report import Report
 
 MOST_PHASES = 256  # units of a period that are listed; of more, as of maps out of step, only their number is told
 SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`

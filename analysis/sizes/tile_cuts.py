@@ -7,7 +7,8 @@ from math import lcm
 from typing import NamedTuple
 
 from fieldspec.analysis.report.dependencies import backwards, units_of
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.sizes.resized_shapes import ResizedGraph
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import FieldspecError, ShapeError

@@ -9,9 +9,10 @@ from math import ceil
 from typing import Any, NamedTuple
 
 from fieldspec.analysis.report.dependencies import backwards
-from fieldspec.analysis.report.formatting import markdown_list
+from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.plain_data import SCHEMA, portable
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.formatting import markdown_list
 from fieldspec.analysis.sizes.followed_sizes import followed_sizes
 from fieldspec.analysis.sizes.tile_cuts import Cuts
 from fieldspec.blocks.errors import FieldspecError, ShapeError

@@ -13,8 +13,10 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.nn.modules.pooling import _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
 
 from fieldspec.analysis.trace.layout import LayoutError
-from fieldspec.analysis.trace.recorder import ModuleCall, Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.recording import ModuleCall
 from fieldspec.analysis.trace.tracer import Tracer
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque
 
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch._ops import OpOverload
 
-from fieldspec.analysis.trace.nested import tensors_in
+from fieldspec.analysis.trace.tensors.nested import tensors_in
 
 
 @dataclass(frozen=True, slots=True)

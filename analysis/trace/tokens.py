@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, channels_in, fastest, numbered, with_dim
-from fieldspec.analysis.trace.nested import tensors_in
-from fieldspec.analysis.trace.recorder import Beside, Value
 from fieldspec.analysis.trace.rules.registry import Op, Result
+from fieldspec.analysis.trace.tensors.nested import tensors_in
+from fieldspec.analysis.trace.values import Beside, Value
 from fieldspec.blocks.layers import Tokens
 
 OF_SIZES = {"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "expand"}

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
-from fieldspec.analysis.report.report import Report, report_of
+from fieldspec.analysis.report.reading import report_of
+from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
 from fieldspec.analysis.trace.endings.weight_counts import (

@@ -12,18 +12,19 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from fieldspec.analysis.modules.products import is_counted, multiply_adds
 from fieldspec.analysis.trace.inputs import layout_of
-from fieldspec.analysis.trace.nested import tensors_in
 from fieldspec.analysis.trace.operations import Operation, settings_of
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.registry import USER_RULES
 from fieldspec.analysis.trace.shapes import META
 from fieldspec.analysis.trace.source_places import place_in_source
 from fieldspec.analysis.trace.tensors.asides import Asides
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
 from fieldspec.analysis.trace.tensors.meta_run import MetaRun
+from fieldspec.analysis.trace.tensors.nested import tensors_in
 from fieldspec.analysis.trace.tensors.operation_results import OperationResults
 from fieldspec.analysis.trace.tensors.weight_use import WeightUse
 from fieldspec.analysis.trace.tensors.writes import Writes
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Input
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from fieldspec.analysis.report.report import Report, report_of
+from fieldspec.analysis.report.reading import report_of
+from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.spec.constraints import ConstraintResult, evaluate_constraints
 from fieldspec.architectures.spec.other_input import at_input
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.operations import operation
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.block import Block, Chain, Parallel, Wired
 from fieldspec.blocks.formatting import size_text, sizes_text
 from fieldspec.blocks.layers import Layer
@@ -15,7 +16,7 @@ def picture(block: Block, report: Report, first: int = 1) -> str:
     """The structure of `block`, whose layers stand in `report` from index `first` on.
 
     Example:
-        >>> from fieldspec.analysis.report.report import report_of
+        >>> from fieldspec.analysis.report.reading import report_of
         >>> from fieldspec.blocks import LayerGraph, residual
         >>> block = residual(8, out_channels=8, act="none")
         >>> print(picture(block, report_of(LayerGraph.of(block, (8, 4, 4)))))

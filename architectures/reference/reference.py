@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from fieldspec.analysis.inference.kinds import SRAM
-from fieldspec.analysis.report.report import report_of
+from fieldspec.analysis.report.reading import report_of
 from fieldspec.architectures.document.validation import words_of
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.expansion.models import SpecDocument, value_type

@@ -109,7 +109,7 @@ def _assembled(
     in_head = _head_items(expander, body, problems)
     heavy = _heavy(document, problems)
     if problems or settings_only:
-        expander.scopes = [Scope(parsed, expander.complain)]
+        expander.bodies.scopes = [Scope(parsed, expander.complain)]
         for item in [*parsed, *in_head]:
             if item is not None and item.path not in heavy:
                 expander.check(item)

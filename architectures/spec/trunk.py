@@ -54,7 +54,7 @@ class Trunk:
     def place(self, parsed: Sequence[Parsed]) -> None:
         """Every copy of every item."""
         self.scope = Scope(parsed, self.problems.add)
-        self.expander.scopes = [self.scope]
+        self.expander.bodies.scopes = [self.scope]
         for item in parsed:
             sources = self.scope.sources(item, len(self.outputs) - 1)
             for copy in range(item.repeat):
@@ -107,7 +107,7 @@ class Trunk:
         """Note what is wrong at a node of an item, at the innermost item that was written for it."""
         item, made = self.written[index], self.items[index]
         names = [name for name in error.node.removeprefix(made.id).split(".") if name]
-        path, rest = self.expander.place(made.block, names, item.here)
+        path, rest = self.expander.bodies.place(made.block, names, item.here)
         at = "" if list(rest) in ([], ["conv"]) else f" (at {error.node})"
         self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
 
@@ -175,7 +175,7 @@ class Trunk:
             return None
         with made_for(shape):
             graph.output = graph.place(head.pooling, "head", graph.output)
-        made = self.expander.wired(body, graph.nodes[graph.output].shape)
+        made = self.expander.bodies.wired(body, graph.nodes[graph.output].shape)
         if made is None or not self._place_body(made[0]):
             return None
         shape = graph.nodes[graph.output].shape
@@ -197,7 +197,7 @@ class Trunk:
             self._bound(first)
         except ShapeError as error:
             names = error.node.removeprefix("head.body.").split(".")
-            path, _ = self.expander.place(block, names, ("head", "body"))
+            path, _ = self.expander.bodies.place(block, names, ("head", "body"))
             self.problems.add(path, about(str(path[-1]), error.reason))
             return False
         return True

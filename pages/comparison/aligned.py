@@ -7,7 +7,7 @@ from typing import Literal
 
 from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.tables import Row, rows
+from fieldspec.analysis.report.text.tables import Row, rows
 from fieldspec.architectures.readings.pairing import EQUAL, paired
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing.words import family

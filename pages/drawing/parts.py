@@ -8,7 +8,7 @@ from itertools import groupby
 from math import ceil
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.tables import FOLDED
+from fieldspec.analysis.report.text.tables import FOLDED
 from fieldspec.blocks.layers import Input
 
 FLAT = 12  # layers that a block may have for the blocks in it to be drawn without frames of their own

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.operations import operation
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.formatting import shortened, side_text, size_text
 from fieldspec.blocks.layers import (
     Activation,

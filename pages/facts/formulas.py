@@ -7,7 +7,8 @@ from math import prod
 from typing import NamedTuple
 
 from fieldspec.analysis.fields.windows import Number
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.layers import BatchNorm, Conv, ConvTranspose, Linear, Pool
 
 AXES = {1: ("",), 2: ("rows", "columns"), 3: ("depth", "rows", "columns")}

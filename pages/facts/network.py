@@ -6,7 +6,7 @@ from typing import Any
 
 from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.tables import MARKS
+from fieldspec.analysis.report.text.tables import MARKS
 from fieldspec.architectures.spec.constraints import Constraints
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing import geometry

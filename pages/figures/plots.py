@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Rectangle as Patch
 
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import shortened, side_text
 from fieldspec.pages.drawing.parts import folded

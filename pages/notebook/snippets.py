@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.analysis.report.summary import notes, summary
-from fieldspec.analysis.report.tables import COLUMNS, cells, rows
+from fieldspec.analysis.report.text.summary import notes, summary
+from fieldspec.analysis.report.text.tables import COLUMNS, cells, rows
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.readings.comparison import Diff
 from fieldspec.architectures.readings.reports import report_of_spec

@@ -12,7 +12,7 @@ from typing import Any
 
 from fieldspec.analysis.ledger.ledger import Ledger, ledger_of
 from fieldspec.analysis.ledger.tables import COLUMNS, LEGEND, cells, notes
-from fieldspec.analysis.report.summary import notes as remarks
+from fieldspec.analysis.report.text.summary import notes as remarks
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import shortened, side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram, diagram_of

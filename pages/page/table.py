@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldspec.analysis.report.operations import operation
-from fieldspec.analysis.report.tables import MARKS
+from fieldspec.analysis.report.text.tables import MARKS
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.facts.timeline import ELEMENT

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from fieldspec.analysis.report.report import report_of
+from fieldspec.analysis.report.reading import report_of
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.spaces.open_spec import OpenSpec
 from fieldspec.architectures.spec.constraints import (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fieldspec.analysis.effective.measured_field import measured_effective_receptive_field
     from fieldspec.analysis.effective.pictures import plot_effective_field
-    from fieldspec.analysis.report.report import LayerReport, Report
+    from fieldspec.analysis.report.layer_report import LayerReport
+    from fieldspec.analysis.report.report import Report
     from fieldspec.analysis.trace import register_rule
     from fieldspec.architectures.adoption.adoption import to_spec
     from fieldspec.architectures.adoption.weights import copy_weights
@@ -45,7 +46,7 @@ _HOME = {
     "Diff": "architectures.readings.comparison",
     "FieldspecError": "blocks.errors",
     "FitResult": "search.fitting.fit",
-    "LayerReport": "analysis.report.report",
+    "LayerReport": "analysis.report.layer_report",
     "MergeError": "blocks.errors",
     "OpenSpec": "architectures.spaces.open_spec",
     "Problem": "architectures.document.problems",

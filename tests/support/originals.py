@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 import fieldspec as fs
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.architectures.readings.named_modules import named_module
 
 

@@ -17,10 +17,10 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.products import linear
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.layers import Conv, ConvTranspose, Elementwise, Layer, Mix
 

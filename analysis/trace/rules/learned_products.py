@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fieldspec.analysis.modules.products import FORMULAS
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, of_map, size_of, whole
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.products import joined, linear, product_of_maps
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import MatMul, Mix
 
 

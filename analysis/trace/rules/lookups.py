@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fieldspec.analysis.trace.layout import CHANNEL, Dim, LayoutError, channels_in, numbered, reshaped, size_of, whole
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Embedding
 
 

@@ -19,10 +19,10 @@ from fieldspec.analysis.trace.layout import (
     places_in,
     size_of,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.pointwise import pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, RMSNorm, Saved
 
 SUMS = ("cumsum", "logcumsumexp", "cumprod")

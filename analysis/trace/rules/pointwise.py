@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, along, channels_in, numbered, places_in, size_of
-from fieldspec.analysis.trace.nested import tensors_in
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.tensors.nested import tensors_in
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, MatMul, Merge, Multiply, Pointwise
 
 ACTIVATIONS = {"relu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"}

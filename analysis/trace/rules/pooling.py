@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fieldspec.analysis.trace.layout import LayoutError, along, channels_in, reshaped, size_of
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pad, Pool, Resize
 
 DimWindow = tuple[int, int, int, int]  # kernel, stride, padding, dilation along one dimension

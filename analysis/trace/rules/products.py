@@ -23,9 +23,9 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.pointwise import on_each_other
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Conv, Linear, MatMul, Mix, Reads, Shape
 

@@ -16,9 +16,9 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.products import check_whole, linear, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Elementwise, Mix
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from fieldspec.analysis.trace.layout import LayoutError
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Layer, Shape
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from fieldspec.analysis.trace.layout import LayoutError
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Resize
 
 MODES = {

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fieldspec.analysis.trace.layout import Layout, LayoutError, size_of, whole
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.values import Value
 
 
 def sizes(value: Any, count: int) -> tuple[int, ...]:

@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
 from fieldspec.analysis.trace.tensors.unknown import is_unknown, unknown
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Pointwise
 
 ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # whose indices are of what the values are of

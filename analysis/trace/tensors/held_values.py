@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from fieldspec.analysis.trace.nested import tensors_in
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
+from fieldspec.analysis.trace.tensors.nested import tensors_in
+from fieldspec.analysis.trace.values import Value
 
 
 class HeldValues:

@@ -13,13 +13,13 @@ from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 from fieldspec.analysis.trace.endings.stops import StopTrace, needs_values
-from fieldspec.analysis.trace.nested import mapped, tensors_in
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.registry import USER_RULES
 from fieldspec.analysis.trace.shapes import META, outcome
 from fieldspec.analysis.trace.source_places import place_in_source
 from fieldspec.analysis.trace.tensors.aliasing import MAX_CONSTANT
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
+from fieldspec.analysis.trace.tensors.nested import mapped, tensors_in
 from fieldspec.analysis.trace.tensors.weight_use import WeightUse
 
 

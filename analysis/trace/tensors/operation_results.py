@@ -13,15 +13,16 @@ from torch._ops import OpOverload
 
 from fieldspec.analysis.modules.products import multiply_adds
 from fieldspec.analysis.trace.layout import LayoutError, of_map, size_of
-from fieldspec.analysis.trace.nested import tensors_in
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.pointwise import POINTWISE, pointwise
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES, Op, Result
 from fieldspec.analysis.trace.tensors.asides import Asides
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
+from fieldspec.analysis.trace.tensors.nested import tensors_in
 from fieldspec.analysis.trace.tensors.unknown import map_again, unknown
 from fieldspec.analysis.trace.tensors.writes import Writes
 from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
+from fieldspec.analysis.trace.values import Value
 
 UNEXPECTED = "a call that its rule does not expect"  # and fails at: a mistake of the rule's
 WINDOWS = re.compile("conv|pool|upsample|unfold|_pad[123]d")  # in the names of operations with windows

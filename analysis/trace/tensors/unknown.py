@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from torch import Tensor
 
 from fieldspec.analysis.trace.layout import CHANNEL, Layout, channels_in, numbered, of_map, whole
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.source_places import place_in_source
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Opaque
 
 

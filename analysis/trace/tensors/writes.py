@@ -9,11 +9,12 @@ from torch import Tensor
 from torch._ops import OpOverload
 
 from fieldspec.analysis.trace.layout import LayoutError, reshaped
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.moving.parts import with_part
 from fieldspec.analysis.trace.tensors.aliasing import Views, same_elements
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
 from fieldspec.analysis.trace.tensors.unknown import unknown
+from fieldspec.analysis.trace.values import Value
 
 CHANGED = "a part changed in place"
 

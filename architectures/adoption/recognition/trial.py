@@ -51,7 +51,7 @@ class Trial:
 
     def _made(self, items: list[ItemData], shape: Shape, problems: Problems) -> Any:
         parameters = Substitution({}, MAX_SUBSTITUTED, problems.add)
-        return Expander(self._model, self.blocks, parameters, problems).chain(items, PLACE, shape)
+        return Expander(self._model, self.blocks, parameters, problems).bodies.chain(items, PLACE, shape)
 
     def shortest(self, item: ItemData, shape: Shape, wanted: PartsForm) -> ItemData | None:
         """An item without the settings that it has in any case; None where it is not what is wanted."""

@@ -122,8 +122,8 @@ def print_to_terminal(report: Report, verdicts: Iterable[ConstraintResult], *, a
     from rich.console import Console
     from rich.text import Text
 
-    from fieldspec.analysis.report.summary import notes, summary
-    from fieldspec.analysis.report.terminal import terminal_lines
+    from fieldspec.analysis.report.text.summary import notes, summary
+    from fieldspec.analysis.report.text.terminal import terminal_lines
 
     console = Console(highlight=False, markup=False, emoji=False)
     ascii_only = "utf" not in (sys.stdout.encoding or "").lower()

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from fieldspec.analysis.ledger.ledger import Ledger, ledger_of, padding_share
 from fieldspec.analysis.ledger.visible_pixels import seen
-from fieldspec.analysis.report.report import LayerReport, Report
+from fieldspec.analysis.report.layer_report import LayerReport
+from fieldspec.analysis.report.report import Report
 from fieldspec.architectures import analyze, build
 
 CONV: dict[str, Any] = {"conv": {"out": 1}}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fieldspec.analysis.promise.entropy import depth, effectiveness, entropy, map_entropy
 from fieldspec.analysis.promise.promise import Promise
 from fieldspec.analysis.promise.widths import widest_ways
-from fieldspec.analysis.report.report import report_of
+from fieldspec.analysis.report.reading import report_of
 from fieldspec.architectures import analyze
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Linear

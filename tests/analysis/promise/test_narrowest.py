@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fieldspec.analysis.promise.narrowest import narrowest_map
-from fieldspec.analysis.report.report import report_of
+from fieldspec.analysis.report.reading import report_of
 from fieldspec.architectures import analyze
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Linear

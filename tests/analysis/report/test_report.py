@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from fieldspec.analysis.report.report import Report, report_of
-from fieldspec.analysis.report.tables import COLUMNS
+from fieldspec.analysis.report.reading import report_of
+from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.tables import COLUMNS
 from fieldspec.architectures.readings.reports import analyze
 from fieldspec.blocks import LayerGraph
 from fieldspec.blocks.layers import Resize

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from fieldspec.analysis.report.terminal import terminal_lines
+from fieldspec.analysis.report.text.terminal import terminal_lines
 from fieldspec.architectures.readings.reports import analyze
 
 LONG = {

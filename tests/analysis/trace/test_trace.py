@@ -22,8 +22,8 @@ from torch import Tensor, nn
 import fieldspec as fs
 from fieldspec.analysis import prove
 from fieldspec.analysis.trace import opaque_layers, register_rule, report_of_module, trace_module
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import RULES, USER_RULES
+from fieldspec.analysis.trace.values import Value
 from fieldspec.architectures.readings.verification import module_path
 from fieldspec.blocks.layers import Conv, Merge
 

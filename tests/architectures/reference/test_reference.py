@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fieldspec.analysis.report.report import report_of
+from fieldspec.analysis.report.reading import report_of
 from fieldspec.architectures.document.problems import SpecError
 from fieldspec.architectures.reference.docstrings import KEYS, BlockDoc, Formula, block_doc
 from fieldspec.architectures.reference.reference import markdown

@@ -22,9 +22,9 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.indices import picked
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Copy, Join, Multiply, SelectChannels, Slice
 

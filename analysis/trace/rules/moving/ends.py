@@ -17,8 +17,8 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Join, Mix
 

@@ -14,11 +14,11 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.products import check_whole
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Copy, Mix
 
 

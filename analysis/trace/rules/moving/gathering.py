@@ -15,8 +15,8 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Elementwise, MatMul, Mix
 
 

@@ -24,12 +24,12 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Beside, Value
 from fieldspec.analysis.trace.rules.indices import interleaved_parts
 from fieldspec.analysis.trace.rules.moving.ends import end_to_end
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
 from fieldspec.analysis.trace.rules.moving.tokens import beside_units
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Beside, Value
 from fieldspec.blocks.layers import Concat, Constant, Elementwise, Pad, SelectChannels
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fieldspec.analysis.trace.layout import LayoutError, size_of
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.moving.joining import joined
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Copy, Pad
 
 PADDINGS = {

@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from fieldspec.analysis.trace.layout import LayoutError, reshaped
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.moving.joining import joined
 from fieldspec.analysis.trace.rules.moving.tokens import beside_units
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.values import Value
 
 
 def with_part(

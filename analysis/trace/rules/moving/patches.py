@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, reshaped, whole
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import sizes
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import DepthToSpace, Fold, Layer, SpaceToDepth, Unfold
 
 

@@ -14,8 +14,9 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.recorder import Recorder, Value
+from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Concat, DepthToSpace, Input, Mix, SelectChannels, Shape, Slice
 
 Unit = tuple[int, int]  # a node, and which of its units; -1 where it is not one unit of that node alone

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from fieldspec.analysis.trace.recorder import Beside, Value
 from fieldspec.analysis.trace.rules.registry import Op
+from fieldspec.analysis.trace.values import Beside, Value
 from fieldspec.blocks.layers import Copy, Elementwise
 
 

@@ -15,9 +15,9 @@ from fieldspec.analysis.trace.layout import (
     size_of,
     whole,
 )
-from fieldspec.analysis.trace.recorder import Value
 from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.registry import Op, rule
+from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from fieldspec.analysis.report.tables import COLUMNS, cells, rows
+from fieldspec.analysis.report.text.tables import COLUMNS, cells, rows
 from fieldspec.blocks.formatting import shortened
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fieldspec.analysis.report.formatting import LEFT_COLUMNS, markdown_table, text_table
 from fieldspec.analysis.report.operations import operation
-from fieldspec.analysis.report.summary import axis_names, macs_text, notes, summary
+from fieldspec.analysis.report.text.formatting import LEFT_COLUMNS, markdown_table, text_table
+from fieldspec.analysis.report.text.summary import axis_names, macs_text, notes, summary
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.blocks.layers import (
     Activation,
@@ -35,7 +35,8 @@ from fieldspec.blocks.layers import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fieldspec.analysis.report.report import CountStatus, LayerReport, Report
+    from fieldspec.analysis.report.layer_report import CountStatus, LayerReport
+    from fieldspec.analysis.report.report import Report
 
 FOLDED = (  # shown with the layer before them
     *(Activation, Normalization, Dropout, DropPath, Flatten, Identity, ChannelScale),

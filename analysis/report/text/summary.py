@@ -9,7 +9,7 @@ from fieldspec.blocks.layers import Input, Opaque
 
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
-    from fieldspec.analysis.report.tables import Row
+    from fieldspec.analysis.report.text.tables import Row
     from fieldspec.blocks.graph import Stop
 
 MOST_OPAQUE = 5  # operations that are not followed, in the remarks

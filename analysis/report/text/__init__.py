@@ -1,0 +1,1 @@
+"""A report as text: tables, totals, numbers as they are printed."""
