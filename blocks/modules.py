@@ -51,6 +51,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "hardtanh": nn.Hardtanh,
 }
 
+PADDINGS = {"constant": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}  # torch's, by mode
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's words for linear along every axis
 
 
@@ -242,10 +243,10 @@ def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.Pad, **factory: Any) -> nn.Module:
-    if block.mode != "constant":
-        raise FieldspecError(f"{block!r} has no torch module; only zeros have one")
+    if block.mode not in PADDINGS:
+        raise FieldspecError(f"{block!r} has no torch module; {', '.join(PADDINGS)} have one")
     sides = [side for axis in reversed(block.padding) for side in axis]  # torch's order: the last axis first
-    found: nn.Module = getattr(nn, f"ZeroPad{len(block.padding)}d")(tuple(sides))
+    found: nn.Module = getattr(nn, f"{PADDINGS[block.mode]}{len(block.padding)}d")(tuple(sides))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated, Literal, cast
 
 from annotated_types import Ge, Le
 
@@ -16,6 +16,7 @@ _More = Annotated[int, Ge(0), Le(MAX_CHANNELS)]
 MoreChannels = Annotated[
     _More | tuple[_More, _More], Says(f"a whole number from 0 to {MAX_CHANNELS}, or one for before and one for behind")
 ]
+PadMode = Annotated[Literal["zeros", "reflect", "replicate"], Says("zeros, reflect, replicate")]
 First = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 to {MAX_CHANNELS}")]
 
 
@@ -65,8 +66,12 @@ def _resolve_pad(in_channels: int, settings: Settings) -> Settings:
 
 
 @register_block(resolve=_resolve_pad)
-def pad(in_channels: int, *, space: Space | None = None, channels: MoreChannels | None = None) -> Block:
+def pad(
+    in_channels: int, *, space: Space | None = None, channels: MoreChannels | None = None, mode: PadMode = "zeros"
+) -> Block:
     """Zeros around a map: `space` rows and columns on each side, `channels` behind its channels, or before and behind.
+
+    `mode: reflect` puts what stands inside the edge, mirrored, into `space`, and `replicate` the edge itself.
 
     Formulas:
         channels: in + sum(channels)
@@ -76,12 +81,14 @@ def pad(in_channels: int, *, space: Space | None = None, channels: MoreChannels 
     """
     parts: list[tuple[str, Block]] = []
     if space is not None:
-        parts.append(("space", Pad(cast("Sides", space))))
+        parts.append(("space", Pad(cast("Sides", space), "constant" if mode == "zeros" else mode)))
     if channels is not None:
         before, after = cast("Pair", channels)
         if before + in_channels + after > MAX_CHANNELS:
             raise SettingError("channels", f"makes more than {MAX_CHANNELS} channels")
         parts.append(("channels", PadChannels(before, after)))
+    if mode != "zeros" and space is None:
+        raise SettingError("mode", f"{mode} is for space, and channels are always zeros")
     if not parts:
         raise FieldspecError("pad needs space or channels")
     return parts[0][1] if len(parts) == 1 else Chain(tuple(parts))

@@ -6,6 +6,7 @@ from typing import Any
 
 from timm.layers import DropPath, LayerNorm2d
 from torch import nn
+from torch.nn.modules.padding import _ReflectionPadNd, _ReplicationPadNd
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.leaves import (
@@ -204,7 +205,7 @@ def leaf(module: nn.Module, used: set[str]) -> str:
         case PadChannels():
             used.add("PadChannels")
             return f"PadChannels({found.before}, {found.after})"
-        case nn.ZeroPad1d() | nn.ZeroPad2d() | nn.ZeroPad3d():
+        case nn.ZeroPad1d() | nn.ZeroPad2d() | nn.ZeroPad3d() | _ReflectionPadNd() | _ReplicationPadNd():
             return f"nn.{type(found).__name__}({tuple(found.padding)})"
         case DropPath():
             used.add("DropPath")

@@ -63,6 +63,8 @@ LAYERS: dict[str, Case] = {
     "scale": Case(L.ChannelScale(8, 0.1)),
     "scale_constant": Case(L.ChannelScale(8, 0.1, trained=False)),
     "pad": Case(L.Pad(((1, 2), (0, 3)))),
+    "pad_reflect": Case(L.Pad(((1, 2), (0, 3)), "reflect")),
+    "pad_replicate": Case(L.Pad(((1, 2), (0, 3)), "replicate")),
     "pad_channels": Case(L.PadChannels(1, 2)),
     "max_pool": Case(L.Pool("max", (3, 3), (2, 2), (1, 1))),
     "max_pool_ceil": Case(L.Pool("max", (2, 3), (2, 3), ceil_mode=True)),

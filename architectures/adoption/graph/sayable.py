@@ -196,8 +196,9 @@ def _resize(layer: Resize, operation: Operation | None, inputs: Sequence[Shape])
 
 
 def _pad(layer: Pad, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    if layer.mode != "constant" or operation is None or operation.name != "constant_pad_nd":
-        raise UnsayableError(f"padding other than by zeros ({layer.mode})")
+    said = {"constant": "constant_pad", "reflect": "reflection_pad", "replicate": "replication_pad"}.get(layer.mode)
+    if said is None or operation is None or not operation.name.startswith(said):
+        raise UnsayableError(f"padding other than by zeros, reflection and replication ({layer.mode})")
     if operation.get("value", 0):
         raise UnsayableError(f"padding by {operation.get('value')}")
     if min(map(min, layer.padding)) < 0:

@@ -63,7 +63,7 @@ def _fuse_padding(plan: Vertices) -> None:
     readers = plan.readers()
     for vertex in plan.vertices():
         layer = vertex.layer
-        if not isinstance(layer, Pad):
+        if not isinstance(layer, Pad) or layer.mode != "constant":
             continue
         padded = [_padded(reader, layer.padding) for reader in readers[id(vertex)]]
         if None in padded:

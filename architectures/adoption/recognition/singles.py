@@ -61,6 +61,11 @@ def _resize(layer: Resize) -> ItemData:
     return {"resize": {"size": numbers(layer.size or ()), "mode": layer.mode}}
 
 
+def _pad(layer: Pad) -> ItemData:
+    mode = {} if layer.mode == "constant" else {"mode": layer.mode}
+    return {"pad": {"space": surround(layer.padding), **mode}}
+
+
 def _slice(layer: SelectChannels) -> ItemData | None:
     index = layer.index
     return {"slice": {"start": index.start, "stop": index.stop}} if isinstance(index, range) else None
@@ -82,7 +87,7 @@ WRITERS: dict[type[Layer], Callable[[Any], ItemData | None]] = {
     LayerNorm: _norm,
     Linear: lambda layer: {"linear": {"out": layer.out_features, "bias": layer.bias}},
     Multiply: lambda layer: {"multiply": {}},
-    Pad: lambda layer: {"pad": {"space": surround(layer.padding)}},
+    Pad: _pad,
     PadChannels: lambda layer: {"pad": {"channels": [layer.before, layer.after] if layer.before else layer.after}},
     Pool: _pool,
     Resize: _resize,

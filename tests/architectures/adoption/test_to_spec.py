@@ -175,7 +175,7 @@ def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
         (nn.GroupNorm(2, 4, bias=False), "native_group_norm: a norm without shift"),
         (ChannelNorm(4, bias=False), "native_layer_norm: a norm without shift"),
         (nn.RMSNorm(14), "rms_norm: has no words in a spec"),  # along rows
-        (nn.ReflectionPad2d(1), "padding other than by zeros (reflect)"),
+        (nn.CircularPad2d(1), "padding other than by zeros, reflection and replication (circular)"),
         (nn.Dropout2d(0.5), "dropout of whole channels"),
     ],
 )
@@ -199,6 +199,16 @@ def test_slopes_and_averages_keep_their_options() -> None:
     assert items[1:] == [
         {"avg_pool": {"kernel": 3, "stride": 1, "padding": 1, "count_include_pad": False}},
         {"avg_pool": {}},
+    ]
+
+
+def test_padding_keeps_its_mode() -> None:
+    """By reflection and by the edge; zeros go into the convolution behind them."""
+    padding = [nn.ReflectionPad2d(1), nn.ReplicationPad2d((1, 0, 2, 1)), nn.ZeroPad2d(1)]
+    parts = [part for pad in padding for part in (pad, nn.Conv2d(4, 4, 3, bias=False))]
+    assert [item["pad"] for item in layers_of(nn.Sequential(*parts)) if "pad" in item] == [
+        {"space": 1, "mode": "reflect"},
+        {"space": [[2, 1], [1, 0]], "mode": "replicate"},
     ]
 
 

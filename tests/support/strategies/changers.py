@@ -139,7 +139,9 @@ def _padded(draw: Draw, at: At) -> tuple[Item, At]:
     space = draw(st.sampled_from([sides[0][0], sides]))
     if space != sides:
         size = (at.size[0] + 2 * space, at.size[1] + 2 * space)
-    return {"pad": {"space": space}}, replace(at, size=size)
+    fits = all(max(pair) < side for pair, side in zip(sides, at.size, strict=True)) and sides[0][0] < min(at.size)
+    mode = draw(st.sampled_from(["zeros", "replicate", *["reflect"] * fits]))
+    return {"pad": {"space": space, "mode": mode}}, replace(at, size=size)
 
 
 CHANGERS = (_padded, _strided, _strided, _any_conv, _shorthand, _any_pool, _to_size, _to_size, _up, _up, _patches)
