@@ -32,7 +32,9 @@ def smaller(spec: ArchitectureSpec, size: int) -> ArchitectureSpec:
     channels, *sizes = spec.input
     if max(sizes) <= size:
         return spec
-    return fs.load({**spec.to_dict(), "input": [channels, *[min(one, size) for one in sizes]]})
+    document = {**spec.to_dict(), "input": [channels, *[min(one, size) for one in sizes]]}
+    params = {name: value for name, value in document.get("params", {}).items() if name != "size"}
+    return fs.load({**document, "params": params})
 
 
 def measured(spec: ArchitectureSpec, report: EngineReport) -> str:

@@ -48,7 +48,7 @@ _Part = tuple[AxesPaths, tuple[AxisMap, ...]]  # of an operand, and how it is re
 
 
 def paths_to_all_layers(report: Report, additions: int) -> Iterator[AxesPaths | None]:
-    """AxesPaths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
+    """Paths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
 
     A layer adds up the counts of the units that it reads. All counts are positive, so the error stays below 1e-10 of
     each. None where units differ in their number of taps, as in a transposed convolution (only `count_paths` can tell

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from fieldspec.analysis.inference.kinds import SRAM
-from fieldspec.analysis.inference.lowering.lower import lower
+from fieldspec.analysis.inference.lowering.lower import lower, written_out
 from fieldspec.analysis.inference.lowering.operators import Lowered
 from fieldspec.analysis.inference.offline import Plan, best_plan
 from fieldspec.analysis.inference.ordering import Ordering, best_order
@@ -63,7 +63,7 @@ class EngineReport:
     @cached_property
     def patching(self) -> Patching | None:
         """The patches that need the least RAM; None where the network as a whole needs no more."""
-        found = least_patching(self.lowered)
+        found = least_patching(written_out(self.lowered))
         return found if found is not None and found.size < self.plan.size else None
 
     def sram(self, kind: str) -> int | None:
@@ -108,6 +108,7 @@ class EngineReport:
             "patches": self._patches(),
             "ordered_is_exact": self.ordering.exact,
             "peak": self.peak,
+            "grown": [operator.id for operator in self.lowered.operators if operator.grown],
             "unfolded": self.lowered.unfolded,
             "composed": self.lowered.composed,
             "operators": rows,

@@ -29,6 +29,7 @@ def _totals(report: EngineReport, engine: str) -> list[str]:
         f"  {'flash':<8} {report.flash:>11,}  bytes of weights, biases and quantization",
         *[f"  {kind:<8} {report.sram(kind):>11,}  {text}" for kind, text in said.items()],
         _patched(report),
+        *_grown(report),
         *_unfolded(report),
         *_composed(report),
     ]
@@ -37,9 +38,19 @@ def _totals(report: EngineReport, engine: str) -> list[str]:
 def _patched(report: EngineReport) -> str:
     if report.patching is None:
         return f"  {'patched':<8} {'-':>11}  running the first layers patch by patch would not need less"
-    grid, times = size_text(report.patching.grid), report.patching.macs / report.lowered.macs
+    grid, times = size_text(report.patching.grid), report.patching.macs / report.patching.lowered.macs
     text = f"up to {report.patching.last} in {grid} patches, with {times:.2f} times the multiply-adds"
     return f"  {'patched':<8} {report.patching.size:>11,}  {text}"
+
+
+def _grown(report: EngineReport) -> list[str]:
+    """What kernels cost that hold zeros."""
+    grown = [operator for operator in report.lowered.operators if operator.grown]
+    if not grown:
+        return []
+    one = "kernel has" if len(grown) == 1 else "kernels have"
+    few = _few([operator.id for operator in grown])
+    return [f"  {len(grown)} {one} zeros that written out around the map would be the peak: {few}"]
 
 
 def _unfolded(report: EngineReport) -> list[str]:
@@ -69,8 +80,11 @@ def _price(report: EngineReport, names: Collection[str]) -> str:
     """Multiply-adds and flash of some layers, and the first of these by name."""
     own = [operator for operator in report.lowered.operators if operator.id in set(names)]
     macs, flash = sum(operator.macs for operator in own), sum(operator.flash for operator in own)
-    few = ", ".join(list(names)[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{macs:,} multiply-adds, {flash:,} bytes: {few}"
+    return f"{macs:,} multiply-adds, {flash:,} bytes: {_few(names)}"
+
+
+def _few(names: Collection[str]) -> str:
+    return ", ".join(list(names)[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _rows(report: EngineReport) -> list[str]:

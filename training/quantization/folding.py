@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
 from fieldspec.blocks.layers import Conv, ConvTranspose
@@ -70,7 +71,9 @@ class _Folding:
         module = module_of(self.net, self.lowered.graph.nodes[operator.node].id)
         weight = self._tensor(module.weight)
         if isinstance(operator.layer, Conv | ConvTranspose):  # a linear layer over channels, or of one axis
-            weight = weight.reshape(*weight.shape[:2], *operator.layer.kernel_size)
+            sizes = zip(operator.layer.kernel_size, operator.grown or ((0, 0),) * weight.ndim, strict=False)
+            weight = weight.reshape(*weight.shape[:2], *[size - sum(pair) for size, pair in sizes])
+            weight = pad(weight, [taps for pair in reversed(operator.grown) for taps in pair])
         if operator.kind == "prelu":
             return OperatorWeights(weight, weight.new_zeros(0))
         bias = self._tensor(module.bias) if module.bias is not None else weight.new_zeros(operator.channels)

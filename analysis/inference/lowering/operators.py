@@ -71,6 +71,7 @@ class Operator:
     scratch: int = 0  # bytes that it asks for while it runs
     shared: bool = False  # its weights are another operator's
     sides: tuple[tuple[int, int], ...] = ()  # of padding (the channels last) or cropping: before and after
+    grown: tuple[tuple[int, int], ...] = ()  # zeros around a kernel, where they stand for an operator that pads
     macs: int = 0
 
     @property

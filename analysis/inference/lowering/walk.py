@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from math import prod
 
 from fieldspec.analysis.inference.lowering.operators import EngineError, Lowered, Operator, OperatorKind
-from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same, window_of
+from fieldspec.analysis.inference.lowering.windows import effective_sides, grown_sides, is_same, same_sides, window_of
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import (
+    Conv,
     Copy,
     Dropout,
     DropPath,
@@ -28,8 +31,9 @@ ABSENT = (Copy, Dropout, DropPath, Flatten, Identity)
 class Walk:
     """One walk over the nodes in their order; `tensors` holds where each node's output lies."""
 
-    def __init__(self, graph: LayerGraph) -> None:
+    def __init__(self, graph: LayerGraph, growing: Collection[int] = ()) -> None:
         self.graph = graph
+        self.growing = growing  # nodes of convolutions that take zeros into the kernel, not into a map
         self.lowered = Lowered(graph)
         self.tensors: dict[int, int] = {}
         self.makers: dict[int, Operator] = {}  # of each tensor
@@ -111,6 +115,13 @@ class Walk:
         sides = effective_sides(sizes, units, kernel, stride, dilation, padding)
         operator.same = any(side for pair in sides for side in pair)
         if operator.same and not is_same(sizes, units, kernel, stride, dilation, sides):
+            grown = grown_sides(sizes, units, kernel, stride, dilation, sides) if index in self.growing else None
+            if grown is not None and isinstance(layer, Conv):
+                operator.grown = grown
+                wider = tuple(taps + sum(pair) for taps, pair in zip(kernel, grown, strict=True))
+                own = [same_sides(*one) for one in zip(sizes, units, wider, stride, dilation, strict=True)]
+                operator.layer = replace(layer, kernel_size=wider, padding=tuple(own))
+                return self.emit(operator, shape)
             operator.inputs = (self.pad(node, source, sides),)
             operator.same = False
         return self.emit(operator, shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fieldspec.blocks.layers import Conv, Layer, Pool, Sides, Sizes
 
+GROWN = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))  # taps before and behind a kernel, the fewest first
+
 
 def effective_sides(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sides) -> Sides:
     """The zeros that the windows of a map really read, on each side; what lies behind the last window is not.
@@ -32,6 +34,30 @@ def is_same(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: 
         and sides[axis] == same_sides(size, units[axis], kernel[axis], stride[axis], dilation[axis])
         for axis, size in enumerate(sizes)
     )
+
+
+def grown_sides(
+    sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, sides: Sides
+) -> Sides | None:
+    """Rows and columns of zeros around a kernel with which LiteRT's `same` is the layer's padding; None without any.
+
+    Example:
+        >>> grown_sides((32,), (16,), (3,), (2,), (1,), ((1, 0),))     # 4 taps lack 2 units, one on each side
+        ((0, 1),)
+    """
+    grown = []
+    for axis, size in enumerate(sizes):
+        at = size, units[axis], stride[axis], dilation[axis]
+        found = [pair for pair in GROWN if _fits(kernel[axis], sides[axis][0], pair, *at)]
+        if units[axis] != -(-size // stride[axis]) or not found:
+            return None
+        grown.append(found[0])
+    return tuple(grown)
+
+
+def _fits(kernel: int, before: int, grown: tuple[int, int], size: int, units: int, stride: int, dilation: int) -> bool:
+    first, _ = same_sides(size, units, kernel + sum(grown), stride, dilation)
+    return first == before + dilation * grown[0]
 
 
 def same_sides(size: int, units: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from fieldspec.analysis.inference.lowering.lower import written_out
 from fieldspec.analysis.inference.lowering.operators import Lowered
 from fieldspec.analysis.inference.patches.patching import Patching, patchings
 from fieldspec.analysis.inference.planning import live_peak
@@ -22,7 +23,7 @@ class PatchTable:
     def rows(self) -> list[Patching]:
         """The least RAM first; none where patches need as much as the whole."""
         found: list[Patching] = []
-        for patching in patchings(self.lowered):  # ordered by what they need before a plan
+        for patching in patchings(written_out(self.lowered)):  # ordered by what they need before a plan
             if not found or patching.size > found[-1].size:
                 found.append(patching)
         return [patching for patching in found if patching.size < live_peak(self.lowered)]
@@ -52,7 +53,7 @@ class PatchTable:
             f"{'RAM':>11}  {'MULTIPLY-ADDS':>15}  {'MORE':>7}  {'PATCHES':>7}  UP TO",
         ]
         for row in self.rows:
-            more = f"{100 * (row.macs / whole - 1):.1f} %"
+            more = f"{100 * (row.macs / row.lowered.macs - 1):.1f} %"
             lines.append(f"{row.size:>11,}  {row.macs:>15,}  {more:>7}  {size_text(row.grid):>7}  {row.last}")
         return "\n".join([*lines, f"{live_peak(self.lowered):>11,}  {whole:>15,}  {'':>7}  {'':>7}  (as a whole)"])
 

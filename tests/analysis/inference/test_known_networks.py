@@ -49,6 +49,13 @@ def test_mobilenet_v2() -> None:
     assert live_peak_in_place(lowered) == 96 * 112 * 112 + 16 * 112 * 112 == 1_404_928
 
 
+def test_mobilenet_v2_with_torchs_padding() -> None:
+    """The same peak: zeros around a map of 112x112 stand in the kernel, as a 4x4 one with the engine's `same`."""
+    report = of("mobilenet_v2")
+    assert report.sram("live") == report.sram("tflm") == 1_505_280
+    assert sum(bool(one.grown) for one in report.lowered.operators) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "live", "head", "norms"),
     [

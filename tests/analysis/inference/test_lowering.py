@@ -6,11 +6,14 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 import fieldspec as fs
-from fieldspec.analysis.inference.lowering.lower import lower
+from fieldspec.analysis.inference.lowering.lower import lower, written_out
 from fieldspec.analysis.inference.lowering.operators import EngineError, Lowered
-from fieldspec.analysis.inference.lowering.windows import effective_sides, is_same
+from fieldspec.analysis.inference.lowering.windows import effective_sides, grown_sides, is_same, same_sides
+from fieldspec.analysis.inference.planning import live_peak
 
 
 def of(*layers: Any, size: tuple[int, int, int] = (3, 8, 8), **rest: Any) -> Lowered:
@@ -179,3 +182,48 @@ def test_same() -> None:
     assert is_same((9,), (5,), (3,), (2,), (1,), ((1, 1),))
     assert effective_sides((8,), (4,), (3,), (2,), (1,), ((1, 1),)) == ((1, 0),)
     assert not is_same((8,), (4,), (3,), (2,), (1,), ((1, 0),))
+
+
+BEFORE = {"conv": {"out": 4}, "repeat": 8}
+WIDE = {"inverted_residual": {"expand": 16, "out": 4, "stride": 2, "act": "relu6"}}
+
+
+def test_zeros_go_into_a_kernel_where_writing_them_out_would_be_the_peak() -> None:
+    """Of a depthwise operator with stride 2 on an even map; not where the peak is elsewhere, or it is a quarter slower."""
+    grown = of(BEFORE, WIDE, size=(4, 16, 16))
+    assert kinds(grown)[8:] == ["conv+relu6", "depthwise_conv+relu6", "conv"]
+    middle = grown.operators[9]
+    assert (middle.grown, getattr(middle.layer, "kernel_size", None)) == (((0, 1), (0, 1)), (4, 4))
+    assert (middle.weights, middle.macs) == (16 * 16, 16 * 16 * 8 * 8)
+    assert live_peak(grown) == 16 * 16 * 16 + 16 * 8 * 8
+    assert kinds(written_out(grown))[8:] == ["conv+relu6", "pad", "depthwise_conv+relu6", "conv"]
+    assert "pad" in kinds(of(BEFORE, WIDE, {"resize": {"scale": 8}}, size=(4, 16, 16)))
+    assert "pad" in kinds(of(WIDE, size=(4, 16, 16)))
+
+
+def test_zeros_that_take_more_flash_than_they_save_memory_are_written_out() -> None:
+    """7 more weights for each of 64 times 64 pairs of channels, for a row and a column of 64 maps of 8x8."""
+    assert kinds(of({"conv": {"out": 64, "stride": 2}}, size=(64, 8, 8))) == ["pad", "conv+relu"]
+
+
+@given(
+    size=st.integers(4, 20),
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    data=st.data(),
+)
+def test_grown_kernels_read_the_same(size: int, kernel: int, stride: int, dilation: int, data: st.DataObject) -> None:
+    """The first tap that is not a zero lies where the layer's first lies; where none is needed, none is added."""
+    padding = data.draw(st.integers(0, kernel))
+    units = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+    assume(units > 0)
+    window = (size,), (units,), (kernel,), (stride,), (dilation,)
+    sides = effective_sides(*window, ((padding, padding),))
+    grown = grown_sides(*window, sides)
+    if grown is not None:
+        ((before, after),) = grown
+        first, _ = same_sides(size, units, kernel + before + after, stride, dilation)
+        assert -first + dilation * before == -padding
+    if is_same(*window, sides):
+        assert grown == ((0, 0),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -114,3 +115,26 @@ def test_scales_far_apart() -> None:
     with torch.no_grad():
         want = net(torch.from_numpy(images)).numpy()
     assert np.abs(answers - want).max() < 0.1 * np.abs(want).max()
+
+
+def test_zeros_in_a_kernel_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float and in int8, the file answers as the one in which zeros are written out around the map."""
+    wide = {"expand": 24, "out": 8, "stride": 2, "act": "relu6"}
+    layers = [{"conv": {"out": 8}, "repeat": 4}, {"inverted_residual": wide}]
+    spec = fs.load({"input": [3, 16, 16], "layers": layers, "head": {"classes": 10}})
+    torch.manual_seed(0)
+    net = fs.build(spec).eval()
+    images = np.random.default_rng(0).standard_normal((8, 3, 16, 16)).astype(np.float32)
+
+    def answers() -> tuple[list[str], list[np.ndarray[Any, Any]]]:
+        report = engine_report(spec.graph)
+        files = [write_model(report.lowered, folded_weights(report.lowered, net), "net"), int8_tflite(report, net, {})]
+        return [one.kind for one in report.lowered.operators], [LiteRT(file)(images) for file in files]
+
+    kinds, grown = answers()
+    monkeypatch.setattr("fieldspec.analysis.inference.lowering.lower._padded_at_the_peak", lambda _: set())
+    plain, written_out = answers()
+    assert "pad" not in kinds
+    assert "pad" in plain
+    assert np.allclose(grown[0], written_out[0], atol=1e-6)
+    assert np.array_equal(grown[1], written_out[1])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from optuna.trial import TrialState
+from postgres import server
 from study_space import RECIPE, SPACE
 from training_data import fake
 
@@ -105,6 +106,22 @@ def test_one_of_two_workers_is_killed(alone: tuple[Path, StudyResult], tmp_path:
     assert len(ends) == TRIALS
 
 
+def test_one_of_four_workers_on_postgres_is_killed(alone: tuple[Path, StudyResult], tmp_path: Path) -> None:
+    """By kill -9 within a trial: none is lost, none ends twice, and the leaderboard is that of one worker."""
+    with server() as url:
+        killed: list[tuple[Path, str]] = []
+        killer = Thread(target=lambda: killed.append(kill_a_worker(tmp_path, url)))
+        killer.start()
+        told: list[str] = []
+        result = study(tmp_path, workers=4, storage=url, tell=told.append)
+        killer.join()
+        assert rows(result) == rows(alone[1])
+        assert [line for line in told if "was killed by signal 9; its trial is taken up again" in line]
+        assert [one.status for one in read_leaderboard(SPACE, tmp_path, storage=url).trials] == ["complete"] * TRIALS
+    ((log, before),) = killed
+    assert log.read_text(encoding="utf-8").startswith(before)
+
+
 @pytest.mark.parametrize("state", [True, False])
 def test_a_worker_that_was_killed_before_its_first_state(state: bool, tmp_path: Path) -> None:
     """Weights and log without a state are no end of a trial; with one they stay."""
@@ -115,11 +132,15 @@ def test_a_worker_that_was_killed_before_its_first_state(state: bool, tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == (sorted(names) if state else ["run.json"])
 
 
-def kill_a_worker(folder: Path) -> tuple[Path, str]:
+def kill_a_worker(folder: Path, storage: str | None = None) -> tuple[Path, str]:
     """Waits for a trial with an epoch behind it, and kills who trains it; the log of its run at that moment."""
     while True:
         time.sleep(0.02)
-        there = read_leaderboard(SPACE, folder).trials if any(folder.glob("runs/*/state.safetensors")) else ()
+        there = (
+            read_leaderboard(SPACE, folder, storage=storage).trials
+            if any(folder.glob("runs/*/state.safetensors"))
+            else ()
+        )
         for trial in [one for one in there if one.status == "running"]:
             log = run_folder(folder, trial.candidate) / "log.csv"
             if log.with_name("state.safetensors").is_file():
