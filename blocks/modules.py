@@ -3,7 +3,8 @@
 The modules have the names of the tree, so the path of each is the id of its node in the layer graph.
 """
 
-from functools import singledispatch
+from collections.abc import Callable
+from functools import partial, singledispatch
 from typing import Any
 
 from timm.layers import DropPath, LayerNorm2d
@@ -37,7 +38,7 @@ from fieldspec.blocks.leaves import (
     Times,
 )
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
@@ -49,6 +50,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "elu": nn.ELU,
     "mish": nn.Mish,
     "hardtanh": nn.Hardtanh,
+    "gelu_tanh": partial(nn.GELU, "tanh"),
 }
 
 PADDINGS = {"constant": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}  # torch's, by mode

@@ -22,6 +22,7 @@ Function = Literal[
     "prelu",
     "mish",
     "hardtanh",
+    "gelu_tanh",
     "softmax",
 ]
 FUNCTIONS: tuple[Function, ...] = get_args(Function)
@@ -32,7 +33,7 @@ class Activation(Layer):
     """A nonlinearity, never in place, with torch's defaults. Other operations: one per element.
 
     `prelu` has one trained slope for all channels; `softmax` runs over the channels of each unit; `slope` is
-    leaky_relu's, below zero.
+    leaky_relu's, below zero. `gelu_tanh` is torch's approximation of gelu by tanh.
     """
 
     kind: ClassVar[str] = "act"

@@ -109,6 +109,8 @@ def load_tflite(path: str | Path) -> TrainedNetwork:
         FieldspecError: No such file, not fieldspec's, or LiteRT does not run it.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise FieldspecError(f"{path}: a folder or a device, not a file")
     if not path.is_file():
         shipped = {file.name: file for file in FOLDER.glob("*.tflite")}
         if str(path) not in shipped:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 Frame: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.uint8]
+MAGIC = b"TFL3"  # of a .tflite's format, behind its first four bytes
 LONGEST = 1 << 30  # bytes of a frame
 MOST_MEMORY = 8 << 30  # bytes of address space: a hostile file may ask for any
 
@@ -46,13 +47,29 @@ def text_frame(text: str) -> npt.NDArray[np.uint8]:
     return np.frombuffer(text.encode(), np.uint8)
 
 
+def model_in(path: str) -> bytes:
+    """The bytes of a .tflite; of anything else, however large, no more than the first eight are read."""
+    with Path(path).open("rb") as file:
+        head = file.read(8)
+        if head[4:] != MAGIC:
+            raise ValueError("it is no .tflite: its bytes 4 to 7 are not TFL3")
+        return head + file.read()
+
+
+def reason(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    if isinstance(error, struct.error) or str(error) == "buffer is smaller than requested size":
+        return "it is damaged or cut off: parts of it would lie beyond its end"
+    return f"{type(error).__name__}: {error}".splitlines()[0].removeprefix("ValueError: ")
+
+
 def serve(path: str, images: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until nobody asks any more."""
     from fieldspec.export.engines.litert import LiteRT
     from fieldspec.export.litert.metadata import said_in
 
     try:
-        model = Path(path).read_bytes()
+        model = model_in(path)
         said = said_in(model)
         engine = LiteRT(model)
         shape = [int(size) for size in engine.inputs["shape"]]
@@ -64,7 +81,7 @@ def serve(path: str, images: IO[bytes], answers: IO[bytes]) -> None:
                 return
             send(answers, engine(batch.astype(np.float32)))
     except Exception as error:  # of any kind: the file is a stranger's
-        send(answers, text_frame(json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0]})))
+        send(answers, text_frame(json.dumps({"error": reason(error)})))
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import pi, sqrt
+
 from fieldspec.analysis.inference.lowering.operators import Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import Walk
 from fieldspec.analysis.inference.lowering.weighted import channelwise
@@ -21,6 +23,15 @@ def gelu(walk: Walk, node: Node, source: int) -> int:
     slope = channelwise(walk, node, square, None, (C, B))
     factor = channelwise(walk, node, apply(walk, node, "multiply", slope, square), None, (1.0, A))
     share = apply(walk, node, "logistic", apply(walk, node, "multiply", source, factor))
+    return apply(walk, node, "multiply", source, share)
+
+
+def gelu_tanh(walk: Walk, node: Node, source: int) -> int:
+    """``x s(2 y)`` with ``y = (x + 0.044715 x x x) sqrt(2 / pi)``, as ``(1 + tanh y) / 2`` is ``s(2 y)``: exact."""
+    twice = 2 * sqrt(2 / pi)
+    square = apply(walk, node, "multiply", source, source)
+    slope = channelwise(walk, node, square, None, (0.044715 * twice, twice))
+    share = apply(walk, node, "logistic", apply(walk, node, "multiply", source, slope))
     return apply(walk, node, "multiply", source, share)
 
 

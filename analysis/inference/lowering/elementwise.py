@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import get_args
 
-from fieldspec.analysis.inference.lowering.composed import apply, elu, gelu, mish
+from fieldspec.analysis.inference.lowering.composed import apply, elu, gelu, gelu_tanh, mish
 from fieldspec.analysis.inference.lowering.operators import Fused, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.walk import FUSING, Walk
 from fieldspec.analysis.inference.lowering.weighted import channelwise, side_by_side
@@ -17,7 +17,7 @@ OWN: dict[str, OperatorKind] = {
     "hardswish": "hard_swish", "relu": "relu", "sigmoid": "logistic", "tanh": "tanh"
 }  # fmt: skip
 WHOLE: dict[str, Function] = {"mish": "mish", "tanh": "tanh"}
-COMPOSED = {"elu": elu, "gelu": gelu, "mish": mish}
+COMPOSED = {"elu": elu, "gelu": gelu, "gelu_tanh": gelu_tanh, "mish": mish}
 
 
 def act(walk: Walk, index: int, node: Node, source: int) -> int:

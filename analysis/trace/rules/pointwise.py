@@ -52,6 +52,8 @@ def _of_one(op: Op, value: Value) -> Value:
 
 def layer_of(op: Op) -> Layer:
     """The layer of a function of one map."""
+    if op.name == "gelu" and op.arg("approximate", "none") == "tanh":
+        return Activation("gelu_tanh")
     if op.name in ACTIVATIONS:
         return Activation(op.name)  # type: ignore[arg-type]  # one of them
     if op.name == "hardtanh" and (op.arg("min_val", -1), op.arg("max_val", 1)) == (0, 6):

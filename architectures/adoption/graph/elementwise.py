@@ -14,13 +14,6 @@ if TYPE_CHECKING:
 PLAIN_ACTIVATIONS = ("relu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tanh", "mish")
 
 
-def activation(layer: Activation, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    """An activation that the graph knows; gelu as it is defined, not approximated."""
-    if layer.function == "gelu" and operation is not None and operation.get("approximate", "none") != "none":
-        raise UnsayableError("gelu's approximation by tanh")
-    return layer
-
-
 def pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
     """Activations with torch's settings, and factors; None where a map is what it was."""
     if operation is None:

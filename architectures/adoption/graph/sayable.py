@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fieldspec.architectures.adoption.graph.beyond import UnsayableError
-from fieldspec.architectures.adoption.graph.elementwise import activation, mixture, pointwise
+from fieldspec.architectures.adoption.graph.elementwise import mixture, pointwise
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import (
     Activation,
@@ -222,7 +222,7 @@ def _flatten(layer: Flatten, operation: Operation | None, inputs: Sequence[Shape
 
 Rule = Callable[[Any, "Operation | None", Sequence[Shape]], Layer | None]
 RULES: dict[type[Layer], Rule] = {
-    Activation: activation,
+    Activation: _as_it_is,
     AdaptivePool: _as_it_is,
     Add: _add,
     BatchNorm: _batch_norm,

@@ -172,6 +172,7 @@ def test_functions_of_a_traced_module() -> None:
 
     assert kinds(traced(nn.Tanh())) == ["conv", "tanh"]
     assert len(traced(nn.Mish()).operators) == 8
+    assert [len(traced(nn.GELU(how)).operators) for how in ("none", "tanh")] == [9, 6]
     with pytest.raises(EngineError, match="no operator does what leaky_relu does"):
         traced(nn.LeakyReLU(0.3))
 
@@ -189,7 +190,7 @@ WIDE = {"inverted_residual": {"expand": 16, "out": 4, "stride": 2, "act": "relu6
 
 
 def test_zeros_go_into_a_kernel_where_writing_them_out_would_be_the_peak() -> None:
-    """Of a depthwise operator with stride 2 on an even map; not where the peak is elsewhere, or it is a quarter slower."""
+    """Of a depthwise operator with stride 2 on an even map; not where another is the peak, or a quarter slower."""
     grown = of(BEFORE, WIDE, size=(4, 16, 16))
     assert kinds(grown)[8:] == ["conv+relu6", "depthwise_conv+relu6", "conv"]
     middle = grown.operators[9]

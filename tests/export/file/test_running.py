@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -16,7 +17,7 @@ from fieldspec.export.engines.litert import LiteRT
 from fieldspec.export.file.exporting import export_network
 from fieldspec.export.file.formats import FileFormat
 from fieldspec.export.file.images import random_images
-from fieldspec.export.file.running import load_tflite
+from fieldspec.export.file.running import FOLDER, load_tflite
 from fieldspec.export.file.sources import network_of
 
 SAILBOAT = Path(__file__).parents[3] / "examples" / "sailboat.png"
@@ -81,6 +82,22 @@ def test_hostile_files(file: Path, tmp_path: Path, damage: str) -> None:
         load_tflite(path).net(torch.zeros(1, 3, 32, 32))
     (line,) = str(caught.value).splitlines()
     assert line.startswith(f"{path}: ")
+
+
+def test_what_is_no_file_or_no_tflite(tmp_path: Path) -> None:
+    """A folder and a pipe are not opened; of a gigabyte of zeros no more than the first bytes are read."""
+    os.mkfifo(tmp_path / "pipe.tflite")
+    for path in (tmp_path, tmp_path / "pipe.tflite"):
+        with pytest.raises(FieldspecError, match="a folder or a device, not a file"):
+            load_tflite(path)
+    large = tmp_path / "large.tflite"
+    with large.open("wb") as sparse:
+        sparse.truncate(1 << 30)
+    with pytest.raises(FieldspecError, match="its bytes 4 to 7 are not TFL3"):
+        load_tflite(large)
+    large.write_bytes((FOLDER / "c1c2c3c40.int8.tflite").read_bytes()[:9999])
+    with pytest.raises(FieldspecError, match="it is damaged or cut off: parts of it would lie beyond its end"):
+        load_tflite(large)
 
 
 def test_the_worker_needs_no_torch() -> None:

@@ -7,5 +7,5 @@ KNOWN_BLOCKS = (
     "depthwise_separable, dilated, drop_path, dropout, flatten, global_pool, head, identity, inverted_residual, "
     "linear, max_pool, multiply, norm, pad, parallel, pool, residual, resize, scale, shuffle, slice, space_to_depth, squeeze_excite, strided"
 )
-ACTS = "tanh, leaky_relu, elu, prelu, mish, hardtanh, softmax"
+ACTS = "tanh, leaky_relu, elu, prelu, mish, hardtanh, gelu_tanh, softmax"
 COMPARISON = 'needs a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'

@@ -27,6 +27,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "own": [{"conv": {"out": 8, "act": "leaky_relu"}}, {"conv": {"out": 8, "act": "prelu", "stride": 2}}, POOL],
     "fixed": [{"conv": {"out": 8, "act": "tanh"}}, {"squeeze_excite": {}}, {"conv": {"out": 8, "act": "softmax"}}],
     "composed": [{"conv": {"out": 8, "act": "gelu"}}, {"conv": {"out": 8, "act": "elu"}}, {"act": {"type": "mish"}}],
+    "by tanh": [{"conv": {"out": 8, "act": "gelu_tanh"}}, {"act": {"type": "gelu_tanh"}}],
     "measured": [{"norm": {"type": "layer"}}, {"conv": {"out": 8, "norm": {"group": 2}, "act": "hardtanh"}}],
     "moved": [
         {"conv": {"out": 16}},
