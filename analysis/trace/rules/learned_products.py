@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fieldspec.analysis.modules.products import FORMULAS
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, of_map, size_of, whole
+from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole
 from fieldspec.analysis.trace.rules.products import joined, linear, product_of_maps
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
@@ -71,5 +71,9 @@ def deformable_convolution(op: Op) -> Value:
     values = [op.record.settled(value) for value in (image, offset, mask) if value is not None]
     products = FORMULAS[op.name](None, op.arg("weight"), out_val=op.result)
     reads = ("whole", *["own"] * (len(values) - 1))
-    layer = MatMul(reads, op.sizes[1:], products)  # type: ignore[arg-type]  # words of Reads
-    return Value(op.add(layer, values, op.sizes[1:]), of_map(op.sizes[1:]))
+    batch, _, *places = values[1].layout  # those of the output: it has an offset for each unit
+    if channels_in([batch]):
+        raise LayoutError("a deformable convolution of each channel alone")
+    shape = (op.sizes[1], *op.record.shape(values[1])[1:])
+    layer = MatMul(reads, shape, products)  # type: ignore[arg-type]  # words of Reads
+    return Value(op.add(layer, values, shape), (batch, whole(CHANNEL, op.sizes[1]), *places))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -63,6 +63,33 @@ CASES: list[tuple[str, Use, dict[str, nn.Module], int, str]] = [  # beside CONV;
     ("in place", lambda n, x: last(x).flatten(0, 2).clone().addmm_(last(x).flatten(0, 2), n.matrix.mT @ n.matrix), {},
      8 * 8 * 256 + 5 * 64, "any"),
 ]  # fmt: skip
+
+
+def deformed(net: Any, x: Tensor) -> Tensor:
+    """Four channels, read where the map says."""
+    found: Tensor = net.deform(x, net.offset(x))
+    return found
+
+
+def sampled(net: Any, x: Tensor) -> Tensor:
+    """Four channels, at places that the map says."""
+    return nn.functional.grid_sample(x[:, :4], net.offset(x)[:, :2].permute(0, 2, 3, 1), align_corners=False)
+
+
+@pytest.mark.parametrize(("read", "products"), [(deformed, 18 + 4), (sampled, 18)])
+def test_places_that_a_map_says_in_frames(read: Use, products: int) -> None:
+    """Of every frame, folded into the batch: the map that is read there meets those of the others."""
+
+    def of_frames(net: Any, x: Tensor) -> Tensor:
+        frames = x.transpose(1, 2).flatten(0, 1)
+        made: Tensor = read(net, frames) + frames[:, :4]
+        return made.view(len(x), -1, *made.shape[1:]).transpose(1, 2)
+
+    net = Using(of_frames, **DEFORMABLE)
+    net.conv = cast(Any, nn.Conv3d(8, 8, 1))
+    report = fs.analyze(net, input_size=(8, 3, 16, 16))
+    assert (report.output.shape, report.output.status) == ((4, 3, 16, 16), "whole_input")
+    assert report.macs == 3 * products * 72 * 256 + 8 * 8 * 3 * 256
 
 
 @pytest.mark.parametrize(

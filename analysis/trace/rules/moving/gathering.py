@@ -9,7 +9,7 @@ from fieldspec.analysis.trace.layout import (
     Factor,
     LayoutError,
     along,
-    of_map,
+    channels_in,
     places_in,
     size_of,
     whole,
@@ -73,7 +73,9 @@ def grid_sample(op: Op) -> Value:
         raise LayoutError("samples at places that constants say, or of constants")
     numbers = Value(grid.node, (grid.layout[0], grid.layout[-1], *grid.layout[1:-1]))
     values = [op.record.settled(image), op.record.settled(numbers)]
-    if places_in(values[1].layout[:2]):
+    if places_in(values[1].layout[1:2]) or channels_in(values[1].layout[:1]):
         raise LayoutError("samples at places that lie in the channels")
-    layer = MatMul(("whole", "own"), op.sizes[1:], 0)
-    return Value(op.add(layer, values, op.sizes[1:]), of_map(op.sizes[1:]))
+    batch, _, *places = values[1].layout  # those of the output: it has numbers for each unit
+    shape = (op.sizes[1], *op.record.shape(values[1])[1:])
+    node = op.add(MatMul(("whole", "own"), shape, 0), values, shape)
+    return Value(node, (batch, whole(CHANNEL, op.sizes[1]), *places))
