@@ -26,7 +26,7 @@ from fieldspec.analysis.trace.tensors.weight_use import WeightUse
 from fieldspec.analysis.trace.tensors.writes import Writes
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.graph import Uncounted
-from fieldspec.blocks.layers import Input
+from fieldspec.blocks.layers import Copy, Input
 
 COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 
@@ -135,6 +135,10 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
             return
         others = [tensor for tensor in tensors if tensor not in self.held]
         weights = self.weights.names_of(others)
+        node = self.record.graph.nodes[-1]
+        if isinstance(node.layer, Copy) and node.layer.indices:
+            kept = sum(tensor.numel() for tensor in others if self.weights.lies_in_one(tensor))
+            node.layer = Copy(node.layer.indices - kept)
         self.operations[len(self.record.graph) - 1] = Operation(
             func._schema.name.removeprefix("aten::").removeprefix("fieldspec::").removesuffix("_"),
             settings_of(func, args, kwargs),

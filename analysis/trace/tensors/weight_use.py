@@ -66,6 +66,10 @@ class WeightUse:
         name, elements = self._names.get(next(iter(held)), ("", -1))
         return name if elements == tensor.numel() else None
 
+    def lies_in_one(self, tensor: Tensor) -> bool:
+        """Whether a tensor is a weight or a view of one: it takes no memory of its own."""
+        return len(self._weights.get(id(tensor), NONE)) == 1 and id(tensor) not in self._computed
+
     def own(self, tensors: Sequence[Tensor], made: Sequence[Tensor], before: int) -> None:
         """The first node that reads weights counts them: of several that an operation makes, its first result."""
         weights = NONE.union(*[self._weights.get(id(tensor), NONE) for tensor in tensors])

@@ -136,6 +136,14 @@ def test_all_weights_are_counted(make: Callable[[], nn.Module]) -> None:
     ]
 
 
+def test_a_buffer_of_indices_is_not_saved_once_more() -> None:
+    """Autograd keeps indices; those that are the module's own take no further memory."""
+    chosen = Using(lambda net, x: x[:, net.kept][:, torch.tensor([2, 0])].index_select(1, net.kept[:2]))
+    chosen.register_buffer("kept", torch.tensor([3, 1, 0]))
+    (saved,) = [check for check in fs.verify(chosen, input_size=INPUT).checks if check.what == "saved bytes"]
+    assert (saved.verdict, saved.claimed) == ("proved", 4 * 4 * 12 + 8 * 2)
+
+
 def test_unread_ones_are_named() -> None:
     """A layer that does not run, and a frozen weight."""
     assert fs.analyze(unread(), input_size=INPUT).unread == ("spare", "head.weight", "head.bias")
