@@ -22,7 +22,7 @@ class Int8Simulation(nn.Module):
     """Computes as the int8 file will, with gradients: to the network's own weights, and to the scale of each tensor.
 
     Norms keep their running statistics, which are folded; weights are rounded to the scale of each output channel;
-    biases, which have 32 bits, are not rounded.
+    biases to the step of the sums that they are added to, as the file has them in 32 bits.
 
     Args:
         net: The network, which stays a module of its own and is no part of this one's state.
@@ -85,13 +85,21 @@ class Int8Simulation(nn.Module):
             folded = folded_weights(lowered, net, torch.float32)
             factors = {int(name[7:]): one for name, one in self.named_buffers() if name != "zeros"}
             weights = equalized(lowered, folded, factors)
-            rounded = {index: rounded_weights(lowered.operators[index], one) for index, one in weights.items()}
+            steps = {index: self._step(lowered.operators[index].inputs[0]) for index in weights}
+            rounded = {n: rounded_weights(lowered.operators[n], one, steps[n]) for n, one in weights.items()}
             tensors = {0: self._rounded(0, x.float().reshape(len(x), *lowered.shapes[0]))}
             for index, operator in running(lowered, tensors):
                 inputs = [tensors[tensor] for tensor in operator.inputs]
                 found = activated(operator, computed(operator, lowered, inputs, rounded.get(index)))
                 tensors[operator.output] = self._rounded(operator.output, found)
             return tensors[lowered.outputs[0]].flatten(1)
+
+    def _step(self, tensor: int) -> Tensor:
+        """Between two neighbouring values of a tensor."""
+        if tensor in self.fixed:
+            low, high = self.fixed[tensor]
+            return self.log_scales.new_tensor((high - low) / (HIGH - LOW))
+        return self.log_scales[self.groups[tensor]].detach().exp()
 
     def _rounded(self, tensor: int, x: Tensor) -> Tensor:
         """To the 256 steps of a tensor."""
@@ -119,19 +127,30 @@ def rounded_to(x: Tensor, range: Range) -> Tensor:
     return torch.fake_quantize_per_tensor_affine(x, scale, round(LOW - range[0] / scale), LOW, HIGH)
 
 
-def rounded_weights(operator: Operator, own: OperatorWeights) -> OperatorWeights:
-    """To -127 to 127 times the scale of an output channel; a fully connected operator has one for all."""
+def rounded_weights(operator: Operator, own: OperatorWeights, step: Tensor | None = None) -> OperatorWeights:
+    """To -127 to 127 times the scale of an output channel; a fully connected operator has one for all.
+
+    Args:
+        operator: Whose they are.
+        own: In float.
+        step: Of its input, if the bias is to be rounded too: to the step of a product of input and weight.
+    """
     if operator.kind == "prelu":
         return own  # one slope has all the steps to itself
-    weight = own.weight
+    weight, axis = own.weight, 1 if operator.kind == "transpose_conv" else 0
     if operator.kind == "fully_connected":
-        scale = float(weight.detach().abs().amax().clamp(min=1e-9) / HIGH)
-        return OperatorWeights(torch.fake_quantize_per_tensor_affine(weight, scale, 0, -HIGH, HIGH), own.bias)
-    axis = 1 if operator.kind == "transpose_conv" else 0
-    rest = [at for at in range(weight.ndim) if at != axis]
-    scales = weight.detach().abs().amax(dim=rest).clamp(min=1e-9) / HIGH
-    none = torch.zeros_like(scales, dtype=torch.int32)
-    return OperatorWeights(torch.fake_quantize_per_channel_affine(weight, scales, none, axis, -HIGH, HIGH), own.bias)
+        scales = weight.detach().abs().amax().clamp(min=1e-9) / HIGH
+        rounded = torch.fake_quantize_per_tensor_affine(weight, float(scales), 0, -HIGH, HIGH)
+    else:
+        scales = weight.detach().abs().amax(dim=[at for at in range(weight.ndim) if at != axis]).clamp(min=1e-9) / HIGH
+        none = torch.zeros_like(scales, dtype=torch.int32)
+        rounded = torch.fake_quantize_per_channel_affine(weight, scales, none, axis, -HIGH, HIGH)
+    return OperatorWeights(rounded, own.bias if step is None else _rounded_bias(own.bias, scales * step))
+
+
+def _rounded_bias(bias: Tensor, steps: Tensor) -> Tensor:
+    """To the nearest multiple, with the gradient of the bias itself."""
+    return bias + ((bias / steps).round() * steps - bias).detach()
 
 
 def _observed(

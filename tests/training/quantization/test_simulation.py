@@ -16,7 +16,7 @@ from fieldspec.export.engines.litert import LiteRT
 from fieldspec.export.litert.model_file import tensor_names, unpack
 from fieldspec.export.litert.tflite import int8_tflite
 from fieldspec.training.quantization.correction import corrected_biases
-from fieldspec.training.quantization.folding import folded_weights
+from fieldspec.training.quantization.folding import OperatorWeights, folded_weights
 from fieldspec.training.quantization.operators import activated, computed
 from fieldspec.training.quantization.record import Int8Record
 from fieldspec.training.quantization.simulation import Int8Simulation, rounded_to, rounded_weights, running
@@ -74,6 +74,19 @@ def test_the_file_says_what_was_simulated(name: str) -> None:
     step = engine.outputs[0]["quantization"][0]
     assert np.abs(engine(images.numpy()).reshape(simulated.shape) - simulated).max() <= 2.01 * step
     assert np.abs(simulated - net(images).detach().numpy()).max() < 0.2 * np.abs(simulated).max()
+
+
+def test_biases_are_rounded_as_in_the_file() -> None:
+    """To whole numbers of the step of an input times that of a channel's weights; gradients pass through."""
+    report, _, _ = case(CASES["convolutions"])
+    torch.manual_seed(0)
+    own = OperatorWeights(torch.randn(8, 3, 3, 3), torch.randn(8, requires_grad=True))
+    bias = rounded_weights(report.lowered.operators[0], own, torch.tensor(0.05)).bias
+    shares = bias.detach() / (0.05 * own.weight.abs().amax((1, 2, 3)) / 127)
+    assert torch.allclose(shares, shares.round(), atol=1e-2)
+    assert 0 < (bias - own.bias).abs().max() < 0.001
+    (gradient,) = torch.autograd.grad(bias.sum(), own.bias)
+    assert gradient.tolist() == [1] * 8
 
 
 def test_gradients_reach_weights_and_scales() -> None:
