@@ -155,7 +155,8 @@ def _(block: layers.Linear, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.BatchNorm, **factory: Any) -> nn.Module:
-    found: nn.Module = getattr(nn, f"BatchNorm{block.rank}d")(block.channels, block.eps, block.momentum, **factory)
+    norm = getattr(nn, f"BatchNorm{max(1, block.rank)}d")  # torch's of one axis takes vectors
+    found: nn.Module = norm(block.channels, block.eps, block.momentum, **factory)
     return found
 
 

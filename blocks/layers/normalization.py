@@ -37,11 +37,14 @@ class Normalization(Layer):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Normalization):
-    """Batch norm; buffers = running mean and variance per channel, and `num_batches_tracked`."""
+    """Batch norm of a map or a vector; buffers = running mean and variance per channel, and `num_batches_tracked`."""
 
     eps: float = 1e-5
     momentum: float = 0.1
-    rank: int = 2  # axes of the map
+    rank: int = 2  # axes of the map; 0 for a vector
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return map_of("BatchNorm", inputs[0], self.channels, self.rank and max(1, len(inputs[0]) - 1))
 
     @property
     def buffers(self) -> int:

@@ -30,7 +30,6 @@ from fieldspec.blocks.settings import (
     Probability,
     Size,
     Width,
-    axes_given,
     axes_of_map,
     check_order,
     norm_parts,
@@ -43,7 +42,7 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
     """The normalization layer that a setting names, None for `none`."""
     kind, options = norm_parts(norm)
     if kind == "batch":
-        return BatchNorm(channels, rank=axes_given(), **options)
+        return BatchNorm(channels, rank=axes_of_map(), **options)
     if kind == "layer":
         return LayerNorm(channels, rank=axes_of_map(), **options)
     return GroupNorm(channels, **options) if kind == "group" else None

@@ -52,7 +52,7 @@ def norm(
     *,
     type: NormKind = "batch",
 ) -> Layer:
-    """Normalization on its own; `group` is a global operation, and `layer` also takes a vector.
+    """Normalization on its own; `group` is a global operation, `batch` and `layer` also take a vector.
 
     Formulas:
         params: 2 * in

@@ -59,6 +59,7 @@ LAYERS: dict[str, Case] = {
     "dropout": Case(L.Dropout(0.3)),
     "drop_path": Case(L.DropPath(0.3)),
     "identity": Case(L.Identity()),
+    "batch_norm_of_a_vector": Case(L.BatchNorm(8, rank=0), (8,)),
     "layer_norm_of_a_vector": Case(L.LayerNorm(8, rank=0), (8,)),
     "scale": Case(L.ChannelScale(8, 0.1)),
     "scale_constant": Case(L.ChannelScale(8, 0.1, trained=False)),

@@ -68,7 +68,7 @@ def said(node: Node, operation: Operation | None, inputs: Sequence[Shape]) -> La
     found = rule(layer, operation, inputs)
     if isinstance(found, GlobalPool):
         found = GlobalPool(found.type, len(inputs[0]) - 1)
-    elif isinstance(found, LayerNorm) or (isinstance(found, BatchNorm) and len(inputs[0]) > 1):
+    elif isinstance(found, LayerNorm | BatchNorm):
         found = replace(found, rank=len(inputs[0]) - 1)
     if found is not None and node.params is not None and node.params != found.params:
         raise UnsayableError(_other_weights(node.params, found.params))

@@ -174,3 +174,13 @@ def test_patches(sizes: tuple[int, ...]) -> None:
         torch.testing.assert_close(packed[:, place::places], picked, rtol=0, atol=0)
     both_ways = build({**document, "layers": [{"space_to_depth": {}}, {"depth_to_space": {}}]})
     torch.testing.assert_close(both_ways(x), x, rtol=0, atol=0)
+
+
+def test_batch_norm_of_a_vector() -> None:
+    """Behind a linear layer it is torch's of one axis, proved as a map's is."""
+    items = [{"flatten": {}}, {"linear": {"out": 6, "bias": False}}, {"norm": {"type": {"batch": {"eps": 1e-3}}}}]
+    document = {"input": [3, 4, 4], "layers": items, "head": {"pool": "none", "classes": 2}}
+    norm = build(document).layers.get_submodule("norm1")
+    assert isinstance(norm, nn.BatchNorm1d)
+    assert (norm.num_features, norm.eps) == (6, 1e-3)
+    assert verify(document).ok

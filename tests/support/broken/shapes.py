@@ -83,9 +83,9 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "norm on a vector": (
-        HEAD + "layers:\n  - flatten:\n  - norm:",
+        HEAD + "layers:\n  - flatten:\n  - norm: {type: group}",
         [
-            "4:10: layers[1].norm: BatchNorm needs a map (channels, height, width), gets (3072,); put it before the flattening",
+            "4:11: layers[1].norm: GroupNorm needs a map (channels, height, width), gets (3072,); put it before the flattening",
         ],
     ),
     "head on a vector": (
