@@ -30,7 +30,7 @@ for _word, _value in (("null", None), ("true", True), ("false", False)):
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")  # 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2
 _FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 FILLER = "\U0010ffff"  # a noncharacter, so refused in the text itself; see source._json_as_yaml
-UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010fffe]")
+UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
 _INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # `>4` is to YAML a block of text that is indented by 4
 
 

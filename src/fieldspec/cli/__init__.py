@@ -48,6 +48,7 @@ def fieldspec(
 def main() -> None:
     """Run a command; bad input prints one line for each problem on stderr, never a traceback."""
     gc.disable()  # until the command's body begins: of what imports make nothing is garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks for some in every installed package
     from fieldspec.architectures.document.problems import SpecError
     from fieldspec.blocks.errors import FieldspecError
 
