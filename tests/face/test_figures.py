@@ -16,22 +16,24 @@ from fieldspec.cli.shared import parameter
 ROOT = Path(__file__).parents[2]
 README, DOCS = ROOT / "README.md", ROOT / "docs"
 WEIGHTS = re.compile(
-    r"^\| `(\w+)` \| ([\d,]+) \| ([\d.]+) M \| `(\w+)` \| (\d+)[^|]* \| \**([\d.]+) %\** \| ([\d.]+) % \|", re.MULTILINE
+    r"^\| `(\w+)` \| ([\d,]+) \| ([\d.]+) M \| `(\w+)` \| (\d+)[^|]* \| \**([\d.]+) %\** \|(?: ([\d.]+) % \|)?",
+    re.MULTILINE,
 )
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "training.md"], ids=lambda page: page.stem)
 def test_the_table_of_weights_is_that_of_the_cards(page: Path) -> None:
-    """All weights that ship, with the numbers of their cards and of the analysis."""
+    """The weights that ship, on the README all but one, with the numbers of their cards and of the analysis."""
     rows = WEIGHTS.findall(page.read_text(encoding="utf-8"))
     cards = {path.stem: json.loads(path.read_text()) for path in (ROOT / "architectures" / "weights").glob("*.json")}
-    assert {f"{name}.{recipe}" for name, _, _, recipe, *_ in rows} == set(cards)
+    left_out = {"c1c2c3c40_searched.fast25"} if page == README else set()
+    assert {f"{name}.{recipe}" for name, _, _, recipe, *_ in rows} == set(cards) - left_out
     for name, params, macs, recipe, epochs, accuracy, flipped in rows:
         card = cards[f"{name}.{recipe}"]
         assert (int(params.replace(",", "")), int(epochs)) == (card["parameters"], card["epochs"])
         assert float(macs) == round(analyze(name).macs / 1e6, 1)
         assert float(accuracy) == round(100 * card["test_accuracy"], 2)
-        assert float(flipped) == round(100 * card["flip_averaged_test_accuracy"], 2)
+        assert page == README or float(flipped) == round(100 * card["flip_averaged_test_accuracy"], 2)
 
 
 def rows_of(text: str, header: str) -> dict[str, list[str]]:

@@ -107,6 +107,7 @@ def test_the_first_u_net() -> None:
 def test_what_runs_is_what_loads(document: dict[str, Any], data: st.DataObject) -> None:
     """The same spec with another height loads just when the height is among those that run."""
     assume("flatten" not in str(document["layers"]))  # a linear layer takes its width from what it is given
+    assume("'tf'" not in str(document))  # whose padding is another for each input size
     report = analyze(document)
     found = valid_input_sizes(report)
     assert found is not None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fieldspec.analysis.fields import receptive_fields
-from fieldspec.analysis.report import report as reports
+from fieldspec.analysis.report import reading
 from fieldspec.architectures import analyze, build, check, load
 from fieldspec.architectures.network.builder import default_cfg
 from fieldspec.architectures.readings.verification import verify
@@ -55,7 +55,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(LayerGraph, "place", counting_place)
     monkeypatch.setattr(trunk, "receptive_field", counting_fields)
-    monkeypatch.setattr(reports, "receptive_field", counting_fields)
+    monkeypatch.setattr(reading, "receptive_field", counting_fields)
     monkeypatch.setattr(specs, "assemble", counting_assemble)
     return counted
 
