@@ -177,6 +177,8 @@ def changed_bytes(content: bytes, draw: random.Random) -> bytes:
     """Bits flipped, bytes removed and put in, most of them in the header."""
     changed = bytearray(content)
     for _ in range(draw.randint(1, 6)):
+        if not changed:
+            break
         at = draw.randrange(len(changed)) if draw.random() < 0.3 else draw.randrange(min(len(changed), 4000))
         match draw.randrange(4):
             case 0:
