@@ -29,8 +29,8 @@ class Segments:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._values = dict(data.get("params") or {})
         found = {key: self._plain(data[key], (key,), {}) for key in ("input", "defaults", "constraints") if key in data}
-        sections = {key: value for key, value in {**data, **found}.items() if value is not LEFT_OUT}
-        self.document: SpecDocument
+        sections = {key: value for key, value in {**data, **found, "head": None}.items() if value is not LEFT_OUT}
+        self.document: SpecDocument  # but for the head, which is laid out as any item
         self.document, _ = validate(SpecDocument, sections, ())
 
     @property

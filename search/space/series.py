@@ -78,6 +78,8 @@ class StageSeries:
             raise NotInPartsError("several outputs are not in series")
         if all(self._may_be_left_out(stage) for stage in self.stages if not stage.is_head):
             raise NotInPartsError("all of its items may be left out")
+        if any(self._may_be_left_out(stage) for stage in self.stages if stage.is_head):
+            raise NotInPartsError("its head may be left out")
         if self.shared and self.laid_out > MAX_LAID_OUT:
             combinations = prod([len(self.domains[number].values) for number in self.shared])
             raise NotInPartsError(f"what its parts share has {combinations:,} combinations")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from spaces import brute_force
 
+from fieldspec.architectures import analyze
 from fieldspec.architectures.spaces.open_spec import load_open
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.search import SearchResult, search_networks
@@ -67,6 +68,21 @@ def test_a_trunk_that_may_be_left_out_whole() -> None:
     result = search_networks(space, minimize=["params"])
     assert (result.method, result.space, result.networks) == ("enumerated", 3, 2)
     assert "left out" in result.reason
+
+
+@pytest.mark.parametrize(("first", "method"), [({"default": None}, "enumerated"), ({"classes": 5}, "exact")])
+def test_a_head_that_is_a_parameter(first: dict[str, Any], method: str) -> None:
+    """It is taken as written, and enumerated where it may be left out."""
+    space = {
+        "input": [3, 8, 8],
+        "params": {"top": {"choice": [first, {"classes": 3}]}},
+        "layers": [{"conv": {"out": {"choice": [4, 8]}}}],
+        "head": "$top",
+    }
+    result = search_networks(space, minimize=["params"])
+    assert (result.method, result.networks) == (method, 4)
+    networks = [load_open(space).close((top, out)) for top in (first, {"classes": 3}) for out in (4, 8)]
+    assert [one.measures["params"] for one in result.pareto] == [min(analyze(network).params for network in networks)]
 
 
 def test_a_layer_norm_is_found_on_the_way(tmp_path: Path) -> None:
