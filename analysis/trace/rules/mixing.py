@@ -12,6 +12,7 @@ from torch import Tensor
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
     ChannelIndex,
+    Layout,
     LayoutError,
     along,
     channels_in,
@@ -45,26 +46,29 @@ def _said(op: Op) -> dict[str, Any]:
     return {"eps": op.arg(op.schema[-1]), "weight": op.arg("weight") is not None, "bias": op.arg("bias") is not None}
 
 
+def _normalized(op: Op) -> Layout:
+    """The dimensions that are normalized together: the last ones."""
+    return op.input.layout[-len(op.arg("normalized_shape")) :]
+
+
 @rule("native_layer_norm")
 def layer_norm(op: Op) -> Value:
     """Over channels it is local; over places it is global."""
     value = op.input
-    count = len(op.arg("normalized_shape"))
-    dims = value.layout[-count:]
+    dims = _normalized(op)
     channels = op.record.shape(value)[0]
     if any(along(dim, spatial=True) for dim in dims):
         return op.record.same(op.name, GroupNorm(channels, 1, **_said(op)), value)
     if prod([f.size for f in channels_in(dims)]) == channels:
         return op.record.same(op.name, LayerNorm(channels, **_said(op)), value)
-    return _in_groups(op, "layer_norm", value, count)
+    return _in_groups(op, "layer_norm", value, len(dims))
 
 
 @rule("rms_norm")
 def rms_norm(op: Op) -> Value:
     """Over channels it is local; over places it is global."""
     value = op.input
-    count = len(op.arg("normalized_shape"))
-    dims = value.layout[-count:]
+    dims = _normalized(op)
     channels = op.record.shape(value)[0]
     mixed = prod([f.size for f in channels_in(dims)])
     spatial = tuple(f for dim in dims for f in along(dim, spatial=True))
@@ -75,7 +79,7 @@ def rms_norm(op: Op) -> Value:
     if mixed == channels:
         eps = op.arg("eps") or torch.finfo(op.result.dtype).eps
         return op.record.same(op.name, RMSNorm(channels, eps=eps, weight=op.arg("weight") is not None), value)
-    return _in_groups(op, "rms_norm", value, count)
+    return _in_groups(op, "rms_norm", value, len(dims))
 
 
 def _in_groups(op: Op, function: str, value: Value, count: int) -> Value:
