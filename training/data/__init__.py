@@ -1,1 +1,1 @@
-"""Labelled images: where they come from, how they are augmented, batched and normalized."""
+"""Labeled images: sources, splits, augmentation, batching and normalization."""

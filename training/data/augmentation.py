@@ -1,4 +1,4 @@
-"""A recipe's augmentations through albumentations, every image's draws a function of seed, epoch and image."""
+"""A recipe's augmentations with albumentations; each image's random draws depend only on seed, epoch and image."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from fieldspec.training.recipe.transforms import (
     both_sides,
 )
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else it asks the network for a newer version when imported
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise the import looks for updates online
 
 
 class Augmentation:
-    """Augments batches of bytes on the CPU.
+    """Augments batches of uint8 images on the CPU.
 
-    albumentations keeps two generators, which are set to a place of their own before each image: a new key for
-    numpy's counter-based Philox, 0.02 ms an image and transform list, where `set_random_seed` takes 0.08.
+    albumentations keeps two generators, and both are reseeded before each image: numpy's counter-based Philox by a
+    new key. That takes 0.02 ms per image; `set_random_seed` takes 0.08.
 
     Args:
-        transforms: Those of a recipe.
+        transforms: The recipe's augmentations.
         mean_color: The data set's mean, 0..255.
-        seed: The run's.
+        seed: The run's seed.
     """
 
     def __init__(self, transforms: Sequence[Transform], mean_color: tuple[int, ...], seed: int) -> None:
@@ -43,10 +43,10 @@ class Augmentation:
         self._pipeline: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pipeline": None}  # worker processes make their own
+        return {**self.__dict__, "_pipeline": None}  # each worker process builds its own
 
     def __call__(self, pixels: NDArray[np.uint8], numbers: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        """Pixels (batch, height, width, channels) of the images with these numbers, augmented for an epoch."""
+        """Augment the images with these numbers for an epoch: (batch, height, width, channels) -> the same shape."""
         if self._pipeline is None:
             self._pipeline = _Pipeline(self.transforms, self.mean_color, pixels.shape[1:])
         key = derive(self.seed, "augment", epoch)
@@ -55,10 +55,10 @@ class Augmentation:
 
 
 class _Pipeline:
-    """albumentations' composition, with its generators in our hands."""
+    """An albumentations `Compose` whose random generators are set from here."""
 
     def __init__(self, transforms: Sequence[Transform], mean_color: tuple[int, ...], shape: tuple[int, ...]) -> None:
-        import albumentations as A  # noqa: N812  # the name that its users know
+        import albumentations as A  # noqa: N812  # its customary name
 
         self.compose = A.Compose([_albumentation(one, mean_color, shape) for one in transforms])
         self.philox = np.random.Philox(key=0)
@@ -75,7 +75,7 @@ class _Pipeline:
 
 
 def _albumentation(one: Transform, mean: tuple[int, ...], shape: tuple[int, ...]) -> Any:
-    """albumentations 2.0.8's transform; the names of its arguments were others in 1.x."""
+    """The transform of albumentations 2.0.8; in 1.x its arguments have other names."""
     import albumentations as A  # noqa: N812
     import cv2
 
@@ -87,7 +87,7 @@ def _albumentation(one: Transform, mean: tuple[int, ...], shape: tuple[int, ...]
             return A.VerticalFlip(p=one.p)
         case ShiftScaleRotate():
             (low, high), shift = both_sides(one.scale), both_sides(one.shift)
-            return A.Affine(  # A.ShiftScaleRotate is deprecated, and scales each axis for itself where 1.x did not
+            return A.Affine(  # A.ShiftScaleRotate is deprecated, and unlike in 1.x scales each axis separately
                 scale=(1 + low, 1 + high),
                 translate_percent={"x": shift, "y": shift},
                 rotate=both_sides(one.rotate),

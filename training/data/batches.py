@@ -1,4 +1,4 @@
-"""Batches: which images in which order, fetched whole, each augmented by what its epoch and number say."""
+"""Batches: samplers that say which images go into each, and a dataset that fetches and augments whole batches."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Augment = Callable[[NDArray[np.uint8], NDArray[np.int64], int], NDArray[np.uint8
 
 
 class Shuffled(Sampler[Key]):
-    """The batches of an epoch in an order that seed and epoch alone say.
+    """Samples an epoch's batches in an order that depends only on seed and epoch.
 
-    A batch is what all processes take together: of `world_size`, the process `rank` takes every world_size-th image
-    of it. The last batch is short. Left out is what cannot be shared evenly among the processes, and a last batch of
-    one image for each, which batch norm cannot normalize.
+    `batch_size` counts the images of all processes together: process `rank` takes every world_size-th image of a
+    batch. The last batch may be short. Images that cannot be shared evenly among the processes are dropped, and so is
+    a last batch of one image per process, which batch norm cannot normalize.
 
-    With `chances`, each image is drawn with its own, some of them several times in an epoch and others not at all.
+    With `chances`, images are drawn with replacement, each with its probability.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Shuffled(Sampler[Key]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Lightning says it before each epoch."""
+        """Set the epoch to sample; Lightning calls it before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -63,7 +63,7 @@ class Shuffled(Sampler[Key]):
 
 
 class InOrder(Sampler[Key]):
-    """All images in their order; of several processes each takes its share."""
+    """Samples all images in order; each process takes its share of them."""
 
     def __init__(self, count: int, batch_size: int, *, rank: int = 0, world_size: int = 1) -> None:
         self.numbers = np.arange(rank, count, world_size)
@@ -78,7 +78,7 @@ class InOrder(Sampler[Key]):
 
 
 class Fetch(Dataset[Batch]):
-    """Whole batches by their keys; without a state, so that worker processes need none."""
+    """Fetches a whole batch by its key. It has no state that worker processes would have to share."""
 
     def __init__(self, images: Images, augment: Augment | None = None) -> None:
         self.images, self.augment = images, augment
@@ -92,7 +92,7 @@ class Fetch(Dataset[Batch]):
 
 
 def loader(fetch: Fetch, sampler: Sampler[Key], *, workers: int = 0, pin_memory: bool = False) -> DataLoader[Any]:
-    """torch's loader of whole batches, in worker processes or in this one."""
+    """A DataLoader of whole batches, fetched in worker processes, or in this process without workers."""
     return DataLoader(
         fetch,
         sampler=sampler,

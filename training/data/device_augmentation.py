@@ -1,7 +1,7 @@
-"""A recipe's augmentations on whole batches of tensors, wherever these lie: for devices that a CPU cannot feed.
+"""A recipe's augmentations on whole batches, on the batch's device: for GPUs that the CPU cannot feed fast enough.
 
-The same transforms with the same ranges as albumentations draws from; the draws themselves differ, and are a function
-of seed, epoch and image as there.
+The transforms and their ranges are those of the CPU path with albumentations. The draws differ, but likewise depend
+only on seed, epoch and image.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from fieldspec.training.recipe.transforms import (
     both_sides,
 )
 
-BELOW_ONE = np.float32(1 - 2**-24)  # the nearest number to 1, to which float32 rounds what is nearer still
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as cv2
+BELOW_ONE = np.float32(1 - 2**-24)  # the largest float32 below 1; closer values would round to 1
+LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in cv2
 
 
 class DeviceAugmentation:
@@ -38,7 +38,7 @@ class DeviceAugmentation:
         self.transforms, self.mean_color, self.seed = tuple(transforms), mean_color, seed
 
     def __call__(self, x: Tensor, numbers: Tensor, epoch: int) -> Tensor:
-        """(batch, channels, height, width) of the images with these numbers (on the CPU), the same shape again."""
+        """Augment a batch: (batch, channels, height, width) -> the same shape; `numbers` of its images, on the CPU."""
         ids = numbers.numpy()
         for place, transform in enumerate(self.transforms):
             holes = transform.holes if isinstance(transform, CoarseDropout) else 0
@@ -50,13 +50,13 @@ class DeviceAugmentation:
         return x
 
     def of_bytes(self, pixels: NDArray[np.uint8], numbers: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
-        """On the CPU what `Augmentation` takes and gives: (batch, height, width, channels)."""
+        """Augment uint8 images on the CPU, with `Augmentation`'s signature: (batch, height, width, channels)."""
         x = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
         augmented = self(x, torch.from_numpy(numbers), epoch).round().byte().permute(0, 2, 3, 1)
         return np.ascontiguousarray(augmented.numpy())
 
     def _applied(self, transform: Transform, x: Tensor, draws: Tensor) -> Tensor:
-        """The transform done to every image: the caller takes it where it was chosen."""
+        """The transform applied to every image; the caller selects the images that get it."""
         match transform:
             case HorizontalFlip():
                 return x.flip(3)
@@ -75,7 +75,7 @@ class DeviceAugmentation:
             case Grayscale():
                 weights = _on_device(LUMINANCE, x).view(1, 3, 1, 1)
                 return (x * weights).sum(1, keepdim=True).expand_as(x) if x.shape[1] == 3 else x
-        raise TypeError(f"{type(transform).__name__} has no form for batches")
+        raise TypeError(f"{type(transform).__name__} cannot be applied to batches")
 
     def _color(self, fill: str | tuple[int, ...], x: Tensor) -> Tensor:
         named = {"mean": self.mean_color, "black": (0,) * len(self.mean_color)}
@@ -83,9 +83,9 @@ class DeviceAugmentation:
         return _on_device(color, x).view(1, -1, 1, 1)
 
     def _affine(self, transform: ShiftScaleRotate, x: Tensor, draws: Tensor) -> Tensor:
-        """The output's pixels looked up where the inverse of scale, turn and shift takes them, from the middle."""
+        """Sample the input at the inverse of scaling, rotating and shifting about the image's center."""
         height, width = x.shape[2:]
-        shift_x = (width * _between(draws[:, 0], transform.shift)).trunc().view(-1, 1, 1)  # as albumentations does
+        shift_x = (width * _between(draws[:, 0], transform.shift)).trunc().view(-1, 1, 1)  # as in albumentations
         shift_y = (height * _between(draws[:, 1], transform.shift)).trunc().view(-1, 1, 1)
         scale = 1 + _between(draws[:, 2], transform.scale).view(-1, 1, 1)
         angle = torch.deg2rad(_between(draws[:, 3], transform.rotate)).view(-1, 1, 1)
@@ -94,7 +94,7 @@ class DeviceAugmentation:
         source_x = (across * angle.cos() - down * angle.sin()) / scale
         source_y = (across * angle.sin() + down * angle.cos()) / scale
         ends = _on_device(((width - 1) / 2, (height - 1) / 2), x).clamp(min=0.5)
-        grid = torch.stack((source_x, source_y), -1) / ends  # -1 and 1 are the middles of the outermost pixels
+        grid = torch.stack((source_x, source_y), -1) / ends  # -1 and 1 are the centers of the outermost pixels
         if transform.border == "reflect":
             return F.grid_sample(x, grid, padding_mode="reflection", align_corners=True)
         color = self._color(transform.border, x)
@@ -105,7 +105,7 @@ class DeviceAugmentation:
         top, left = ((2 * transform.padding + 1) * draws[:, :2]).long().unbind(1)
         rows = top.view(-1, 1) + torch.arange(height, device=x.device)  # (batch, height)
         columns = left.view(-1, 1) + torch.arange(width, device=x.device)
-        if transform.border == "reflect":  # by index: torch pads by less than the image's size
+        if transform.border == "reflect":  # by index: torch's reflection padding must be smaller than the image
             rows, columns = (
                 _reflected(index - transform.padding, size) for index, size in ((rows, height), (columns, width))
             )
@@ -129,12 +129,12 @@ class DeviceAugmentation:
 
 
 def _on_device(values: Sequence[float], x: Tensor) -> Tensor:
-    """In the type of x and where it lies; torch.tensor(..., device=) would wait until a GPU has nothing left to do."""
+    """A tensor with the dtype and device of x; torch.tensor(..., device=) would synchronize with the GPU."""
     return torch.tensor(values, dtype=x.dtype).to(x.device, non_blocking=True)
 
 
 def _reflected(index: Tensor, size: int) -> Tensor:
-    """Where cv2's reflect_101 looks up what lies outside: the edge itself is not repeated.
+    """Map indices outside 0..size-1 to those that cv2's BORDER_REFLECT_101 reads; the edge is not repeated.
 
     Example:
         >>> _reflected(torch.arange(-4, 7), 4).tolist()

@@ -1,4 +1,4 @@
-"""Labelled images in memory, as bytes; and the parts that a data set has."""
+"""Labeled uint8 images in memory, and a data set's parts."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images of one size as bytes: `pixels` (n, height, width, channels), `labels` (n,), names of the classes."""
+    """Labeled images of one size: `pixels` (n, height, width, channels), `labels` (n,) and class names."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
-    files: tuple[str, ...] = ()  # of each image, where they come from files
+    files: tuple[str, ...] = ()  # one per image; empty unless read from files
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @cached_property
     def digest(self) -> str:
-        """Of every pixel, label and name, by BLAKE2b."""
+        """BLAKE2b digest of all pixels, labels and class names."""
         seen = blake2b(json.dumps(self.classes).encode(), digest_size=16)
         for array in (self.pixels, self.labels):
             seen.update(np.ascontiguousarray(array).data)
@@ -33,30 +33,30 @@ class Images:
 
     @property
     def class_counts(self) -> NDArray[np.int64]:
-        """Images of each class: (classes,)."""
+        """Number of images of each class: (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
     @property
     def balanced_weights(self) -> NDArray[np.float64]:
-        """For each class the factor that makes all count alike, its mean over the images 1: (classes,)."""
+        """Weight of each class, inversely proportional to its count, with mean 1 over the images: (classes,)."""
         counts = self.class_counts
         present = np.maximum(1, counts)
         return np.where(counts > 0, len(self) / (np.count_nonzero(counts) * present), 0.0)
 
     def select(self, indices: NDArray[np.int64]) -> Images:
-        """A part of them."""
+        """The images at these indices."""
         files = tuple(self.files[index] for index in indices) if self.files else ()
         return Images(self.pixels[indices], self.labels[indices], self.classes, files)
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set: what is trained on, what is held out where its author says so, what judges at the end."""
+    """A data set: training images, held-out images if its author chose some, and test images."""
 
     name: str
     train: Images
-    held_out: Images | None  # None: a part of the training images is taken
+    held_out: Images | None  # None: taken from the training images
     test: Images | None
-    source: str | None = None  # where it is found again: what load_data takes, an absolute path in it
-    left_out: dict[str, int] = field(default_factory=dict)  # files that are not read, by extension
-    remarks: tuple[str, ...] = ()  # what a person should be told of the data
+    source: str | None = None  # what `load_data` takes to load it again, with an absolute path
+    left_out: dict[str, int] = field(default_factory=dict)  # number of files that are not images, by extension
+    remarks: tuple[str, ...] = ()  # messages about the data for the user

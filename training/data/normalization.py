@@ -1,4 +1,4 @@
-"""From bytes to what a network takes, in one place for training, evaluation and prediction."""
+"""Normalization from uint8 pixels to a network's input, shared by training, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Normalize(nn.Module):
-    """Subtracts a mean and divides by a deviation, both in 0..1 units; keeps nothing in the state dict."""
+    """Subtracts a mean and divides by a standard deviation, both in 0..1 units; adds nothing to the state dict."""
 
     mean: Tensor
     std: Tensor
@@ -22,25 +22,25 @@ class Normalize(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(std).view(shape), persistent=False)
 
     def images(self, pixels: Tensor) -> Tensor:
-        """(batch, height, width, channels) bytes -> (batch, channels, height, width) in units of 0..255.
+        """Convert uint8 (batch, height, width, channels) -> float (batch, channels, height, width), 0..255.
 
-        No byte moves: images in this order are channels_last already.
+        The permutation copies nothing: the pixels are already in channels_last order.
         """
         return pixels.permute(0, 3, 1, 2).float()
 
     def of_bytes(self, pixels: Tensor) -> Tensor:
-        """(batch, height, width, channels) bytes, wherever they are -> (batch, channels, height, width), normalized."""
+        """Normalize uint8 on any device: (batch, height, width, channels) -> (batch, channels, height, width)."""
         x: Tensor = self(self.images(pixels.to(self.mean.device)))
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) in units of 0..255 -> the same, normalized."""
+        """Normalize (batch, channels, height, width) in units of 0..255 -> the same shape."""
         x = (x - self.mean) / self.std
         return x.contiguous(memory_format=self.layout)
 
 
 def unnormalize(batch: NDArray[np.float32], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.uint8]:
-    """What a network is given back to pixels: (batch, channels, height, width) -> (batch, height, width, channels)."""
+    """Turn a network's input back to pixels: (batch, channels, height, width) -> (batch, height, width, channels)."""
     pixels = batch.transpose(0, 2, 3, 1) * np.array(std) + np.array(mean)
     whole: NDArray[np.uint8] = (255 * pixels).round().clip(0, 255).astype(np.uint8)
     return whole

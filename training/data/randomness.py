@@ -1,7 +1,7 @@
-"""Random numbers as a function of what they are for: no generator's state is ever stored.
+"""Random numbers as a function of their purpose, so that no generator state is ever stored.
 
-Every draw of a run is named by its seed and a path such as ("augment", epoch): whoever asks for the same name gets
-the same numbers, whatever was drawn before, in whichever process.
+Every draw of a run is named by the run's seed and a path such as ("augment", epoch). The same name gives the same
+numbers, in any process and whatever was drawn before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def derive(seed: int, *path: str | int) -> int:
-    """A 63-bit seed of its own for each path.
+    """Derive a 63-bit seed from a seed and a path.
 
     Example:
         >>> derive(0, "shuffle", 3) == derive(0, "shuffle", 3), derive(0, "shuffle", 3) == derive(0, "shuffle", 4)
@@ -26,12 +26,12 @@ def derive(seed: int, *path: str | int) -> int:
 
 
 def generator(seed: int, *path: str | int) -> np.random.Generator:
-    """numpy's generator for one path."""
+    """A numpy generator for a path."""
     return np.random.Generator(np.random.Philox(derive(seed, *path)))
 
 
 def uniforms(key: int, samples: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Numbers in [0, 1), `count` for each sample, a function of key and sample alone: (batch,) -> (batch, count).
+    """Uniform numbers in [0, 1), `count` per sample, that depend only on key and sample: (batch,) -> (batch, count).
 
     Source:
         Steele, Lea, Flood, "Fast Splittable Pseudorandom Number Generators" (SplitMix64), OOPSLA 2014.

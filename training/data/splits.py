@@ -1,4 +1,4 @@
-"""Which images are trained on, which are held out, and which judge."""
+"""Splits of a data set: training, held-out and test images."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Data, Images
 from fieldspec.training.data.randomness import generator
 
-HELD_OUT = 0.1  # of the training images: 5,000 of CIFAR's 50,000
-SPLIT_SEED = 0  # which images are held out does not depend on the recipe
+HELD_OUT = 0.1  # share of the training images: 5,000 of CIFAR's 50,000
+SPLIT_SEED = 0  # independent of the recipe's seed: always the same images
 
 
 def hold_out(labels: NDArray[np.int64], *, share: float = HELD_OUT) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices to train on and indices held out, the same share of every class, always the same ones.
+    """Split into training and held-out indices, the same share of every class, always in the same way.
 
     Example:
         >>> train, held_out = hold_out(np.repeat([0, 1], 20))
@@ -31,7 +31,7 @@ def hold_out(labels: NDArray[np.int64], *, share: float = HELD_OUT) -> tuple[NDA
 
 
 def part(data: Data, split: str) -> Images:
-    """The images of a part; those held out are the data's own, or the tenth that training takes away."""
+    """The images of a split; without held-out images of its own, a tenth of the data's training images."""
     train_numbers, held_out_numbers = hold_out(data.train.labels)
     own = data.held_out is not None
     match split:
@@ -49,15 +49,15 @@ def part(data: Data, split: str) -> Images:
 
 
 def training_parts(data: Data, *, full: bool, test_each_epoch: bool) -> tuple[Images, dict[str, Images]]:
-    """The images to train on, and those that are looked at after each epoch: held_out, test.
+    """The images to train on, and those to evaluate after each epoch, by name: held_out, test.
 
     Args:
-        data: All of them.
-        full: Whether nothing of the training images is held out.
-        test_each_epoch: Whether the test images are looked at as well.
+        data: The data set.
+        full: Whether to train on all training images, with none held out.
+        test_each_epoch: Whether to evaluate the test images after each epoch as well.
 
     Raises:
-        FieldspecError: The data has one class only, or not the parts that are asked for.
+        FieldspecError: The data has only one class, or lacks a part that is asked for.
     """
     training, held_out = data.train, data.held_out
     if test_each_epoch and data.test is None:
@@ -70,6 +70,6 @@ def training_parts(data: Data, *, full: bool, test_each_epoch: bool) -> tuple[Im
     elif held_out is not None and full and data.test is None:
         raise FieldspecError("--full: the val/ images are the only ones to evaluate on; add a test/ folder")
     elif held_out is not None and full:
-        raise FieldspecError("--full: the data's own val/ images are not training images; leave --full out")
+        raise FieldspecError("--full: the images in val/ are never trained on; remove --full")
     looked_at = {"held_out": held_out, "test": data.test if test_each_epoch else None}
     return training, {name: images for name, images in looked_at.items() if images is not None and len(images)}

@@ -1,4 +1,4 @@
-"""What can be told of a set of images: mean, deviation, images of each class."""
+"""Statistics of a set of images: mean, standard deviation, images per class."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
 
-AT_ONCE = 1000  # images whose pixels are counted
+AT_ONCE = 1000  # images per histogram
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of every channel in 0..1 units, and how many images each class has."""
+    """Mean and standard deviation of each channel in 0..1 units, and the number of images per class."""
 
     count: int
     shape: tuple[int, ...]  # height, width, channels
@@ -24,14 +24,14 @@ class Statistics:
 
     @property
     def mean_color(self) -> tuple[int, ...]:
-        """The mean as a pixel, 0..255."""
+        """The mean as a pixel value, 0..255."""
         return tuple(round(255 * value) for value in self.mean)
 
 
 def statistics(images: Images) -> Statistics:
-    """What can be told of a set of images; exact, from the counts of the 256 values.
+    """Compute the statistics of a set of images, exactly, from a histogram of the 256 values.
 
-    A channel that is the same everywhere is given the deviation 1, by which it can be divided.
+    A constant channel gets a standard deviation of 1, so that it can be divided by.
 
     Example:
         >>> two = Images(np.array([0, 255], np.uint8).reshape(2, 1, 1, 1), np.array([0, 1]), ("dark", "light"))
@@ -44,7 +44,7 @@ def statistics(images: Images) -> Statistics:
     means, stds = [], []
     for channel in range(images.pixels.shape[-1]):
         counts = np.zeros(256, np.int64)
-        for start in range(0, len(images), AT_ONCE):  # bincount makes the bytes eight times as long
+        for start in range(0, len(images), AT_ONCE):  # bincount converts uint8 to int64
             counts += np.bincount(images.pixels[start : start + AT_ONCE, ..., channel].ravel(), minlength=256)
         mean = float(counts @ values / counts.sum())
         means.append(round(mean, 6))

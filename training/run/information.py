@@ -95,5 +95,5 @@ def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str,
     ]
     if data.left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(data.left_out.items()))
-        lines.append(f"left out: {kinds}; read are {', '.join(IMG_EXTENSIONS)}")
+        lines.append(f"skipped: {kinds}; fieldspec reads {', '.join(IMG_EXTENSIONS)}")
     return "\n".join([*lines, *data.remarks])

@@ -115,7 +115,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         (folder / part / "apple" / "0.png").rename(folder / part / "apple" / "0.gif")
     data = load_data(str(folder), input_size=INPUT)
     assert (len(data.train), data.left_out) == (35, {".gif": 2})
-    assert "\nleft out: 2 .gif; read are .jpg, .jpeg, .png" in summary(data, statistics(data.train), 35, {})
+    assert "\nskipped: 2 .gif; fieldspec reads .jpg, .jpeg, .png" in summary(data, statistics(data.train), 35, {})
 
 
 def test_a_large_photograph_is_decoded_smaller(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_large_photograph_is_decoded_smaller(tmp_path: Path) -> None:
 
 def test_broken_image_folders(tmp_path: Path) -> None:
     """Each thing that is missing or odd has its line."""
-    with pytest.raises(FieldspecError, match="has no folder for each class in it"):
+    with pytest.raises(FieldspecError, match="needs a subfolder for each class"):
         load_data(f"imagefolder:{tmp_path}", input_size=INPUT)
-    with pytest.raises(FieldspecError, match="holds no data set; looked for cifar-10-batches-py"):
+    with pytest.raises(FieldspecError, match="contains no data set; looked for cifar-10-batches-py"):
         load_data(str(tmp_path), input_size=INPUT)
     odd = write_image_folder(tmp_path / "odd")
     (odd / "test" / "cherry").rename(odd / "test" / "plum")
@@ -157,7 +157,7 @@ def test_broken_image_folders(tmp_path: Path) -> None:
     empty = write_image_folder(tmp_path / "empty")
     for file in (empty / "train" / "apple").iterdir():
         file.unlink()
-    with pytest.raises(FieldspecError, match=r"train: no image in apple; read are \.jpg"):
+    with pytest.raises(FieldspecError, match=r"train: no image in apple; fieldspec reads \.jpg"):
         load_data(str(empty), input_size=INPUT)
 
 

@@ -28,7 +28,7 @@ def test_sixteen_bits(dtype: Any, mode: str, tmp_path: Path) -> None:
 def test_floating_point_images(tmp_path: Path) -> None:
     """Nobody knows where their white is."""
     Image.fromarray(np.ones((8, 8), np.float32)).save(tmp_path / "one.tif")
-    with pytest.raises(FieldspecError, match=r"one\.tif: holds floating point numbers; save it with 8 or 16 bits"):
+    with pytest.raises(FieldspecError, match=r"one\.tif: contains floating point numbers; save it with 8 or 16 bits"):
         open_image(tmp_path / "one.tif", (1, 8, 8))
 
 

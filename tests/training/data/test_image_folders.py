@@ -77,12 +77,12 @@ def test_a_pipe(fruit: Path) -> None:
 def test_classes_that_differ_by_case(fruit: Path) -> None:
     """Between parts it is an error that says so; within one it is remarked on."""
     (fruit / "test" / "apple").rename(fruit / "test" / "Apple")
-    with pytest.raises(FieldspecError, match=r"different classes: Apple, apple \(they differ by case\)"):
+    with pytest.raises(FieldspecError, match=r"different classes: Apple, apple \(they differ in case\)"):
         loaded(fruit)
     (fruit / "train" / "apple").rename(fruit / "train" / "Apple")
     for part in ("train", "test"):
         (fruit / part / "banana").rename(fruit / part / "aPPLE")
-    assert "the classes Apple and aPPLE differ by case only" in loaded(fruit).remarks
+    assert "the classes Apple and aPPLE differ only in case" in loaded(fruit).remarks
 
 
 def test_the_same_image_twice(fruit: Path) -> None:
@@ -143,7 +143,7 @@ def test_a_folder_without_a_test_set_is_split(move: bool, tmp_path: Path) -> Non
     assert data.test.digest == again.test.digest
     assert not set(data.train.files) & set(data.test.files)
     assert data.remarks[0] == (
-        "no test/ folder: 6 of 36 images, a fifth of each class, are kept for the test (drawn by seed 0)"
+        "no test/ folder: 6 of 36 images, a fifth of each class, are kept for the test (drawn with seed 0)"
     )
 
 
@@ -158,7 +158,7 @@ def as_a_file(folder: Path) -> str:
         (as_a_file, "0.png: is a file, not a folder"),
         (lambda folder: f"imagefolder:{folder}x", "fruitx: no such folder"),
         (lambda folder: str(folder / "train" / "apple" / "0.png"), "0.png: is a file; give a folder"),
-        (lambda folder: f"imagefolder:{folder / 'train' / 'apple'}", "apple: has no folder for each class in it"),
+        (lambda folder: f"imagefolder:{folder / 'train' / 'apple'}", "apple: needs a subfolder for each class"),
     ],
 )
 def test_wrong_places(source: Callable[[Path], str], words: str, fruit: Path) -> None:
@@ -176,12 +176,12 @@ def test_val_without_train(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(fruit: Path) -> None:
     """They stop the run with the way out; with skip_bad they are left out and counted."""
     (fruit / "train" / "apple" / "3.png").write_bytes(b"no image")
-    with pytest.raises(FieldspecError, match=r"3\.png: is not an image.*\nleave such files out with --on-bad skip"):
+    with pytest.raises(FieldspecError, match=r"3\.png: is not an image.*\nskip such files with --on-bad skip"):
         loaded(fruit)
     data = load_data(str(fruit), input_size=INPUT, skip_bad=True)
     assert (len(data.train), len(data.train.files)) == (35, 35)
     assert "train/apple/3.png" not in data.train.files
-    assert data.remarks[0].startswith("left out: 1 files that cannot be read, the first of them ")
+    assert data.remarks[0].startswith("skipped 1 files that cannot be read, the first: ")
     for file in (fruit / "train" / "apple").iterdir():
         file.write_bytes(b"no image")
     with pytest.raises(FieldspecError, match="no readable image of apple in train"):

@@ -266,7 +266,7 @@ def test_full(tmp_path: Path) -> None:
     assert "held_out_accuracy" not in run.history[0]
     assert not (tmp_path / "best.safetensors").exists()
     own = replace(fake(), held_out=fake().test)
-    with pytest.raises(FieldspecError, match="--full: the data's own val/ images"):
+    with pytest.raises(FieldspecError, match="--full: the images in val/ are never trained on"):
         train(tiny(), load_recipe(PLAIN), own, tmp_path / "own", RunOptions(full=True), tell=silent)
 
 

@@ -1,1 +1,1 @@
-"""Where images come from: CIFAR, folders of images, made-up ones."""
+"""Sources of images: CIFAR, image folders, synthetic images."""

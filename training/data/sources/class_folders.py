@@ -1,4 +1,4 @@
-"""The files of a folder of classes: a subfolder a class, found without following links in circles."""
+"""The image files of a folder with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fieldspec.blocks.errors import FieldspecError
 
 @dataclass(frozen=True)
 class ClassFolders:
-    """Image files with the number of their class, and how many other files there are of each extension."""
+    """Image files with their class indices, and the number of other files by extension."""
 
     files: tuple[Path, ...]
     labels: tuple[int, ...]
@@ -24,14 +24,14 @@ class ClassFolders:
 
 
 def find_classes(folder: Path) -> ClassFolders:
-    """The images of a folder of classes, in the order of their names; what begins with a dot is nobody's image.
+    """Find the images of a folder of classes, sorted by name; hidden files are skipped.
 
     Raises:
-        FieldspecError: No class, or one without an image.
+        FieldspecError: There is no class, or a class without an image.
     """
     names = sorted(entry.name for entry in subfolders(folder))
     if not names:
-        raise FieldspecError(f"{folder}: has no folder for each class in it")
+        raise FieldspecError(f"{folder}: needs a subfolder for each class")
     files: list[Path] = []
     labels: list[int] = []
     left_out: Counter[str] = Counter()
@@ -44,12 +44,12 @@ def find_classes(folder: Path) -> ClassFolders:
         labels += [label] * len(images)
         empty += [] if images else [name]
     if empty:
-        raise FieldspecError(f"{folder}: no image in {', '.join(empty)}; read are {', '.join(IMG_EXTENSIONS)}")
+        raise FieldspecError(f"{folder}: no image in {', '.join(empty)}; fieldspec reads {', '.join(IMG_EXTENSIONS)}")
     return ClassFolders(tuple(files), tuple(labels), tuple(names), left_out)
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Those that are not hidden."""
+    """The subfolders that are not hidden, sorted."""
     try:
         return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     except OSError as error:
@@ -57,9 +57,9 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """The regular files under a folder, sorted, hidden ones left out; a pipe would be waited for.
+    """Yield the regular files under a folder, sorted, without hidden ones; opening a pipe would block.
 
-    Links are followed, but never to a folder that the walk has been in or has come from.
+    Symbolic links are followed, but not to a folder already visited or to one above.
     """
     seen: set[str] = set()
     above = {os.path.realpath(one) for one in (folder, *folder.absolute().parents)}
@@ -75,5 +75,5 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def is_image(path: Path) -> bool:
-    """By its extension."""
+    """Whether a file's extension is that of an image."""
     return path.suffix.lower() in IMG_EXTENSIONS

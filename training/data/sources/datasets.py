@@ -1,4 +1,4 @@
-"""A data set by its name or its place."""
+"""Data sets by name or folder."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ NAMES = ("cifar10", "cifar100", "fake", "imagefolder:FOLDER")
 
 
 def load_data(source: str, *, input_size: tuple[int, ...], skip_bad: bool = False) -> Data:
-    """A data set in memory, every image in the size and channels of a network's input.
+    """Load a data set into memory, every image in the size and channels of a network's input.
 
     Args:
         source: cifar10, cifar100 (downloaded to the cache), cifar10:FOLDER (downloaded there), a folder that holds
             CIFAR's official files, train/ and val/ or test/, or a folder for each class; imagefolder:FOLDER; or fake.
         input_size: Channels (1 or 3), height, width.
-        skip_bad: Whether image files that cannot be read are left out, and counted.
+        skip_bad: Whether to skip and count image files that cannot be read, instead of raising.
 
     Raises:
-        FieldspecError: No such data, damaged files, or a download that did not come through.
+        FieldspecError: The data does not exist or is damaged, or its download failed.
     """
     channels, *axes = input_size
     if len(axes) != 2:
@@ -53,15 +53,15 @@ def load_data(source: str, *, input_size: tuple[int, ...], skip_bad: bool = Fals
 
 
 def _recognized(folder: Path) -> tuple[str, str, str]:
-    """What a folder holds."""
+    """Recognize the data set in a folder: the parts of NAME:FOLDER."""
     for name, inside in CIFAR_FOLDERS.items():
         if (folder / inside).is_dir():
             return name, ":", str(folder)
         if folder.name == inside:
             return name, ":", str(folder.parent)
     if not folder.is_dir():
-        raise FieldspecError(f"{folder}: is a file; give a folder that holds a data set")
+        raise FieldspecError(f"{folder}: is a file; give a folder that contains a data set")
     if is_image_folder(folder):
         return "imagefolder", ":", str(folder)
     looked = ", ".join(CIFAR_FOLDERS.values())
-    raise FieldspecError(f"{folder}: holds no data set; looked for {looked}, train, and a folder for each class")
+    raise FieldspecError(f"{folder}: contains no data set; looked for {looked}, train, and a folder for each class")

@@ -1,4 +1,4 @@
-"""The same image in two classes, or in two parts of the data."""
+"""Duplicate images across classes or across parts of a data set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from fieldspec.training.data.images import Images
 
 
 def duplicates(parts: Mapping[str, Images]) -> list[str]:
-    """A line for each kind of pair: how many there are, and the first of them by file name.
+    """Report duplicates in two classes or two parts: a line for each of both, with their number and the first pair.
 
-    Two files are the same image if they have the same pixels in the network's input size.
+    Two files are duplicates if they have the same pixels in the network's input size.
     """
     first: dict[bytes, tuple[str, int, str]] = {}
     classes: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""One image file as pixels, upright, in a network's size and channels."""
+"""Image files as pixels, upright, in a network's size and channels."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Images
 
-BEHIND = "white"  # what transparent pixels are laid on
+BEHIND = "white"  # background of transparent pixels
 
 
 def open_image(path: Path, input_size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """A file's image in a network's size and channels, (height, width, channels), upright as its EXIF data says.
+    """Read a file's image in a network's size and channels, upright by its EXIF data: (height, width, channels).
 
     Raises:
-        FieldspecError: It is not an image, is cut off, or holds floating point numbers, which have no white.
+        FieldspecError: It is not an image, is truncated, or has floating point pixels, whose white is unknown.
     """
     try:
         with Image.open(path) as image:
-            image.draft(None, (4 * max(input_size[1:]),) * 2)  # a JPEG of megapixels is decoded smaller, and faster
+            image.draft(None, (4 * max(input_size[1:]),) * 2)  # large JPEGs are decoded reduced, which is faster
             image.load()
             return resized(_eight_bits(ImageOps.exif_transpose(image)), input_size)
     except UnidentifiedImageError:
         raise FieldspecError(f"{path}: is not an image that Pillow can read") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all Pillow's, by format
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all raised by Pillow
         raise FieldspecError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Sixteen bits to eight: Pillow's own conversion makes white of all that is over 255."""
+    """Convert 16 bits to 8; Pillow's own conversion turns everything over 255 white."""
     if image.mode == "F":
-        raise ValueError("holds floating point numbers; save it with 8 or 16 bits")
+        raise ValueError("contains floating point numbers; save it with 8 or 16 bits")
     if not image.mode.startswith("I"):
         return image
     return Image.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
 
 
 def resized(image: Image.Image, input_size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """An image in a network's size and channels: (height, width, channels)."""
+    """Resize an image to a network's size and channels: (height, width, channels)."""
     channels, height, width = input_size
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -53,7 +53,7 @@ def resized(image: Image.Image, input_size: tuple[int, ...]) -> NDArray[np.uint8
 
 
 def fit(images: Images, input_size: tuple[int, ...]) -> Images:
-    """Images in memory in a network's size and channels."""
+    """Resize images in memory to a network's size and channels."""
     channels, height, width = input_size
     if images.pixels.shape[1:] == (height, width, channels):
         return images

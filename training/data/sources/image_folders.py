@@ -1,4 +1,4 @@
-"""Folders of images: train/CLASS/IMAGE with val/ or test/ beside it, or CLASS/IMAGE alone."""
+"""Image folders: train/CLASS/IMAGE, optionally with val/ and test/, or CLASS/IMAGE alone."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from fieldspec.training.data.sources.image_files import open_image
 from fieldspec.training.data.splits import SPLIT_SEED, hold_out
 
 MOST_NAMED = 20  # damaged files
-PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}  # and what they are called
-TESTED = 0.2  # of each class, where the folder has no test images of its own
+PARTS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}  # and their names on disk
+TESTED = 0.2  # share of each class kept for the test if the folder has only one part
 
 
 def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bool = False) -> Data:
-    """val/ is held out, test/ judges at the end; of a folder that has neither, a fifth of each class does.
+    """Load train/, val/ (held out) and test/; without val/ and test/, a fifth of each class is kept for the test.
 
     Args:
-        folder: With train/, or with a folder for each class.
+        folder: The folder with train/, or with a subfolder for each class.
         input_size: Channels, height, width.
-        skip_bad: Whether files that cannot be read are left out.
+        skip_bad: Whether to skip and count files that cannot be read, instead of raising.
 
     Raises:
-        FieldspecError: Not such a folder, parts of different classes, or files that cannot be read.
+        FieldspecError: It is not such a folder, its parts have different classes, or a file cannot be read.
     """
     if not folder.is_dir():
         said = "is a file, not a folder" if folder.exists() else "no such folder"
@@ -40,8 +40,8 @@ def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bo
     images = {part: _read(one, folder, input_size, bad) for part, one in found.items()}
     if bad and not skip_bad:
         more = [f"and {len(bad) - MOST_NAMED:,} more"] if len(bad) > MOST_NAMED else []
-        raise FieldspecError("\n".join([*bad[:MOST_NAMED], *more, "leave such files out with --on-bad skip"]))
-    remarks = [f"left out: {len(bad):,} files that cannot be read, the first of them {bad[0]}"] if bad else []
+        raise FieldspecError("\n".join([*bad[:MOST_NAMED], *more, "skip such files with --on-bad skip"]))
+    remarks = [f"skipped {len(bad):,} files that cannot be read, the first: {bad[0]}"] if bad else []
     for part, one in images.items():
         missing = set(range(len(one.classes))) - set(one.labels.tolist())
         if missing:
@@ -51,7 +51,7 @@ def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bo
         images = {"train": images["train"].select(kept), "test": images["train"].select(tested)}
         remarks.append(
             f"no test/ folder: {len(tested):,} of {len(kept) + len(tested):,} images, a fifth of each class, "
-            f"are kept for the test (drawn by seed {SPLIT_SEED})"
+            f"are kept for the test (drawn with seed {SPLIT_SEED})"
         )
     remarks += [*_odd_names(found["train"].classes), *duplicates(images)]
     left_out: Counter[str] = sum((one.left_out for one in found.values()), Counter())
@@ -60,7 +60,7 @@ def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bo
 
 
 def is_image_folder(folder: Path) -> bool:
-    """Whether there is a train/, or subfolders with images."""
+    """Whether a folder has a train/ or subfolders with images."""
     return any((folder / name).is_dir() for name in PARTS["train"]) or any(
         path.suffix.lower() in IMG_EXTENSIONS for place in subfolders(folder) for path in place.iterdir()
     )
@@ -83,7 +83,7 @@ def _check_classes(folder: Path, found: dict[str, ClassFolders]) -> None:
     for part, one in found.items():
         if one.classes != own:
             odd = sorted({*one.classes} ^ {*own})
-            case = " (they differ by case)" if len({name.casefold() for name in odd}) < len(odd) else ""
+            case = " (they differ in case)" if len({name.casefold() for name in odd}) < len(odd) else ""
             raise FieldspecError(f"{folder}: train and {part} have different classes: {', '.join(odd)}{case}")
 
 
@@ -93,12 +93,12 @@ def _odd_names(classes: tuple[str, ...]) -> list[str]:
     for name in classes:
         other = known.setdefault(name.casefold(), name)
         if other != name:
-            remarks.append(f"the classes {other} and {name} differ by case only")
+            remarks.append(f"the classes {other} and {name} differ only in case")
     return remarks
 
 
 def _read(found: ClassFolders, folder: Path, input_size: tuple[int, ...], bad: list[str]) -> Images:
-    """What can be read; of what cannot, `bad` is told."""
+    """Read the images that can be read, and append the error of every other file to `bad`."""
     pixels = np.empty((len(found.files), *input_size[1:], input_size[0]), np.uint8)
     good = []
     for number, path in enumerate(found.files):

@@ -1,4 +1,4 @@
-"""Made-up images for smoke tests."""
+"""Synthetic images for smoke tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fieldspec.training.data.randomness import generator
 
 
 def load_fake(train: int = 640, test: int = 160, classes: int = 10) -> Data:
-    """Ten colour gradients under noise, which a small network learns in an epoch or two; always the same ones."""
+    """Make the same noisy color gradients every time, ten classes that a small network learns in an epoch or two."""
     random = generator(0, "fake")
     patterns = random.integers(40, 216, (classes, 2, 2, 3), dtype=np.uint8)
     big = np.stack([np.asarray(Image.fromarray(one).resize((32, 32), Image.Resampling.BICUBIC)) for one in patterns])
