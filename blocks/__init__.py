@@ -1,4 +1,4 @@
-"""What a network is made of: layers, three combinators, the reusable blocks, and their registry. No torch."""
+"""The building blocks of networks: layers, combinators, reusable blocks and their registry. Free of torch."""
 
 from fieldspec.blocks.block import (
     IDENTITY,

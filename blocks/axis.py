@@ -1,4 +1,4 @@
-"""How the units of an output map read the units of an input map, along one axis."""
+"""Which units of an input map each unit of an output map reads, along one axis."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class AxisMap(NamedTuple):
     """
 
     period: int  # output units after which the pattern repeats
-    advance: int  # input units that it moves by in one period
+    advance: int  # input units by which the pattern moves per period
     taps: tuple[range, ...]  # one range per phase
 
 
 @lru_cache(maxsize=4096)  # a network has few distinct windows and many layers with each
 def sliding(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
-    """A convolution or pooling window; `padding` is the number of zeros before the first unit.
+    """The axis map of a convolution or pooling window; `padding` is the number of zeros before the first unit.
 
     Example:
         >>> sliding(3, 2, 1, 1)
@@ -33,7 +33,7 @@ def sliding(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisM
 
 
 def transposed(kernel_size: int, stride: int, dilation: int, padding: int) -> AxisMap:
-    """A transposed convolution: input unit ``u`` writes to outputs ``u * stride - padding + dilation * i``.
+    """The axis map of a transposed convolution: input ``u`` writes to outputs ``u * stride - padding + dilation * i``.
 
     Phases that no input unit writes to (stride > kernel) have an empty range.
 
@@ -54,7 +54,7 @@ def transposed(kernel_size: int, stride: int, dilation: int, padding: int) -> Ax
 
 
 def adaptive(size_in: int, size_out: int) -> AxisMap:
-    """Adaptive pooling: output ``v`` reads ``floor(v * in / out) .. ceil((v + 1) * in / out) - 1``.
+    """The axis map of adaptive pooling: output ``v`` reads ``floor(v * in / out) .. ceil((v + 1) * in / out) - 1``.
 
     Example:
         >>> adaptive(10, 4).taps              # 0-2, 2-4, then the same again from 5: 5-7, 7-9
@@ -67,10 +67,10 @@ def adaptive(size_in: int, size_out: int) -> AxisMap:
 
 
 def nearest(size_in: int, size_out: int, ratio: Fraction | None = None, offset: Fraction | int = 0) -> AxisMap:
-    """Nearest-neighbor resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in torch's arithmetic.
+    """The axis map of nearest-neighbor resizing: output ``v`` reads ``floor((v + offset) * ratio)``, in float32.
 
-    Torch computes in float32, so where the product is a whole number it may read the previous unit: from 39 to 33,
-    output 11 reads 12 and not 13. Then no pattern repeats, and the period is the whole map.
+    Torch computes in float32: where the product is a whole number, it may read the previous unit. From 39 to 33,
+    output 11 reads 12 instead of 13. The pattern then does not repeat, and the period is the whole map.
 
     Args:
         size_in: Units of the input map.
@@ -94,16 +94,16 @@ def nearest(size_in: int, size_out: int, ratio: Fraction | None = None, offset: 
 
 
 def _float32(value: float) -> float:
-    """The nearest number of single precision."""
+    """Round to the nearest float32."""
     return array("f", [value])[0]
 
 
 def resampled(ratio: Fraction, offset: Fraction, before: int, after: int) -> AxisMap:
-    """Interpolation: output ``v`` reads the units around ``v * ratio + offset``, or only the unit it falls on.
+    """The axis map of interpolation: output ``v`` reads the units around ``v * ratio + offset``, or just one if whole.
 
     Args:
         ratio: Input units per output unit.
-        offset: Where output 0 lies: ``(ratio - 1) / 2`` with half-pixel centers, 0 with aligned corners.
+        offset: Position of output 0: ``(ratio - 1) / 2`` with half-pixel centers, 0 with aligned corners.
         before: Units read before the one below: 0 for linear, 1 for cubic.
         after: Units read after the one below: 1 for linear, 2 for cubic, 0 for nearest.
 

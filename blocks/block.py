@@ -1,4 +1,4 @@
-"""A block: an expression over layers and three combinators, the source of both the module and the numbers."""
+"""Blocks: expressions over layers and combinators, from which both the module and the numbers are derived."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A layer, a chain of blocks, parallel branches that meet again, or blocks that read any of those above them."""
+    """Base class: a layer, a chain of blocks, parallel branches with a merge, or blocks wired in any order."""
 
     def out_channels_of(self, in_channels: int) -> int:
-        """Channels of the output for an input of `in_channels`."""
+        """Number of output channels for an input of `in_channels`."""
         raise NotImplementedError
 
     @property
     def scale(self) -> tuple[Fraction | int, ...]:
-        """Input units per output unit, per axis: the stride; 1/2 for a doubling; nothing where it is 1 along all."""
+        """Input units per output unit, per axis: the stride; 1/2 for 2x upsampling; empty if 1 along every axis."""
         raise NotImplementedError
 
     def module(self, **factory: Any) -> nn.Module:
-        """The torch module of this block; `factory` is `device=` and `dtype=`.
+        """Build the torch module of this block; `factory` is `device=` and `dtype=`.
 
         Example:
             >>> from fieldspec.blocks import depthwise_separable
@@ -65,7 +65,7 @@ class Chain(Block):
 
 @dataclass(frozen=True, slots=True)
 class Parallel(Block):
-    """Named branches that read the same input and meet in a merge; an empty chain is the identity."""
+    """Named branches that read the same input and end in a merge; an empty chain is the identity."""
 
     merge: Add | Multiply | Concat
     branches: tuple[tuple[str, Block], ...]
@@ -83,9 +83,9 @@ class Parallel(Block):
 
 @dataclass(frozen=True, slots=True)
 class Wired(Block):
-    """Named blocks of which each reads what `sources` says: 0 is the input, n + 1 what block n gives; the last ends it.
+    """Named blocks, each reading the blocks listed in `sources`: 0 is the input, n + 1 the output of block n.
 
-    A merge reads two or more, every other block one.
+    The output is that of the last block. A merge reads two or more blocks, every other block one.
 
     Example:
         >>> from fieldspec.blocks import LayerGraph, Wired, conv
@@ -101,15 +101,17 @@ class Wired(Block):
     def __post_init__(self) -> None:
         _check_names(self.children)
         if not self.children or len(self.sources) != len(self.children):
-            raise FieldspecError(f"{len(self.children)} parts of a block read what {len(self.sources)} entries name")
+            raise FieldspecError(f"a block has {len(self.children)} parts, but sources for {len(self.sources)}")
         read = {source for sources in self.sources for source in sources} | {len(self.children)}
         for number, (name, child) in enumerate(self.children):
             sources = self.sources[number]
             if not all(0 <= source <= number for source in sources):
-                raise FieldspecError(f"part {name!r} of a block reads {list(sources)}: not only what stands above it")
+                raise FieldspecError(
+                    f"part {name!r} of a block reads {list(sources)}; it may only read what comes before it"
+                )
             if (len(sources) > 1) != hasattr(child, "merged_channels") or not sources:
                 raise FieldspecError(
-                    f"part {name!r} of a block reads {len(sources)}: a merge reads several, others one"
+                    f"part {name!r} of a block reads {list(sources)}; a merge reads several, other parts one"
                 )
             if number + 1 not in read:
                 raise FieldspecError(f"nothing reads part {name!r} of a block")
@@ -136,7 +138,7 @@ def _product(total: tuple[Fraction | int, ...], step: tuple[Fraction | int, ...]
 
 
 def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
-    """Every part becomes a module under its name, so names are unique and valid."""
+    """Check that part names are unique and valid, since each part becomes a module under its name."""
     names = dict(parts)
     if len(names) < len(parts):
         given = [name for name, _ in parts]
@@ -148,7 +150,7 @@ def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
 
 
 def chain(*blocks: Block, **named: Block) -> Chain:
-    """Blocks in series; unnamed ones are numbered by kind: `conv1`, `norm1`, `conv2`.
+    """Chain blocks in series; unnamed ones are numbered by kind: `conv1`, `norm1`, `conv2`.
 
     Example:
         >>> from fieldspec.blocks import chain, conv
@@ -165,21 +167,21 @@ def chain(*blocks: Block, **named: Block) -> Chain:
 
 
 def parallel_add(**branches: Block) -> Parallel:
-    """Named branches whose outputs are summed, as in a residual block."""
+    """Add the outputs of named branches, as in a residual block."""
     from fieldspec.blocks.layers import Add
 
     return Parallel(Add(), tuple(branches.items()))
 
 
 def parallel_concat(**branches: Block) -> Parallel:
-    """Named branches whose outputs are concatenated along channels."""
+    """Concatenate the outputs of named branches along channels."""
     from fieldspec.blocks.layers import Concat
 
     return Parallel(Concat(), tuple(branches.items()))
 
 
 def gate(body: Block) -> Parallel:
-    """The input times the output of `body`: squeeze-excite, spatial attention."""
+    """Multiply the input by the output of `body`, as in squeeze-excite or spatial attention."""
     from fieldspec.blocks.layers import Multiply
 
     return Parallel(Multiply(), (("input", IDENTITY), ("body", body)))

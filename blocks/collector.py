@@ -1,4 +1,4 @@
-"""Python's garbage collector, paused while a large network is laid out and read."""
+"""Pause Python's garbage collector while a large network is laid out and read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No garbage collection inside the block; afterwards the collector runs as before, also after an exception.
+    """Disable garbage collection within the block and restore its previous state afterwards, even after an exception.
 
-    Laying out and reading a network creates about ten objects per layer. All of them stay, and none is part of a
-    reference cycle, but the collector would visit all of them each time their number grows by a quarter. With
-    100,000 layers that takes half of the time.
+    Laying out and reading a network creates about ten objects per layer. All of them survive, and none is part of a
+    reference cycle, but the collector would visit all of them each time their number grows by a quarter. With 100,000
+    layers that takes half of the time.
 
     Example:
         >>> with collector_paused():

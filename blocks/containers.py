@@ -1,6 +1,6 @@
-"""Modules that contain others: chains, branches that meet, whatever reads what; and merges on their own.
+"""Container modules: chains, parallel branches, arbitrary wiring; and merges as modules of their own.
 
-None stores a shape or works in place, and all support torch.jit.script, torch.fx, torch.export,
+None stores a shape or works in place. All support torch.jit.script, torch.fx, torch.export,
 torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
 cannot read them as strings from a traced module.
 """
@@ -21,7 +21,8 @@ from fieldspec.blocks.errors import FieldspecError
 class Chain(nn.Sequential):
     """Named modules in series."""
 
-    __constants__ = ("child_order",)  # else TorchScript takes chains of the same modules for one, whatever their order
+    # Without it TorchScript would give chains of the same modules in different orders one type
+    __constants__ = ("child_order",)
 
     def __init__(self, blocks: Mapping[str, nn.Module]) -> None:
         super().__init__(OrderedDict(blocks))
@@ -29,20 +30,20 @@ class Chain(nn.Sequential):
         self.grad_checkpointing = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """The input of the first -> the output of the last."""
+        """(batch, in_channels, ...) -> the output of the last module."""
         if self.grad_checkpointing and self.training and not torch.jit.is_scripting():
             return checkpoint(self.run, x, use_reentrant=False)
         return self.run(x)
 
     def run(self, x: Tensor) -> Tensor:
-        """`forward` without checkpointing."""
+        """Run `forward` without checkpointing."""
         for block in self:
             x = block(x)
         return x
 
 
 class Parallel(nn.ModuleDict):
-    """Named modules that read the same input; subclasses define how their outputs meet."""
+    """Named modules that read the same input; subclasses define the merge of their outputs."""
 
     __constants__ = ("child_order",)
 
@@ -58,14 +59,14 @@ class Parallel(nn.ModuleDict):
         return self.run(x)
 
     def run(self, x: Tensor) -> Tensor:
-        """`forward` without checkpointing."""
+        """Run `forward` without checkpointing."""
         outputs: list[Tensor] = []
         for branch in self.values():
-            outputs.append(branch(x))  # TorchScript unrolls a loop over modules, no comprehension
+            outputs.append(branch(x))  # TorchScript unrolls loops over modules, but not comprehensions
         return self.merge(outputs)
 
     def merge(self, tensors: list[Tensor]) -> Tensor:
-        """n x (batch, channels, height, width) -> one."""
+        """n x (batch, channels, height, width) -> the merged tensor."""
         raise NotImplementedError
 
 
@@ -86,7 +87,7 @@ class Multiply(Parallel):
 
 
 class Concat(Parallel):
-    """Its branches side by side along channels."""
+    """The outputs of its branches, concatenated along channels."""
 
     def merge(self, tensors: list[Tensor]) -> Tensor:
         """n x (batch, channels_i, height, width) -> (batch, sum of channels_i, height, width)."""
@@ -94,10 +95,10 @@ class Concat(Parallel):
 
 
 class Wired(fx.GraphModule):
-    """Named modules of which each reads those that `sources` says: 0 is the input, n + 1 what module n gives.
+    """Named modules, each reading the modules listed in `sources`: 0 is the input, n + 1 the output of module n.
 
-    Its forward pass is generated code, so that it is scripted and exported as written, and frees each map behind its
-    last reader.
+    The forward pass is generated code, so it is scripted and exported as written, and each map is freed after its last
+    reader.
     """
 
     def __init__(self, blocks: Mapping[str, nn.Module], sources: Sequence[Sequence[int]]) -> None:
@@ -107,13 +108,13 @@ class Wired(fx.GraphModule):
         wire(self, blocks, self.sources, ())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """`forward`, which is generated, hence not overridden; checkpointed where that is asked for."""
+        """Call `forward`, which is generated and thus not overridden; with checkpointing if enabled."""
         if self.grad_checkpointing and self.training:
             return checkpoint(super().__call__, *args, use_reentrant=False, **kwargs)
         return super().__call__(*args, **kwargs)
 
     def __reduce__(self) -> Any:
-        """For pickle and copy: torch's own would bring back a plain GraphModule."""
+        """Pickle and copy as `Wired`; torch's own method would restore a plain GraphModule."""
         kept = {*nn.Module().__dict__, "grad_checkpointing"} - {"_modules"}
         return Wired, (dict(self.named_children()), self.sources), {key: self.__dict__[key] for key in kept}
 
@@ -127,9 +128,9 @@ class Wired(fx.GraphModule):
 def wire(
     holder: fx.GraphModule, blocks: Mapping[str, nn.Module], sources: Sequence[Sequence[int]], outputs: Sequence[int]
 ) -> None:
-    """Put the modules into `holder`, and write its forward pass; `outputs` as a list, or the last one's where empty.
+    """Put the modules into `holder` and generate its forward pass; a module that reads several gets them as a list.
 
-    What reads several gets them as a list.
+    The output is a list of `outputs`, or the output of the last module if `outputs` is empty.
     """
     graph = fx.Graph()
     values = [graph.placeholder("x")]
@@ -144,7 +145,7 @@ def wire(
 
 
 def add(tensors: list[Tensor]) -> Tensor:
-    """n x (batch, channels, height, width) -> (batch, channels, height, width); empties the list as it goes."""
+    """n x (batch, channels, height, width) -> (batch, channels, height, width); empties the list to free memory."""
     total = tensors.pop(0)
     while len(tensors) > 0:
         total = total + tensors.pop(0)
@@ -152,7 +153,7 @@ def add(tensors: list[Tensor]) -> Tensor:
 
 
 def multiply(tensors: list[Tensor]) -> Tensor:
-    """n x (batch, channels, height, width) -> (batch, channels, height, width); empties the list as it goes."""
+    """n x (batch, channels, height, width) -> (batch, channels, height, width); empties the list to free memory."""
     product = tensors.pop(0)
     while len(tensors) > 0:
         product = product * tensors.pop(0)
@@ -160,7 +161,7 @@ def multiply(tensors: list[Tensor]) -> Tensor:
 
 
 class AddTensors(nn.Module):
-    """The sum of a list of tensors."""
+    """Sum of a list of tensors."""
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
         """n x (batch, channels, height, width) -> (batch, channels, height, width)."""
@@ -168,7 +169,7 @@ class AddTensors(nn.Module):
 
 
 class MultiplyTensors(nn.Module):
-    """The product of a list of tensors."""
+    """Product of a list of tensors."""
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
         """n x (batch, channels, height, width) -> (batch, channels, height, width)."""
@@ -176,7 +177,7 @@ class MultiplyTensors(nn.Module):
 
 
 class ConcatTensors(nn.Module):
-    """A list of tensors side by side along channels."""
+    """Concatenation of a list of tensors along channels."""
 
     def forward(self, tensors: list[Tensor]) -> Tensor:
         """n x (batch, channels_i, height, width) -> (batch, sum of channels_i, height, width)."""
@@ -184,17 +185,17 @@ class ConcatTensors(nn.Module):
 
 
 def check_name(name: str) -> None:
-    """Raise unless a module may have this name: `train`, `items` and `if` would break its parent.
+    """Raise unless the name is valid for a submodule: `train`, `items` and `if` would break its parent.
 
     Example:
         >>> check_name("train")
         Traceback (most recent call last):
         ...
-        fieldspec.blocks.errors.FieldspecError: 'train' is a word of Python or of torch's modules; choose another name
+        fieldspec.blocks.errors.FieldspecError: 'train' is reserved by Python or torch.nn.Module; choose another name
     """
     if (
         name == "self"
         or keyword.iskeyword(name)
         or any(hasattr(kind, name) for kind in (nn.Sequential, nn.ModuleDict, fx.GraphModule))
     ):
-        raise FieldspecError(f"{name!r} is a word of Python or of torch's modules; choose another name")
+        raise FieldspecError(f"{name!r} is reserved by Python or torch.nn.Module; choose another name")

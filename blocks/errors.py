@@ -1,14 +1,14 @@
-"""The errors of fieldspec. Bad input always raises one of these."""
+"""The exceptions of fieldspec: invalid input always raises one of these."""
 
 from __future__ import annotations
 
 
 class FieldspecError(ValueError):
-    """Input that cannot be used; the message says where, what was given, what is needed, and how to fix it."""
+    """Invalid input; the message says where, what was given, what is needed, and how to fix it."""
 
 
 class SettingError(FieldspecError):
-    """A setting of a block has a value that the other settings do not allow; `setting` is its name in a spec."""
+    """A setting conflicts with other settings of its block; `setting` is its name in a spec."""
 
     def __init__(self, setting: str, reason: str) -> None:
         self.setting, self.reason = setting, reason
@@ -16,7 +16,7 @@ class SettingError(FieldspecError):
 
 
 class PlacedError(FieldspecError):
-    """Something is wrong at a layer of a graph; `node` is its id, empty while it has none."""
+    """An error at a layer of a graph; `node` is the layer's id, empty if it has none."""
 
     def __init__(self, reason: str, node: str = "") -> None:
         self.reason, self.node = reason, node
@@ -24,8 +24,8 @@ class PlacedError(FieldspecError):
 
 
 class ShapeError(PlacedError):
-    """A layer does not fit its input."""
+    """A layer does not accept its input's shape."""
 
 
 class MergeError(PlacedError):
-    """Maps of equal shape but different jumps meet, so the units of the result have no single position in the input."""
+    """A merge of equal shapes with different jumps, which leaves the result's units without a position in the input."""

@@ -1,4 +1,4 @@
-"""Sizes in words, as every table and message has them."""
+"""Text for sizes and names, shared by all tables and messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fractions import Fraction
 
 
 def size_text(numbers: Iterable[int | Fraction]) -> str:
-    """A number an axis.
+    """Numbers joined by `x`.
 
     Example:
         >>> size_text((3, 32, 32))
@@ -17,7 +17,7 @@ def size_text(numbers: Iterable[int | Fraction]) -> str:
 
 
 def side_text(numbers: Iterable[int | Fraction]) -> str:
-    """The same, but one number for a square; one or three numbers are always written out.
+    """Like `size_text`, but a single number for a square; one or three numbers are always written out.
 
     Example:
         >>> side_text((47, 47)), side_text((3, 5)), side_text((3, 3, 3))
@@ -28,7 +28,7 @@ def side_text(numbers: Iterable[int | Fraction]) -> str:
 
 
 def sizes_text(sizes: Iterable[Iterable[int]]) -> str:
-    """Several sizes.
+    """Several sizes joined by `and`.
 
     Example:
         >>> sizes_text([(3, 32, 32), (1, 16, 16)])
@@ -38,7 +38,7 @@ def sizes_text(sizes: Iterable[Iterable[int]]) -> str:
 
 
 def first_line(text: str, *, most: int = 240) -> str:
-    """The first line of an error of somebody's, cut where it is longer than a reader wants.
+    """The first line of a foreign error message, truncated to `most` characters.
 
     Example:
         >>> first_line("no such layer" + chr(10) + "at line 3"), first_line("x" * 1_000, most=8)
@@ -49,7 +49,7 @@ def first_line(text: str, *, most: int = 240) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """A long name with its middle left out, as its ends tell more.
+    """A long name shortened in the middle, since its ends say more.
 
     Example:
         >>> shortened("features.denseblock3.denselayer24.conv2", 24)

@@ -1,4 +1,4 @@
-"""A block tree laid out flat: the layer graph that all readings use."""
+"""The layer graph: a block tree laid out flat, as all readings use it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fieldspec.blocks.layers.source import Input
 
 
 def shape_after(block: Block, *inputs: Shape) -> Shape:
-    """The shape that a block makes of maps of these shapes.
+    """Output shape of a block for inputs of these shapes.
 
     Raises:
-        ShapeError: A layer does not fit what it is given.
+            ShapeError: A layer does not accept its input.
     Example:
         >>> from fieldspec.blocks import conv
         >>> shape_after(conv(3, out_channels=8, stride=2), (3, 32, 33))
@@ -39,19 +39,19 @@ def shape_after(block: Block, *inputs: Shape) -> Shape:
 
 
 class Uncounted(NamedTuple):
-    """An operation that may multiply and add, without a formula that says how often."""
+    """An operation that may contain multiply-adds but has no formula to count them."""
 
     operation: str
-    place: str  # file:line that calls it; nothing where it is one of torch's own modules
+    place: str  # file:line of the call; empty inside torch's own modules
 
 
 class Stop(NamedTuple):
-    """Where a module could not be followed any further, as an operation's result depends on values."""
+    """The point at which tracing had to end because a result depends on the values of tensors."""
 
-    operation: Uncounted  # its name and its place
-    module: str  # the path of the module that calls it
+    operation: Uncounted  # its name and where it is called
+    module: str  # path of the module that calls it
     modules: tuple[str, ...]  # paths of the outermost modules that were not reached
-    weights: tuple[str, ...]  # names of weights that nothing has read so far, and how many elements they have:
+    weights: tuple[str, ...]  # names of weights not read by then, with their element counts:
     params: int
     trainable_params: int
     buffers: int
@@ -61,35 +61,35 @@ class Stop(NamedTuple):
 class Node:
     """One layer of a graph: its path, the nodes it reads, and its output shape."""
 
-    id: str  # the path of its module, as in `named_modules()`
+    id: str  # path of its module, as in `named_modules()`
     layer: Layer
     inputs: tuple[int, ...]  # indices of earlier nodes
     shape: Shape
-    params: int | None = None  # None: those of the layer; a module that runs twice is counted once
-    trainable_params: int | None = None  # of them, those that are not frozen; None: all
+    params: int | None = None  # None: the layer's own; a module that runs twice is counted once
+    trainable_params: int | None = None  # those that are not frozen; None: all
     buffers: int | None = None
-    trains: bool = False  # trained weights are read, though another node may count them
-    weight_macs: int = 0  # multiply-adds between weights, in the same module
-    uncounted: tuple[Uncounted, ...] = ()  # what the multiply-adds of this node leave out
-    beside: int = 0  # elements of the tensor that belong to no unit: class tokens
-    temporary: bool = False  # inside a torch layer whose memory is counted as its inputs and output only
+    trains: bool = False  # reads trained weights, even if another node counts them
+    weight_macs: int = 0  # multiply-adds between weights, within the module
+    uncounted: tuple[Uncounted, ...] = ()  # operations missing from this node's multiply-adds
+    beside: int = 0  # elements of the tensor outside the map, such as class tokens
+    temporary: bool = False  # inside a torch layer of which only inputs and output count as memory
 
 
 @dataclass(slots=True)
 class LayerGraph:
-    """Layers in topological order; node 0 is the input, and `output` is the output of the last item."""
+    """Layers in topological order; node 0 is the input, and `output` is the index of the output node."""
 
     nodes: list[Node] = field(default_factory=list)
     output: int = 0
-    kept: tuple[int, ...] = ()  # further outputs, alive until the end
-    traced: bool = False  # from a module, whose maps may meet with different jumps
-    computed_weights: bool = False  # weights are computed from others in the forward pass
-    gradient_cut: bool = False  # by detach() or no_grad() within the forward pass
+    kept: tuple[int, ...] = ()  # further outputs, kept in memory until the end
+    traced: bool = False  # from a module, where maps with different jumps may be merged
+    computed_weights: bool = False  # some weights are computed from others in the forward pass
+    gradient_cut: bool = False  # detach() or no_grad() in the forward pass
     stop: Stop | None = None  # the graph ends before the module does
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:
-        """The graph of one block on an input of `shape` (channels, height, width).
+        """Lay out one block on an input of `shape` (channels, height, width).
 
         Example:
             >>> from fieldspec.blocks import conv
@@ -103,7 +103,7 @@ class LayerGraph:
         return graph
 
     def place(self, block: Block, path: str, *sources: int) -> int:
-        """Lay out `block` behind the nodes `sources`; returns the index of its output node."""
+        """Lay out `block` after the nodes `sources`; returns the index of its output node."""
         if isinstance(block, Layer):
             nodes = self.nodes
             try:
@@ -135,7 +135,7 @@ class LayerGraph:
 
     @property
     def image(self) -> int:
-        """The index of the input in whose pixels fields are: of several the first of most axes."""
+        """Index of the input in whose pixels fields are measured: the first with the most axes."""
         inputs = [index for index, node in enumerate(self.nodes) if isinstance(node.layer, Input)]
         return max(inputs, key=lambda index: len(self.nodes[index].shape))
 

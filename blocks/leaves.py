@@ -1,6 +1,6 @@
-"""Modules that torch and timm lack, or do not have in a scriptable form.
+"""Modules that torch and timm lack, or do not have in scriptable form.
 
-None stores a shape or works in place, and all support torch.jit.script, torch.fx, torch.export,
+None stores a shape or works in place. All support torch.jit.script, torch.fx, torch.export,
 torch.compile(fullgraph=True) and ONNX. Annotations are evaluated here (no ``from __future__``): TorchScript
 cannot read them as strings from a traced module.
 """
@@ -17,11 +17,11 @@ from fieldspec.blocks.layers import Sides
 
 
 class _Padded(nn.modules.conv._ConvNd):
-    """A convolution with different padding before and after: `same` with an even kernel pads one more after."""
+    """A convolution with asymmetric padding, such as `same` with an even kernel, which pads one more after."""
 
     def __init__(self, *args: Any, sides: Sides, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.sides = tuple([side for axis in reversed(sides) for side in axis])  # torch's order: the last axis first
+        self.sides = tuple([side for axis in reversed(sides) for side in axis])  # F.pad starts with the last axis
 
     def forward(self, input: Tensor) -> Tensor:  # torch's name
         """(batch, in_channels, *sizes) -> (batch, out_channels, *sizes / stride)."""
@@ -29,27 +29,27 @@ class _Padded(nn.modules.conv._ConvNd):
         return output
 
     def extra_repr(self) -> str:
-        """Torch's text, and the sides."""
+        """Torch's representation, plus the sides."""
         return f"{super().extra_repr()}, sides={self.sides}"  # type: ignore[no-untyped-call]  # torch
 
 
 class PaddedConv1d(_Padded, nn.Conv1d):
-    """Over one axis."""
+    """Asymmetrically padded convolution over one axis."""
 
 
 class PaddedConv2d(_Padded, nn.Conv2d):
-    """Over two axes."""
+    """Asymmetrically padded convolution over two axes."""
 
 
 class PaddedConv3d(_Padded, nn.Conv3d):
-    """Over three axes."""
+    """Asymmetrically padded convolution over three axes."""
 
 
 PADDED: dict[int, Any] = {1: PaddedConv1d, 2: PaddedConv2d, 3: PaddedConv3d}
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels of each unit of a map, of any number of axes; timm has the one of two."""
+    """Layer norm over the channels of each unit, for maps with any number of axes; timm has only the 2D one."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(batch, channels, ...) -> (batch, channels, ...)."""
@@ -58,9 +58,9 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class GlobalPool(SelectAdaptivePool2d):
-    """timm's global pooling over any number of axes, with `avgmax` and `catavgmax` that TorchScript can compile.
+    """timm's global pooling for any number of axes, with scriptable `avgmax` and `catavgmax`.
 
-    timm's own pass ``output_size: int | tuple`` to a torch function that takes a list.
+    timm's own versions pass ``output_size: int | tuple`` to a torch function that takes a list.
     """
 
     def __init__(self, pool_type: str, *, flatten: bool = False, rank: int = 2) -> None:
@@ -74,7 +74,7 @@ class GlobalPool(SelectAdaptivePool2d):
 
 
 class AvgMaxPool(nn.Module):
-    """The mean of the map's mean and maximum, or both concatenated."""
+    """Average of mean and maximum pooling, or both concatenated."""
 
     def __init__(self, *, concat: bool, rank: int = 2) -> None:
         super().__init__()
@@ -114,13 +114,13 @@ def depth_to_space(x: Tensor, block: int, rank: int) -> Tensor:
     return rearrange(x, "b (c p q) h w -> b c (h p) (w q)", p=block, q=block)
 
 
-# einops inspects the tensor's type, which symbolic tracing does not provide: keep both calls whole in a trace
+# einops inspects the tensor's type, which symbolic tracing does not provide: keep both calls as single nodes in a trace
 fx.wrap("space_to_depth")
 fx.wrap("depth_to_space")
 
 
 class SpaceToDepth(nn.Module):
-    """Each patch of block units along every axis to channels, in the order of torch's pixel_unshuffle."""
+    """Move each patch of `block` units per axis into channels, in the order of torch's pixel_unshuffle."""
 
     def __init__(self, block: int, rank: int = 2) -> None:
         super().__init__()
@@ -131,12 +131,12 @@ class SpaceToDepth(nn.Module):
         return space_to_depth(x, self.block, self.rank)
 
     def extra_repr(self) -> str:
-        """The size of the patch."""
+        """Block size."""
         return f"block={self.block}"
 
 
 class DepthToSpace(nn.Module):
-    """Channels to patches of block units along every axis, in the order of torch's pixel_shuffle."""
+    """Rearrange channels into patches of `block` units per axis, in the order of torch's pixel_shuffle."""
 
     def __init__(self, block: int, rank: int = 2) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class DepthToSpace(nn.Module):
         return depth_to_space(x, self.block, self.rank)
 
     def extra_repr(self) -> str:
-        """The size of the patch."""
+        """Block size."""
         return f"block={self.block}"
 
 
@@ -156,11 +156,11 @@ def scale_channels(x: Tensor, weight: Tensor) -> Tensor:
     return x * weight.reshape([-1] + [1] * (x.dim() - 2))
 
 
-fx.wrap("scale_channels")  # a traced tensor does not know how many axes it has
+fx.wrap("scale_channels")  # a traced tensor has no known number of axes
 
 
 class ScaleChannels(nn.Module):
-    """A trained factor for each channel; all begin with the same."""
+    """A trained factor per channel, all initialized to the same value."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class ScaleChannels(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """The factor that training begins with."""
+        """Set all factors to their initial value."""
         nn.init.constant_(self.weight, self.factor)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -184,19 +184,19 @@ class ScaleChannels(nn.Module):
         return scale_channels(x, self.weight)
 
     def extra_repr(self) -> str:
-        """The number of channels, and the first factor."""
+        """Number of channels and initial factor."""
         return f"{self.channels}, factor={self.factor}"
 
 
 class Times(nn.Module):
-    """A constant factor."""
+    """Multiplication by a constant factor."""
 
     def __init__(self, factor: float) -> None:
         super().__init__()
         self.factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
-        """The shape stays as it is."""
+        """(batch, ...) -> (batch, ...)."""
         return x * self.factor
 
     def extra_repr(self) -> str:
@@ -205,7 +205,7 @@ class Times(nn.Module):
 
 
 class SelectChannels(nn.Module):
-    """A row of neighboring channels; a view."""
+    """A contiguous range of channels, as a view."""
 
     def __init__(self, start: int, stop: int) -> None:
         super().__init__()
@@ -216,7 +216,7 @@ class SelectChannels(nn.Module):
         return x[:, self.start : self.stop]
 
     def extra_repr(self) -> str:
-        """From where to where."""
+        """First channel, and the one after the last."""
         return f"start={self.start}, stop={self.stop}"
 
 
@@ -225,11 +225,11 @@ def pad_channels(x: Tensor, before: int, after: int) -> Tensor:
     return F.pad(x, [0, 0] * (x.dim() - 2) + [before, after])
 
 
-fx.wrap("pad_channels")  # a traced tensor does not know how many axes it has
+fx.wrap("pad_channels")  # a traced tensor has no known number of axes
 
 
 class PadChannels(nn.Module):
-    """Zeros before and behind the channels."""
+    """Zero padding along the channel axis."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -240,12 +240,12 @@ class PadChannels(nn.Module):
         return pad_channels(x, self.before, self.after)
 
     def extra_repr(self) -> str:
-        """How many on each side."""
+        """Number of channels added before and after."""
         return f"before={self.before}, after={self.after}"
 
 
 class Shuffle(nn.Module):
-    """The channels of several groups in turn."""
+    """Channel shuffle: interleave the channels of several groups."""
 
     def __init__(self, groups: int) -> None:
         super().__init__()
@@ -256,5 +256,5 @@ class Shuffle(nn.Module):
         return torch.unflatten(x, 1, (self.groups, -1)).transpose(1, 2).flatten(1, 2)
 
     def extra_repr(self) -> str:
-        """How many groups."""
+        """Number of groups."""
         return f"groups={self.groups}"

@@ -1,6 +1,6 @@
-"""The one file that turns a block tree into torch modules.
+"""Builds torch modules from block trees; the only file that does.
 
-The modules have the names of the tree, so the path of each is the id of its node in the layer graph.
+Submodules are named as in the tree, so a module's path is the id of its node in the layer graph.
 """
 
 from collections.abc import Callable
@@ -53,15 +53,15 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu_tanh": partial(nn.GELU, "tanh"),
 }
 
-PADDINGS = {"constant": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}  # torch's, by mode
-LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's words for linear along every axis
+PADDINGS = {"constant": "ZeroPad", "reflect": "ReflectionPad", "replicate": "ReplicationPad"}  # class names by mode
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # torch's names for linear interpolation, by number of axes
 
 
 @singledispatch
 def to_module(block: tree.Block, **factory: Any) -> nn.Module:
-    """The torch module of a block; `factory` is `device=` and `dtype=`.
+    """Build the torch module of a block; `factory` is `device=` and `dtype=`.
 
-    A merge on its own becomes a module that takes a list of tensors. Register a layer of your own with
+    A merge on its own becomes a module that takes a list of tensors. Register custom layers with
     ``@to_module.register``.
 
     Example:
@@ -127,7 +127,7 @@ def _(block: layers.Conv, **factory: Any) -> nn.Module:
 
 
 def _of_rank(name: str, sizes: layers.Sizes) -> type[nn.Module]:
-    """Torch's class with as many axes as there are sizes."""
+    """The torch class for this number of axes."""
     found: type[nn.Module] = getattr(nn, f"{name}{len(sizes)}d")
     return found
 
@@ -155,7 +155,7 @@ def _(block: layers.Linear, **factory: Any) -> nn.Module:
 
 @to_module.register
 def _(block: layers.BatchNorm, **factory: Any) -> nn.Module:
-    norm = getattr(nn, f"BatchNorm{max(1, block.rank)}d")  # torch's of one axis takes vectors
+    norm = getattr(nn, f"BatchNorm{max(1, block.rank)}d")  # BatchNorm1d takes vectors
     found: nn.Module = norm(block.channels, block.eps, block.momentum, **factory)
     return found
 
@@ -248,7 +248,7 @@ def _(block: layers.DepthToSpace, **factory: Any) -> nn.Module:
 def _(block: layers.Pad, **factory: Any) -> nn.Module:
     if block.mode not in PADDINGS:
         raise FieldspecError(f"{block!r} has no torch module; {', '.join(PADDINGS)} have one")
-    sides = [side for axis in reversed(block.padding) for side in axis]  # torch's order: the last axis first
+    sides = [side for axis in reversed(block.padding) for side in axis]  # torch starts with the last axis
     found: nn.Module = getattr(nn, f"{PADDINGS[block.mode]}{len(block.padding)}d")(tuple(sides))
     return found
 

@@ -1,4 +1,4 @@
-"""The blocks that a spec may name, and how to add one."""
+"""The registry of blocks that a spec may name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fieldspec.blocks.errors import FieldspecError
 Settings = dict[str, Any]
 Resolver = Callable[[int, Settings], Settings]
 
-# The spec's words, and torch's.
+# A spec's keywords for torch's argument names.
 WORDS = {"out": "out_channels", "kernel": "kernel_size"}
 REQUIRED = inspect.Parameter.empty
 
-# These stand beside a block's key and are never block names.
+# Keys that may accompany a block in an item; they are never block names.
 ITEM_KEYS = ("id", "from", "repeat", "first", "tap")
 
-# What blocks are called elsewhere, for "Did you mean 'residual'?"; misspelled names are found without it.
+# Other names for blocks, for "Did you mean 'residual'?"; misspellings are found without this table.
 ELSEWHERE = {
     "activation": "act",
     "average_pooling2d": "avg_pool",
@@ -95,7 +95,7 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting of a block: its name in Python and in a spec, its type, its default."""
+    """A setting of a block: its name in Python and in a spec, its type and its default."""
 
     name: str
     word: str
@@ -104,7 +104,7 @@ class Setting:
 
     @cached_property
     def holds(self) -> str:
-        """What a spec writes here: a `value`, `body` (items), `branches` (lists of items), `either` value or body."""
+        """What a spec writes: a `value`, a `body` (items), `branches` (lists of items), or `either` (value or body)."""
         annotated = typing.get_origin(self.annotation) is typing.Annotated
         if (typing.get_args(self.annotation)[0] if annotated else self.annotation) == tuple[Block, ...]:
             return "branches"
@@ -115,31 +115,31 @@ class Setting:
 
     @property
     def value(self) -> Any:
-        """The type of a plain value: of `either`, what is not a block."""
+        """The type of a plain value; for `either`, the alternatives that are not blocks."""
         if self.holds != "either":
             return self.annotation
         return functools.reduce(operator.or_, [one for one in typing.get_args(self.annotation) if one is not Block])
 
     def holds_items(self, given: Any) -> bool:
-        """Whether a spec writes items in this place."""
+        """Whether the given value of this setting is written as items."""
         return self.holds in ("body", "branches") or (self.holds == "either" and isinstance(given, list | tuple))
 
 
 @dataclass(frozen=True, eq=False)
 class BlockType:
-    """A registered block: the function that writes its expression, and its settings."""
+    """A registered block: the function that returns its expression, and its settings."""
 
     name: str
-    function: Callable[..., Block]  # takes settings as `resolve` leaves them
+    function: Callable[..., Block]  # takes resolved settings
     resolve: Resolver | None = None
-    preset: Mapping[str, Any] = field(default_factory=dict)  # of a shorthand: its own defaults
+    preset: Mapping[str, Any] = field(default_factory=dict)  # a shorthand's own defaults
     stands_for: str | None = None
-    fixed: frozenset[str] = frozenset()  # of the preset, the settings that cannot be changed
-    one_of: tuple[str, ...] = ()  # the words of settings of which exactly one is given
+    fixed: frozenset[str] = frozenset()  # preset settings that cannot be changed
+    one_of: tuple[str, ...] = ()  # settings of which exactly one must be given
 
     @cached_property
     def settings(self) -> dict[str, Setting]:
-        """The settings, by their names in a spec."""
+        """The settings, keyed by their names in a spec."""
         hints = typing.get_type_hints(self.function, include_extras=True)
         words = {python: word for word, python in WORDS.items()}
         found = {}
@@ -149,23 +149,23 @@ class BlockType:
             if parameter.name in self.fixed:
                 annotation = Literal[default]
             elif type(default) is int and _is_float(annotation):
-                default = float(default)  # as a spec's 2 becomes 2.0
+                default = float(default)  # so that a spec's 2 becomes 2.0
             found[word] = Setting(parameter.name, word, annotation, default)
         return found
 
     @cached_property
     def places(self) -> dict[str, Setting]:
-        """The settings in whose place a spec may write items."""
+        """The settings that a spec may write as items."""
         return {word: setting for word, setting in self.settings.items() if setting.holds != "value"}
 
     def make(self, in_channels: int, settings: Settings) -> tuple[Block, Settings]:
-        """The block and its resolved settings; `settings` holds all of them, by their Python names."""
+        """Build the block; returns it and its resolved settings. `settings` must be complete, by their Python names."""
         resolved = settings if self.resolve is None else self.resolve(in_channels, dict(settings))
         return self.function(in_channels, **resolved), resolved
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring."""
+        """The first line of the block's docstring."""
         return (inspect.getdoc(self.function) or "").split("\n", 1)[0]
 
 
@@ -189,21 +189,22 @@ def register_block(
     resolve: Resolver | None = None,
     one_of: tuple[str, ...] = (),
 ) -> F | Callable[[F], F]:
-    """Make a function that writes a block available to specs under its name.
+    """Make a function that returns a block available to specs under its name.
 
     The function takes `in_channels` first and its settings as keywords, whose annotations define validation, error
-    messages and JSON Schema. A setting annotated `Block` is written as a list of items in a spec, one annotated
+    messages and JSON Schema. In a spec, a setting annotated `Block` is written as a list of items, and one annotated
     `tuple[Block, ...]` as a list of such lists; each is built for `in_channels`. A setting `act: Act`, `norm: Norm`
-    or `order: Order` takes the spec's `defaults`. The function may raise ValueError; the message becomes a problem
-    of the item.
+    or `order: Order` takes the spec's `defaults`. The function may raise ValueError; its message is reported as a
+    problem of the item.
 
     Args:
         function: ``(in_channels, *, ...) -> Block``.
         name: Name in a spec; the function's by default.
-        resolve: ``(in_channels, settings) -> settings``, run before the function is called, from Python as well: it
-            replaces settings by those derived from them (`expand_ratio` by `expand`), so that the function and the
-            canonical form get absolute numbers.
-        one_of: Words of settings of which a spec gives exactly one, as the JSON Schema says; the function checks it.
+        resolve: ``(in_channels, settings) -> settings``, run before every call of the function, from Python as well.
+            It replaces settings by derived ones (`expand_ratio` by `expand`), so that the function and the canonical
+            form get absolute numbers.
+        one_of: Settings, by their names in a spec, of which exactly one must be given. The JSON Schema states it; the
+            function checks it.
 
     Raises:
         FieldspecError: The name is taken, is not a lower-case identifier, or the signature does not fit.
@@ -213,7 +214,7 @@ def register_block(
         >>> from fieldspec.blocks import Block, chain, conv, parallel_concat, IDENTITY
         >>> @register_block
         ... def ghost_example(in_channels: int, *, out: int, ratio: int = 2) -> Block:
-        ...     # half of the channels from a convolution, the rest from these by a depthwise one (Han et al., 2020)
+        ...     # half of the channels by a convolution, the rest from those by a depthwise one (Han et al., 2020)
         ...     own = out // ratio
         ...     cheap = conv(own, out_channels=own * (ratio - 1), kernel_size=3, groups=own)
         ...     return chain(primary=conv(in_channels, out_channels=own, kernel_size=1),
@@ -231,20 +232,20 @@ def register_block(
 
 
 def register_shorthand(name: str, stands_for: str, *, fixed: Settings | None = None, **preset: Any) -> None:
-    """Another name for a registered block with some settings preset; the canonical form does not use it.
+    """Register another name for a block with some settings preset; the canonical form uses the block's own name.
 
     Args:
         name: The shorthand.
         stands_for: The block.
         fixed: Settings that cannot be changed under this name.
-        preset: Settings with other defaults under this name.
+        preset: Settings whose defaults differ under this name.
     """
     base, made = _BLOCKS[stands_for], fixed or {}
     _add(BlockType(name, base.function, base.resolve, {**preset, **made}, stands_for, frozenset(made)))
 
 
 def _resolving(block: BlockType) -> Callable[..., Block]:
-    """The function of a block for calls from Python, which resolves its settings first."""
+    """A block's function for calls from Python: resolves the settings first."""
     settings = list(inspect.signature(block.function).parameters.values())[1:]
     defaults = {setting.name: setting.default for setting in settings if setting.default is not REQUIRED}
     required = {setting.name for setting in settings if setting.default is REQUIRED}
@@ -252,7 +253,7 @@ def _resolving(block: BlockType) -> Callable[..., Block]:
     @functools.wraps(block.function)
     def resolving(in_channels: int, **given: Any) -> Block:
         if not required <= given.keys():
-            return block.function(in_channels, **given)  # raises TypeError, which names the missing setting
+            return block.function(in_channels, **given)  # raises TypeError naming the missing setting
         made, _ = block.make(in_channels, {**defaults, **given})
         return made
 
@@ -260,12 +261,12 @@ def _resolving(block: BlockType) -> Callable[..., Block]:
 
 
 def block_type(name: str) -> BlockType | None:
-    """The block registered under `name`."""
+    """The block registered under `name`; None if there is none."""
     return _BLOCKS.get(name)
 
 
 def is_block_name(name: str) -> bool:
-    """Whether a block may have this name."""
+    """Whether `name` is allowed as the name of a block."""
     return bool(_NAME.fullmatch(name)) and not keyword.iskeyword(name) and name not in ITEM_KEYS
 
 
@@ -281,26 +282,28 @@ def _add(block: BlockType) -> None:
     if name in _BLOCKS and not _is_redefined(_BLOCKS[name], block):
         raise FieldspecError(f"block name {name!r} is taken. Choose another with register_block(name=...)")
     if not inspect.isroutine(block.function):
-        raise FieldspecError(f"block {name!r} must be a function that returns a Block, not a class or an object")
+        raise FieldspecError(f"block {name!r} must be a function that returns a Block, not a class or other object")
     parameters = list(inspect.signature(block.function).parameters.values())
     if not parameters or any(p.kind is not p.KEYWORD_ONLY for p in parameters[1:]):
-        raise FieldspecError(f"block {name!r} must take (in_channels, *, ...), its settings as keywords only")
+        raise FieldspecError(f"block {name!r} must take (in_channels, *, ...), with keyword-only settings")
     untyped = [p.name for p in parameters[1:] if p.annotation is p.empty]
     if untyped:
-        raise FieldspecError(f"block {name!r}: settings without a type: {', '.join(untyped)}")
+        raise FieldspecError(f"block {name!r}: settings without a type annotation: {', '.join(untyped)}")
     try:
         settings = block.settings
     except NameError as error:
-        raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the module of the function") from None
+        raise FieldspecError(f"block {name!r}: {error}. Types are looked up in the function's module") from None
     if len(settings) < len(parameters) - 1:
-        raise FieldspecError(f"block {name!r}: {' or '.join(WORDS)} and its longer name are one setting. Remove one")
+        raise FieldspecError(
+            f"block {name!r}: {' or '.join(WORDS)} and its longer name are the same setting. Remove one"
+        )
     for setting in settings.values():
         _check_setting(name, setting)
     _BLOCKS[name] = block
 
 
 def _check_setting(block: str, setting: Setting) -> None:
-    """Reject settings that no spec could give."""
+    """Reject settings that a spec could not express."""
     if setting.name.startswith(("_", "model_")):
         raise FieldspecError(f"block {block!r}: a setting cannot be called {setting.name!r}. Rename it")
     members = {setting.annotation, *typing.get_args(setting.annotation)}
@@ -329,6 +332,6 @@ def _is_float(annotation: Any) -> bool:
 
 
 def _is_redefined(before: BlockType, after: BlockType) -> bool:
-    """Whether a notebook cell was run again."""
+    """Whether the same definition was executed again, as in a notebook cell."""
     place = after.function.__module__, after.function.__qualname__
     return (before.function.__module__, before.function.__qualname__) == place and before.function is not after.function

@@ -1,4 +1,4 @@
-"""The types of block settings, with the words that an error says of each, and their normal forms.
+"""Types of block settings, their descriptions in error messages, and their normal forms.
 
 A setting's annotation gives its validation, its error message and its JSON Schema.
 """
@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate
-from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps what pydantic reads
+from typing_extensions import TypedDict  # pydantic needs typing's own to be from 3.12 or later
 
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import FUNCTIONS, Function, Shape, Sides, Sizes
@@ -23,7 +23,7 @@ LEAKY_SLOPE = 0.01  # torch's default
 
 
 class Says:
-    """What a setting accepts, in the words of its error message."""
+    """Description of what a setting accepts, for its error message."""
 
     def __init__(self, words: str) -> None:
         self.words = words
@@ -54,22 +54,22 @@ Padding = Annotated[
 ]
 
 
-Eps = Annotated[float, Gt(0), Lt(1), Says("a number over 0, under 1")]
-Momentum = Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")]
+Eps = Annotated[float, Gt(0), Lt(1), Says("a number between 0 and 1, both excluded")]
+Momentum = Annotated[float, Gt(0), Le(1), Says("a number from 0 to 1, 0 excluded")]
 CLOSED = {"extra": "forbid", "strict": True}
 
 
 class BatchNormOptions(TypedDict, total=False):
-    """What batch norm adds to the variance, and the share of a batch in the running statistics."""
+    """Options of batch norm: the epsilon added to the variance, and a batch's share in the running statistics."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]  # pydantic's way
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # as pydantic requires
 
     eps: Eps
     momentum: Momentum
 
 
 class LayerNormOptions(TypedDict, total=False):
-    """What layer norm adds to the variance."""
+    """Options of layer norm: the epsilon added to the variance."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -77,7 +77,7 @@ class LayerNormOptions(TypedDict, total=False):
 
 
 class GroupNormOptions(TypedDict, total=False):
-    """The number of groups, and what group norm adds to the variance."""
+    """Options of group norm: the number of groups, and the epsilon added to the variance."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -86,7 +86,7 @@ class GroupNormOptions(TypedDict, total=False):
 
 
 class BatchNormSetting(TypedDict):
-    """Batch norm with options of one's own."""
+    """Batch norm with custom options."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -94,7 +94,7 @@ class BatchNormSetting(TypedDict):
 
 
 class LayerNormSetting(TypedDict):
-    """Layer norm with options of one's own."""
+    """Layer norm with custom options."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -102,7 +102,7 @@ class LayerNormSetting(TypedDict):
 
 
 class GroupNormSetting(TypedDict):
-    """Group norm with a given number of groups or further options."""
+    """Group norm with a number of groups or other options."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -122,7 +122,7 @@ Slope = Annotated[float, Ge(0), Lt(1), Says("a number from 0 to 1, 1 excluded")]
 
 
 class LeakyRelu(TypedDict):
-    """A leaky relu with a slope of one's own."""
+    """Leaky ReLU with a custom slope."""
 
     __pydantic_config__ = CLOSED  # type: ignore[misc]
 
@@ -150,12 +150,12 @@ Space = Annotated[
 CONV_NORM_ACT: tuple[OrderStep, OrderStep, OrderStep] = ("conv", "norm", "act")
 
 
-_MAP: ContextVar[Shape] = ContextVar("map", default=(0, 0, 0))  # channels and sizes; 0 where they are not known
+_MAP: ContextVar[Shape] = ContextVar("map", default=(0, 0, 0))  # channels and sizes; 0 where unknown
 
 
 @contextmanager
 def made_for(shape: Shape) -> Iterator[None]:
-    """Within it, blocks are made for a map of this shape: its axes, and with `padding: tf` its size, go into them.
+    """Within this context, build blocks for a map of this shape: for its axes, and with `padding: tf` for its size.
 
     Example:
         >>> from fieldspec.blocks import conv
@@ -171,27 +171,27 @@ def made_for(shape: Shape) -> Iterator[None]:
 
 
 def axes_given() -> int:
-    """The number of axes of the map that blocks are made for: two, unless `made_for` says otherwise."""
+    """Number of axes of the map that blocks are built for: two, unless `made_for` says otherwise."""
     axes = len(_MAP.get()) - 1
     return axes if axes > 0 else 2
 
 
 def axes_of_map() -> int:
-    """The same, and none for a vector."""
+    """Like `axes_given`, but 0 for a vector."""
     return len(_MAP.get()) - 1
 
 
 def per_axis(value: int | Sizes) -> Sizes:
-    """One number for each axis of the map, from one for all.
+    """One number per axis of the map; a single number applies to all.
 
     Raises:
-        FieldspecError: There are as many numbers as no map has axes here.
+        FieldspecError: The number of values differs from the map's number of axes.
     """
     axes = axes_given()
     if isinstance(value, int):
         return (value,) * axes
     if len(value) != axes:
-        raise FieldspecError(f"{list(value)} has {len(value)} numbers, and the map has {axes} axes")
+        raise FieldspecError(f"{list(value)} has {len(value)} numbers, but the map has {axes} axes")
     return tuple(value)
 
 
@@ -200,11 +200,11 @@ def sides(
 ) -> Sides:
     """Zeros before and after the map, per axis.
 
-    None is ``dilation * (kernel - 1) // 2`` on each side; `same` adds ``dilation * (kernel - 1)`` in all, the
-    odd one after, as torch does; `tf` adds what makes ``ceil(size / stride)`` units, the odd one after.
+    None means ``dilation * (kernel - 1) // 2`` on each side; `same` adds ``dilation * (kernel - 1)`` in total, with the
+    odd one after, as torch does; `tf` adds enough for ``ceil(size / stride)`` units, with the odd one after.
 
     Raises:
-        SettingError: `same` with a stride, which torch refuses; `tf` with one where the size of the map is not known.
+        SettingError: `same` with a stride, which torch rejects; or `tf` with a stride on a map of unknown size.
     Example:
         >>> sides(None, 3, 2), sides("same", 4, 1)
         (((2, 2), (2, 2)), ((1, 2), (1, 2)))
@@ -218,33 +218,37 @@ def sides(
         return tuple([(total // 2, total // 2) for total in totals])
     if isinstance(padding, str):
         if padding == "same" and set(step) != {1}:
-            raise SettingError("padding", "same has no meaning with a stride; torch refuses it. Use tf, or numbers")
+            raise SettingError(
+                "padding", "same cannot be combined with a stride (torch rejects it). Use tf, or numbers"
+            )
         if padding == "tf":
             totals = [_lacking(*axis) for axis in zip(_MAP.get()[1:] or (0, 0), totals, step, strict=True)]
         return tuple([(total // 2, total - total // 2) for total in totals])
     given = per_axis(padding) if isinstance(padding, int) else padding
     if len(given) != len(kernel):
-        raise FieldspecError(f"padding {list(given)} is for {len(given)} axes, and the map has {len(kernel)}")
+        raise FieldspecError(f"padding {list(given)} is for {len(given)} axes, but the map has {len(kernel)}")
     return tuple([(side, side) if isinstance(side, int) else (side[0], side[1]) for side in given])
 
 
 def _lacking(size: int, total: int, stride: int) -> int:
-    """What windows that reach over `total` units beyond their first lack, so that there are ``ceil(size / stride)``."""
+    """Padding along one axis that yields ``ceil(size / stride)`` windows; `total` is ``dilation * (kernel - 1)``."""
     if stride == 1:
         return total
     if not size:
-        raise SettingError("padding", "tf with a stride depends on the map's size: make the block in `made_for(shape)`")
+        raise SettingError(
+            "padding", "tf with a stride depends on the map's size; build the block within `made_for(shape)`"
+        )
     return max(0, (-(-size // stride) - 1) * stride + total + 1 - size)
 
 
 def check_order(order: tuple[str, ...]) -> None:
     """Raise unless conv, norm and act appear once each."""
     if sorted(order) != ["act", "conv", "norm"]:
-        raise SettingError("order", f"{list(order)} must name conv, norm and act once each")
+        raise SettingError("order", f"{list(order)} must contain conv, norm and act once each")
 
 
 def norm_parts(norm: Norm) -> tuple[str, dict[str, Any]]:
-    """The kind of a normalization, and its options.
+    """Split a normalization setting into its kind and its options.
 
     Example:
         >>> norm_parts("batch"), norm_parts({"group": 8}), norm_parts({"batch": {"eps": 0.001}})
@@ -257,7 +261,7 @@ def norm_parts(norm: Norm) -> tuple[str, dict[str, Any]]:
 
 
 def plain_act(act: Any) -> Any:
-    """An activation as briefly as it can be said.
+    """The shortest form of an activation setting.
 
     Example:
         >>> plain_act({"leaky_relu": 0.01}), plain_act({"leaky_relu": 0.2}), plain_act("none")
@@ -274,7 +278,7 @@ NORM_DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def plain_norm(norm: Norm) -> Norm:
-    """A normalization as briefly as it can be said, but with all of its options where one is said.
+    """The shortest form of a normalization setting; with any option given, all options are written.
 
     Example:
         >>> plain_norm({"batch": {"eps": 1e-5}}), plain_norm({"group": {"groups": 4}})
@@ -284,7 +288,7 @@ def plain_norm(norm: Norm) -> Norm:
     """
     kind, options = norm_parts(norm)
     if not options or isinstance(norm, str) or norm == {"group": options.get("groups")}:
-        return norm if options or isinstance(norm, str) else kind  # type: ignore[return-value]  # one of the words
+        return norm if options or isinstance(norm, str) else kind  # type: ignore[return-value]  # one of the literals
     defaults = NORM_DEFAULTS[kind]
     full = {**defaults, **options}
     if full == defaults:

@@ -1,4 +1,4 @@
-"""The known name that a misspelled one was meant to be."""
+"""Suggestions for misspelled names."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 
 def did_you_mean(word: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The known name closest to a misspelled one, as a sentence to append; empty if none is close.
+    """A sentence that suggests the known name closest to `word`, to append to a message; empty if none is close.
 
-    Synonyms come first, then names spelled alike, then names that begin alike.
+    Tried in this order: synonyms, names with a similar spelling, names with the same beginning.
 
     Example:
         >>> did_you_mean("strid", ["kernel", "stride"])

@@ -145,7 +145,7 @@ class Expander:
             value = values[block.settings[word].name]
             if axes and isinstance(value, tuple) and len(value) != axes:
                 named = "one axis" if axes == 1 else f"{axes} axes"
-                self.complain(paths[word], f"has {len(value)} numbers, and the map has {named}")
+                self.complain(paths[word], f"has {len(value)} numbers, but the map has {named}")
                 fits = False
         return fits
 

@@ -1,4 +1,4 @@
-"""The primitives: one frozen dataclass per operation, each with its own formulas."""
+"""The primitive layers: one frozen dataclass per operation, each with its own formulas."""
 
 from fieldspec.blocks.layers.activation import FUNCTIONS, Activation, Function
 from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel

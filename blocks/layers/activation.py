@@ -1,4 +1,4 @@
-"""Pointwise nonlinearities, and softmax over channels."""
+"""Activation functions: pointwise nonlinearities, and softmax over channels."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ FUNCTIONS: tuple[Function, ...] = get_args(Function)
 
 @dataclass(frozen=True, slots=True)
 class Activation(Layer):
-    """A nonlinearity, never in place, with torch's defaults. Other operations: one per element.
+    """An activation function, never in place, with torch's defaults. Other operations: one per element.
 
-    `prelu` has one trained slope for all channels; `softmax` runs over the channels of each unit; `slope` is
-    leaky_relu's, below zero. `gelu_tanh` is torch's approximation of gelu by tanh.
+    `prelu` has one trained slope shared by all channels; `softmax` runs over the channels of each unit; `slope` is the
+    negative slope of leaky_relu. `gelu_tanh` is torch's tanh approximation of gelu.
     """
 
     kind: ClassVar[str] = "act"

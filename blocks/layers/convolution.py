@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution, over any number of axes."""
+"""Convolution and transposed convolution over any number of axes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape
 
 Pair = tuple[int, int]
-Sizes = tuple[int, ...]  # one number an axis
-Sides = tuple[Pair, ...]  # before and after, an axis each: ((top, bottom), (left, right))
+Sizes = tuple[int, ...]  # one number per axis
+Sides = tuple[Pair, ...]  # (before, after) per axis: ((top, bottom), (left, right))
 
 
 @dataclass(frozen=True, slots=True)
 class Conv(Layer):
-    """Convolution over all axes of a map, zeros outside it; as many axes as `kernel_size` has numbers.
+    """Convolution with zero padding; over as many axes as `kernel_size` has numbers.
 
     params = out * in / groups * kernel_h * kernel_w, plus out with bias.
     macs = out_h * out_w * out * in / groups * kernel_h * kernel_w.
-    Padding is given per side, so `same` of an even kernel (one more after than before) is exact.
+    Padding is given per side, so `same` with an even kernel (one more after than before) is exact.
     """
 
     kind: ClassVar[str] = "conv"
@@ -68,12 +68,12 @@ class Conv(Layer):
         first = (kernel[0], stride[0], dilation[0], padding[0][0])
         if first[0] == first[1] == 1 and first[3] == 0:
             return None
-        return (sliding(*first),) * count  # one object for all axes, which readings know as the same
+        return (sliding(*first),) * count  # the same object for all axes, so that readings can share results
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if all(before == after for before, after in self.padding):
             return INPUTS_SAVED
-        channels, *sizes = inputs[0]  # torch pads only evenly by itself: here the padded map is what is kept
+        channels, *sizes = inputs[0]  # asymmetric padding is a separate op, and autograd keeps the padded map
         padded = [size + before + after for size, (before, after) in zip(sizes, self.padding, strict=True)]
         return Saved(elements=channels * prod(padded))
 
@@ -87,7 +87,7 @@ class Conv(Layer):
 
 @dataclass(frozen=True, slots=True)
 class ConvTranspose(Layer):
-    """Transposed convolution, as torch's: output = (input - 1) * stride - 2 * padding + dilation * (kernel - 1)
+    """Transposed convolution, as in torch: output = (input - 1) * stride - 2 * padding + dilation * (kernel - 1)
     + output_padding + 1.
 
     params = in * out / groups * kernel_h * kernel_w, plus out with bias.
@@ -128,9 +128,7 @@ class ConvTranspose(Layer):
             for i, size in enumerate(sizes)
         ]
         if min(outputs) < 1:
-            raise ShapeError(
-                f"padding {self.padding} leaves nothing of a {size_text(sizes)} map; use a smaller padding"
-            )
+            raise ShapeError(f"padding {self.padding} crops a {size_text(sizes)} map to nothing; use a smaller padding")
         return (self.out_channels, *outputs)
 
     @property
@@ -169,19 +167,19 @@ def check_groups(in_channels: int, out_channels: int, groups: int) -> None:
 
 
 def map_of(what: str, shape: Shape, channels: int | None, axes: int = 2) -> Shape:
-    """The shape itself, after a check that it is a map with so many channels and axes."""
+    """Check that a shape is a map with the given channels and number of axes; returns it."""
     if len(shape) != 1 + axes:
-        raise ShapeError(f"{what} needs a map (channels, height, width), gets {shape}; put it before the flattening")
+        raise ShapeError(f"{what} needs a map (channels, height, width), gets {shape}; put it before flatten")
     if channels is not None and shape[0] != channels:
         raise ShapeError(f"{what} needs {channels} channels, gets {shape[0]}")
     return shape
 
 
 def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sides) -> list[int]:
-    """How many windows lie along each axis.
+    """Number of window positions along each axis.
 
     Raises:
-        ShapeError: None fits.
+        ShapeError: The window does not fit.
     """
     units = [
         (size + before + after - gap * (span - 1) - 1) // step + 1
@@ -193,7 +191,7 @@ def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Siz
 
 
 def window_too_large(kernel: Sizes, dilation: Sizes, padding: Sides, size: Sizes) -> str:
-    """Why a window does not fit, and what size it needs."""
+    """Explain why a window does not fit and what size it needs."""
     sides = [side for axis in padding for side in axis]
     pad = str(sides[0]) if len(set(sides)) == 1 else str([list(axis) for axis in padding])
     needs = [max(1, dilation[i] * (kernel[i] - 1) + 1 - sum(padding[i])) for i in range(len(size))]

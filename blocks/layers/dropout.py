@@ -1,4 +1,4 @@
-"""Layers that are random in training and absent in evaluation."""
+"""Layers that are random in training and the identity in evaluation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldspec.blocks.layers.base import Layer, Saved, Shape, numel
 
 @dataclass(frozen=True, slots=True)
 class Dropout(Layer):
-    """Zeroes single elements with probability `p` while training; costs nothing in eval mode."""
+    """Zeroes single elements with probability `p` in training; free in eval mode."""
 
     kind: ClassVar[str] = "dropout"
     is_alias: ClassVar[bool] = True
@@ -28,7 +28,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, slots=True)
 class DropPath(Layer):
-    """Stochastic depth: zeroes a whole example's branch with probability `p` while training (Huang et al. 2016)."""
+    """Stochastic depth: zeroes the whole branch for an example with probability `p` in training (Huang et al. 2016)."""
 
     kind: ClassVar[str] = "drop_path"
     is_alias: ClassVar[bool] = True

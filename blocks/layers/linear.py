@@ -1,4 +1,4 @@
-"""The fully connected layer."""
+"""Fully connected layers and embeddings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, nume
 
 @dataclass(frozen=True, slots=True)
 class Linear(Layer):
-    """Matrix product with every feature: params = in * out (+ out with bias), macs = in * out for each unit."""
+    """Fully connected layer: params = in * out (+ out with bias), macs = in * out per unit."""
 
     kind: ClassVar[str] = "linear"
     mixes_channels: ClassVar[bool] = True
@@ -21,7 +21,7 @@ class Linear(Layer):
     bias: bool = True
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        if len(inputs[0]) != 1:  # in a spec; a traced module may apply it to the channels of every unit
+        if len(inputs[0]) != 1:  # in a spec; traced modules may apply it to the channels of every unit
             raise ShapeError(
                 f"linear needs a flat vector, gets a map {inputs[0]}; put global_pool and flatten before it, "
                 "or use conv with kernel: 1 on each unit"
@@ -46,7 +46,7 @@ class Linear(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Embedding(Layer):
-    """A row of a table for each index: of every channel of indices `features`, one index's side by side."""
+    """Table lookup: each index becomes a row of `features` elements; a unit's rows are concatenated as channels."""
 
     kind: ClassVar[str] = "embedding"
     mixes_channels: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Where branches meet: add, multiply, concat."""
+"""Merges of branches: add, multiply, concat."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fieldspec.blocks.layers.base import INPUTS_SAVED, Layer, Saved, Shape, nume
 
 @dataclass(frozen=True, slots=True)
 class Merge(Layer):
-    """Several maps to one, element by element; a size of 1 is broadcast, as in torch.
+    """Element-wise merge of several maps; a size of 1 is broadcast, as in torch.
 
-    Other operations: one per output element and further operand.
+    Other operations: one per output element for each operand beyond the first.
     """
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -32,20 +32,20 @@ class Merge(Layer):
         return (len(inputs) - 1) * numel(output)
 
     def merged_channels(self, channels: Sequence[int]) -> int:
-        """Channels of the output for operands with these numbers of channels."""
+        """Number of output channels for operands with these numbers of channels."""
         return max(channels)
 
 
 @dataclass(frozen=True, slots=True)
 class Add(Merge):
-    """The sum of its operands."""
+    """Sum of the operands."""
 
     kind: ClassVar[str] = "add"
 
 
 @dataclass(frozen=True, slots=True)
 class Multiply(Merge):
-    """The product of its operands: a gate."""
+    """Product of the operands: a gate."""
 
     kind: ClassVar[str] = "multiply"
 
@@ -55,7 +55,7 @@ class Multiply(Merge):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Merge):
-    """Operands side by side along channels; no operations."""
+    """Concatenation along channels; no operations."""
 
     kind: ClassVar[str] = "concat"
 

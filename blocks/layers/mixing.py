@@ -1,4 +1,4 @@
-"""Layers that read along whole dimensions: reductions, softmax, matrix products, and unknown operations."""
+"""Layers that read along whole axes: reductions, softmax, matrix products; and unknown operations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers.base import NOTHING_SAVED, UNKNOWN_SAVED, Layer, Saved, Shape, numel
 from fieldspec.blocks.layers.merge import Merge
 
-Reads = tuple[AxisMap, ...] | Literal["own", "whole"]  # own: unit u reads unit u; whole: every unit reads the map
+Reads = tuple[AxisMap, ...] | Literal["own", "whole"]  # own: unit u reads unit u; whole: every unit reads the whole map
 
 
 @dataclass(frozen=True, slots=True)
 class Pointwise(Layer):
-    """A function of each element, under torch's name. Other operations: one per element."""
+    """An element-wise function, by torch's name. Other operations: one per element."""
 
     kind: ClassVar[str] = "pointwise"
     function: str
@@ -32,18 +32,18 @@ class Pointwise(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Mix(Layer):
-    """Softmax, means and the like along some dimensions of a map. Other operations: one per element read.
+    """Softmax, mean and the like along some axes of a map. Other operations: one per element read.
 
     Args:
-        function: Torch's name.
-        shape: Of the output.
-        reads: What a unit reads along the axes.
-        reduced: Axes of which one unit is left, each made of the whole axis.
-        mixes: Channels read each other.
-        partly: Each of them not all others: those of its group, or those before it.
-        groups: Parts of the channels, one after the other, of which each is mixed on its own.
-        products: Multiply-adds, where weights take part.
-        beside: Elements that are written beside the output: last states.
+            function: Torch's name.
+            shape: Output shape.
+            reads: What a unit reads along the spatial axes.
+            reduced: Axes reduced to one unit, which reads the whole axis.
+            mixes: Whether channels read each other.
+            partly: Whether a channel reads only some of the others: those of its group, or those before it.
+            groups: Number of consecutive groups of channels, each mixed on its own.
+            products: Multiply-adds, if weights take part.
+            beside: Elements of further outputs, such as last states.
     """
 
     kind: ClassVar[str] = "mix"
@@ -86,7 +86,7 @@ class Mix(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Elementwise(Merge):
-    """Several maps to one by a function other than sum or product, under torch's name."""
+    """Element-wise merge by a function other than sum or product, by torch's name."""
 
     kind: ClassVar[str] = "elementwise"
     function: str = ""
@@ -97,13 +97,13 @@ class Elementwise(Merge):
 
 @dataclass(frozen=True, slots=True)
 class MatMul(Merge):
-    """Products of maps with each other: attention. `products` multiply-adds, as torch counts them.
+    """Product of maps with each other, as in attention; `products` multiply-adds, as torch counts them.
 
     Args:
-        reads: What each operand is asked for by a unit of the output.
-        shape: Of the output.
-        products: Multiply-adds.
-        groups: Of each operand, parts of the channels of which each is multiplied on its own: heads.
+            reads: What a unit of the output reads of each operand.
+            shape: Output shape.
+            products: Multiply-adds.
+            groups: For each operand, the number of channel groups that are multiplied separately: heads.
     """
 
     kind: ClassVar[str] = "matmul"
@@ -128,13 +128,13 @@ class MatMul(Merge):
 
 @dataclass(frozen=True, slots=True)
 class Join(MatMul):
-    """Maps one behind the other along an axis, each unit that of one of them; no products."""
+    """Concatenation of maps along a spatial axis: each output unit is a unit of one operand; no products."""
 
     kind: ClassVar[str] = "join"
 
     @property
     def row(self) -> tuple[AxisMap, ...]:
-        """How the axes of the first of them are read: in a pattern as long as the row along that of the row."""
+        """How the first operand's axes are read; along the concatenated axis the pattern covers the whole output."""
         (first, *_) = [reads for reads in self.reads if isinstance(reads, tuple)]
         return first
 
@@ -144,15 +144,15 @@ class Join(MatMul):
 
 @dataclass(frozen=True, slots=True)
 class Opaque(Layer):
-    """An unknown operation: nothing is claimed about what depends on it."""
+    """An unknown operation: no claim is made about anything that depends on it."""
 
     kind: ClassVar[str] = "opaque"
     operation: str
-    place: str  # file:line that calls it; nothing where it is one of torch's own modules
+    place: str  # file:line of the call; empty inside torch's own modules
     shape: Shape
     reason: str = ""
-    products: int = 0  # multiply-adds: what they are is known even where their place is not
-    beside: int = 0  # elements that are written beside the output: further results
+    products: int = 0  # multiply-adds, which are known even if what units read is not
+    beside: int = 0  # elements of further outputs
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return self.shape

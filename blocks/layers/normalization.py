@@ -1,4 +1,4 @@
-"""Batch, layer, RMS and group normalization over maps, and a factor for each channel."""
+"""Batch, layer, RMS and group normalization over maps, and per-channel scaling."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fieldspec.blocks.layers.convolution import map_of
 class Normalization(Layer):
     """A normalization with a trained scale (`weight`) and shift (`bias`) per channel: params = 2 * channels.
 
-    Other operations: two per element (one scale, one shift) for batch norm in eval mode; five for those that
-    compute their statistics (sum, sum of squares, subtract, scale, shift).
+    Other operations: two per element (scale, shift) for batch norm in eval mode; five for norms that compute
+    their statistics (sum, sum of squares, subtract, scale, shift).
     """
 
     kind: ClassVar[str] = "norm"
     channels: int
-    weight: bool = field(default=True, kw_only=True)  # only in traced networks is a norm without
+    weight: bool = field(default=True, kw_only=True)  # False only in traced networks
     bias: bool = field(default=True, kw_only=True)
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -37,7 +37,7 @@ class Normalization(Layer):
 
 @dataclass(frozen=True, slots=True)
 class BatchNorm(Normalization):
-    """Batch norm of a map or a vector; buffers = running mean and variance per channel, and `num_batches_tracked`."""
+    """Batch norm of a map or a vector; buffers: running mean and variance per channel, and `num_batches_tracked`."""
 
     eps: float = 1e-5
     momentum: float = 0.1
@@ -54,12 +54,12 @@ class BatchNorm(Normalization):
         return 2 * numel(output)
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        return Saved(inputs=True, bytes=8 * self.channels)  # the batch's mean and inverse deviation, float32
+        return Saved(inputs=True, bytes=8 * self.channels)  # the batch's mean and inverse standard deviation, float32
 
 
 @dataclass(frozen=True, slots=True)
 class LayerNorm(Normalization):
-    """Layer norm over the channels of each unit, as in ConvNeXt, or over a vector: local, no buffers."""
+    """Layer norm over the channels of each unit, as in ConvNeXt, or over a vector: local, without buffers."""
 
     mixes_channels: ClassVar[bool] = True
     eps: float = 1e-6
@@ -70,15 +70,15 @@ class LayerNorm(Normalization):
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         units = numel(output) // self.channels
-        return Saved(inputs=True, bytes=8 * units)  # mean and inverse deviation of each unit, float32
+        return Saved(inputs=True, bytes=8 * units)  # mean and inverse standard deviation of each unit, float32
 
 
 @dataclass(frozen=True, slots=True)
 class RMSNorm(Normalization):
-    """Each unit over the root of its channels' mean square: local, no means subtracted, no shift; of traced networks.
+    """RMS norm over the channels of each unit: local, no mean subtraction, no shift; only in traced networks.
 
-    Other operations: three per element (sum of squares, divide, scale). What autograd keeps is that of torch's steps on
-    a CPU, square, mean, root, product, scale; a GPU's fused kernel keeps less.
+    Other operations: three per element (sum of squares, divide, scale). What autograd keeps is given for torch's steps
+    on a CPU: square, mean, root, product, scale; a GPU's fused kernel keeps less.
     """
 
     mixes_channels: ClassVar[bool] = True
@@ -97,7 +97,7 @@ class RMSNorm(Normalization):
 
 @dataclass(frozen=True, slots=True)
 class GroupNorm(Normalization):
-    """Group norm: its statistics run over the whole map, so it is a global operation."""
+    """Group norm: its statistics cover the whole map, so it is a global operation."""
 
     is_global: ClassVar[bool] = True
     groups: int = 32
@@ -122,14 +122,14 @@ class GroupNorm(Normalization):
 
 @dataclass(frozen=True, slots=True)
 class ChannelScale(Layer):
-    """Each channel times a factor, trained (layer scale: params = channels) or one constant for all.
+    """Scale each channel by a factor: trained (layer scale: params = channels), or one constant for all.
 
-    Other operations: one per element. It is no convolution, so it has no multiply-adds.
+    Other operations: one per element. It is not a convolution, so it has no multiply-adds.
     """
 
     kind: ClassVar[str] = "scale"
     channels: int
-    factor: float = 1.0  # where training begins, or the constant
+    factor: float = 1.0  # the initial value, or the constant
     trained: bool = True
 
     def output_shape(self, *inputs: Shape) -> Shape:

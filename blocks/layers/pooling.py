@@ -1,4 +1,4 @@
-"""Pooling: sliding windows, adaptive windows, and the whole map."""
+"""Pooling over sliding windows, adaptive windows, and the whole map."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ GlobalPoolType = Literal["avg", "max", "avgmax", "catavgmax"]
 
 @dataclass(frozen=True, slots=True)
 class Pool(Layer):
-    """Max or average over a sliding window. Other operations: kernel_h * kernel_w per output element.
+    """Max or average pooling over a sliding window. Other operations: kernel_h * kernel_w per output element.
 
-    With `ceil_mode` a last window may start inside the map (or its left padding) and reach past its end. Without
-    `count_include_pad` an average is of the window's units inside the map.
+    With `ceil_mode`, a last window may start inside the map (or its left padding) and reach beyond its end. Without
+    `count_include_pad`, an average covers only the window's units inside the map.
     """
 
     kind: ClassVar[str] = "pool"
@@ -70,7 +70,7 @@ class Pool(Layer):
         return self.dilation == 1 and all(self._covers(axis, size) for axis, size in enumerate(inputs[0][1:]))
 
     def _covers(self, axis: int, size: int) -> bool:
-        """Whether the first window reaches the end and the last one, which `ceil_mode` may add, the beginning."""
+        """Whether the first window reaches the end, and the last one, which `ceil_mode` may add, the beginning."""
         last = (self._output_size(axis, size) - 1) * self.stride[axis]
         return self.kernel_size[axis] - self.padding[axis] >= size and last <= self.padding[axis]
 
@@ -84,7 +84,7 @@ class Pool(Layer):
 
 @dataclass(frozen=True, slots=True)
 class AdaptivePool(Layer):
-    """Pooling to a given size; windows may differ in width. Other operations: one per element read."""
+    """Pooling to a given size; windows may differ in size. Other operations: one per element read."""
 
     kind: ClassVar[str] = "adaptive_pool"
     type: PoolType
@@ -109,15 +109,15 @@ class AdaptivePool(Layer):
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         if self.type == "max":
             return Saved(inputs=True, bytes=8 * numel(output))
-        return Saved() if max(self.output_size) == 1 else INPUTS_SAVED  # to one unit torch takes the mean
+        return Saved() if max(self.output_size) == 1 else INPUTS_SAVED  # for one unit torch computes a mean
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool(Layer):
-    """The whole map to one unit, kept as a map of size 1: timm's avg, max, avgmax (their mean), catavgmax (both).
+    """Pooling of the whole map to size 1, with timm's types: avg, max, avgmax (their mean), catavgmax (both).
 
-    Other operations: one per element read and pooling. `keeps` is what autograd keeps of a traced function of the same
-    result, such as `amax`.
+    Other operations: one per element read and type of pooling. `keeps` is what autograd keeps for a traced function of
+    the same result, such as `amax`.
     """
 
     kind: ClassVar[str] = "global_pool"
@@ -142,10 +142,10 @@ class GlobalPool(Layer):
         if self.keeps is not None:
             return self.keeps
         if self.type == "avg":
-            return Saved()  # a mean remembers only its shape
+            return Saved()  # the mean keeps only the input's shape
         return Saved(inputs=True, bytes=8 * numel(_max_branch(self, output)))
 
 
 def _max_branch(pool: GlobalPool, output: Shape) -> Shape:
-    """The pooled shape of the max branch, whose int64 indices autograd keeps."""
+    """Output shape of the max branch, whose int64 indices autograd keeps."""
     return (output[0] // 2, *output[1:]) if pool.type == "catavgmax" else output

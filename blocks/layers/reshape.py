@@ -1,4 +1,4 @@
-"""Layers that move elements: flatten, resize, windows, space-to-depth and depth-to-space."""
+"""Layers that rearrange elements: flatten, resize, unfold, space-to-depth and depth-to-space."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers.base import Layer, Shape, numel
 from fieldspec.blocks.layers.convolution import Sizes, map_of, windows_on
 
-ResizeMode = Literal["nearest", "bilinear"]  # bilinear: linear along every axis
+ResizeMode = Literal["nearest", "bilinear"]  # bilinear: linear along every axis, whatever their number
 
 
 @dataclass(frozen=True, slots=True)
 class Flatten(Layer):
-    """A map to a vector of channels * height * width features; a view."""
+    """A map flattened to a vector of channels * height * width features; a view."""
 
     kind: ClassVar[str] = "flatten"
     is_alias: ClassVar[bool] = True
@@ -36,8 +36,8 @@ class Flatten(Layer):
 class Resize(Layer):
     """Resizing along every axis, by a whole factor or to a size; half-pixel centers unless `align_corners`.
 
-    `ratios` are input units a step of an output unit where torch was given factors and not a size. Other operations:
-    none for nearest; per element of `bilinear` (linear along every axis) seven, of bicubic thirty-one.
+    `ratios` are the input units per output unit if torch was given factors instead of a size. Other operations: none
+    for nearest; per element, seven for `bilinear` (linear along every axis) and thirty-one for bicubic.
     """
 
     kind: ClassVar[str] = "resize"
@@ -59,7 +59,7 @@ class Resize(Layer):
         return (channels, *[size * factor for size, factor in zip(sizes, to, strict=True)])
 
     def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
-        each = {"bilinear": 7, "bicubic": 31}  # products and sums of 2 x 2 and of 4 x 4 units
+        each = {"bilinear": 7, "bicubic": 31}  # products and sums over 2 x 2 and 4 x 4 units
         return each.get(self.mode, 0) * numel(output)
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
@@ -83,7 +83,7 @@ class Resize(Layer):
 
 @dataclass(frozen=True, slots=True)
 class SpaceToDepth(Layer):
-    """Each patch becomes channels, ``c * prod(block) + place in the patch`` (torch's pixel_unshuffle)."""
+    """Patches become channels, ``c * prod(block) + place in the patch`` (torch's pixel_unshuffle)."""
 
     kind: ClassVar[str] = "space_to_depth"
     block: Sizes = (2, 2)
@@ -99,7 +99,7 @@ class SpaceToDepth(Layer):
         return tuple([sliding(block, block, 1, 0) for block in self.block])
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
-        """How each of the channels made from one reads: one position of the patch."""
+        """What each channel made from one input channel reads: one position of the patch."""
         ones, none = (1,) * len(self.block), (0,) * len(self.block)
         return places_of(self.block, self.block, ones, none)
 
@@ -113,7 +113,7 @@ class SpaceToDepth(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Unfold(Layer):
-    """Each window becomes channels, ``c * prod(kernel_size) + place in the window`` (torch's functional.unfold)."""
+    """Windows become channels, ``c * prod(kernel_size) + place in the window`` (torch's functional.unfold)."""
 
     kind: ClassVar[str] = "unfold"
     kernel_size: Sizes
@@ -132,13 +132,13 @@ class Unfold(Layer):
         return tuple([sliding(*window) for window in windows])
 
     def axes_of_channels(self) -> list[tuple[AxisMap, ...]]:
-        """How each of the channels made from one reads: one position of the window."""
+        """What each channel made from one input channel reads: one position of the window."""
         return places_of(self.kernel_size, self.stride, self.dilation, self.padding)
 
 
 @dataclass(frozen=True, slots=True)
 class Fold(Layer):
-    """Channels back to windows, added up where these overlap (torch's functional.fold): what Unfold takes apart."""
+    """Channels become windows, summed where they overlap (torch's functional.fold): the inverse layout of Unfold."""
 
     kind: ClassVar[str] = "fold"
     kernel_size: Sizes
@@ -159,7 +159,7 @@ class Fold(Layer):
 
 
 def places_of(kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> list[tuple[AxisMap, ...]]:
-    """How each position of a window reads the axes, the last axis fastest."""
+    """What each position of a window reads along the axes; the last axis varies fastest."""
     windows = zip(kernel, stride, dilation, padding, strict=True)
     places = [[sliding(1, step, 1, pad - at * gap) for at in range(size)] for size, step, gap, pad in windows]
     return list(product(*places))
@@ -167,7 +167,7 @@ def places_of(kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> 
 
 @dataclass(frozen=True, slots=True)
 class DepthToSpace(Layer):
-    """Channels become patches, as SpaceToDepth has them (torch's pixel_shuffle)."""
+    """Channels become patches, with SpaceToDepth's layout (torch's pixel_shuffle)."""
 
     kind: ClassVar[str] = "depth_to_space"
     block: Sizes = (2, 2)

@@ -1,4 +1,4 @@
-"""Layers that only select, move or broadcast elements of a map: slicing, padding, broadcasting."""
+"""Layers that only select, move or broadcast elements: slicing, padding, expanding."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fieldspec.blocks.layers.convolution import Sides, Sizes
 
 @dataclass(frozen=True, slots=True)
 class SelectChannels(Layer):
-    """Channel ``index[i]`` of the input as channel ``i``: a slice, a chunk, a shuffle, a repetition; a view."""
+    """Input channel ``index[i]`` as output channel ``i``: a slice, chunk, shuffle or repetition; a view."""
 
     kind: ClassVar[str] = "select_channels"
     is_alias: ClassVar[bool] = True
@@ -32,19 +32,19 @@ class SelectChannels(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Shuffle(SelectChannels):
-    """The channels of `groups` groups in turn, the first of each, then the second (ShuffleNet); a copy if any moves."""
+    """Channel shuffle of `groups` groups: the first of each, then the second (ShuffleNet); a copy if any moves."""
 
     kind: ClassVar[str] = "shuffle"
     groups: int = 2
 
     @property
     def is_alias(self) -> bool:  # type: ignore[override]  # a class attribute for most layers
-        return self.groups in (1, len(self.index))  # nothing moves then, and torch returns a view
+        return self.groups in (1, len(self.index))  # nothing moves, and torch returns a view
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Layer):
-    """Every `step`-th unit from `start` on, along each axis; a view. The output's size is given with the node."""
+    """Every `step`-th unit from `start` on, along each axis; a view. The output size is part of the layer."""
 
     kind: ClassVar[str] = "slice"
     is_alias: ClassVar[bool] = True
@@ -62,10 +62,10 @@ class Slice(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Pad(Layer):
-    """Units added before and after a map along each axis, whatever their values; negative sides crop.
+    """Units added before and after a map along each axis, of any value; negative padding crops.
 
-    Padding by reflection, replication or wrapping differs from zeros only in units beside the edge: windows are
-    those of an interior unit. Reflection needs a map that is larger than a side, wrapping one as large.
+    Padding by reflection, replication or wrapping differs from zeros only at units beside the edge; windows are
+    those of an interior unit. Reflection needs a map larger than the padding, wrapping one at least as large.
     """
 
     kind: ClassVar[str] = "pad"
@@ -82,7 +82,7 @@ class Pad(Layer):
 
     @property
     def wraps(self) -> bool:
-        """Whether units at one edge read those at the other."""
+        """Whether units at one edge read units at the other."""
         return self.mode in ("circular", "roll")
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
@@ -94,7 +94,7 @@ class Pad(Layer):
 
 @dataclass(frozen=True, slots=True)
 class PadChannels(Layer):
-    """Channels of zeros before and behind those of a map: a shortcut without weights (He et al., 2016, option A)."""
+    """Channels of zeros before and after a map's own: a shortcut without weights (He et al., 2016, option A)."""
 
     kind: ClassVar[str] = "pad_channels"
     before: int
@@ -109,7 +109,7 @@ class PadChannels(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Expand(Layer):
-    """One unit (or channel) repeated to a size; a view."""
+    """One unit (or channel) broadcast to a size; a view."""
 
     kind: ClassVar[str] = "expand"
     is_alias: ClassVar[bool] = True
@@ -121,7 +121,7 @@ class Expand(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Unflatten(Layer):
-    """A vector of features as a map, whose units have no position in the image; a view."""
+    """A vector reshaped to a map, whose units have no position in the image; a view."""
 
     kind: ClassVar[str] = "unflatten"
     is_alias: ClassVar[bool] = True
@@ -135,7 +135,7 @@ class Unflatten(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Tokens(Layer):
-    """What stands beside the units of a map: a class token, made of all of them where there is attention; a view."""
+    """Elements outside the units of a map: a class token, which attention computes from all of them; a view."""
 
     kind: ClassVar[str] = "tokens"
     is_alias: ClassVar[bool] = True
@@ -150,9 +150,9 @@ class Tokens(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Copy(Layer):
-    """The same elements in new memory: what `contiguous` does after a permutation.
+    """A copy of the elements in new memory, as by `contiguous` after a permutation.
 
-    `indices` were given to choose the elements: autograd keeps them.
+    `indices` is the number of indices that selected the elements, which autograd keeps.
     """
 
     kind: ClassVar[str] = "copy"
@@ -167,7 +167,7 @@ class Copy(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Constant(Layer):
-    """Values that do not depend on the input: coordinates, masks, a trained embedding."""
+    """Values that do not depend on the input: coordinates, masks, trained embeddings."""
 
     kind: ClassVar[str] = "constant"
     shape: Shape

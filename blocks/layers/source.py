@@ -1,4 +1,4 @@
-"""The network's inputs, and the layer that does nothing."""
+"""The inputs of a network, and the identity."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import ClassVar, Literal
 
 from fieldspec.blocks.layers.base import Layer, Shape
 
-# How the network's tensor holds the map; `channels_second` stand behind the first axis, as in frames of a video.
+# How the tensor's axes hold the map; `channels_second`: after the first axis, as in the frames of a video.
 Arrangement = Literal["channels_first", "channels_second", "channels_last", "no_channels"]
 
 
 @dataclass(frozen=True, slots=True)
 class Input(Layer):
-    """The image: the first node of every layer graph. A module may take further ones, by name or as integers.
+    """The image: the first node of every layer graph. A module may take further inputs, by name or of integers.
 
     Args:
         shape: (channels, *axes) of the map.
-        arrangement: `no_channels` is a tensor of axes alone: a waveform, EEG, a row of words.
-        dtype: Torch's name of a type that is not the network's own: int64 where words are looked up.
-        name: By which the network takes it.
+            arrangement: How the tensor's axes hold the map; `no_channels`: spatial axes only, as in a waveform or EEG.
+            dtype: Torch's name of a dtype that differs from the network's: int64 for token ids.
+            name: The parameter of `forward` that takes it.
     """
 
     kind: ClassVar[str] = "input"
@@ -33,7 +33,7 @@ class Input(Layer):
 
     @property
     def tensor_shape(self) -> Shape:
-        """The shape that the network is given, without the batch.
+        """Shape of the tensor that the network takes, without the batch.
 
         Example:
             >>> Input((1, 22, 1000), "no_channels").tensor_shape, Input((16, 50), "channels_last").tensor_shape
@@ -48,7 +48,7 @@ class Input(Layer):
 
 @dataclass(frozen=True, slots=True)
 class Identity(Layer):
-    """Its input, untouched."""
+    """The input, unchanged."""
 
     kind: ClassVar[str] = "identity"
     is_alias: ClassVar[bool] = True

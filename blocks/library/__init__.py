@@ -1,4 +1,4 @@
-"""The reusable blocks: each a registered function that writes its expression once."""
+"""The reusable blocks: registered functions, each of which returns its expression."""
 
 from fieldspec.blocks.library.attention import squeeze_excite
 from fieldspec.blocks.library.branches import parallel

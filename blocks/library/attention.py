@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from typing_extensions import TypedDict  # typing's own only from 3.12 on keeps what pydantic reads
+from typing_extensions import TypedDict  # pydantic needs typing's own to be from 3.12 or later
 
 from fieldspec.blocks.block import Chain, Parallel, gate
 from fieldspec.blocks.errors import FieldspecError, SettingError
@@ -13,13 +13,13 @@ from fieldspec.blocks.library.convolutions import act_layer
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import CLOSED, Act, ActFunction, Channels, Ratio, Says, axes_given
 
-RATIO = 0.25  # of the input's channels, where nothing is said
+RATIO = 0.25  # of the input's channels, by default
 
 
 class SqueezeExciteSettings(TypedDict, total=False):
-    """What a squeeze-excite inside a block takes; with `of: input`, `ratio` is of the channels of the block's input."""
+    """Settings of a squeeze-excite inside a block; `of: input` takes `ratio` of the block's input channels."""
 
-    __pydantic_config__ = CLOSED  # type: ignore[misc]  # pydantic's way
+    __pydantic_config__ = CLOSED  # type: ignore[misc]  # as pydantic requires
 
     hidden: Channels
     ratio: Ratio
@@ -29,14 +29,14 @@ class SqueezeExciteSettings(TypedDict, total=False):
 
 
 SqueezeExcite = Annotated[
-    SqueezeExciteSettings, Says("a mapping of hidden or ratio, of: input, act and gate_act, such as {ratio: 0.25}")
+    SqueezeExciteSettings, Says("a mapping with hidden or ratio, of: input, act and gate_act, such as {ratio: 0.25}")
 ]
 
 
 def _resolve_hidden(in_channels: int, settings: Settings) -> Settings:
     hidden, ratio = settings["hidden"], settings["ratio"]
     if hidden is not None and ratio is not None:
-        raise FieldspecError("squeeze_excite takes one of hidden (channels) and ratio (a factor), gets both")
+        raise FieldspecError("squeeze_excite takes either hidden (channels) or ratio (a factor), not both")
     if hidden is None:
         settings["hidden"] = max(1, round(in_channels * (RATIO if ratio is None else ratio)))
     settings["ratio"] = None
@@ -54,9 +54,9 @@ def squeeze_excite(
 ) -> Parallel:
     """Scales each channel by a factor that a two-layer perceptron computes from the map's mean (Hu et al., 2018).
 
-    Between the layers are `hidden` channels, or `ratio` times the input's (a quarter by default). This is a global
-    operation: the local receptive field stays as it is, and every unit also sees the whole input. `act` is its own:
-    it does not follow `defaults`.
+    The hidden layer has `hidden` channels, or `ratio` times the input's (a quarter by default). This is a global
+    operation: the local receptive field is unchanged, but every unit also sees the whole input. `act` is a setting of
+    this block alone: it does not follow `defaults`.
 
     Formulas:
         params: 2 * in * hidden + hidden + in
@@ -79,18 +79,18 @@ def squeeze_excite(
 def squeeze_settings(
     given: SqueezeExciteSettings | None, *, channels: int, in_channels: int, act: Act
 ) -> dict[str, Any] | None:
-    """The settings of a squeeze-excite inside a block, with absolute numbers; None where there is none.
+    """Settings of a squeeze-excite inside a block, with absolute numbers; None if the block has none.
 
     Args:
-        given: As the block takes them.
-        channels: Those that it scales.
-        in_channels: Those of the block's input.
-        act: The block's, which is taken unless it has its own.
+        given: The block's `squeeze_excite` setting.
+        channels: Number of channels that it scales.
+        in_channels: Number of input channels of the block.
+        act: The block's activation, used unless `given` has its own.
     """
     if given is None:
         return None
     if "hidden" in given and ("ratio" in given or "of" in given):
-        raise SettingError("squeeze_excite", "hidden is an absolute number; remove ratio and of, or hidden")
+        raise SettingError("squeeze_excite", "hidden is an absolute number; remove either hidden, or ratio and of")
     ratio = given.get("ratio", RATIO)
     hidden = given.get("hidden", max(1, round((in_channels if "of" in given else channels) * ratio)))
     own_act = given.get("act", "relu" if act == "none" else act)
@@ -98,5 +98,5 @@ def squeeze_settings(
 
 
 def squeezed(channels: int, settings: SqueezeExciteSettings) -> Parallel:
-    """The squeeze-excite of a block, whose settings `squeeze_settings` has made absolute."""
+    """Build the squeeze-excite of a block from the settings that `squeeze_settings` returns."""
     return squeeze_excite(channels, **cast("dict[str, Any]", settings))

@@ -1,4 +1,4 @@
-"""Series and parallel: items in series, and branches that meet again."""
+"""Chains and parallel branches, and merges of named items."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MERGES: dict[str, type[Add | Multiply | Concat]] = {"add": Add, "multiply": Mult
 
 @register_block(name="chain")
 def chained(in_channels: int, *, body: Block) -> Block:
-    """Items one after the other under one name; the canonical form writes `repeat` inside a body as one.
+    """A named chain of items; the canonical form writes `repeat` inside a body as one.
 
     In a spec:
         - chain: {body: [{conv: {out: 32}}, {conv: {out: 64, stride: 2}}]}
@@ -26,7 +26,7 @@ def chained(in_channels: int, *, body: Block) -> Block:
 
 
 def _resolve_split(in_channels: int, settings: Settings) -> Settings:
-    settings["split"] = settings["split"] or None  # where nothing is split, the canonical form does not say so
+    settings["split"] = settings["split"] or None  # the canonical form leaves out `split: false`
     return settings
 
 
@@ -41,7 +41,7 @@ def parallel(
     """Branches from one input, added, multiplied or concatenated; an empty branch is the identity.
 
     With `split`, each branch reads its own share of the channels, in order, instead of all of them.
-    Its costs are the sum of the branches', and its field is the union of their windows.
+    The costs are the sum of the branches', and the field is the union of their windows.
 
     In a spec:
         - parallel: {merge: concat, branches: [[{conv: {out: 16}}], [{conv: {out: 16, kernel: 1}}], []]}
@@ -54,7 +54,7 @@ def parallel(
 
 
 def _of_share(in_channels: int, number: int, count: int, branch: Block) -> Chain:
-    """A branch that reads one share of the channels."""
+    """Make a branch read only its share of the channels."""
     if in_channels % count:
         raise SettingError("split", f"{count} branches do not divide the {in_channels} channels")
     share = in_channels // count
@@ -64,7 +64,7 @@ def _of_share(in_channels: int, number: int, count: int, branch: Block) -> Chain
 
 @register_block
 def add(in_channels: int) -> Merge:
-    """The sum of the items that `from` lists; its field is the union of their windows.
+    """Sum of the items listed in `from`; its field is the union of their windows.
 
     In a spec:
         - {conv: {out: 32}, id: one}
@@ -76,7 +76,7 @@ def add(in_channels: int) -> Merge:
 
 @register_block
 def multiply(in_channels: int) -> Merge:
-    """The product of the items that `from` lists; its field is the union of their windows.
+    """Product of the items listed in `from`; its field is the union of their windows.
 
     In a spec:
         - {conv: {out: 32}, id: one}
@@ -88,7 +88,7 @@ def multiply(in_channels: int) -> Merge:
 
 @register_block
 def concat(in_channels: int) -> Merge:
-    """The items that `from` lists, side by side along channels; its field is the union of their windows.
+    """Concatenation of the items listed in `from` along channels; its field is the union of their windows.
 
     Its channels are the sum of theirs.
 

@@ -1,4 +1,4 @@
-"""Layers that choose, reorder and add channels, or units around a map."""
+"""Layers that select, shuffle and pad channels, and padding around a map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.blocks.settings import MAX_CHANNELS, Channels, Says, Space, sides
 
 _More = Annotated[int, Ge(0), Le(MAX_CHANNELS)]
 MoreChannels = Annotated[
-    _More | tuple[_More, _More], Says(f"a whole number from 0 to {MAX_CHANNELS}, or one for before and one for behind")
+    _More | tuple[_More, _More], Says(f"a whole number from 0 to {MAX_CHANNELS}, or [before, after]")
 ]
 PadMode = Annotated[Literal["zeros", "reflect", "replicate"], Says("zeros, reflect, replicate")]
 First = Annotated[int, Ge(0), Le(MAX_CHANNELS), Says(f"a whole number from 0 to {MAX_CHANNELS}")]
@@ -28,7 +28,7 @@ def _resolve_slice(in_channels: int, settings: Settings) -> Settings:
 
 @register_block(name="slice", resolve=_resolve_slice)
 def sliced(in_channels: int, *, start: First = 0, stop: Channels | None = None) -> SelectChannels:
-    """The channels from `start` up to `stop`, `stop` excluded; up to the last one unless given.
+    """Channels from `start` to `stop`, `stop` excluded; to the last one by default.
 
     Formulas:
         channels: stop - start
@@ -37,7 +37,7 @@ def sliced(in_channels: int, *, start: First = 0, stop: Channels | None = None) 
     """
     last = in_channels if stop is None else stop
     if last > in_channels:
-        raise SettingError("stop", f"{last} is more than the {in_channels} channels that there are")
+        raise SettingError("stop", f"{last} is more than the input's {in_channels} channels")
     if start >= last:
         raise SettingError("start", f"{start} leaves no channel before stop (={last})")
     return SelectChannels(range(start, last))
@@ -69,9 +69,9 @@ def _resolve_pad(in_channels: int, settings: Settings) -> Settings:
 def pad(
     in_channels: int, *, space: Space | None = None, channels: MoreChannels | None = None, mode: PadMode = "zeros"
 ) -> Block:
-    """Zeros around a map: `space` rows and columns on each side, `channels` behind its channels, or before and behind.
+    """Zero padding: `space` rows and columns on each side; `channels` after the map's channels, or [before, after].
 
-    `mode: reflect` puts what stands inside the edge, mirrored, into `space`, and `replicate` the edge itself.
+    In `space`, `mode: reflect` mirrors the map at its edges, and `mode: replicate` repeats its edges.
 
     Formulas:
         channels: in + sum(channels)
@@ -85,10 +85,10 @@ def pad(
     if channels is not None:
         before, after = cast("Pair", channels)
         if before + in_channels + after > MAX_CHANNELS:
-            raise SettingError("channels", f"makes more than {MAX_CHANNELS} channels")
+            raise SettingError("channels", f"results in more than {MAX_CHANNELS} channels")
         parts.append(("channels", PadChannels(before, after)))
     if mode != "zeros" and space is None:
-        raise SettingError("mode", f"{mode} is for space, and channels are always zeros")
+        raise SettingError("mode", f"{mode} applies to space only; channels are padded with zeros")
     if not parts:
         raise FieldspecError("pad needs space or channels")
     return parts[0][1] if len(parts) == 1 else Chain(tuple(parts))

@@ -1,4 +1,4 @@
-"""Convolution with its normalization and activation, in any order."""
+"""Convolution, normalization and activation, in any order."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from fieldspec.blocks.settings import (
 
 
 def norm_layer(norm: Norm, channels: int) -> Layer | None:
-    """The normalization layer that a setting names, None for `none`."""
+    """The normalization layer for a setting; None for `none`."""
     kind, options = norm_parts(norm)
     if kind == "batch":
         return BatchNorm(channels, rank=axes_of_map(), **options)
@@ -49,14 +49,14 @@ def norm_layer(norm: Norm, channels: int) -> Layer | None:
 
 
 def act_layer(act: Act) -> Activation:
-    """The activation that a setting names.
+    """The activation layer for a setting.
 
     Example:
         >>> act_layer("silu").function, act_layer({"leaky_relu": 0.2}).slope
         ('silu', 0.2)
     """
     if isinstance(act, str):
-        assert act != "none"  # which is no layer, and nobody asks for it
+        assert act != "none"  # not a layer; callers check for it
         return Activation(act)
     return Activation("leaky_relu", act["leaky_relu"])
 
@@ -64,7 +64,7 @@ def act_layer(act: Act) -> Activation:
 def conv_norm_act(
     convolution: Layer, in_channels: int, out_channels: int, norm: Norm, act: Act, order: Order, dropout: float = 0.0
 ) -> Chain:
-    """A convolution with its normalization, activation and dropout, as a chain in the given order."""
+    """Chain a convolution with its normalization, activation and dropout, in the given order."""
     if order != CONV_NORM_ACT:
         check_order(order)
     children: list[tuple[str, Block]] = []
@@ -84,7 +84,7 @@ def conv_norm_act(
 
 
 def resolve_width(in_channels: int, settings: Settings) -> Settings:
-    """As many channels as there are, for `same`."""
+    """Replace `same` by the number of input channels."""
     if settings["out_channels"] == "same":
         settings["out_channels"] = in_channels
     return settings
@@ -99,13 +99,13 @@ def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
 
 
 def resolve_padding(in_channels: int, settings: Settings) -> Settings:
-    """The zeros on each side, also for `same` and `tf`, and where nothing is given."""
+    """Replace the padding, be it `same`, `tf` or None, by the zeros on each side."""
     settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"], settings["stride"])
     return settings
 
 
 def resolve_bias(in_channels: int, settings: Settings) -> Settings:
-    """A bias only without a normalization, unless one is asked for or refused."""
+    """Set the default of `bias`: true only without a normalization."""
     if settings["bias"] is None:
         settings["bias"] = settings["norm"] == "none"
     return settings
@@ -127,10 +127,10 @@ def conv(
     order: Order = CONV_NORM_ACT,
     dropout: Probability = 0.0,
 ) -> Chain:
-    """Convolution, normalization, activation; with both set to `none`, a bare convolution.
+    """Convolution, normalization, activation; a bare convolution if both are `none`.
 
-    `out_channels: same` keeps the channels. Padding is ``dilation * (kernel_size - 1) // 2`` on each side unless given.
-    There is a bias only without a norm, unless given.
+    `out_channels: same` keeps the number of channels. Padding is ``dilation * (kernel_size - 1) // 2`` on each side by
+    default. There is a bias by default only without a norm.
 
     Formulas:
         channels: out
@@ -187,7 +187,7 @@ def conv_transpose(
     order: Order = CONV_NORM_ACT,
     dropout: Probability = 0.0,
 ) -> Chain:
-    """Transposed convolution, normalization, activation; doubles the map unless told otherwise.
+    """Transposed convolution, normalization, activation; by default 2x upsampling.
 
     Formulas:
         channels: out

@@ -1,4 +1,4 @@
-"""The classifier at the end."""
+"""The classification head."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def head(
     dropout: Probability = 0.0,
     bias: Flag = True,
 ) -> Chain:
-    """Global pooling, dropout and a linear layer, as timm's ClassifierHead; `classes` 0 leaves the pooled vector.
+    """Global pooling, dropout and a linear layer, as timm's ClassifierHead; with `classes: 0`, only the pooled vector.
 
-    `body` is what stands between the pooled vector and the classifier. In the section `head` of a spec, `pool` may be
-    none: `body` then reads the layers' output as it is. A classifier on a map is a 1x1 convolution, whose map
-    `classifier_act` follows and a mean pools.
+    `body` is applied between the pooling and the classifier. In the section `head` of a spec, `pool` may be none:
+    `body` then reads the layers' output as it is. A classifier on a map is a 1x1 convolution, followed by
+    `classifier_act` and a mean over the map.
 
     Formulas:
         channels: classes
@@ -48,7 +48,7 @@ def head(
         - head: {pool: avg, classes: 10}
     """
     if pool == "none" or classifier_act != "none":
-        raise FieldspecError("head: pool none and classifier_act are for the section head, behind the layers")
+        raise FieldspecError("head: pool none and classifier_act are only valid in the section head, after the layers")
     pooling = pooled(pool)
     children = list(pooling.children)
     channels = pooling.out_channels_of(in_channels)
@@ -59,7 +59,7 @@ def head(
 
 
 def pooled(pool: HeadPool) -> Chain:
-    """What makes a vector of a map; nothing for `none`."""
+    """Global pooling and flattening of a map; empty for `none`."""
     if pool == "none":
         return Chain()
     return Chain((("global_pool", GlobalPool(pool, axes_given())), ("flatten", Flatten())))
@@ -74,7 +74,7 @@ def classifier(
     on_map: bool = False,
     classifier_act: Act = "none",
 ) -> Chain:
-    """Dropout, and a linear layer on a vector; on a map a 1x1 convolution, an activation and the mean."""
+    """Dropout and a linear layer on a vector; on a map a 1x1 convolution, an activation and the mean."""
     children: list[tuple[str, Block]] = []
     if dropout:
         children.append(("drop", Dropout(dropout)))

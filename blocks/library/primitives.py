@@ -1,4 +1,4 @@
-"""Single layers under their torch-like names."""
+"""Single layers under names similar to torch's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def norm(
     *,
     type: NormKind = "batch",
 ) -> Layer:
-    """Normalization on its own; `group` is a global operation, `batch` and `layer` also take a vector.
+    """Normalization as an item of its own; `group` is a global operation, `batch` and `layer` also take a vector.
 
     Formulas:
         params: 2 * in
@@ -70,7 +70,7 @@ def norm(
 
 def _resolve_scale(in_channels: int, settings: Settings) -> Settings:
     if settings["factor"] is not None and settings["init"] is not None:
-        raise FieldspecError("scale takes one of init (trained, a factor a channel) and factor (constant), gets both")
+        raise FieldspecError("scale takes either init (trained, one factor per channel) or factor (constant), not both")
     if settings["factor"] is None and settings["init"] is None:
         settings["init"] = 1.0
     return settings
@@ -78,9 +78,9 @@ def _resolve_scale(in_channels: int, settings: Settings) -> Settings:
 
 @register_block(resolve=_resolve_scale)
 def scale(in_channels: int, *, init: ScaleFactor | None = None, factor: ScaleFactor | None = None) -> ChannelScale:
-    """Each channel times a factor: trained from `init` on (layer scale, ConvNeXt), or one constant `factor` for all.
+    """Scale the channels: by trained factors that start at `init` (layer scale, ConvNeXt), or by one constant `factor`.
 
-    The trained one begins at 1 unless given.
+    Without either, the factors are trained and start at 1.
 
     Formulas:
         params: in
@@ -93,9 +93,9 @@ def scale(in_channels: int, *, init: ScaleFactor | None = None, factor: ScaleFac
 
 @register_block
 def act(in_channels: int, *, type: ActFunction = "relu") -> Activation:
-    """An activation on its own.
+    """An activation as an item of its own.
 
-    Wherever an activation is named, `{leaky_relu: 0.2}` is leaky_relu with a slope of 0.2 in place of 0.01.
+    Wherever an activation is given, `{leaky_relu: 0.2}` is leaky_relu with a slope of 0.2 instead of 0.01.
 
     In a spec:
         - act: {type: silu}
@@ -107,9 +107,9 @@ def _resolve_pool(in_channels: int, settings: Settings) -> Settings:
     if settings["stride"] is None:
         settings["stride"] = settings["kernel_size"]
     if settings["count_include_pad"] is False and settings["type"] == "max":
-        raise SettingError("count_include_pad", "has no effect on a maximum. Remove it")
+        raise SettingError("count_include_pad", "has no effect on max pooling. Remove it")
     if settings["count_include_pad"] is True:
-        settings["count_include_pad"] = None  # as where nothing is said, so that the canonical form is one
+        settings["count_include_pad"] = None  # the default, so that the canonical form is unique
     return settings
 
 
@@ -124,10 +124,10 @@ def pool(
     ceil_mode: Flag = False,
     count_include_pad: Flag | None = None,
 ) -> Pool:
-    """Max or average pooling; the stride is the kernel unless given.
+    """Max or average pooling; the stride is the kernel size by default.
 
     With `ceil_mode` the size is rounded up, if the last window starts inside the map or its left padding. With
-    `count_include_pad: false` an average leaves the padding out; it counts as zeros unless given.
+    `count_include_pad: false` an average leaves out the padding; by default the padding counts as zeros.
 
     Formulas:
         size: (in_size + 2 * padding - kernel) // stride + 1
@@ -148,7 +148,7 @@ register_shorthand("avg_pool", "pool", fixed={"type": "avg"})
 def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePool:
     """Max or average pooling to a map of `size`.
 
-    If `size` does not divide the map's size, the windows differ in width.
+    If `size` does not divide the map's size, the windows differ in size.
 
     Formulas:
         size: size
@@ -164,7 +164,7 @@ def adaptive_pool(in_channels: int, *, type: MaxOrAvg, size: Size) -> AdaptivePo
 def global_pool(
     in_channels: int, *, type: Annotated[GlobalPoolType, Says("avg, max, avgmax or catavgmax")] = "avg"
 ) -> GlobalPool:
-    """The whole map to one unit.
+    """Pooling of the whole map to one unit.
 
     Formulas:
         channels {type: catavgmax}: 2 * in
@@ -215,7 +215,7 @@ def drop_path(in_channels: int, *, p: Probability = 0.1) -> DropPath:
 
 @register_block
 def flatten(in_channels: int) -> Flatten:
-    """A map to a vector.
+    """Flatten a map to a vector.
 
     Formulas:
         channels: in * in_h * in_w
@@ -229,7 +229,7 @@ def flatten(in_channels: int) -> Flatten:
 
 @register_block
 def identity(in_channels: int) -> Identity:
-    """The input, untouched.
+    """The input, unchanged.
 
     In a spec:
         - identity: {}
@@ -260,7 +260,7 @@ def resize(
 
 @register_block
 def space_to_depth(in_channels: int, *, block: BlockSize = 2) -> SpaceToDepth:
-    """Patches to channels, as torch's pixel_unshuffle; each channel reads one place of the patch.
+    """Rearrange patches into channels, as torch's pixel_unshuffle; each output channel reads one position of the patch.
 
     Formulas:
         channels: in * block * block
@@ -275,7 +275,7 @@ def space_to_depth(in_channels: int, *, block: BlockSize = 2) -> SpaceToDepth:
 
 @register_block
 def depth_to_space(in_channels: int, *, block: BlockSize = 2) -> DepthToSpace:
-    """Channels to patches, as torch's pixel_shuffle.
+    """Rearrange channels into patches, as torch's pixel_shuffle.
 
     Formulas:
         channels: in / (block * block)

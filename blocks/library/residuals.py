@@ -1,4 +1,4 @@
-"""Residual and dense connections."""
+"""Residual and dense blocks."""
 
 from __future__ import annotations
 
@@ -63,20 +63,19 @@ def residual(
     dropout: Probability = 0.0,
     drop_path: Probability = 0.0,
 ) -> Block:
-    """Two convolutions and a shortcut around them, then the activation (He et al., 2016).
+    """Two convolutions with a shortcut around them, then the activation (He et al., 2016).
 
     `middle` makes it a bottleneck: a 1x1 convolution to that many channels, the 3x3 one, and a 1x1 to `out`. `body`
-    replaces the convolutions by items of your own; give either `out` or `body`. The stride is that of the first 3x3
-    convolution. `groups`, 1 unless given, are those of the convolutions with `kernel` (ResNeXt); `bias` is every
-    convolution's, by default only where there is no norm. `squeeze_excite` adds one after the last convolution, with
-    the settings of [the block](#squeeze_excite); its `act` is the block's unless given.
+    replaces the convolutions by your own items; give either `out` or `body`. The first 3x3 convolution has the stride.
+    `groups` (default 1) applies to the convolutions with `kernel` (ResNeXt). `bias` applies to all convolutions and is
+    true by default only without a norm. `squeeze_excite` adds one after the last convolution, with the settings of
+    [the block](#squeeze_excite); its `act` is the block's by default.
 
     `shortcut: auto` is the identity if the shapes agree, and a projection (1x1 convolution and norm) otherwise;
-    `identity` adds the input if the shapes agree, and nothing otherwise; `pad` takes every stride-th unit and puts
-    zeros behind the channels (option A); a list of items is taken as it is. `drop_path` drops the body, so it needs a
-    shortcut. If `order` ends with conv (pre-activation), each convolution has its activation before it, and none
-    follows the sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the
-    squeeze-excite's.
+    `identity` adds the input if the shapes agree, and nothing otherwise; `pad` takes every stride-th unit and appends
+    channels of zeros (option A); a list of items is used as it is. `drop_path` drops the body, so it needs a shortcut.
+    If `order` ends with conv (pre-activation), each convolution is preceded by its activation, and none follows the
+    sum. In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
 
     Formulas:
         channels: out
@@ -99,7 +98,7 @@ def residual(
         FieldspecError: Neither or both of `out_channels` and `body`; `stride` or `middle` beside a `body`.
     """
     if (body is None) == (out_channels is None):
-        raise FieldspecError("residual needs one of out and body")
+        raise FieldspecError("residual needs either out or body")
     if body is None:
         width = cast("int", out_channels)
         widths = _widths(width, stride, middle, kernel_size, dilation, groups)
@@ -126,7 +125,7 @@ def residual(
 def _widths(
     out_channels: int, stride: Size, middle: int | None, kernel_size: Size, dilation: Size, groups: int | str | None
 ) -> list[dict[str, Any]]:
-    """Settings of conv1 and conv2; or of a 1x1 conv1, conv2 and a 1x1 conv3."""
+    """Settings of conv1 and conv2, or of a 1x1 conv1, conv2 and a 1x1 conv3."""
     wide = {"kernel_size": kernel_size, "dilation": dilation, "groups": 1 if groups is None else groups}
     if middle is None:
         return [{"out_channels": out_channels, "stride": stride, **wide}, {"out_channels": out_channels, **wide}]
@@ -147,7 +146,7 @@ def _body(
     order: Order,
     dropout: float,
 ) -> Chain:
-    """The convolutions; the last one without its activation unless that comes first."""
+    """The convolutions of the body; the last one without an activation unless the activation comes first."""
     children: list[tuple[str, Block]] = []
     for number, settings in enumerate(widths, 1):
         last = number == len(widths)
@@ -180,11 +179,11 @@ def dense(
     order: Order = NORM_ACT_CONV,
     dropout: Probability = 0.0,
 ) -> Chain:
-    """Layers that each concatenate `growth` new channels to all that came before (DenseNet, Huang et al., 2017).
+    """Layers that each append `growth` new channels to all previous ones (DenseNet, Huang et al., 2017).
 
-    `middle` adds a 1x1 convolution to that many channels before each (DenseNet-BC: 4 * growth). `groups` are those of
-    the convolutions with `kernel`; `bias` is every convolution's, by default only where there is no norm. In the
-    formulas, `read` is the number of channels that all layers read together: layers * in + growth * layers * (layers -
+    `middle` adds a 1x1 convolution to that many channels before each (DenseNet-BC: 4 * growth). `groups` applies to the
+    convolutions with `kernel`. `bias` applies to all convolutions and is true by default only without a norm. In the
+    formulas, `read` is the total number of channels that the layers read: layers * in + growth * layers * (layers -
     1) / 2.
 
     Formulas:

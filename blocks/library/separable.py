@@ -52,8 +52,8 @@ def depthwise_separable(
 ) -> Chain:
     """A depthwise convolution, then a 1x1 that mixes channels, each with norm and activation (MobileNet, 2017).
 
-    `pointwise_act` is `act` unless given. `groups`, 1 unless given, are those of the 1x1 convolution; `bias` is both
-    convolutions', by default only where there is no norm.
+    `pointwise_act` is `act` by default. `groups` (default 1) applies to the 1x1 convolution. `bias` applies to both
+    convolutions and is true by default only without a norm.
 
     Formulas:
         channels: out
@@ -101,7 +101,7 @@ def depthwise_separable(
 
 def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     if (settings["expand"] is None) == (settings["expand_ratio"] is None):
-        raise FieldspecError("inverted_residual needs one of expand (channels) and expand_ratio (a factor)")
+        raise FieldspecError("inverted_residual needs either expand (channels) or expand_ratio (a factor)")
     if settings["expand"] is None:
         settings["expand"] = max(1, round(in_channels * settings["expand_ratio"]))
     settings["expand_ratio"] = None
@@ -136,16 +136,16 @@ def inverted_residual(
     """1x1 expansion, depthwise convolution, 1x1 projection, and a shortcut around them (MobileNetV2, 2018).
 
     Give either `expand`, the number of middle channels, or `expand_ratio`, their ratio to the input's channels. If the
-    middle has as many channels as the input, there is no expansion convolution; the formulas are for when there is.
-    `groups`, 1 unless given, are those of the 1x1 convolutions; `bias` is every convolution's, by default only where
-    there is no norm. `squeeze_excite` adds one after the depthwise convolution, with the settings of [the
-    block](#squeeze_excite); its `ratio` is of the middle channels, with `of: input` of the input's, and its `act` is
-    the block's unless given. `dropout` comes last in the body.
+    middle has as many channels as the input, there is no expansion convolution; the formulas assume that there is one.
+    `groups` (default 1) applies to the 1x1 convolutions. `bias` applies to all convolutions and is true by default only
+    without a norm. `squeeze_excite` adds one after the depthwise convolution, with the settings of [the
+    block](#squeeze_excite); its `ratio` is of the middle channels, or with `of: input` of the input's, and its `act` is
+    the block's by default. `dropout` comes last in the body.
 
     `shortcut: identity` adds the input if the shapes agree, and nothing otherwise; `projection` adds a 1x1 convolution
     with norm; `auto` is the identity if the shapes agree, and a projection otherwise; `pad` takes every stride-th unit
-    and puts zeros behind the channels; a list of items is taken as it is. `drop_path` has no effect without a shortcut.
-    In the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
+    and appends channels of zeros; a list of items is used as it is. `drop_path` has no effect without a shortcut. In
+    the formulas, `projection` is 1 if there is one, and 0 otherwise; `hidden` is the squeeze-excite's.
 
     Formulas:
         channels: out

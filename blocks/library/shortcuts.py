@@ -1,4 +1,4 @@
-"""What goes around the body of a residual block."""
+"""The shortcut around the body of a residual block."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fieldspec.blocks.settings import Norm, Shortcut, axes_given
 def shortcut_around(
     body: Block, in_channels: int, *, shortcut: Shortcut | Block, norm: Norm, drop_path: float, bias: bool | None = None
 ) -> Block | None:
-    """The branch beside `body` on an input of `in_channels`; None where there is none.
+    """The shortcut branch parallel to `body`; None if there is none.
 
-    `auto` is the identity where channels and stride agree, else a projection; `identity` where they agree, else none;
-    `pad` where they agree, else the map taken in steps of the stride, with channels of zeros behind.
+    `auto` is the identity if channels and stride agree, else a projection; `identity` is none if they disagree; `pad`,
+    if they disagree, takes every stride-th unit and appends channels of zeros.
 
     Raises:
-        SettingError: `drop_path` drops a body that nothing goes around; or zeros are asked for around fewer channels.
-        FieldspecError: A shortcut with a stride is needed around a body that enlarges the map.
+        SettingError: `drop_path` without a shortcut, or `pad` around a body with fewer channels than its input.
+        FieldspecError: The shortcut needs a stride, but the body enlarges the map.
     """
     if isinstance(shortcut, Block):
         return shortcut
     if shortcut == "none" and drop_path:
-        raise SettingError("drop_path", "drops the body beside a shortcut, but shortcut is none. Remove it")
+        raise SettingError("drop_path", "has no effect without a shortcut. Remove it")
     out_channels = body.out_channels_of(in_channels)
     agree = out_channels == in_channels and set(body.scale) <= {1}
     if shortcut == "none" or (shortcut == "identity" and not agree):
@@ -38,9 +38,9 @@ def shortcut_around(
 
 
 def _padded(in_channels: int, out_channels: int, stride: Sizes) -> Chain:
-    """Every stride-th unit, and zeros behind the channels: no weights (He et al., 2016, option A)."""
+    """Every stride-th unit, with channels of zeros appended: no weights (He et al., 2016, option A)."""
     if out_channels < in_channels:
-        raise SettingError("shortcut", f"pad adds channels, but the body has {out_channels} of {in_channels}")
+        raise SettingError("shortcut", f"pad adds channels, but the body reduces {in_channels} to {out_channels}")
     parts: list[tuple[str, Block]] = []
     if set(stride) != {1}:
         parts.append(("pool", Pool("avg", (1,) * len(stride), stride, (0,) * len(stride))))
@@ -53,7 +53,5 @@ def _stride_of(body: Block) -> Sizes:
     scale = body.scale or (1,) * axes_given()
     strides = [int(step) for step in scale if step == int(step) and step >= 1]
     if len(strides) < len(scale):
-        raise FieldspecError(
-            "residual: a body that enlarges the map cannot have a projection around it; use shortcut: none"
-        )
+        raise FieldspecError("residual: a body that enlarges the map cannot have this shortcut; use shortcut: none")
     return tuple(strides)

@@ -185,14 +185,14 @@ def test_costs_of_c1c2c3c40s_dilated_layer() -> None:
         (
             L.Conv(8, 8),
             [(8,)],
-            "conv needs a map (channels, height, width), gets (8,); put it before the flattening",
+            "conv needs a map (channels, height, width), gets (8,); put it before flatten",
         ),
         (L.BatchNorm(8), [(6, 9, 9)], "BatchNorm needs 8 channels, gets 6"),
         (L.Pool("max", (3, 3)), [(8, 2, 9)], "3x3 with padding 0 needs at least 3x3, gets 2x9"),
         (
             L.ConvTranspose(8, 8, padding=(1, 1)),
             [(8, 1, 4)],
-            "padding (1, 1) leaves nothing of a 1x4 map; use a smaller padding",
+            "padding (1, 1) crops a 1x4 map to nothing; use a smaller padding",
         ),
         (L.Linear(8, 2), [(6,)], "linear needs 8 features, gets 6"),
         (

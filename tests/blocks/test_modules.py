@@ -335,7 +335,7 @@ def test_pixel_order() -> None:
 @pytest.mark.parametrize("name", ["train", "items", "if", "append", "graph"])
 def test_taken_names(name: str) -> None:
     """A name that would hide a method of torch's modules, or a word of Python, is refused."""
-    with pytest.raises(FieldspecError, match=f"'{name}' is a word of Python or of torch's modules"):
+    with pytest.raises(FieldspecError, match=f"'{name}' is reserved by Python or torch.nn.Module"):
         to_module(Chain(((name, L.Identity()),)))
 
 

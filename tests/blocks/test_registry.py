@@ -71,7 +71,7 @@ class Own:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (long_and_short, "out or kernel and its longer name are one setting. Remove one"),
+        (long_and_short, "out or kernel and its longer name are the same setting. Remove one"),
         (listed, r"widths is a list, and settings are immutable; use tuple\[int, ...\]"),
         (listed_or_none, r"widths is a list, and settings are immutable; use tuple\[int, ...\]"),
         (list_of_blocks, r"parts must be Block, Block | None or tuple\[Block, ...\]"),
@@ -79,7 +79,7 @@ class Own:
         (hidden, "a setting cannot be called '_x'. Rename it"),
         (config, "a setting cannot be called 'model_config'. Rename it"),
         (made, "the default of make cannot be written in a spec"),
-        (Own, "must be a function that returns a Block, not a class or an object"),
+        (Own, "must be a function that returns a Block, not a class or other object"),
     ],
 )
 def test_refused(function: Any, message: str) -> None:
@@ -130,11 +130,14 @@ def test_equal_numbers_are_equal_specs() -> None:
         ),
         (lambda: Chain((("", Conv(3, 3)),)), "a part of a block is called ''; a name must not be empty"),
         (lambda: Wired((("a", IDENTITY), ("a", IDENTITY)), ((0,), (1,))), "two parts of a block are called 'a'"),
-        (lambda: Wired((("a", IDENTITY),), ((1,),)), r"part 'a' of a block reads \[1\]: not only what stands above it"),
-        (lambda: Wired((("a", IDENTITY),), ((0, 0),)), "part 'a' of a block reads 2: a merge reads several, others"),
-        (lambda: Wired((("a", Add()),), ((0,),)), "part 'a' of a block reads 1: a merge reads several, others one"),
+        (
+            lambda: Wired((("a", IDENTITY),), ((1,),)),
+            r"part 'a' of a block reads \[1\]; it may only read what comes before it",
+        ),
+        (lambda: Wired((("a", IDENTITY),), ((0, 0),)), r"part 'a' of a block reads \[0, 0\]; a merge"),
+        (lambda: Wired((("a", Add()),), ((0,),)), r"part 'a' of a block reads \[0\]; a merge"),
         (lambda: Wired((("a", IDENTITY), ("b", IDENTITY)), ((0,), (0,))), "nothing reads part 'a' of a block"),
-        (lambda: Wired((("a", IDENTITY),), ()), "1 parts of a block read what 0 entries name"),
+        (lambda: Wired((("a", IDENTITY),), ()), "a block has 1 parts, but sources for 0"),
     ],
 )
 def test_names_of_parts(make: Callable[[], Block], message: str) -> None:

@@ -94,5 +94,5 @@ def test_the_engine_folds_it() -> None:
 
 def test_both_kinds_at_once() -> None:
     """One of the two."""
-    with pytest.raises(SpecError, match=r"takes one of init .* and factor .*, gets both"):
+    with pytest.raises(SpecError, match=r"takes either init .* or factor .*, not both"):
         load({"input": [3, 8, 8], "layers": [{"scale": {"init": 1, "factor": 2}}]})

@@ -145,7 +145,7 @@ def test_a_residual_of_one_width() -> None:
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        ({"residual": {"out": 2, "shortcut": "pad"}}, "shortcut: pad adds channels, but the body has 2 of 4"),
+        ({"residual": {"out": 2, "shortcut": "pad"}}, "shortcut: pad adds channels, but the body reduces 4 to 2"),
         ({"residual": {"out": 6, "groups": 3}}, r"groups: 3 does not divide channels \(=4\)"),
         (
             {"residual": {"body": [{"conv": {"out": 4}}], "bias": True}},
@@ -158,7 +158,7 @@ def test_a_residual_of_one_width() -> None:
         ({"residual": {"out": 4, "shortcut": [{"conv": {"outt": 4}}]}}, r"shortcut\[0\].conv.outt: unknown key"),
         ({"residual": {"out": 4, "shortcut": [{"conv": {"out": 5}}]}}, "add needs equal shapes"),
         ({"pad": {}}, "pad needs space or channels|needs space or channels"),
-        ({"pad": {"channels": 65_535}}, "makes more than 65536 channels"),
+        ({"pad": {"channels": 65_535}}, "results in more than 65536 channels"),
     ],
 )
 def test_what_is_refused(item: dict[str, Any], reason: str) -> None:

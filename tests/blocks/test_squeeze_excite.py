@@ -102,11 +102,14 @@ def test_every_number_is_proved() -> None:
 
 def test_what_does_not_go_together() -> None:
     """An absolute number beside a factor; a squeeze-excite beside a body; an unknown key."""
-    with pytest.raises(FieldspecError, match="hidden is an absolute number; remove ratio and of, or hidden"):
+    with pytest.raises(FieldspecError, match="hidden is an absolute number; remove either hidden, or ratio and of"):
         inverted_residual(8, out_channels=8, expand=16, squeeze_excite={"hidden": 4, "of": "input"})
     for settings, reason in (
         ({"body": [{"conv": {"out": 3}}], "squeeze_excite": {}}, "squeeze_excite belongs inside the body"),
-        ({"out": 3, "squeeze_excite": {"gate": "relu"}}, "needs a mapping of hidden or ratio, of: input, act and gate"),
+        (
+            {"out": 3, "squeeze_excite": {"gate": "relu"}},
+            "needs a mapping with hidden or ratio, of: input, act and gate",
+        ),
     ):
         with pytest.raises(SpecError, match=reason):
             load({"input": [3, 8, 8], "layers": [{"residual": settings}]})

@@ -45,7 +45,7 @@ def test_same_with_a_stride_is_refused() -> None:
     """As torch does; TensorFlow's needs a size."""
     with pytest.raises(ValueError, match="padding='same' is not supported for strided convolutions"):
         nn.Conv2d(3, 4, 3, stride=2, padding="same")
-    with pytest.raises(SpecError, match=r"conv.padding: same has no meaning with a stride; torch refuses it. Use tf"):
+    with pytest.raises(SpecError, match=r"conv.padding: same cannot be combined with a stride"):
         load({"input": [3, 8, 8], "layers": [{"conv": {"out": 4, "stride": 2, "padding": "same"}}]})
     with pytest.raises(FieldspecError, match="tf with a stride depends on the map's size"):
         conv(3, out_channels=4, stride=2, padding="tf")

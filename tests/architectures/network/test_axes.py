@@ -139,9 +139,9 @@ def test_drawn_networks_are_proved(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        ({"conv": {"out": 4, "kernel": [3, 3]}}, "layers.0..conv.kernel: has 2 numbers, and the map has one axis"),
+        ({"conv": {"out": 4, "kernel": [3, 3]}}, "layers.0..conv.kernel: has 2 numbers, but the map has one axis"),
         ({"pool": {"type": "max", "kernel": [2]}}, None),
-        ({"conv": {"out": 4, "padding": [[1, 1], [1, 1]]}}, "padding: has 2 numbers, and the map has one axis"),
+        ({"conv": {"out": 4, "padding": [[1, 1], [1, 1]]}}, "padding: has 2 numbers, but the map has one axis"),
     ],
 )
 def test_a_number_for_each_axis(layer: dict[str, Any], reason: str | None) -> None:

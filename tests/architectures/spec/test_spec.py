@@ -331,7 +331,7 @@ def test_a_slope_and_an_average_inside_the_map() -> None:
     usual = [{"conv": {"out": 4, "act": {"leaky_relu": 0.01}}}, {"avg_pool": {**pool, "count_include_pad": True}}]
     plain = [{"conv": {"out": 4, "act": "leaky_relu"}}, {"avg_pool": pool}]
     assert load({"input": [3, 8, 8], "layers": usual}).hash == load({"input": [3, 8, 8], "layers": plain}).hash
-    with pytest.raises(SpecError, match=r"count_include_pad: has no effect on a maximum\. Remove it"):
+    with pytest.raises(SpecError, match=r"count_include_pad: has no effect on max pooling\. Remove it"):
         load({"input": [3, 8, 8], "layers": [{"max_pool": {"count_include_pad": False}}]})
 
 
@@ -662,9 +662,9 @@ def test_register_block_refuses() -> None:
         (
             positional,
             "positional",
-            r"block 'positional' must take \(in_channels, \*, ...\), its settings as keywords only",
+            r"block 'positional' must take \(in_channels, \*, ...\), with keyword-only settings",
         ),
-        (untyped, "untyped", "block 'untyped': settings without a type: out"),
+        (untyped, "untyped", "block 'untyped': settings without a type annotation: out"),
         (unknown_type, "unknown_type", "block 'unknown_type': name 'Nowhere' is not defined"),
     ]
     for function, name, message in cases:
@@ -737,12 +737,12 @@ def test_a_users_block_that_raises_is_named_where_it_is_used() -> None:
 @pytest.mark.parametrize(
     ("layer", "reason"),
     [
-        ("{residual: {out: 3, shortcut: none, drop_path: 0.1}}", "drops the body beside a shortcut"),
+        ("{residual: {out: 3, shortcut: none, drop_path: 0.1}}", "has no effect without a shortcut"),
         (
             "{inverted_residual: {out: 3, expand: 6, shortcut: none, drop_path: 0.1}}",
-            "drops the body beside a shortcut",
+            "has no effect without a shortcut",
         ),
-        ("{squeeze_excite: {hidden: 3, ratio: 0.5}}", "takes one of hidden"),
+        ("{squeeze_excite: {hidden: 3, ratio: 0.5}}", "takes either hidden"),
     ],
 )
 def test_settings_that_would_do_nothing_are_refused(layer: str, reason: str) -> None:

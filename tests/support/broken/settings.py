@@ -103,25 +103,25 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "both expansions": (
         HEAD + "layers:\n  - inverted_residual: {out: 8, expand: 8, expand_ratio: 2}",
         [
-            "3:24: layers[0].inverted_residual: needs one of expand (channels) and expand_ratio (a factor)",
+            "3:24: layers[0].inverted_residual: needs either expand (channels) or expand_ratio (a factor)",
         ],
     ),
     "no expansion": (
         HEAD + "layers:\n  - inverted_residual: {out: 8}",
         [
-            "3:24: layers[0].inverted_residual: needs one of expand (channels) and expand_ratio (a factor)",
+            "3:24: layers[0].inverted_residual: needs either expand (channels) or expand_ratio (a factor)",
         ],
     ),
     "residual of nothing": (
         HEAD + "layers:\n  - residual: {stride: 2}",
         [
-            "3:15: layers[0].residual: needs one of out and body",
+            "3:15: layers[0].residual: needs either out or body",
         ],
     ),
     "residual of both": (
         HEAD + "layers:\n  - residual: {out: 8, body: [{conv: {out: 8}}]}",
         [
-            "3:15: layers[0].residual: needs one of out and body",
+            "3:15: layers[0].residual: needs either out or body",
         ],
     ),
     "residual with body and stride": (

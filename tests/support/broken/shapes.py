@@ -61,7 +61,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "conv_transpose leaves nothing": (
         "input: [3, 1, 1]\nlayers:\n  - conv_transpose: {out: 8, padding: 2}",
         [
-            "3:21: layers[0].conv_transpose: padding (2, 2) leaves nothing of a 1x1 map; use a smaller padding",
+            "3:21: layers[0].conv_transpose: padding (2, 2) crops a 1x1 map to nothing; use a smaller padding",
         ],
     ),
     "output_padding": (
@@ -79,13 +79,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "conv on a vector": (
         HEAD + "layers:\n  - flatten:\n  - conv: {out: 8}",
         [
-            "4:11: layers[1].conv: needs a map (channels, height, width), gets (3072,); put it before the flattening",
+            "4:11: layers[1].conv: needs a map (channels, height, width), gets (3072,); put it before flatten",
         ],
     ),
     "norm on a vector": (
         HEAD + "layers:\n  - flatten:\n  - norm: {type: group}",
         [
-            "4:11: layers[1].norm: GroupNorm needs a map (channels, height, width), gets (3072,); put it before the flattening",
+            "4:11: layers[1].norm: GroupNorm needs a map (channels, height, width), gets (3072,); put it before flatten",
         ],
     ),
     "head on a vector": (
@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "projection around a resize": (
         HEAD + "layers:\n  - residual: {body: [{resize: {scale: 2}}]}",
         [
-            "3:15: layers[0].residual: a body that enlarges the map cannot have a projection around it; use shortcut: none",
+            "3:15: layers[0].residual: a body that enlarges the map cannot have this shortcut; use shortcut: none",
         ],
     ),
     "add of channels": (
@@ -171,7 +171,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "channels that are not there": (
         HEAD + "layers:\n  - conv: {out: 6}\n  - slice: {start: 2, stop: 8}",
         [
-            "4:29: layers[1].slice.stop: 8 is more than the 6 channels that there are",
+            "4:29: layers[1].slice.stop: 8 is more than the input's 6 channels",
         ],
     ),
     "channels that are none": (
