@@ -1,4 +1,4 @@
-"""What can be told of a layer graph. Names are loaded when they are used: proving needs torch, reading does not."""
+"""Readings of layer graphs. Names are imported on first use: proofs need torch, readings do not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
 
-# Not lazy: these bear the names of their modules, which would stand in their place once somebody imports those.
+# Imported eagerly: these share the names of their modules, which would shadow them once the modules are imported.
 from fieldspec.analysis.report.layer_properties import properties
 
 if TYPE_CHECKING:

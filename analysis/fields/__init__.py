@@ -1,1 +1,1 @@
-"""The receptive field of every layer of a graph, in closed form. Imports `blocks` only; no torch."""
+"""Receptive fields of all layers of a graph, in closed form. Imports `blocks` only; free of torch."""

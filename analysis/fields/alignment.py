@@ -1,4 +1,4 @@
-"""Merges whose operands look at different places of the input, and what would mend them."""
+"""Merges whose operands are centered on different input positions, and how to align them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.layers import Conv
 
 @dataclass(frozen=True, slots=True)
 class Misalignment:
-    """Two operands of a merge whose windows of the same unit have different middles."""
+    """Two operands of a merge whose windows for the same unit have different middles."""
 
     merge: str
     operands: tuple[str, str]
@@ -28,12 +28,12 @@ class Misalignment:
 
 
 def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
-    """Every merge of a graph whose operands' windows have different middles, with the padding that would align them."""
+    """All merges of a graph whose operands' windows have different middles, with the padding that would align them."""
     found = []
     for node in graph.nodes:
         if len(node.inputs) < 2:
             continue
-        maps = [i for i in node.inputs if graph.nodes[i].shape[1:] == node.shape[1:]]  # not one unit for every place
+        maps = [i for i in node.inputs if graph.nodes[i].shape[1:] == node.shape[1:]]  # no broadcast units
         placed = [i for i in maps if fields[i].axes and fields[i].has_position]
         for other in placed[1:]:
             first, second = _middle(fields[placed[0]]), _middle(fields[other])
@@ -45,27 +45,27 @@ def misalignments(graph: LayerGraph, fields: list[Field]) -> list[Misalignment]:
 
 
 def _middle(field: Field) -> tuple[Number, ...]:
-    """Where unit 0 looks, were all units alike: a resized map's units lie beside what they see, on average on it."""
+    """Middle of unit 0's window, averaged over phases: units of a resized map are centered only on average."""
     return tuple(axis.middle for axis in field.axes)
 
 
 def _mend(graph: LayerGraph, fields: list[Field], operands: tuple[int, int]) -> str:
-    """A padding of the same sum for one convolution of either branch, if whole numbers do it."""
+    """How to align the operands: a padding with the same sum for one convolution of a branch, if integers suffice."""
     for operand, other in (operands, operands[::-1]):
         move = [
             there - here for here, there in zip(_middle(fields[operand]), _middle(fields[other]), strict=True)
-        ]  # pixels by which this branch should look further on
+        ]  # pixels by which this branch's windows should move
         for index in _own(graph, operand, other):
             at = graph.nodes[index]
             before = fields[at.inputs[0]]
             if isinstance(at.layer, Conv) and (padding := _moved(at.layer, move, before)) is not None:
                 return f"padding {padding} on {at.id} would align them."
-    return "No whole padding of one convolution aligns them."
+    return "No integer padding of a single convolution aligns them."
 
 
 def _own(graph: LayerGraph, operand: int, other: int) -> Iterator[int]:
-    """The layers from `operand` upwards that `other` does not read: moving a shared one would move both."""
-    read = {other}  # what `other` reads, as far down as `operand`
+    """Layers from `operand` upwards that `other` does not depend on: moving a shared one would move both."""
+    read = {other}  # what `other` depends on, back to the position of `operand`
     while True:
         while read and (last := max(read)) > operand:
             read.remove(last)
@@ -77,7 +77,7 @@ def _own(graph: LayerGraph, operand: int, other: int) -> Iterator[int]:
 
 
 def _moved(conv: Conv, move: list[Number], before: Field) -> list[list[int]] | None:
-    """The padding that makes `conv` look `move` pixels further on, its sum unchanged."""
+    """The padding that moves the windows of `conv` by `move` pixels without changing its sum; None if fractional."""
     padding = []
     for axis, (first, last) in enumerate(conv.padding):
         units = move[axis] / before.jump[axis] if move[axis] else 0

@@ -1,4 +1,4 @@
-"""What one unit of a layer sees, all channels together and, where they differ, each apart."""
+"""What a unit of a layer sees: all channels together, or per channel where channels differ."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from fieldspec.analysis.fields.windows import AxisField, Number, joined, phases_
 
 Status = Literal["exact", "whole_input", "bound", "unknown"]
 RANK: dict[Status, int] = {"exact": 0, "whole_input": 1, "bound": 2, "unknown": 3}
-MAX_PHASES = 16_384  # units that may all differ; repeated resizing by odd ratios could multiply them without end
-MAX_KINDS = 4_096  # kinds of channels; more become one, and a bound
+MAX_PHASES = 16_384  # limit for distinct phases, which repeated resizing by odd ratios could multiply endlessly
+MAX_KINDS = 4_096  # distinct channel fields; beyond it their union, as a bound
 
 
 class Field(NamedTuple):
     """What one unit of a layer sees of the input, per axis, in pixels.
 
-    `exact`: proven by construction. `whole_input`: a global operation (`global_since`) lies before, and the
-    numbers are of the local field; beyond it a unit sees all of the input, or as much as that operation reads: a
-    row, what came before. `bound`: an upper bound. `unknown`: no number, where an operation is not known
-    or windows of more than 16,384 kinds, or with holes over more than 65,536 pixels, would have to be kept.
+    `exact`: proven by construction. `whole_input`: a global operation (`global_since`) precedes it, and the
+    numbers are those of the local field; beyond it, a unit sees all of the input, or what that operation reads: a
+    row, or what came before. `bound`: an upper bound. `unknown`: no number, because of an unknown operation, or because
+    windows with more than 16,384 phases, or with holes over more than 65,536 pixels, would have to be kept.
     """
 
     axes: tuple[AxisField, ...]
     status: Status = "exact"
     global_since: str | None = None
-    has_position: bool = True  # False behind pooling over the whole map: no unit has a place of its own
-    channels: ChannelFields | None = None  # where channels see different windows, what each sees
-    lost: bool = False  # behind an operation that is not known: nothing can be claimed any more
+    has_position: bool = True  # False after pooling over the whole map: units have no position
+    channels: ChannelFields | None = None  # what each channel sees, if channels see different windows
+    lost: bool = False  # depends on an unknown operation: nothing can be claimed
 
     @property
     def size(self) -> tuple[int, ...]:
-        """The largest window of an interior unit, padding not clipped."""
+        """Largest window of an interior unit, not clipped at the padding."""
         return tuple([axis.size for axis in self.axes])
 
     @property
@@ -41,17 +41,17 @@ class Field(NamedTuple):
 
     @property
     def start(self) -> tuple[int, ...]:
-        """The pixel where unit 0's window begins."""
+        """First pixel of unit 0's window."""
         return tuple([axis.start for axis in self.axes])
 
     @property
     def center(self) -> tuple[Number, ...]:
-        """The middle of unit 0's window: ``start + (size - 1) / 2``."""
+        """Middle of unit 0's window: ``start + (size - 1) / 2``."""
         return tuple([axis.center for axis in self.axes])
 
     @property
     def pixels_read(self) -> tuple[int, ...]:
-        """Pixels of the window that are read at all; fewer than `size` where there are holes."""
+        """Pixels of the window that are actually read; fewer than `size` if there are holes."""
         return tuple([axis.pixels_read for axis in self.axes])
 
 
@@ -67,12 +67,12 @@ LOST = Field((), "unknown", lost=True)
 
 
 def channels_of(field: Field, count: int) -> ChannelFields:
-    """The fields of `count` channels: all the same, unless the field says otherwise."""
+    """The fields of `count` channels: all the same, unless the field differs by channel."""
     return field.channels or ChannelFields((field,), (0,) * count)
 
 
 def gathered(kinds: Sequence[Field], of: Sequence[int]) -> Field:
-    """One field of all channels, those of the same window put together."""
+    """Combine channel fields into one, grouping channels with the same window."""
     numbers: dict[Field, int] = {}
     renumbered = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
     used = sorted({renumbered[kind] for kind in of})
@@ -89,8 +89,8 @@ def gathered(kinds: Sequence[Field], of: Sequence[int]) -> Field:
 
 
 def together(fields: Sequence[Field]) -> Field:
-    """The union of fields of one map, all of the same jump; those without a place add only what they say of the
-    whole input.
+    """Union of fields of one map, all with the same jump; those without a position only add that the whole input is
+    seen.
     """
     first = fields[0]
     if all(field == first for field in fields):
@@ -99,7 +99,7 @@ def together(fields: Sequence[Field]) -> Field:
 
 
 def unlike(fields: Sequence[Field]) -> Field:
-    """The same, of fields that are known to differ."""
+    """Like `together`, for fields known to differ."""
     placed = [field for field in fields if field.has_position]
     global_since = next((field.global_since for field in fields if field.global_since), None)
     status = max([field.status for field in placed or fields], key=RANK.__getitem__)
@@ -109,31 +109,31 @@ def unlike(fields: Sequence[Field]) -> Field:
         return Field((), "unknown", global_since, bool(placed))
     seen = [field.axes for field in placed or fields]
     count = len(seen[0])
-    square = count > 1 and all(axes.count(axes[0]) == count for axes in seen)  # a square window is worked out once
+    square = count > 1 and all(axes.count(axes[0]) == count for axes in seen)  # compute square windows only once
     distinct = [axes[:1] for axes in seen] if square else seen
     made = [joined_or_none(list(of_axis)) for of_axis in zip(*distinct, strict=True)]
     axes = tuple(made * count if square else made)
     if None in axes:
         return Field((), "unknown", global_since, bool(placed))
-    return Field(axes, status, global_since, bool(placed))  # type: ignore[arg-type]  # none of them is None
+    return Field(axes, status, global_since, bool(placed))  # type: ignore[arg-type]  # no axis is None
 
 
 def joined_or_none(fields: list[AxisField]) -> AxisField | None:
-    """The union along one axis; None where too many phases would have to be told apart."""
+    """Union along one axis; None if it has too many phases."""
     if any(field.period > 1 for field in fields) and phases_joined(fields) > MAX_PHASES:
         return None
     return joined(fields)
 
 
 def each(field: Field, rule: Callable[[Field], Field]) -> Field:
-    """A rule that does to every channel the same, done to every kind of channel once."""
+    """Apply a rule that treats all channels alike, once per distinct channel field."""
     if field.channels is None:
         return rule(field)
     return gathered([rule(kind) for kind in field.channels.kinds], field.channels.of)
 
 
 def grouped(field: Field, in_channels: int, out_channels: int, groups: int) -> Field:
-    """The field before a convolution in `groups`, as its output channels read it: each all of its group."""
+    """The field before a convolution in `groups`, as its output channels read it: each reads its whole group."""
     if field.channels is None or groups == 1:
         return field._replace(channels=None)
     kinds, of = field.channels
@@ -148,5 +148,5 @@ def grouped(field: Field, in_channels: int, out_channels: int, groups: int) -> F
 
 
 def at_best_a_bound(field: Field) -> Field:
-    """The same windows, which some channels may not fill."""
+    """The same windows, as a bound, since some channels may not fill them."""
     return field._replace(status="bound" if RANK[field.status] < RANK["bound"] else field.status, channels=None)

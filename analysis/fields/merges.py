@@ -1,4 +1,4 @@
-"""The field behind a merge: the union of its operands' windows."""
+"""The field of a merge: the union of its operands' windows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from fieldspec.blocks.layers import Concat, Join, MatMul, Opaque
 
 
 def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
-    """The union of the operands' windows; those without a place add only that the whole input is seen.
+    """Union of the operands' windows; operands without a position only contribute that the whole input is seen.
 
-    Of maps end to end it is a bound: a window at the seam or the ends reads no more than the pattern goes on with.
+    For maps concatenated along an axis it is a bound: windows at seams and ends read no more than the continued
+    pattern.
     """
     field = _merged(node, graph, fields)
     return at_best_a_bound(field) if isinstance(node.layer, Join) else field
@@ -71,14 +72,14 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
 
 
 def _spread(node: Node, graph: LayerGraph, operands: list[Field]) -> tuple[list[Field], str | None]:
-    """The operands as the units of the merge read them, and the first that is spread along some axis.
+    """The operands as the units of the merge read them, and the id of the first that is broadcast along some axis.
 
-    What is spread along an axis is the same at every unit of it: it keeps its windows along the others, and has no
-    place at all where it is spread along every one.
+    An operand broadcast along an axis is the same at all its units: it keeps its windows along the other axes, and has
+    no position if it is broadcast along all of them.
     """
     if all(_is_plain(node, graph.nodes[i], field) for i, field in zip(node.inputs, operands, strict=True)):
         return operands, None
-    size = node.shape[1:] or (1,) * max(len(field.axes) for field in operands)  # a vector has one unit
+    size = node.shape[1:] or (1,) * max(len(field.axes) for field in operands)  # a vector is one unit
     held = [
         _axes_held(node, graph.nodes[i].shape[1:], size, field) for i, field in zip(node.inputs, operands, strict=True)
     ]
@@ -97,12 +98,12 @@ def _spread(node: Node, graph: LayerGraph, operands: list[Field]) -> tuple[list[
 
 
 def _is_plain(node: Node, operand: Node, field: Field) -> bool:
-    """Whether an operand has a unit for each of the merge's, told quickly: nearly all have."""
+    """Fast check that an operand has one unit per unit of the merge, as nearly all do."""
     return field.has_position and operand.shape[1:] == node.shape[1:] and 0 not in [axis[1] for axis in field.axes]
 
 
 def _axes_held(node: Node, units: tuple[int, ...], size: tuple[int, ...], field: Field) -> list[bool]:
-    """Along which axes an operand has a unit for each of the merge's."""
+    """For each axis, whether an operand has one unit per unit of the merge."""
     if not field.has_position:
         return [False] * len(size)
     if not field.axes:
@@ -112,7 +113,7 @@ def _axes_held(node: Node, units: tuple[int, ...], size: tuple[int, ...], field:
 
 
 def _unplaced(field: Field, lacks: list[bool], models: list[AxisField | None]) -> Field:
-    """The same windows, but none along some axes, in step with the windows that others have there."""
+    """Empty windows along the axes where `lacks` is true, in step with the windows of `models`."""
 
     def without(kind: Field) -> Field:
         axes = [
@@ -125,7 +126,7 @@ def _unplaced(field: Field, lacks: list[bool], models: list[AxisField | None]) -
 
 
 def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
-    """What a product of maps reads of an operand: of its channels those of a head, or the one that is looked up."""
+    """The field of an operand as a product of maps reads it: the channels of one head, or the one that is looked up."""
     if field.channels is not None:
         count, groups = len(field.channels.of), product.groups[at] if product.groups else 1
         field = at_best_a_bound(field) if node.shape[0] % groups else grouped(field, count, node.shape[0], groups)
@@ -136,7 +137,7 @@ def _operand(node: Node, product: MatMul, field: Field, at: int) -> Field:
 
 
 def _end_to_end(node: Node, layer: Join, graph: LayerGraph, operands: list[Field]) -> list[Field]:
-    """What each of several maps adds to a row of them: its units in their places, nothing in those of others."""
+    """What each of several concatenated maps contributes: its units in their positions, and nothing elsewhere."""
     longest = max(range(len(operands)), key=lambda at: prod(graph.nodes[node.inputs[at]].shape))
     jumps = operands[longest].jump
     made = [_operand(node, layer, field, at) for at, field in enumerate(operands)]
@@ -163,14 +164,14 @@ def _side_by_side(channels: list[int], operands: list[Field]) -> tuple[list[Fiel
 
 
 def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]]) -> Field:
-    """The union, channel by channel where channels differ; one channel is spread over many."""
-    is_product = isinstance(node.layer, MatMul)  # whose operands are mixed already, each part of channels on its own
+    """Union of operands, channel by channel if channels differ; a single channel is broadcast."""
+    is_product = isinstance(node.layer, MatMul)  # its operands are mixed already, each channel group on its own
     if (node.layer.mixes_channels and not is_product) or all(field.channels is None for _, field in placed):
         return unlike([field for _, field in placed]) if len(placed) > 1 else placed[0][1]._replace(channels=None)
     channels = node.shape[0]
     counts = [
         channels if is_product else 1 if field.channels is None else graph.nodes[i].shape[0] for i, field in placed
-    ]  # of channels that are alike it does not matter how many there are
+    ]  # the number of identical channels does not matter
     if set(counts) - {1, channels}:
         return at_best_a_bound(together([field for _, field in placed]))
     met = [channels_of(field, count) for count, (_, field) in zip(counts, placed, strict=True)]
@@ -184,7 +185,7 @@ def _on_each_other(node: Node, graph: LayerGraph, placed: list[tuple[int, Field]
 
 
 def _enumerated(fields: list[Field], size: tuple[int, ...], since: str | None) -> Field:
-    """The union over the units of this map: with different jumps no pattern repeats."""
+    """Union over all units of this map: with different jumps no pattern repeats."""
     if max(size) > MAX_PHASES:
         return Field((), "unknown", since)
     axes = tuple([listed([field.axes[axis] for field in fields], units) for axis, units in enumerate(size)])
@@ -197,7 +198,7 @@ def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], ot
     return MergeError(
         f"{graph.nodes[one].id} (jump {side_text(one_field.jump)}) and {graph.nodes[two].id} (jump "
         f"{side_text(two_field.jump)}) have the same map {size_text(node.shape[1:])} but different jumps, so "
-        "their units do not lie on each other. Give both the same strides.",
+        "their units are not aligned. Give both the same strides.",
         node.id,
     )
 
@@ -205,7 +206,7 @@ def _different_jumps(node: Node, graph: LayerGraph, first: tuple[int, Field], ot
 def _without_positions(fields: list[Field]) -> Field:
     first = fields[0]
     if all(not field.axes and field.status != "unknown" for field in fields):
-        return first._replace(channels=None)  # of a network on vectors
+        return first._replace(channels=None)  # in a network on vectors
     if any(not field.axes for field in fields):
         return Field((), "unknown", has_position=False)
     axes = tuple(

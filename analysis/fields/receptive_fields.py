@@ -1,4 +1,4 @@
-"""The receptive field of every layer of a graph, in closed form."""
+"""Receptive fields of all layers of a graph, in closed form."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def receptive_field(graph: LayerGraph, first: Field | None = None) -> list[Field
     """Window of the input, in pixels per axis, that one unit of each layer sees; parallel to `graph.nodes`.
 
     Along a chain, ``size += dilation * (kernel_size - 1) * jump``, then ``jump *= stride``; a merge takes the
-    union of its inputs' windows. Norms and activations are passed through; global operations have no position.
-    Where channels see different windows, each is followed on its own until they are mixed.
+    union of its inputs' windows. Norms and activations leave fields unchanged; pooling the whole map removes positions.
+    Where channels see different windows, each is tracked separately until they are mixed.
 
     Args:
         graph: Layers in topological order.
-        first: What a unit of the first node sees, where the graph is a part of a network; itself by default.
+            first: Field of the first node, if the graph is a part of a network; by default the unit itself.
 
     Raises:
-        MergeError: Equal shapes meet with different jumps; names the layer, both operands and both jumps. In the
+        MergeError: Equal shapes with different jumps are merged; names the layer, both operands and both jumps. In the
             graph of a traced module the union is enumerated over the units of this input instead.
     Source:
         Araujo, Norris, Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019.
@@ -96,25 +96,25 @@ def receptive_field(graph: LayerGraph, first: Field | None = None) -> list[Field
 
 
 def _source(node: Node, image: Shape) -> Field:
-    """The field of what reads nothing: an input, or values that do not depend on one."""
-    if isinstance(node.layer, Constant) or len(node.shape) < 2 <= len(image):  # a vector beside the image: no pixel
+    """The field of a node without inputs: a network input, or values that do not depend on one."""
+    if isinstance(node.layer, Constant) or len(node.shape) < 2 <= len(image):  # a vector besides the image: no pixels
         return Field((AxisField(1, 1, (NOTHING,)),) * (len(image) - 1), has_position=False)
     if isinstance(node.layer, Input) and node.shape[1:] == image[1:]:
         return Field((PIXEL,) * (len(image) - 1), has_position=len(image) > 1)
     return UNKNOWN  # pixels of another image
 
 
-PASSED_THROUGH = frozenset(  # units see what they saw
+PASSED_THROUGH = frozenset(  # units see what they read
     (Activation, BatchNorm, Dropout, DropPath, Identity, Pointwise, ChannelScale)
 )
-APART = frozenset((PadChannels, SelectChannels, SpaceToDepth, Unfold))  # layers that tell channels apart
-SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may make a map of one unit
-ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only one there is
+APART = frozenset((PadChannels, SelectChannels, SpaceToDepth, Unfold))  # layers that may make channels' windows differ
+SPREADING = frozenset((Resize, AdaptivePool, Expand, Unflatten))  # layers that may turn one unit into a map
+ONE = AxisMap(1, 0, (range(1),))  # every unit reads the only unit
 EACH = AxisMap(1, 1, (range(1),))
 
 
 def _after(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
-    """The field behind a layer of one input of `shape`, where channels differ or come to differ."""
+    """The field after a layer with one input of `shape`, where channels differ or begin to differ."""
     layer = node.layer
     if field.channels is not None and layer.mixes_channels:
         partly = isinstance(layer, Mix) and layer.partly
@@ -145,20 +145,20 @@ def _after(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
 
 
 def _blank(field: Field) -> Field:
-    """Units in the places of others that see no pixel."""
+    """A field with the same units, none of which sees a pixel."""
     axes = tuple([AxisField(axis.period, axis.advance, (NOTHING,) * axis.period) for axis in field.axes])
     return Field(axes, "unknown" if field.status == "unknown" else "exact", has_position=field.has_position)
 
 
 def _to_each(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
-    """The field of one kind of channel behind a layer that does the same to all of them."""
+    """The field of one kind of channel after a layer that treats all channels alike."""
     layer = node.layer
     if field.lost or type(layer) is Opaque:
         return LOST
     if layer.is_global:
         return seeing_all(field, node.id)
     if type(layer) in SPREADING and max(shape[1:], default=1) == 1 < max(node.shape[1:], default=1):
-        return seeing_all(field, node.id)._replace(has_position=False)  # one unit spread over the map
+        return seeing_all(field, node.id)._replace(has_position=False)  # one unit broadcast over the map
     if not field.has_position:
         return field
     if field.status == "unknown":
@@ -182,7 +182,7 @@ def _to_each(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
 
 
 def _reduced(axis: AxisField, units: int, made: int) -> AxisField:
-    """The field of what a whole axis of `units` is made into: one unit, or several that all read it."""
+    """The field after reducing a whole axis of `units` to one unit, or to several that all read it."""
     if units == 1:
         return axis
     whole_axis = over(axis, units)
@@ -190,7 +190,7 @@ def _reduced(axis: AxisField, units: int, made: int) -> AxisField:
 
 
 def _spread(shape: Shape, made: Shape, maps: tuple[AxisMap, ...] | None) -> tuple[AxisMap, ...]:
-    """How axes are read of which some have one unit: along these, that one."""
+    """The axis maps of a layer, where an axis of one unit is broadcast: all units read that one."""
     own = maps or (EACH,) * (len(shape) - 1)
     sizes = zip(shape[1:], made[1:], strict=True)
     return tuple([ONE if size == 1 < units else read for read, (size, units) in zip(own, sizes, strict=True)])

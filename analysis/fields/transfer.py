@@ -1,4 +1,4 @@
-"""How a field passes a layer: through windows, as a whole, or from channels to patches."""
+"""How a field changes across a layer: through windows, globally, or from channels to patches."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from fieldspec.blocks.layers import DepthToSpace, Shape
 
 
 def read_through(field: Field, maps: tuple[AxisMap, ...], units: Shape = ()) -> Field:
-    """The field of units that read a map as `maps` say, an axis each; what has no place is the same everywhere.
+    """The field of units that read a map as `maps` says, one per axis; units without a position stay without.
 
-    Where the pattern would be very long, those of this map are listed, if it is said how many `units` it has.
+    If the pattern would be very long, only the windows of this map's `units` are listed, if given.
     """
     if not field.has_position or field.status == "unknown":
         return field
@@ -44,12 +44,12 @@ def read_through(field: Field, maps: tuple[AxisMap, ...], units: Shape = ()) -> 
             made.append(listed_through(axis, read, units[at]))
         else:
             made.append(through(axis, read))
-    axes = (made[0],) * len(maps) if square else tuple(made)  # a square window is worked out once
+    axes = (made[0],) * len(maps) if square else tuple(made)  # compute square windows only once
     return Field(axes, field.status, field.global_since)
 
 
 def seeing_all(field: Field, since: str) -> Field:
-    """The same local field behind a global operation, the first of which is named."""
+    """The same local field after a global operation; `since` is the id of the first one."""
 
     def seeing(kind: Field) -> Field:
         status: Status = "whole_input" if kind.status == "exact" else kind.status
@@ -59,7 +59,7 @@ def seeing_all(field: Field, since: str) -> Field:
 
 
 def patched(field: Field, layer: DepthToSpace) -> Field:
-    """Channels to patches, where channels see different windows: each unit of a patch has that of its channel."""
+    """Field after moving channels with different windows to patches: each unit of a patch has its channel's window."""
     own, of = channels_of(field, 0)
     kinds = _with_places(own)
     places = list(product(*[range(block) for block in layer.block]))
@@ -87,7 +87,7 @@ def _patch(fields: list[Field], places: list[tuple[int, ...]], layer: DepthToSpa
 
 
 def _with_places(fields: Sequence[Field]) -> Sequence[Field]:
-    """The same, where what sees no pixel has a unit for each unit of another: rows of zeros between those of a map."""
+    """Give fields that see no pixel the units of the others: rows of zeros between those of a map."""
     like = next((field for field in fields if field.has_position and field.axes), None)
     if like is None:
         return fields

@@ -1,4 +1,4 @@
-"""The window of the input that a unit sees, along one axis: a pattern over units, closed under every layer."""
+"""Windows of the input along one axis: a repeating pattern over units, closed under every layer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from fieldspec.blocks.axis import AxisMap
 Number = int | Fraction
 
 
-MAX_MASK = 2**16  # pixels that a window with holes may span; the masks of a long chain would fill the memory
+MAX_MASK = 2**16  # most pixels that a window with holes may span; longer masks could fill the memory
 
 
 class TooWideError(Exception):
-    """A window with holes spans more pixels than a mask is kept for."""
+    """A window with holes spans more pixels than a mask may have."""
 
 
 class Window(NamedTuple):
-    """Pixels `first` to `last` of the input; pixel 0 is at 0, padding makes `first` negative.
+    """Pixels `first` to `last` of the input; the image starts at pixel 0, and padding makes `first` negative.
 
-    `mask` is None where every pixel between is read, else a bit set over ``first + i``: dilation and stride
-    leave holes. It is kept only where a hole is possible, or long chains would cost quadratic time.
+    `mask` is None if every pixel between is read, else it has a bit for each pixel ``first + i`` that is read: dilation
+    and stride leave holes. It is kept only if holes are possible; otherwise long chains would cost quadratic time.
     """
 
     first: int
@@ -32,22 +32,22 @@ class Window(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Pixels from the first to the last, both counted; 0 for a unit that reads nothing."""
+        """Pixels from the first to the last, inclusive; 0 for a unit that reads nothing."""
         return self.last - self.first + 1
 
     @property
     def pixels_read(self) -> int:
-        """Pixels that are read at all."""
+        """Number of pixels that are actually read."""
         return self.size if self.mask is None else self.mask.bit_count()
 
     @property
     def center(self) -> Number:
-        """The middle of the window, in pixels."""
+        """Middle of the window, in pixels."""
         double = self.first + self.last
         return Fraction(double, 2) if double % 2 else double // 2
 
     def bits(self) -> int:
-        """The mask, made explicit."""
+        """The mask, also if it is None."""
         return (1 << self.size) - 1 if self.mask is None else self.mask
 
     def pixels(self) -> list[int]:
@@ -56,7 +56,7 @@ class Window(NamedTuple):
         return [self.first + i for i in range(self.size) if bits >> i & 1]
 
     def moved(self, pixels: int) -> Window:
-        """The same window, further on."""
+        """The same window, moved by `pixels`."""
         return Window(self.first + pixels, self.last + pixels, self.mask)
 
 
@@ -72,27 +72,27 @@ class AxisField(NamedTuple):
 
     @property
     def jump(self) -> Number:
-        """Input pixels from one unit to the next (on average, where units differ)."""
+        """Input pixels between neighboring units (on average, if units differ)."""
         return self.advance if self.period == 1 else whole(Fraction(self.advance, self.period))
 
     @property
     def size(self) -> int:
-        """The largest window of any unit, in pixels."""
+        """Largest window of any unit, in pixels."""
         return max(window.size for window in self.windows)
 
     @property
     def start(self) -> int:
-        """The pixel where unit 0's window begins."""
+        """First pixel of unit 0's window."""
         return self.windows[0].first
 
     @property
     def center(self) -> Number:
-        """The middle of unit 0's window."""
+        """Middle of unit 0's window."""
         return self.windows[0].center
 
     @property
     def middle(self) -> Number:
-        """Where unit 0's window lies on the average of all phases: `center`, where units do not differ."""
+        """Middle of unit 0's window, averaged over all phases; equal to `center` if units do not differ."""
         if self.period == 1:
             return self.center
         seen = [(unit, window) for unit, window in enumerate(self.windows) if window.size]
@@ -101,7 +101,7 @@ class AxisField(NamedTuple):
 
     @property
     def pixels_read(self) -> int:
-        """The most pixels that any unit reads; less than `size` where there are holes."""
+        """Most pixels that any unit reads; less than `size` if there are holes."""
         return max(window.pixels_read for window in self.windows)
 
     def unit(self, index: int) -> Window:
@@ -114,7 +114,7 @@ PIXEL = AxisField(1, 1, (Window(0, 0),))
 
 
 def through(field: AxisField, axis: AxisMap) -> AxisField:
-    """The field of a layer's output units, from the field of its input's and how it reads them.
+    """The field of a layer's output units, from its input's field and its axis map.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding
@@ -133,7 +133,7 @@ def through(field: AxisField, axis: AxisMap) -> AxisField:
 
 
 def listed_through(field: AxisField, axis: AxisMap, units: int) -> AxisField:
-    """The same of so many units alone, which are a whole map: where the pattern would be longer than that.
+    """Like `through`, for a whole map of `units`, for use when the pattern would be longer than the map.
 
     Example:
         >>> listed_through(PIXEL, AxisMap(3, 2, (range(1), range(2), range(1, 3))), 4).windows[3]    # 2 and 0
@@ -148,12 +148,12 @@ def listed_through(field: AxisField, axis: AxisMap, units: int) -> AxisField:
 
 
 def phases_through(field: AxisField, axis: AxisMap) -> int:
-    """Units after which the windows of `through` repeat, told without making them."""
+    """Number of units after which the windows of `through` repeat, without computing them."""
     return _turns(field, axis) * axis.period
 
 
 def _turns(field: AxisField, axis: AxisMap) -> int:
-    """How often a layer's pattern runs until it meets the same phase of its input again."""
+    """Repetitions of a layer's pattern until it meets the same phase of its input again."""
     return field.period // gcd(field.period, axis.advance)
 
 
@@ -165,13 +165,13 @@ def over(field: AxisField, units: int) -> AxisField:
 
 
 def alone(window: Window, jump: Number) -> AxisField:
-    """The field of the one unit that is left of a map; its step only says how far the map went."""
+    """The field of the single unit left of a map; its jump only records the map's extent."""
     step = Fraction(jump)
     return AxisField(step.denominator, step.numerator, (window,) * step.denominator)
 
 
 def joined(fields: list[AxisField]) -> AxisField:
-    """The union of windows of equal jump, unit by unit; never the larger of them.
+    """Union of windows with equal jumps, unit by unit; not just the larger of them.
 
     Example:
         >>> left, right = AxisField(1, 1, (Window(-2, 0),)), AxisField(1, 1, (Window(0, 2),))
@@ -189,12 +189,12 @@ def joined(fields: list[AxisField]) -> AxisField:
 
 
 def phases_joined(fields: list[AxisField]) -> int:
-    """Units after which the windows of `joined` repeat, told without making them."""
+    """Number of units after which the windows of `joined` repeat, without computing them."""
     return lcm(*[field.period for field in fields])
 
 
 def interleaved(fields: list[AxisField]) -> AxisField:
-    """The field of units dealt out in turn: unit ``u`` is unit ``u // n`` of field ``u % n``; all of equal jump.
+    """The field of interleaved units: unit ``u`` is unit ``u // n`` of field ``u % n``; all jumps are equal.
 
     Example:
         >>> field = interleaved([AxisField(1, 2, (Window(0, 0),)), AxisField(1, 2, (Window(1, 1),))])
@@ -207,7 +207,7 @@ def interleaved(fields: list[AxisField]) -> AxisField:
 
 
 def _shortest(field: AxisField) -> AxisField:
-    """The same windows with the shortest pattern."""
+    """The same windows with the shortest period."""
     for period in range(1, field.period // 2 + 1):
         turns, rest = divmod(field.period, period)
         if rest or field.advance % turns:
@@ -222,7 +222,7 @@ def _shortest(field: AxisField) -> AxisField:
 
 
 def listed(fields: list[AxisField], units: int) -> AxisField:
-    """The union of windows of different jumps, over so many units: the pattern is the whole map."""
+    """Union of windows with different jumps, over `units` units: the pattern is the whole map."""
     windows = tuple([union(field.unit(unit) for field in fields) for unit in range(units)])
     return AxisField(units, round(units * max(field.jump for field in fields)), windows)
 
@@ -233,7 +233,7 @@ def in_step(field: AxisField, other: AxisField) -> bool:
 
 
 def union(windows: Iterable[Window]) -> Window:
-    """The smallest window around all of them, with the holes that none of them fills."""
+    """The smallest window around all windows, with the holes that none of them fills."""
     seen = sorted([window for window in windows if window.last >= window.first], key=_first)
     if not seen:
         return NOTHING
@@ -251,16 +251,16 @@ def union(windows: Iterable[Window]) -> Window:
 
 
 def _first(window: Window) -> int:
-    return window.first  # masks do not compare
+    return window.first  # masks are not comparable
 
 
 def whole(value: Fraction) -> Number:
-    """An int where the fraction is one."""
+    """Convert a fraction to an int if it is whole."""
     return value.numerator if value.denominator == 1 else value
 
 
 def _spread(window: Window, taps: range, jump: int) -> Window:
-    """The union of `window` moved to every tap, in closed form."""
+    """Union of `window` moved to every tap, in closed form."""
     first, last, mask = window
     if last < first:
         return NOTHING
@@ -273,7 +273,7 @@ def _spread(window: Window, taps: range, jump: int) -> Window:
         return Window(begin, end)
     _check_span(begin, end)
     bits, copies = window.bits(), 1
-    while copies < count:  # each round doubles the copies: log2(kernel) shifts
+    while copies < count:  # each round doubles the copies, so log2(kernel) shifts suffice
         more = min(copies, count - copies)
         bits |= bits << (more * step)
         copies += more

@@ -1,1 +1,1 @@
-"""What each layer adds to the field, and at what price. No torch."""
+"""What each layer adds to the receptive field, and at what cost. Free of torch."""

@@ -1,4 +1,4 @@
-"""What each layer adds to the field, what that costs, and how much of it is padding at the image's corner."""
+"""What each layer adds to the field, what that costs, and the share of padding at the image's corner."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from fieldspec.blocks.layers import Resize
 
 
 class Entry(NamedTuple):
-    """One layer on the way to the features; pixels are input pixels, and costs include its norm and activation."""
+    """One layer before the features; pixels are input pixels, and costs include its norm and activation."""
 
     layer: LayerReport
     params: int
     macs: int
-    added: tuple[int, ...]  # pixels by which its field exceeds the widest it reads, per axis; () where unknown
-    seen: tuple[tuple[int, int], ...]  # fewest and most pixels of this image that a unit really sees, per axis
+    added: tuple[int, ...]  # pixels by which its field exceeds the widest field it reads, per axis; () if unknown
+    seen: tuple[tuple[int, int], ...]  # fewest and most pixels of this image that any unit sees, per axis
     idle: tuple[bool, ...]  # per axis: all taps of every unit see the same pixels of this image
     padding: Fraction  # share of the corner unit's window that lies outside the image
     own_padding: Fraction  # share of the corner unit's taps that lie in this layer's own padding
 
     @property
     def adds_nothing(self) -> bool:
-        """Whether it widens the field in theory but shows no unit more of an image of this size."""
+        """Whether it widens the field in theory, but no unit sees more of an image of this size."""
         return any(self.added) and all(self.idle)
 
     @property
     def params_per_pixel(self) -> Number | None:
-        """Parameters per pixel added along the axis it widens most; None if it adds none."""
+        """Parameters per added pixel, along the axis it widens most; None if it adds none."""
         return self._price(self.params)
 
     @property
     def macs_per_pixel(self) -> Number | None:
-        """Multiply-adds per pixel added along the axis it widens most; None if it adds none."""
+        """Multiply-adds per added pixel, along the axis it widens most; None if it adds none."""
         return self._price(self.macs)
 
     def _price(self, cost: int) -> Number | None:
@@ -52,9 +52,9 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """Where the pixels of a network's field come from, and what they cost.
+    """Which layers the pixels of a network's field come from, and what they cost.
 
-    `entries` are the layers on the way to `report.features`; `rest` is the head and everything else.
+    `entries` are the layers that `report.features` depends on; `rest` is the head and everything else.
     """
 
     report: Report = field(repr=False)
@@ -63,12 +63,12 @@ class Ledger:
 
     @property
     def idle(self) -> list[str]:
-        """The layers that only widen the field beyond the image and so add nothing at this input size."""
+        """Ids of the layers that only widen the field beyond the image, and so add nothing at this input size."""
         return [entry.layer.id for entry in self.entries if entry.adds_nothing]
 
     @cached_property
     def input_sizes(self) -> tuple[InputSizes, ...] | None:
-        """The input sizes that run, and those of which every pixel is read, per axis."""
+        """Per axis, the input sizes that run, and those at which every pixel is read."""
         return valid_input_sizes(self.report)
 
     def __getitem__(self, id: str) -> Entry:
@@ -76,7 +76,7 @@ class Ledger:
         return next(entry for entry in self.entries if entry.layer.id == id)
 
     def to_text(self) -> str:
-        """A table for a terminal, with remarks below it."""
+        """A table for a terminal, with remarks below."""
         from fieldspec.analysis.ledger.tables import text
 
         return text(self)
@@ -95,10 +95,10 @@ class Ledger:
 
 
 def ledger_of(report: Report) -> Ledger:
-    """For each layer on the way to the features: pixels added, their cost, and padding at the corner.
+    """For each layer that the features depend on: pixels added, their cost, and padding at the corner.
 
     A layer adds the pixels by which its field exceeds the widest field it reads, so along the widest branches they
-    add up to the field less one pixel. Parameters and multiply-adds are those of its row in the report's table. The
+    sum to the field minus one pixel. Parameters and multiply-adds are those of its row in the report's table. The
     corner unit is the first or last along each axis, whichever sees less of the image.
 
     Example:
@@ -145,7 +145,7 @@ def _entry(report: Report, index: int, params: int, macs: int, masks: Sequence[l
 def padding_share(layer: LayerReport, input: Sequence[int]) -> Fraction:
     """Share of the pixels in the window of a layer's corner unit that lie outside the image.
 
-    The window is that of an unbounded input, so this is the part that the border takes away.
+    The window is that of an unbounded input, so this is the part lost at the border.
     """
     inside = Fraction(1)
     for axis, units, size in zip(layer.field.axes, layer.shape[1:], input[1:], strict=False):
@@ -158,14 +158,14 @@ def padding_share(layer: LayerReport, input: Sequence[int]) -> Fraction:
 
 
 def _own_padding(report: Report, index: int) -> Fraction:
-    """Share of the corner unit's taps outside the map that it reads; none for resizing, which repeats the border."""
+    """Share of the corner unit's taps outside the map it reads; 0 for resizing, which repeats the border."""
     layer = report.layers[index]
     taken = steps(report, index)
     if len(taken) != 1 or taken[0][1] is None or isinstance(layer.layer, Resize):
         return Fraction(0)
     ((source, maps),) = taken
     if len(layer.shape) < 2 or len(report.layers[source].shape) < 2:
-        return Fraction(0)  # a vector has no border
+        return Fraction(0)  # vectors have no border
     inside = Fraction(1)
     for axis, units, size in zip(maps or (), layer.shape[1:], report.layers[source].shape[1:], strict=True):
         taps = [len(axis.taps[unit % axis.period]) for unit in (0, units - 1)]

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 COLUMNS = ("Layer", "Operation", "Field", "Adds", "Sees", "Params", "MACs", "Params/px", "MACs/px", "Padding", "Own")
 LEGEND = (
-    "Adds: pixels by which its field is wider than what it reads; /px: cost of one of them. Sees: fewest to most",
-    "pixels of this image that a unit really sees. Padding: share of the corner unit's window outside the image;",
+    "Adds: pixels by which its field exceeds the widest one it reads; /px: cost per added pixel. Sees: fewest to most",
+    "pixels of this image that a unit sees. Padding: share of the corner unit's window outside the image;",
     "Own: share of its taps in the layer's own padding.",
 )
 
 
 def text(ledger: Ledger) -> str:
-    """The table in plain columns, with remarks below it."""
+    """The table as plain text, with remarks below."""
     table = text_table(_lines(ledger))
     return "\n".join([*table, "", *LEGEND, "", ledger.report.name, *[f"  {line}" for line in notes(ledger)], ""])
 
 
 def markdown(ledger: Ledger) -> str:
-    """A GitHub table, with remarks below it."""
+    """A GitHub table, with remarks below."""
     table = markdown_table(_lines(ledger))
     return "\n".join([*table, "", " ".join(LEGEND), "", *[f"- {line}" for line in notes(ledger)], ""])
 
 
 def notes(ledger: Ledger) -> list[str]:
-    """The remarks: field, layers that add nothing, the rest, input sizes; a line each."""
+    """Remarks, one per line: field, layers that add nothing, the rest, input sizes."""
     report, features = ledger.report, ledger.report.features
     params, macs = ledger.rest
     least = "at least " if report.macs_status == "at_least" else ""
@@ -44,7 +44,7 @@ def notes(ledger: Ledger) -> list[str]:
         field, image = side_text(features.receptive_field), side_text(report.input[1:])
         lines.append(f"field {field} at {features.id} ({features.status}), image {image}")
     lines += [f"{name} adds nothing: all taps of a unit see the same part of this image" for name in ledger.idle]
-    lines.append(f"{params:,} parameters and {least}{macs:,} multiply-adds are not on the way to {features.id}")
+    lines.append(f"{params:,} parameters and {least}{macs:,} multiply-adds do not contribute to {features.id}")
     return lines + _sizes(ledger)
 
 
@@ -58,12 +58,12 @@ def _sizes(ledger: Ledger) -> list[str]:
     for name, one in zip(names, sizes[:1] if alike else sizes, strict=not alike):
         what = "input sizes" if alike else f"{name}s"
         lines.append(f"{what} that run: {one.runs}")
-        lines.append(f"{what} of which every pixel is read: {one.whole}")
+        lines.append(f"{what} at which every pixel is read: {one.whole}")
     return lines
 
 
 def plain(ledger: Ledger) -> dict[str, Any]:
-    """Plain data; shares and costs are whole numbers or text such as "5/9"."""
+    """Plain data; shares and costs are integers or text such as "5/9"."""
     report, sizes = ledger.report, ledger.input_sizes
     return {
         "schema": SCHEMA,
@@ -101,7 +101,7 @@ def _lines(ledger: Ledger) -> list[tuple[str, ...]]:
 
 
 def cells(entry: Entry) -> tuple[str, ...]:
-    """One layer's row, a text a column."""
+    """Text of one layer's cells."""
     layer = entry.layer
     return (
         layer.id,

@@ -1,4 +1,4 @@
-"""The pixels of the image that each unit really sees, on maps of their real size: borders clip, padding is empty."""
+"""The image pixels that each unit sees on maps of actual size: windows end at borders, and padding is empty."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Input
 
-Masks = list[int]  # one a unit; bit n is set if it sees pixel n of the image
+Masks = list[int]  # one per unit; bit n is set if the unit sees pixel n of the image
 
 
 def seen(report: Report, axis: int) -> list[Masks | None]:
     """What the units of every layer see along one axis; None for layers whose units have no position.
 
-    Taps in the padding see nothing, so this can be less than the window of an unbounded input clipped to the image.
+    Taps in the padding see nothing, so this can be less than the window of an unbounded input, clipped to the image.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -44,7 +44,7 @@ def seen(report: Report, axis: int) -> list[Masks | None]:
 
 
 def _spread(masks: Masks, units: int) -> Masks:
-    """Of a map that another was made of as a whole: each unit sees all of it. A single unit is repeated."""
+    """Masks of a map computed from a whole map: each unit sees all of it. A single unit is repeated."""
     if len(masks) == units:
         return masks
     whole = 0
@@ -54,7 +54,7 @@ def _spread(masks: Masks, units: int) -> Masks:
 
 
 def through(before: Masks, axis: AxisMap, units: int) -> Masks:
-    """What the units of a map see that read another map along one axis."""
+    """What the units of a map see if they read another map along one axis."""
     masks = []
     for unit in range(units):
         mask = 0
@@ -81,9 +81,10 @@ def taps_inside(axis: AxisMap, unit: int, size: int) -> range:
 
 
 def adds_nothing(report: Report, index: int, axis: int, masks: Sequence[Masks | None]) -> bool:
-    """Whether, for every unit of a layer, all taps on the map see the same pixels of the image along this axis.
+    """Whether, for every unit of a layer, all taps inside the map see the same image pixels along this axis.
 
-    Then a single tap would show the unit just as much: the others are padding, or the units they read already see
+    If so, a single tap would suffice: the others are padding, or the units they read already see the whole image. Only
+    for layers with one input; pointwise layers, with one tap, never add anything.
     the whole image. For layers of one input; pointwise layers, with one tap, never add anything.
     """
     layer = report.layers[index]

@@ -1,1 +1,1 @@
-"""How a stranger's module is run and left exactly as it was. Imports `blocks` only."""
+"""Running third-party modules and leaving them exactly as they were. Imports `blocks` only."""

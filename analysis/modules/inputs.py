@@ -1,4 +1,4 @@
-"""Maps (batch, channels, *axes) as the tensors that a module takes: arranged otherwise, integers, by name."""
+"""Conversion of maps (batch, channels, *axes) to the arguments of a module: other layouts, integers, names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fieldspec.blocks.layers import Input
 def arguments(
     module: nn.Module, inputs: Sequence[Input], tensors: Sequence[Tensor]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """What the module is called with: tensors in a row, by the names of its arguments, or as one dict of its own."""
+    """Arguments to call the module with: positional tensors, keyword arguments, or a single dict."""
     names = [layer.name for layer in inputs]
     if None in names:
         return list(tensors), {}
@@ -26,7 +26,7 @@ def arguments(
 
 
 def rearranged(layer: Input, x: Tensor) -> Tensor:
-    """A map as the tensor that the module takes."""
+    """Convert a map (batch, channels, *axes) to the tensor that the module takes."""
     if layer.arrangement == "no_channels":
         x = x.squeeze(1)
     elif layer.arrangement == "channels_second":
@@ -37,19 +37,19 @@ def rearranged(layer: Input, x: Tensor) -> Tensor:
 
 
 def is_plain(inputs: Sequence[Input]) -> bool:
-    """Whether maps are taken as they are, the largest first."""
+    """Whether the module takes the maps as they are, with the first input the one with the most axes."""
     as_they_are = all(layer == Input(layer.shape) for layer in inputs)
     return as_they_are and all(len(layer.shape) <= len(inputs[0].shape) for layer in inputs)
 
 
 def largest_first(inputs: Sequence[Input]) -> list[int]:
-    """The order in which the first input of the most axes, whose pixels fields are in, stands before the others."""
+    """Order of the inputs with the most axes first; fields are measured in the pixels of the first one."""
     return sorted(range(len(inputs)), key=lambda at: -len(inputs[at].shape))
 
 
 @contextmanager
 def taking_maps(module: nn.Module, inputs: Sequence[Input]) -> Iterator[list[tuple[int, ...]]]:
-    """Inside, the module takes maps, the largest first, whatever it takes outside; gives their shapes."""
+    """Within this context the module takes maps, the largest first, whatever it takes outside; yields their shapes."""
     order = largest_first(inputs)
 
     def take(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:

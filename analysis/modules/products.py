@@ -1,4 +1,4 @@
-"""Multiply-adds of torch's operations: what its FlopCounterMode knows, what it leaves out, and what nothing counts."""
+"""Multiply-adds of torch's operations: those of FlopCounterMode, those it lacks, and what remains uncounted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CountOf = Callable[..., int]
 
 
 def _vector(a: Tensor, *_: Any, **__: Any) -> int:
-    """Of a matrix or a vector with a vector: each number of the first once."""
+    """Matrix-vector and vector-vector products: each element of the first operand once."""
     return a.numel()
 
 
@@ -37,28 +37,28 @@ def _summed_matrices(_: Tensor, a: Tensor, b: Tensor, *__: Any, **___: Any) -> i
 
 
 def _bilinear(a: Tensor, weight: Tensor, b: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
-    """The first operand with the weight, then with the second: `nn.Bilinear` of (n, i), (o, i, j) and (n, j)."""
+    """`nn.Bilinear` of (n, i), (o, i, j) and (n, j): first operand times weight, then times the second operand."""
     first, second = a.shape[-1], b.shape[-1]
     return out_val.numel() * second * (first + 1)
 
 
 def _deformable(_: Tensor, weight: Tensor, *__: Any, out_val: Tensor, **___: Any) -> int:
-    """As a convolution; what it interpolates between pixels is no product with a weight."""
+    """As for a convolution; the interpolation between pixels is not counted."""
     return out_val.numel() * weight[0].numel()
 
 
 def _grid(*_: Any, out_val: Tensor, **__: Any) -> int:
-    """Of each place, with a 1 behind it, and the matrix: (batch, *places, axes)."""
+    """`affine_grid`: each position, with a 1 appended, times the matrix; out_val is (batch, *positions, axes)."""
     return out_val.numel() * (out_val.shape[-1] + 1)
 
 
 def _distances(a: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
-    """Of each row with each other row: as many as numbers in a row."""
+    """`cdist`: for each pair of rows, the length of a row."""
     return out_val.numel() * a.shape[-1]
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
-    """Each query with each key, and the weights of all keys with the values."""
+    """Attention: queries times keys, and attention weights times values."""
     pairs = query.shape[:-1].numel() * key.shape[-2]
     return pairs * (query.shape[-1] + value.shape[-1])
 
@@ -81,8 +81,8 @@ FORMULAS: dict[str, CountOf] = {
     "aten::_scaled_dot_product_fused_attention_overrideable": _attention,
 }
 
-# Operations of `aten` and `torchvision` that neither convolve nor multiply matrices, besides views and functions of
-# single elements, which torch marks: they move, choose, compare, sum up, pool, normalize, interpolate or make numbers.
+# Operations of `aten` and `torchvision` without convolutions or matrix products, in addition to views and element-wise
+# functions, which torch tags: they move, select, compare, sum, pool, normalize, interpolate or create elements.
 FREE = re.compile(
     r"(_?(clone|copy|to_copy|cat|stack|gather|where|roll|flip|rot90|repeat|repeat_interleave|tile|pad|detach|alias|set)"
     r"|lift.*|contiguous|.*_copy|_reshape_.*|_unsafe_view|_efficientzerotensor|resize.*"
@@ -105,7 +105,7 @@ PLACES = ("aten", "torchvision", "fieldspec", "prim", "prims")
 
 
 def multiply_adds(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> int:
-    """Of one call of an operation of which they are known; else 0."""
+    """Multiply-adds of one call of an operation; 0 if unknown."""
     place, operation = _named(func)
     formula = FORMULAS.get(f"{place}::{operation}")
     if formula is not None:
@@ -116,7 +116,7 @@ def multiply_adds(func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any)
 
 @cache
 def is_counted(func: OpOverload) -> bool:
-    """Whether the multiply-adds of an operation are known, be it that there are none.
+    """Whether the number of multiply-adds of an operation is known, including those with none.
 
     Example:
         >>> aten = torch.ops.aten
@@ -133,20 +133,20 @@ def is_counted(func: OpOverload) -> bool:
 
 
 def _named(func: OpOverload) -> tuple[str, str]:
-    """Where an operation is from, and its name; that of `relu` for `relu_`, of which torch tells less."""
+    """Namespace and name of an operation; in-place ones by the name of the functional one, which has more tags."""
     place, _, operation = func._schema.name.partition("::")
     in_place = func._schema.is_mutable and not operation.endswith("__")
     return place, operation.removesuffix("_") if in_place else operation
 
 
 def _packet(place: str, operation: str) -> Any:
-    return getattr(getattr(torch.ops, place), operation, None)  # torchvision's, where that is imported
+    return getattr(getattr(torch.ops, place), operation, None)  # torchvision's only if it is imported
 
 
 def flop_formulas() -> dict[Any, Any]:
-    """The formulas that torch has not, as its FlopCounterMode takes them."""
+    """Formulas that torch lacks, in the form that FlopCounterMode takes."""
     formulas = {name: _as_flops(formula) for name, formula in FORMULAS.items()}
-    formulas |= {f"{name}_": formula for name, formula in formulas.items()}  # in place
+    formulas |= {f"{name}_": formula for name, formula in formulas.items()}  # in-place variants
     formulas |= {f"aten::{name}_": _raw(flop_registry[_packet("aten", name)]) for name in ("addmm", "baddbmm")}
     packets = {name: _packet(*name.split("::")) for name in formulas}
     return {packet: formulas[name] for name, packet in packets.items() if packet is not None}
@@ -157,10 +157,10 @@ def _as_flops(formula: CountOf) -> CountOf:
 
 
 def _raw(count: CountOf) -> CountOf:
-    """A formula that is given tensors and not their shapes."""
+    """Mark a formula as taking tensors instead of shapes."""
 
     def flops(*args: Any, **kwargs: Any) -> int:
         return count(*args, **kwargs)
 
-    flops._get_raw = True  # type: ignore[attr-defined]  # torch's mark
+    flops._get_raw = True  # type: ignore[attr-defined]  # torch's marker
     return flops

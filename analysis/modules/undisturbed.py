@@ -1,4 +1,4 @@
-"""A stranger's module, run in eval mode and left exactly as it was."""
+"""Run third-party modules in eval mode and leave them exactly as they were."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # and nothing that derives from them: it may refuse
+CONTAINERS = (dict, OrderedDict, defaultdict, list, set, deque)  # not their subclasses, which may refuse it
 
 NOTED = (*CONTAINERS, Tensor)
 
 
 @contextmanager
 def undisturbed(module: nn.Module, *, buffers: bool = True) -> Iterator[None]:
-    """Eval mode inside; outside, modes, attributes, buffers and every generator of random numbers are as they were.
+    """Eval mode within the context; afterwards modes, attributes, buffers and random generators are restored.
 
-    Where nothing is written into the values of `buffers`, they need not be kept.
+    With `buffers=False`, the values of buffers are not saved, for callers that do not write into them.
 
-    `nn.Module.eval` is not called, because a module may override it to do more. Generators are Python's, numpy's,
-    torch's on the CPU, and torch's on the GPUs that the module lies on.
+    `nn.Module.eval` is not called, because a module may override it to do more. The generators are those of Python,
+    numpy, torch on the CPU, and torch on the GPUs that hold the module.
     """
     training = [part for part in module.modules() if part.training]
     python = random.getstate()
@@ -47,17 +47,17 @@ def undisturbed(module: nn.Module, *, buffers: bool = True) -> Iterator[None]:
 
 @contextmanager
 def attributes_kept(module: nn.Module, *, buffers: bool = True) -> Iterator[None]:
-    """Afterwards every submodule has its attributes, and dicts, lists and sets among them hold what they held.
+    """Afterwards restore every submodule's attributes, including the contents of dicts, lists and sets.
 
-    So a cache, a counter, or a weight that a hook makes before each call is as it was; containers within containers
-    and the values of buffers and other tensors that are not parameters are restored as well.
+    A cache, a counter, or a weight that a hook computes before each call is thus as before; nested containers and the
+    values of buffers and other tensors that are not parameters are restored as well.
     """
     before: dict[int, tuple[Any, Any]] = {}
     spared = [] if buffers else [*module.buffers()]
     before.update((id(buffer), ([], [])) for buffer in spared)
     for part in module.modules():
         _note(vars(part), before)
-    _note([*module.buffers()], before)  # those of a scripted module are not attributes
+    _note([*module.buffers()], before)  # buffers of a scripted module are not attributes
     try:
         yield
     finally:
@@ -83,7 +83,7 @@ def _note(value: Any, before: dict[int, tuple[Any, Any]]) -> None:
 
 
 def _differ(container: Any, held: Any) -> bool:
-    """Whether others stand in one than in the other, however equal: tensors are not compared by value."""
+    """Whether a container holds other objects than `held`; tensors are compared by identity, not by value."""
     if len(container) != len(held):
         return True
     others = any(map(is_not, container, held))

@@ -1,1 +1,1 @@
-"""What a network promises before it is trained: readings from the literature on searching without training."""
+"""Training-free proxies for the quality of a network, from the literature on architecture search."""

@@ -1,4 +1,4 @@
-"""Entropy and effectiveness of a network, as DeepMAD has them, without a weight."""
+"""Entropy and effectiveness of a network, as in DeepMAD; no weights needed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fieldspec.blocks.layers import numel
 
 
 def entropy(report: Report) -> float | None:
-    """Logarithm of the variance of one element of the last map, in nats, where all weights are standard normal.
+    """Log variance of one element of the last map, in nats, if all weights are standard normal.
 
-    The sum of ``log(width)`` over the layers up to the last map whose units have a position, normalization and
-    activation left out; thousandths of each logarithm are rounded. None where there is no such map, or not all
-    multiply-adds are known.
+    The sum of ``log(width)`` over the layers up to the last map whose units have a position, without normalization and
+    activation; each logarithm is rounded to thousandths. None if there is no such map, or if multiply-adds are not
+    all known.
 
     Source:
         Sun et al., "MAE-DET: Revisiting Maximum Entropy Principle in Zero-Shot NAS for Efficient Object Detection",
@@ -31,13 +31,13 @@ def entropy(report: Report) -> float | None:
 
 
 def depth(report: Report) -> int | None:
-    """Layers that multiply and add, on the way that `entropy` sums."""
+    """Number of layers with multiply-adds on the path that `entropy` sums over."""
     way = _way(report)
     return None if way is None else way.depth
 
 
 def map_entropy(report: Report) -> float | None:
-    """Entropy of the whole last map: that of one element times the logarithm of the number of its elements.
+    """Entropy of the whole last map: that of one element times the logarithm of the number of elements.
 
     Source:
         Shen et al., "DeepMAD: Mathematical Architecture Design for Deep Convolutional Neural Network", CVPR 2023:
@@ -48,27 +48,27 @@ def map_entropy(report: Report) -> float | None:
 
 
 def map_entropy_of(way: WidestWay, elements: int) -> float:
-    """That of a map of so many elements behind a way: six decimals, which tell any two sums apart."""
+    """Entropy of a map with this many elements at the end of a path; six decimals tell any two sums apart."""
     return round(log(elements) * way.log_widths / THOUSAND, 6)
 
 
 def effectiveness(report: Report) -> float | None:
-    """Depth over the geometric mean of the widths: the more, the less of the entropy training can use.
+    """Depth over the geometric mean of the widths: the higher, the less of the entropy training can exploit.
 
     Source:
-        Shen et al., CVPR 2023, who keep it under 0.5 for residual networks on ImageNet.
+        Shen et al., CVPR 2023; they limit it to 0.5 for residual networks on ImageNet.
     """
     way = _way(report)
     return None if way is None else effectiveness_of(way)
 
 
 def effectiveness_of(way: WidestWay) -> float:
-    """That of a way."""
+    """Effectiveness of a path."""
     return round(way.depth * exp(-way.log_widths / THOUSAND / max(1, way.depth)), 3)
 
 
 def _way(report: Report) -> WidestWay | None:
-    """The widest way to the last map."""
+    """The widest path to the last map; None if there is no map or multiply-adds are not all known."""
     if len(report.features.shape) < 2 or report.macs_status != "exact":
         return None
     return widest_ways(report.graph)[report.index(report.features)]

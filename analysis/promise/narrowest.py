@@ -1,4 +1,4 @@
-"""The narrowest map that all a network knows of the image has to go through."""
+"""The information bottleneck of a network: the narrowest map that no connection bypasses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from fieldspec.blocks.graph import LayerGraph
 
 
 def narrowest_channels(graph: LayerGraph, end: int) -> int | None:
-    """The fewest channels of a node up to `end` that no connection goes around; None where there is no such node.
+    """The fewest channels among nodes up to `end` that no connection bypasses; None if there is no such node.
 
-    The first node, the input, is left out. Of a chain of parts it is the least of theirs.
+    The first node, the input, is excluded. For a chain of parts it is the minimum over the parts.
 
     Example:
         >>> from fieldspec.blocks import chain, conv, residual
@@ -19,7 +19,7 @@ def narrowest_channels(graph: LayerGraph, end: int) -> int | None:
     """
     last_reader = {source: at for at, node in enumerate(graph.nodes) for source in node.inputs}
     found: list[int] = []
-    around = last_reader.get(0, 0)  # how far a connection from before reaches
+    around = last_reader.get(0, 0)  # index of the last node reached by a connection from before
     for at in range(1, end + 1):
         if around <= at:
             found.append(graph.nodes[at].shape[0])
@@ -28,7 +28,7 @@ def narrowest_channels(graph: LayerGraph, end: int) -> int | None:
 
 
 def narrowest_map(report: Report) -> int | None:
-    """Channels of the narrowest map up to the last whose units have a position, that no shortcut goes around."""
+    """Fewest channels of a map that no shortcut bypasses, up to the last map whose units have a position."""
     if len(report.features.shape) < 2:
         return None
     return narrowest_channels(report.graph, report.index(report.features))

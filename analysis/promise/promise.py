@@ -1,4 +1,4 @@
-"""All that is promised of a network, in one place."""
+"""The training-free proxies of a network, collected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fieldspec.blocks.formatting import side_text
 
 
 def effective_side(report: Report) -> tuple[int, ...] | None:
-    """Pixels per axis that hold 95 % of the paths to a unit of the last map; None where they cannot be counted."""
+    """Pixels per axis that hold 95 % of the paths to a unit of the last map; None if they cannot be counted."""
     try:
         return effective_receptive_field(report).side(SHARE)
     except FieldspecError:
@@ -27,23 +27,23 @@ def effective_side(report: Report) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class Promise:
-    """What a network may learn, by formulas that need no weight; how far to trust them is in docs/search.md.
+    """Proxies for what a network can learn, computed without weights; docs/search.md says how far to trust them.
 
     Example:
         >>> from fieldspec.analysis import report_of
         >>> from fieldspec.blocks import LayerGraph, chain, conv
         >>> graph = LayerGraph.of(chain(conv(3, out_channels=8), conv(8, out_channels=8, stride=2)), (3, 32, 32))
         >>> print(Promise.of(report_of(graph, "two")).to_text(), end="")
-        two: promise without training, of the layers up to chain2.act
+        two: training-free proxies, for the layers up to chain2.act
           entropy 7.573 nats for one element, over 2 layers; 57.741 for the map of 8x16x16
           effectiveness 0.045: depth over the geometric mean of the widths
-          narrowest map 8 channels, that nothing goes around
-          effective field 5: 2.4 % of the image hold 95 % of the paths to a unit
+          narrowest map 8 channels (no shortcut bypasses it)
+          effective field 5: 2.4 % of the image holds 95 % of the paths to a unit
     """
 
     name: str
     layer: str  # the last map whose units have a position
-    shape: tuple[int, ...]  # of it
+    shape: tuple[int, ...]  # of that layer
     entropy: float | None
     map_entropy: float | None
     depth: int | None
@@ -54,20 +54,20 @@ class Promise:
 
     @staticmethod
     def of(report: Report) -> Promise:
-        """Of the network of a report."""
+        """Compute the proxies for the network of a report."""
         last = report.features
         numbers = (entropy(report), map_entropy(report), depth(report), effectiveness(report), narrowest_map(report))
         return Promise(report.name, last.id, last.shape, *numbers, effective_side(report), report.input[1:])
 
     @property
     def image_share(self) -> float | None:
-        """The part of the image that lies inside the effective field."""
+        """Fraction of the image inside the effective field."""
         if self.effective_field is None:
             return None
         return prod(min(side, size) / size for side, size in zip(self.effective_field, self.image, strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; null where there is no number."""
+        """Plain data; null for missing values."""
         side = self.effective_field
         return {
             "schema": SCHEMA,
@@ -84,9 +84,9 @@ class Promise:
 
     def to_text(self) -> str:
         """A few lines for a terminal."""
-        lines = [f"{self.name}: promise without training, of the layers up to {self.layer}"]
+        lines = [f"{self.name}: training-free proxies, for the layers up to {self.layer}"]
         if self.entropy is None:
-            lines.append("  no entropy: there is no map, or not all multiply-adds are known")
+            lines.append("  no entropy: there is no map, or some multiply-adds are unknown")
         else:
             of_map = f"{self.map_entropy:,.3f} for the map of {side_text(self.shape)}"
             lines += [
@@ -94,12 +94,12 @@ class Promise:
                 f"  effectiveness {self.effectiveness}: depth over the geometric mean of the widths",
             ]
         if self.narrowest_map is not None:
-            lines.append(f"  narrowest map {self.narrowest_map} channels, that nothing goes around")
+            lines.append(f"  narrowest map {self.narrowest_map} channels (no shortcut bypasses it)")
         if self.effective_field is not None and self.image_share is not None:
-            share = f"{100 * self.image_share:.1f} % of the image hold {100 * SHARE:g} % of the paths to a unit"
+            share = f"{100 * self.image_share:.1f} % of the image holds {100 * SHARE:g} % of the paths to a unit"
             lines.append(f"  effective field {side_text(self.effective_field)}: {share}")
         return "\n".join([*lines, ""])
 
     def to_markdown(self) -> str:
-        """The same as a list."""
+        """The same as a Markdown list."""
         return markdown_list(self.to_text())

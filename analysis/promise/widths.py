@@ -1,4 +1,4 @@
-"""How wide the layers on the way to each layer are: the sum of the logarithms, and how many there are."""
+"""The widest path to each layer: sum of log widths and number of layers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.layers import numel
 
-THOUSAND = 1_000  # parts of a nat, in which logarithms are whole numbers: sums are exact, in whatever order
+THOUSAND = 1_000  # per nat; with logarithms as integers, sums are exact in any order
 
 
 class WidestWay(NamedTuple):
-    """The way from the input to a layer on which the logarithms of the widths of the layers have the largest sum."""
+    """The path from the input to a layer with the largest sum of log widths."""
 
     log_widths: int  # in thousandths of a nat
-    depth: int  # layers on it that multiply and add
+    depth: int  # layers with multiply-adds
 
 
 def widest_ways(graph: LayerGraph) -> list[WidestWay]:
-    """The widest way to each layer of a graph.
+    """The widest path to each layer of a graph.
 
-    The width of a layer is how many multiply-adds make one element of its output: ``in_channels / groups * kernel_h *
-    kernel_w`` of a convolution. Along a chain the logarithms add up. Of a merge's operands the widest counts, so that
-    shortcuts add nothing; those whose map is of another size, such as a gate's, are left out.
+    The width of a layer is the number of multiply-adds per element of its output: ``in_channels / groups * kernel_h *
+    kernel_w`` for a convolution. Logarithms add up along a chain. At a merge only the widest operand counts, so
+    shortcuts add nothing; operands whose map has another size, such as a gate, are ignored.
 
     Example:
         >>> from fieldspec.blocks import chain, conv
@@ -43,6 +43,6 @@ def widest_ways(graph: LayerGraph) -> list[WidestWay]:
 
 
 def _read(node: Node, graph: LayerGraph) -> list[int]:
-    """The operands whose map is as large as the output's; all of them where none is."""
+    """Operands whose map has the output's size; all operands if there are none."""
     alike = [source for source in node.inputs if graph.nodes[source].shape[1:] == node.shape[1:]]
     return alike or list(node.inputs)

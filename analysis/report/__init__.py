@@ -1,1 +1,1 @@
-"""The report of a network: costs, fields, memory, and the tables that print them. No torch."""
+"""The report of a network: costs, fields, memory, and the tables that show them. Free of torch."""

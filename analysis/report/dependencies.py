@@ -1,4 +1,4 @@
-"""One step back through a graph: which maps a layer's units read, and how."""
+"""Which maps a layer's units read, and how: one step back through the graph."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Read = tuple[int, tuple[AxisMap, ...] | None]
 
 
 def steps(report: Report, index: int) -> list[Read]:
-    """The maps that layer `index` reads position by position, each with how its axes are read (None: unit by unit).
+    """The maps that layer `index` reads position by position, each with its axis maps (None: unit by unit).
 
     Operands without a position (pooled, or one unit broadcast over the map) are left out, and a global operation
-    counts as local, as in `receptive_field`; what is left is the local field. A further input of the image's size
-    counts as the image.
+    counts as local, as in `receptive_field`; what remains is the local field. A further input of the image's size
+    is treated as the image.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -53,18 +53,18 @@ def steps(report: Report, index: int) -> list[Read]:
 
 
 def units_of(shape: Shape, layer: LayerReport) -> Shape:
-    """Units along each axis; a vector whose field is known is one unit along all of them."""
+    """Units along each axis; a vector with a known field is one unit along all axes."""
     return shape[1:] or (1,) * len(layer.field.axes)
 
 
 def _reads(at: LayerReport) -> Sequence[Reads]:
-    """What a merge reads of its operands: the unit itself, except in products of maps."""
+    """What a unit of a merge reads of each operand: its own position, except in products of maps."""
     own: list[Reads] = ["own"] * len(at.inputs)
     return at.layer.reads if isinstance(at.layer, MatMul) else own
 
 
 def backwards(report: Report, target: int) -> Iterator[tuple[int, list[Read]]]:
-    """The layers on the way to `target`, in reverse order without the input, each with its steps."""
+    """The layers that `target` depends on, in reverse order without the input, each with its steps."""
     wanted = {target}
     for index in range(target, 0, -1):
         if index in wanted:

@@ -1,4 +1,4 @@
-"""The properties of a layer graph: the closed list that `uses` and `forbids` accept."""
+"""Properties of a layer graph: the closed list that `uses` and `forbids` accept."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ Property = Literal[
 
 
 def properties(graph: LayerGraph) -> dict[str, tuple[str, ...]]:
-    """The properties that a graph has, each with the ids of its layers.
+    """The properties of a graph, each with the ids of its layers.
 
     `depthwise_separable` is a depthwise convolution followed by a 1x1 convolution that mixes its channels, with
-    at most pointwise layers between (an inverted residual has it). `pool` is any pooling except global pooling.
+    only pointwise layers between them, as in an inverted residual. `pool` is any pooling except global pooling.
 
     Example:
         >>> from fieldspec.blocks import depthwise_separable
@@ -104,7 +104,7 @@ def _of_convolution(conv: Conv, node: Node, graph: LayerGraph) -> list[Property]
     names: list[Property] = []
     if conv.groups > 1:
         names.append("depthwise" if _is_depthwise(conv) else "grouped")
-    if max(conv.stride, default=1) > 1:  # a linear layer in groups has no axes
+    if max(conv.stride, default=1) > 1:  # a grouped linear layer has no axes
         names.append("strided")
     if any(dilation > 1 and kernel > 1 for dilation, kernel in zip(conv.dilation, conv.kernel_size, strict=True)):
         names.append("dilated")
@@ -126,7 +126,7 @@ def _follows_depthwise(node: Node, graph: LayerGraph) -> bool:
 def behind_depthwise(index: int, graph: LayerGraph) -> bool | None:
     """Whether the last convolution up to node `index`, past pointwise layers and a gate, is a spatial depthwise one.
 
-    None where there is nothing before them but the input: of a part of a network, what stands before it decides.
+    None if only the input precedes them: for a part of a network, what comes before it decides.
     """
     node = graph.nodes[index]
     while not isinstance(node.layer, Conv):

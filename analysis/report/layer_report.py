@@ -1,4 +1,4 @@
-"""The numbers of one layer."""
+"""The report of one layer."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ CountStatus = Literal["exact", "at_least"]
 
 
 class LayerReport(NamedTuple):
-    """The numbers of one layer."""
+    """Costs, memory and receptive field of one layer."""
 
-    id: str  # the path of its module
+    id: str  # path of its module
     layer: Layer
     inputs: tuple[int, ...]  # indices of the layers that it reads
-    shape: Shape  # of its output, without the batch
-    params: int  # frozen or not
+    shape: Shape  # of the output, without the batch
+    params: int  # including frozen ones
     trainable_params: int
-    buffers: int  # elements of state that are not trained
+    buffers: int  # untrained elements of the state
     macs: int  # multiply-adds of one example
     other_ops: int  # elementary operations of one example
-    live_elements: int  # elements of activations alive while it runs
+    live_elements: int  # elements of the activations in memory while it runs
     field: Field
-    uncounted: tuple[Uncounted, ...] = ()  # operations that `macs` leaves out, as no formula is known for them
+    uncounted: tuple[Uncounted, ...] = ()  # operations missing from `macs`, for lack of a formula
 
     @property
     def macs_status(self) -> CountStatus:
-        """`exact`, or `at_least` where the multiply-adds of an operation are not known."""
+        """`exact`, or `at_least` if the multiply-adds of some operation are unknown."""
         return "at_least" if self.uncounted else "exact"
 
     @property
@@ -40,7 +40,7 @@ class LayerReport(NamedTuple):
 
     @property
     def receptive_field(self) -> tuple[int, ...]:
-        """The largest window of an interior unit, in pixels per axis, padding not clipped; () when unknown."""
+        """Largest window of an interior unit, in pixels per axis, not clipped at the padding; () if unknown."""
         return self.field.size
 
     @property
@@ -50,22 +50,22 @@ class LayerReport(NamedTuple):
 
     @property
     def start(self) -> tuple[int, ...]:
-        """The pixel where unit 0's window begins; padding makes it negative."""
+        """First pixel of unit 0's window; negative with padding."""
         return self.field.start
 
     @property
     def center(self) -> tuple[Number, ...]:
-        """The middle of unit 0's window; a Fraction where it lies between pixels."""
+        """Middle of unit 0's window; a Fraction between pixels."""
         return self.field.center
 
     @property
     def pixels_read(self) -> tuple[int, ...]:
-        """Pixels of the window that are read at all; fewer than `receptive_field` where there are holes."""
+        """Pixels of the window that are actually read; fewer than `receptive_field` if there are holes."""
         return self.field.pixels_read
 
     @property
     def phases(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """(start, size) of each unit of one period, per axis; several where units differ, as after resizing."""
+        """(start, size) of each unit of one period, per axis; several if units differ, as after resizing."""
         return tuple(tuple((window.first, window.size) for window in axis.windows) for axis in self.field.axes)
 
     @property
@@ -75,7 +75,7 @@ class LayerReport(NamedTuple):
 
     @property
     def global_since(self) -> str | None:
-        """The id of the first global operation so far, if any: from there on a unit sees more than its window."""
+        """Id of the first global operation so far, if any: from there on, a unit sees more than its window."""
         return self.field.global_since
 
     @property

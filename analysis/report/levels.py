@@ -1,4 +1,4 @@
-"""The maps of several sizes that a network ends with: a feature pyramid, a detector's heads."""
+"""The output maps of several sizes in a network: feature pyramids, detection heads."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from fieldspec.blocks.graph import LayerGraph
 
 
-JOINS = ("cat", "stack")  # operations after which no unit of a level has a place of its own
+JOINS = ("cat", "stack")  # operations after which a level's units have no position
 
 
 def levels_of(report: Report) -> tuple[LayerReport, ...]:
-    """The last map of each size on the way to the outputs, finest first; none where there is one size only.
+    """The last map of each size before the outputs, finest first; empty if there is only one size.
 
-    Where a module could not be followed to its end, the last that are known.
+    For a module that could not be traced to its end, the last known maps.
 
-    Behind them stands nothing, or an operation that joins them, as detectors join the predictions of all levels in one
-    list. Of several maps of one size the one that sees most is told.
+    A level is followed by nothing, or by an operation that joins levels, as detectors join the predictions of all
+    levels in one list. Of several maps of the same size, the one with the largest field is returned.
     """
     widest: dict[Shape, LayerReport] = {}
     ends = _ends(report) if report.stop is None else known_ends(report.layers, report.graph)
@@ -38,7 +38,7 @@ def levels_of(report: Report) -> tuple[LayerReport, ...]:
 
 
 def known_ends(layers: Sequence[LayerReport], graph: LayerGraph) -> list[int]:
-    """The last maps before the outputs of which a field is known and whose units have a place."""
+    """The last maps before the outputs with a known field and with units that have a position."""
 
     def is_unknown(layer: LayerReport) -> bool:
         return layer.status == "unknown" or not layer.field.has_position or len(layer.shape) < 2
@@ -47,7 +47,7 @@ def known_ends(layers: Sequence[LayerReport], graph: LayerGraph) -> list[int]:
 
 
 def _ends(report: Report) -> list[int]:
-    """The outputs; in place of what is made of joined levels, the levels; unknown ones where something else is."""
+    """The outputs, with joined levels replaced by the levels; outputs of unknown fields that join nothing remain."""
     layers = report.layers
 
     def is_joined(layer: LayerReport) -> bool:
@@ -59,7 +59,7 @@ def _ends(report: Report) -> list[int]:
 
 
 def _last(layers: Sequence[LayerReport], graph: LayerGraph, passed: Callable[[LayerReport], bool]) -> list[int]:
-    """The outputs; in place of one that is passed over, the last layers before it that are not."""
+    """The outputs, with each one that `passed` accepts replaced by the last layers before it that it rejects."""
     at, seen, found = [graph.output, *graph.kept], set[int](), []
     while at:
         index = at.pop()

@@ -1,4 +1,4 @@
-"""Activation memory, in elements and bytes of one example."""
+"""Activation memory for one example, in elements and bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fieldspec.blocks.suggestions import did_you_mean
 RANDOM = (Dropout, DropPath)
 PATCHES = (SpaceToDepth, DepthToSpace)
 WITH_FURTHER_RESULTS = (Mix, Opaque)
-_DTYPES = {  # torch's names by their bytes
+_DTYPES = {  # torch's names by bytes per element
     16: "complex128",
     8: "float64 complex64 int64 uint64",
     4: "float32 complex32 int32 uint32",
@@ -37,10 +37,10 @@ DTYPE_BYTES = {name: size for size, names in _DTYPES.items() for name in names.s
 
 
 def dtype_bytes(dtype: str) -> int:
-    """Bytes of one element.
+    """Bytes per element.
 
     Raises:
-        FieldspecError: Torch has no such dtype; names the nearest.
+        FieldspecError: Torch has no such dtype; the message suggests the closest name.
     Example:
         >>> dtype_bytes("uint8"), dtype_bytes("bfloat16")
         (1, 2)
@@ -53,7 +53,7 @@ def dtype_bytes(dtype: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Activations:
-    """Elements alive while each layer of a graph runs, in eval mode, batch 1, nothing in place or fused."""
+    """Elements in memory while each layer of a graph runs: eval mode, batch 1, nothing in place or fused."""
 
     live: list[int]  # parallel to graph.nodes
     peak: int
@@ -61,15 +61,15 @@ class Activations:
 
 
 def activations(graph: LayerGraph) -> Activations:
-    """At each layer its inputs, its output, and everything that is read later.
+    """Elements in memory at each layer: its inputs, its output, and all maps that are read later.
 
-    Views (flatten, dropout in eval mode) share their input's memory. A merge of several operands adds them one after
-    another, and each partial result is a map of its own.
+    Views (flatten, dropout in eval mode) share their input's memory. A merge of more than two operands combines them
+    one by one, and each partial result is a map of its own.
 
     Example:
         >>> from fieldspec.blocks import LayerGraph, conv
         >>> graph = LayerGraph.of(conv(3, out_channels=8), (3, 32, 32))
-        >>> activations(graph).peak              # norm reads 8 * 32 * 32 elements and writes as many
+        >>> activations(graph).peak              # norm reads and writes 8 * 32 * 32 elements each
         16384
     """
     nodes = graph.nodes
@@ -99,7 +99,7 @@ def activations(graph: LayerGraph) -> Activations:
             if last_read[source] == index:
                 held -= sizes[source]
         if last_read[index] < index and owner[index] == index:
-            held -= sizes[index]  # nobody reads it
+            held -= sizes[index]  # it is never read
     return Activations(live, peak, peak_node)
 
 
@@ -119,7 +119,7 @@ def owners(graph: LayerGraph, training: bool = False) -> list[int]:
 
 
 def _is_view(graph: LayerGraph, node: Node) -> bool:
-    """Whether a layer leaves its elements in place, as moving a single patch from or to the channels also does."""
+    """Whether a layer returns a view; includes moving a single patch from or to the channels."""
     if isinstance(node.layer, SpaceToDepth):
         return node.shape[1:] == (1, 1)
     if isinstance(node.layer, DepthToSpace):
@@ -132,7 +132,7 @@ def _is_copied(node: Node, channels_last: list[bool]) -> bool:
 
 
 def _channels_last(graph: LayerGraph) -> list[bool]:
-    """For each node, whether its channels are innermost in memory: layer norm makes them so, most layers keep it."""
+    """For each node, whether channels are innermost in memory: layer norm makes them so, most layers preserve it."""
     turned: list[bool] = []
     if not any(isinstance(node.layer, LayerNorm) for node in graph.nodes):
         return [False] * len(graph.nodes)
@@ -143,7 +143,7 @@ def _channels_last(graph: LayerGraph) -> list[bool]:
             here = False
         elif isinstance(node.layer, Concat):
             here = all(turned[i] for i in node.inputs)
-        else:  # of several operands the first that is not spread decides
+        else:  # of several operands, the first that is not broadcast decides
             whole = [i for i in node.inputs if graph.nodes[i].shape == node.shape] or node.inputs
             here = bool(whole) and turned[whole[0] if len(node.inputs) > 1 else node.inputs[0]]
         turned.append(here and len(node.shape) == 3 and node.shape[0] > 1 and max(node.shape[1:]) > 1)
@@ -157,7 +157,7 @@ def _is_softmax(node: Node) -> bool:
 def _partials(graph: LayerGraph, node: Node) -> list[int]:
     """Elements of each partial sum or product: torch adds and multiplies two operands at a time."""
     shapes = [graph.nodes[i].shape for i in node.inputs]
-    if not isinstance(node.layer, Add | Multiply):  # any other is one operation, of however many operands
+    if not isinstance(node.layer, Add | Multiply):  # other merges are one operation for any number of operands
         return []
     return [numel(node.layer.output_shape(*shapes[:step])) for step in range(2, len(shapes))]
 
@@ -165,7 +165,7 @@ def _partials(graph: LayerGraph, node: Node) -> list[int]:
 def _in_steps(
     graph: LayerGraph, index: int, held: int, owner: list[int], last_read: list[int], sizes: list[int]
 ) -> int:
-    """The most that is alive while three or more operands are added or multiplied, two at a time."""
+    """Peak number of elements in memory while three or more operands are added or multiplied, two at a time."""
     node = graph.nodes[index]
     partials = [*_partials(graph, node), sizes[index]]
     if len(partials) == 1:
@@ -180,12 +180,11 @@ def _in_steps(
 
 
 def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
-    """Bytes that autograd keeps between forward and backward, one example, in train mode, weights not counted.
+    """Bytes that autograd keeps from the forward to the backward pass: one example, train mode, without weights.
 
-    A tensor counts once, however many layers keep it; without a gradient, a layer keeps nothing. Batch statistics
-    (float32) and the indices of max pooling (int64) are counted; dropout masks are those of torch's CPU kernels. None
-    where it is not known what a traced operation keeps, where weights are computed, and where the forward pass cuts
-    the gradient.
+    A tensor counts once, however many layers keep it; a layer without a gradient keeps nothing. Batch statistics
+    (float32) and max pooling indices (int64) are counted; dropout masks are those of torch's CPU kernels. None if it
+    is unknown what a traced operation keeps, if weights are computed, or if the forward pass cuts the gradient.
     """
     if graph.computed_weights or graph.gradient_cut:
         return None
@@ -232,7 +231,7 @@ def _needed(graph: LayerGraph) -> list[bool]:
 
 
 def _kept_of_product(graph: LayerGraph, node: Node, flows: list[bool]) -> tuple[list[int], int]:
-    """Operands of a product that are kept, each for the other's gradient, and elements of partial products."""
+    """Operands of a product that autograd keeps for each other's gradient, and elements of partial products."""
     first, *rest = node.inputs
     kept: list[int] = []
     elements = 0

@@ -1,4 +1,4 @@
-"""The operation of a layer in a few words."""
+"""Short descriptions of a layer's operation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def operation(layer: LayerReport) -> str:
-    """The operation of a layer, such as `conv 3x3 stride 2 padding 1`."""
+    """Describe the operation of a layer, such as `conv 3x3 stride 2 padding 1`."""
     kind, it = layer.kind, layer.layer
     match it:
         case Conv() | ConvTranspose():

@@ -1,7 +1,7 @@
-"""How what is analyzed looks: pictures, and what a notebook shows.
+"""Plots and notebook views of reports.
 
-The pages stand above all other floors. This is the one place below that knows of them, and by name only: they are
-loaded when somebody looks, and the floors below work without them.
+The pages are the top layer. This is the only module below them that refers to them, and only by name: they are imported
+on first use, and everything below works without them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PAGES = "fieldspec.pages"
 
 
 def view(name: str) -> Callable[..., Any]:
-    """A function of the pages.
+    """A function of `fieldspec.pages`.
 
     Example:
         >>> view("svg_of").__module__
@@ -31,15 +31,15 @@ def view(name: str) -> Callable[..., Any]:
 
 
 def shown(name: str, it: Any) -> str | None:
-    """What a notebook shows of it; None, so that it prints the text instead, where jinja2 is not installed."""
+    """HTML for a notebook; None, which makes it print the text instead, if jinja2 is not installed."""
     return str(view(name)(it)) if find_spec("jinja2") is not None else None
 
 
 class Pictured:
-    """Matplotlib figures, which `savefig` writes as SVG, PDF or PNG, and HTML."""
+    """Plots as Matplotlib figures (`savefig` writes SVG, PDF or PNG), and HTML for notebooks."""
 
     def plot_architecture(self, *, all_open: bool = False) -> Figure:
-        """The network as boxes, branches side by side; `all_open` opens every block."""
+        """Plot the network as boxes with branches side by side; `all_open` opens every block."""
         figure: Figure = view("plot_architecture")(self, all_open=all_open)
         return figure
 
@@ -50,17 +50,17 @@ class Pictured:
         layer: str | None = None,
         unit: Sequence[int] | None = None,
     ) -> Figure:
-        """The window of a unit over an image, by default of the middle unit of the features over a drawn picture."""
+        """Plot a unit's window over an image; by default the middle unit of the features over a drawn picture."""
         figure: Figure = view("plot_receptive_field")(self, image, layer=layer, unit=unit)
         return figure
 
     def plot_growth(self) -> Figure:
-        """Field and multiply-adds of every layer, in the order they run."""
+        """Plot the field and the multiply-adds of every layer, in execution order."""
         figure: Figure = view("plot_growth")(self)
         return figure
 
     def plot_memory(self) -> Figure:
-        """Live activations at every layer, with the peak named."""
+        """Plot the live activations at every layer, with the peak labeled."""
         figure: Figure = view("plot_memory")(self)
         return figure
 

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.layer_report import LayerReport
     from fieldspec.analysis.report.report import Report
 
-MOST_PHASES = 256  # units of a period that are listed; of more, as of maps out of step, only their number is told
-SCHEMA = 2  # 2: `live_elements` and `pixels_read` for `live` and `touched`
+MOST_PHASES = 256  # the most units of a period that are listed; beyond it, only their number
+SCHEMA = 2  # 2: `live` and `touched` became `live_elements` and `pixels_read`
 
 
 def plain_data(report: Report) -> dict[str, Any]:
-    """Plain data: whole numbers, fractions as text such as "17/2", and the number of the `schema`."""
+    """Convert a report to plain data: integers, fractions as text such as "17/2", and the `schema` number."""
     memory = report.memory()
     return {
         "schema": SCHEMA,
@@ -72,7 +72,7 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
 
 
 def portable(value: Any) -> Any:
-    """The same with lists for tuples and text for fractions ("17/2"), as in JSON."""
+    """Convert tuples to lists and fractions to text ("17/2"), as in JSON."""
     if isinstance(value, Fraction):
         return str(value)
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""From a layer graph to its report: one pass over the layers, and which of them has the features."""
+"""Computes the report of a layer graph in one pass over its layers, and finds the features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm
 
-Totals = tuple[int, int, int, int, int]  # parameters, those that train, buffers, multiply-adds, other operations
+Totals = tuple[int, int, int, int, int]  # parameters, trainable ones, buffers, multiply-adds, other operations
 
 
 def report_of(
@@ -25,18 +25,19 @@ def report_of(
     unread: tuple[str, ...] = (),
     fixed_width: tuple[int, int] | None = None,
 ) -> Report:
-    """The report of a layer graph.
+    """Compute the report of a layer graph.
 
     Args:
-        graph: Of a spec, or of a traced module.
-        name: Of the network.
-        fields: Of each node, if they are already known.
-        module_outputs: Of a traced module, the layer that each submodule returned.
-        unread: Of a traced module, the weights that nothing reads.
-        fixed_width: Elements of state that are not real floats, and their bytes; one int64 a batch norm unless given.
+        graph: From a spec or a traced module.
+        name: Name of the network.
+        fields: Field of each node, if already known.
+        module_outputs: For a traced module, the layer that each submodule returned.
+        unread: For a traced module, the weights that nothing reads.
+        fixed_width: Number of state elements that are not real floats, and their bytes;
+            by default one int64 per batch norm.
 
     Raises:
-        MergeError: Maps of equal shape but different jumps meet.
+        MergeError: Maps of equal shape but different jumps are merged.
     """
     with collector_paused():
         read = receptive_field(graph) if fields is None else fields
@@ -63,7 +64,7 @@ def report_of(
 
 
 def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[list[LayerReport], Totals]:
-    """The numbers of each layer, and the total costs."""
+    """Compute the report of each layer, and the total costs."""
     nodes = graph.nodes
     layers: list[LayerReport] = []
     total_params = total_trainable = total_buffers = total_macs = total_ops = 0
@@ -89,9 +90,9 @@ def _layers(graph: LayerGraph, fields: list[Field], live: list[int]) -> tuple[li
 
 
 def _features(layers: list[LayerReport], graph: LayerGraph) -> tuple[LayerReport, LayerReport | None]:
-    """The last map on the main path whose units have a position, and the first layer after it without.
+    """The last map on the main path whose units have a position, and the first layer after it without one.
 
-    Where a module could not be followed to its end, of the last maps that are known the one that sees most.
+    For a module that could not be traced to its end, the last known map with the largest field.
     """
     if graph.stop is not None and (ends := known_ends(layers, graph)):
         return max([layers[end] for end in ends], key=lambda layer: layer.receptive_field), None

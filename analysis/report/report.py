@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of activations of one example."""
+    """Activation memory for one example, in bytes."""
 
-    peak: int  # the most that is alive at one time in eval mode
-    peak_layer: str  # where
-    saved: int | None  # what autograd keeps for the backward pass in train mode; None where it is not known
+    peak: int  # the most in memory at one time in eval mode
+    peak_layer: str  # the layer at which it is reached
+    saved: int | None  # what autograd keeps for the backward pass in train mode; None if unknown
 
 
 @dataclass(frozen=True)
 class Report(Pictured):
-    """What a network costs and sees; numbers are for one example in eval mode.
+    """Costs and receptive fields of a network; numbers are for one example in eval mode.
 
     Example:
         >>> from fieldspec.analysis.report.reading import report_of
@@ -57,17 +57,17 @@ class Report(Pictured):
     peak_layer: str = field(repr=False)
     module_outputs: Mapping[str, int] = field(
         repr=False, default_factory=dict
-    )  # of a module: what each call in it returned
-    unread: tuple[str, ...] = field(repr=False, default=())  # of a module: weights that nothing read, not counted
+    )  # for a module: the layer that each submodule returned
+    unread: tuple[str, ...] = field(repr=False, default=())  # for a module: weights that nothing reads; not counted
     fixed_width: tuple[int, int] = field(
         repr=False, default=(0, 0)
-    )  # elements of state that are not real floats, their bytes
-    latency_ms: float | None = field(repr=False, default=None)  # as a machine's profile predicts it
-    latency_by: str = field(repr=False, default="")  # which profile, or why it has no number; nothing without one
+    )  # number of state elements that are not real floats, and their bytes
+    latency_ms: float | None = field(repr=False, default=None)  # as predicted from a machine's profile
+    latency_by: str = field(repr=False, default="")  # the profile's name, or why it gives no number
 
     @cached_property
     def input(self) -> Shape:
-        """(channels, height, width); of several inputs the first of most axes, in whose pixels fields are."""
+        """Shape (channels, height, width) of the image: of several inputs, the first with the most axes."""
         return self.layers[self.graph.image].shape
 
     @property
@@ -80,10 +80,10 @@ class Report(Pictured):
         return self._by_id[id] if id in self._by_id else self.layers[self.module_outputs[id]]
 
     def find(self, id: str) -> LayerReport:
-        """The layer with this id, as `report[id]`.
+        """Like `report[id]`, with a helpful error.
 
         Raises:
-            FieldspecError: There is no such layer; the message names the closest.
+            FieldspecError: There is no such layer; the message suggests the closest id.
         """
         try:
             return self[id]
@@ -92,7 +92,7 @@ class Report(Pictured):
             raise FieldspecError(f"no layer {id!r}.{did_you_mean(id, known)}".removesuffix(".")) from None
 
     def index(self, layer: LayerReport) -> int:
-        """The index of a layer in `layers`."""
+        """Index of a layer in `layers`."""
         return next(index for index, one in enumerate(self.layers) if one is layer)
 
     def __iter__(self) -> Iterator[LayerReport]:
@@ -104,66 +104,66 @@ class Report(Pictured):
 
     @property
     def stop(self) -> Stop | None:
-        """Of a module whose operations depend on values, where it could not be followed further, and what lies behind.
+        """Where tracing ended because a result depends on tensor values, and what was not reached; None if complete.
 
-        `params` and `buffers` are all of the module's; everything else is of what comes before.
+        `params` and `buffers` cover the whole module; all other numbers cover only what comes before.
         """
         return self.graph.stop
 
     @cached_property
     def levels(self) -> tuple[LayerReport, ...]:
-        """Of a network that ends with maps of several sizes, each of them, finest first; () of one that does not."""
+        """For a network with output maps of several sizes, those maps, finest first; otherwise ()."""
         return levels_of(self)
 
     @cached_property
     def properties(self) -> dict[str, tuple[str, ...]]:
-        """The properties of the network with the ids of their layers: the words of `uses` and `forbids`."""
+        """Properties of the network with the ids of their layers: the words of `uses` and `forbids`."""
         return properties(self.graph)
 
     @cached_property
     def misalignments(self) -> list[Misalignment]:
-        """Merges whose operands look at different positions, with the padding that would align them."""
+        """Merges whose operands are centered on different positions, with the padding that would align them."""
         return misalignments(self.graph, [layer.field for layer in self.layers])
 
     @cached_property
     def uncounted(self) -> tuple[tuple[str, Uncounted], ...]:
-        """The operations that `macs` leaves out, each with the id of its layer: no formula is known for them, or
-        nothing is from there on (`stop`).
+        """Operations missing from `macs`, each with the id of its layer: no formula is known for them, or
+        tracing ended there (`stop`).
         """
         found = [(layer.id, operation) for layer in self.layers for operation in layer.uncounted]
         return tuple(found if self.stop is None else [*found, (self.stop.module, self.stop.operation)])
 
     @property
     def macs_status(self) -> CountStatus:
-        """`exact`, or `at_least` where the multiply-adds of an operation are not known: see `uncounted`."""
+        """`exact`, or `at_least` if the multiply-adds of some operation are unknown: see `uncounted`."""
         return "at_least" if self.uncounted else "exact"
 
     def weight_bytes(self, dtype: str = "float32") -> int:
         """Bytes of parameters and buffers; integers, such as counters, and complex numbers keep their own width.
 
         Raises:
-            FieldspecError: Torch has no such dtype; names the nearest.
+            FieldspecError: Torch has no such dtype; the message suggests the closest name.
         """
         elements, bytes_kept = self.fixed_width
         return (self.params + self.buffers - elements) * dtype_bytes(dtype) + bytes_kept
 
     def peak_bytes(self, dtype: str = "float32") -> int:
-        """The largest number of bytes of activations alive at one time in eval mode."""
+        """Peak bytes of activations in memory at one time in eval mode."""
         return self.peak * dtype_bytes(dtype)
 
     def memory(self, dtype: str = "float32") -> Memory:
-        """Activation memory of inference and of training, in bytes."""
+        """Activation memory for inference and training, in bytes."""
         saved = saved_bytes(self.graph, dtype) if self.stop is None else None
         return Memory(self.peak_bytes(dtype), self.peak_layer, saved)
 
     def to_markdown(self, *, all_layers: bool = False) -> str:
-        """A table with one row for each convolution, pooling, linear layer and merge, or for all layers."""
+        """Markdown table with one row for each convolution, pooling, linear layer and merge, or for all layers."""
         from fieldspec.analysis.report.text.tables import markdown
 
         return markdown(self, all_layers=all_layers)
 
     def to_csv(self) -> str:
-        """One line per layer with a column per axis, for a spreadsheet."""
+        """CSV with one line per layer and one column per axis, for spreadsheets."""
         from fieldspec.analysis.report.text.tables import csv_text
 
         return csv_text(self)
@@ -175,19 +175,19 @@ class Report(Pictured):
         return plain_data(self)
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """The same as JSON text."""
+        """`to_dict` as JSON text."""
         import json
 
         return json.dumps(self.to_dict(), indent=indent)
 
     def to_text(self, *, all_layers: bool = False) -> str:
-        """The same table as plain text, with the totals below it."""
+        """The table of `to_markdown` as plain text, with the totals below it."""
         from fieldspec.analysis.report.text.tables import text
 
         return text(self, all_layers=all_layers)
 
     def to_table(self, *, all_layers: bool = False) -> Table:
-        """The same as `to_markdown`, as a table of rich."""
+        """The table of `to_markdown` as a rich table."""
         from fieldspec.analysis.report.text.tables import rich_table
 
         return rich_table(self, all_layers=all_layers)

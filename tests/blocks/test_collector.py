@@ -43,7 +43,7 @@ def test_no_collection_while_a_network_is_laid_out_and_read() -> None:
 
 
 def test_the_collector_runs_again_after_an_error() -> None:
-    """A map that a window does not fit on, and maps that do not lie on each other."""
+    """A map that a window does not fit on, and maps that are not aligned."""
     with pytest.raises(ShapeError, match="needs at least"):
         LayerGraph.of(bare(kernel_size=9, padding=0), (4, 8, 8))
     assert gc.isenabled()

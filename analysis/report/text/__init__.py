@@ -1,1 +1,1 @@
-"""A report as text: tables, totals, numbers as they are printed."""
+"""A report as text: tables, totals, number formatting."""

@@ -1,14 +1,14 @@
-"""Tables in plain text and in Markdown, and Markdown lists."""
+"""Plain text and Markdown tables, and Markdown lists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-LEFT_COLUMNS = 2  # layer and operation are aligned left, numbers right
+LEFT_COLUMNS = 2  # layer and operation are left-aligned, numbers right-aligned
 
 
 def text_table(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a plain table with a rule under the titles.
+    """Lines of a plain text table with a rule below the header.
 
     Example:
         >>> print("\\n".join(text_table([["Layer", "Operation", "Params"], ["conv1", "conv 3x3", "864"]])))
@@ -22,7 +22,7 @@ def text_table(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def markdown_table(lines: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a GitHub table, its columns aligned in the text as well."""
+    """Lines of a GitHub table, with columns aligned in the source as well."""
     titles, *rest = _aligned(lines)
     widths = [len(title) for title in titles]
     rule = ["-" * width if i < LEFT_COLUMNS else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
@@ -30,7 +30,7 @@ def markdown_table(lines: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[list[str]]:
-    """All cells of a column padded to one width."""
+    """Pad all cells of a column to the same width."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         [
@@ -42,7 +42,7 @@ def _aligned(lines: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def markdown_list(text: str) -> str:
-    """A title and the lines below it as a bold title and a list.
+    """Turn a title and the lines below it into a bold title and a list.
 
     Example:
         >>> print(markdown_list("net: tiles\\n  each reads 76 pixels\\n"), end="")

@@ -1,4 +1,4 @@
-"""The totals of a network, and remarks on its numbers, as lines."""
+"""The totals of a network and remarks on its numbers, as lines of text."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.text.tables import Row
     from fieldspec.blocks.graph import Stop
 
-MOST_OPAQUE = 5  # operations that are not followed, in the remarks
-MOST_UNREAD = 3  # names of unread weights
-MOST_UNREACHED = 5  # names of modules behind an operation that needs values
+MOST_OPAQUE = 5  # most unknown operations named in the remarks
+MOST_UNREAD = 3  # most unread weights named
+MOST_UNREACHED = 5  # most unreached modules named
 
 
 def summary(report: Report) -> list[str]:
-    """The totals, one line each."""
+    """The totals, one per line."""
     features = report.features
     field = side_text(features.receptive_field) if features.field.axes else "unknown"
     jump = f" at jump {side_text(features.jump)}" if features.field.axes else ""
     seen = f"receptive field {field}{jump} at {features.id} ({features.status})"
     if len(report.input) == 1:
-        seen = "no receptive field: its input has no axes"
+        seen = "no receptive field: the input has no spatial axes"
     least = "at least " if report.stop else ""
     return [
         f"input {side_text(report.input)}",
@@ -38,12 +38,12 @@ def summary(report: Report) -> list[str]:
 
 
 def _latency(report: Report) -> str:
-    """What a machine's profile says, or why it says nothing."""
+    """The predicted latency, or why there is none."""
     return f"{'no' if report.latency_ms is None else f'{report.latency_ms:,.3f} ms of'} latency: {report.latency_by}"
 
 
 def _levels(report: Report) -> list[str]:
-    """The field of every level, a line each."""
+    """The field of every level, one per line."""
     return [
         f"receptive field {side_text(level.receptive_field)} at jump {side_text(level.jump)}, "
         f"{side_text(level.shape[1:])} units, at {level.id} ({level.status})"
@@ -57,7 +57,7 @@ def macs_text(of: Report | Row) -> str:
 
 
 def _frozen(report: Report) -> str:
-    """The number of trainable parameters, where not all are."""
+    """The number of trainable parameters, if some are frozen."""
     return "" if report.trainable_params == report.params else f" ({report.trainable_params:,} trainable)"
 
 
@@ -70,7 +70,7 @@ def notes(report: Report) -> list[str]:
             lines.append(f"{layer.id} is {size}, not the size of the image; what depends on it is unknown.")
     opaque = [
         (layer.id, layer.layer)
-        for layer in report.layers  # first causes only, not what follows from them
+        for layer in report.layers  # causes only, not their consequences
         if isinstance(layer.layer, Opaque) and all(report.layers[i].status != "unknown" for i in layer.inputs)
     ]
     for named, it in opaque[:MOST_OPAQUE]:
@@ -81,7 +81,7 @@ def notes(report: Report) -> list[str]:
     uncounted = [one for one in report.uncounted if not report.stop or one[1] is not report.stop.operation]
     for place, one in uncounted[:MOST_OPAQUE]:
         where = f" at {one.place}" if one.place else ""
-        lines.append(f"{place}: the multiply-adds of {one.operation}{where} are not known and not counted.")
+        lines.append(f"{place}: the multiply-adds of {one.operation}{where} are unknown and not counted.")
     if len(uncounted) > MOST_OPAQUE:
         lines.append(f"... and those of {len(uncounted) - MOST_OPAQUE} more operations.")
     if report.unread:
@@ -99,10 +99,10 @@ def notes(report: Report) -> list[str]:
 
 
 def _stop(stop: Stop) -> list[str]:
-    """Why a module could not be followed to its end, and what lies behind."""
+    """Why a module could not be traced to its end, and what was not reached."""
     operation, place = stop.operation
     where = " of ".join(filter(None, [f" at {place}" if place else "", stop.module]))
-    lines = [f"The result of {operation}{where} depends on values: what lies behind is not known."]
+    lines = [f"The result of {operation}{where} depends on tensor values: everything after it is unknown."]
     if stop.modules:
         names = ", ".join(stop.modules[:MOST_UNREACHED]) + (", ..." if len(stop.modules) > MOST_UNREACHED else "")
         lines.append(f"{len(stop.modules)} modules were not reached: {names}")
@@ -112,5 +112,5 @@ def _stop(stop: Stop) -> list[str]:
 
 
 def axis_names(report: Report) -> tuple[str, ...]:
-    """The names of the image's axes."""
+    """Names of the image's axes."""
     return ("depth", "height", "width")[4 - len(report.input) :]

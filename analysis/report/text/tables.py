@@ -1,4 +1,4 @@
-"""A report as tables: plain text, Markdown, CSV, and rich for a terminal."""
+"""A report as a table: plain text, Markdown, CSV, or rich for a terminal."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from fieldspec.analysis.report.layer_report import CountStatus, LayerReport
     from fieldspec.analysis.report.report import Report
 
-FOLDED = (  # shown with the layer before them
+FOLDED = (  # folded into the row of the layer before them
     *(Activation, Normalization, Dropout, DropPath, Flatten, Identity, ChannelScale),
-    *(Constant, Copy, Expand, Pad, PadChannels, Pointwise, SelectChannels, Slice, Unflatten),  # of traced modules
+    *(Constant, Copy, Expand, Pad, PadChannels, Pointwise, SelectChannels, Slice, Unflatten),  # in traced modules
 )
 COLUMNS = ("Layer", "Operation", "Output", "Field", "Jump", "Center", "Params", "MACs")
 CSV_MEASURES = ("receptive_field", "jump", "start", "center", "pixels_read")
@@ -50,7 +50,7 @@ MARKS = {"exact": "", "whole_input": " *", "bound": " (bound)", "unknown": ""}
 
 @dataclass(slots=True)
 class Row:
-    """One line of a table: a layer, with the costs of the layers folded into it."""
+    """One row of a table: a layer, with the costs of the layers folded into it."""
 
     layer: LayerReport
     params: int
@@ -65,9 +65,9 @@ class Row:
 
 
 def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
-    """One row for each convolution, pooling, linear layer and merge, with activations, norms and dropout folded in.
+    """One row per convolution, pooling, linear layer and merge, with activations, norms and dropout folded in.
 
-    Layers before the first of them are folded into it.
+    Layers before the first of these are folded into it.
     """
     found: list[Row] = []
     before: list[LayerReport] = []
@@ -87,20 +87,20 @@ def rows(report: Report, *, all_layers: bool = False) -> list[Row]:
 
 
 def text(report: Report, *, all_layers: bool = False) -> str:
-    """The table in plain columns, with the totals below it, one line each."""
+    """The table as plain text, followed by the totals, one per line."""
     table = text_table(_lines(report, all_layers))
     return "\n".join([*table, "", report.name, *[f"  {part}" for part in [*summary(report), *notes(report)]], ""])
 
 
 def markdown(report: Report, *, all_layers: bool = False) -> str:
-    """A GitHub table under a line of totals."""
+    """A GitHub table below a line of totals."""
     title = f"**{report.name}**: {' · '.join(summary(report))}"
     table = markdown_table(_lines(report, all_layers))
     return "\n".join([title, "", *table, "", *notes(report)]).rstrip() + "\n"
 
 
 def rich_table(report: Report, *, all_layers: bool = False) -> Table:
-    """The same table for a terminal."""
+    """The same table for a terminal, by rich."""
     from rich.table import Table
     from rich.text import Text
 
@@ -118,7 +118,7 @@ def _lines(report: Report, all_layers: bool) -> list[Sequence[str]]:
 
 
 def cells(row: Row) -> list[str]:
-    """One row's text, a column each."""
+    """Text of one row's cells."""
     layer = row.layer
     known = bool(layer.field.axes)
     mark = MARKS[layer.status] if layer.field.has_position or layer.status != "whole_input" else ""
@@ -135,7 +135,7 @@ def cells(row: Row) -> list[str]:
 
 
 def csv_text(report: Report) -> str:
-    """One line per layer, nothing folded, so that columns add up; measures have a column per axis."""
+    """One line per layer, nothing folded, so that columns add up; sizes have one column per axis."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     names = [f"{measure}_{axis}" for measure in CSV_MEASURES for axis in axis_names(report)]

@@ -1,4 +1,4 @@
-"""The table of a report in a terminal: as wide as it is, with a bar beside each cost, and nothing wrapped."""
+"""The table of a report in a terminal: fitted to its width, without wrapping, with a bar for each cost."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fieldspec.blocks.formatting import shortened
 if TYPE_CHECKING:
     from fieldspec.analysis.report.report import Report
 
-BAR, SHORT_BAR = 8, 4  # cells of a full bar
+BAR, SHORT_BAR = 8, 4  # character cells of a full bar
 EIGHTHS = " ▏▎▍▌▋▊▉"  # the last cell of a bar
-LEAST = 15  # cells of a name that is cut
+LEAST = 15  # fewest character cells of a shortened name
 COLORS = {"Params": "magenta", "MACs": "cyan"}
-CUT = ("Layer", "Operation")  # columns of words, which may lose their middle
+CUT = ("Layer", "Operation")  # text columns, which may be shortened in the middle
 
 
 def terminal_lines(report: Report, width: int, *, all_layers: bool = False, ascii_only: bool = False) -> list[Text]:
-    """The lines of the table, none wider than `width`; long names lose their middle, then columns go.
+    """Lines of the table, none wider than `width`; long names are shortened first, then columns are dropped.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -44,7 +44,7 @@ def terminal_lines(report: Report, width: int, *, all_layers: bool = False, asci
 
 
 def _fitted(table: Sequence[dict[str, str]], width: int) -> tuple[list[str], int, dict[str, int]]:
-    """The columns that are shown, the cells of a full bar, and the width of each column."""
+    """The columns shown, the width of a full bar, and the width of each column."""
     natural = {name: max([len(name), *[len(row[name]) for row in table]]) for name in COLUMNS}
     names, bar = list(COLUMNS), BAR
     for step in ("", "shorter bars", "Center", "Jump", "no bars", "Output", "Field", "Operation"):
@@ -58,7 +58,7 @@ def _fitted(table: Sequence[dict[str, str]], width: int) -> tuple[list[str], int
 
 
 def _cut(widths: dict[str, int], width: int, bar: int) -> dict[str, int]:
-    """Names shortened as far as they may be; the wider of both first."""
+    """Column widths after shortening names as far as allowed, the wider column first."""
     cut = [name for name in CUT if name in widths]
     while _total(widths, bar) > width and any(widths[name] > LEAST for name in cut):
         widest = max(cut, key=widths.__getitem__)
@@ -85,7 +85,7 @@ def _line(
 
 
 def bars(values: Sequence[int], cells: int, *, ascii_only: bool = False) -> list[str]:
-    """Each value as a bar, relative to the largest, which has so many cells.
+    """Bars for values relative to the largest, which gets `cells` character cells.
 
     Example:
         >>> bars([8, 3, 0], 8, ascii_only=True), bars([16, 5], 8)

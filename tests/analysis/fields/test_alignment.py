@@ -81,7 +81,7 @@ def test_half_a_pixel_cannot_be_mended() -> None:
     """`same` of an even kernel pads the right more: its centre is at 1/2, the shortcut's at 0."""
     (one,) = found(parallel_add(body=conv(4, padding="same"), shortcut=IDENTITY))
     assert one.centers == ((Fraction(1, 2), Fraction(1, 2)), (0, 0))
-    assert one.mend == "No whole padding of one convolution aligns them."
+    assert one.mend == "No integer padding of a single convolution aligns them."
 
 
 def test_a_layer_above_both_branches_is_no_mend() -> None:
@@ -89,7 +89,7 @@ def test_a_layer_above_both_branches_is_no_mend() -> None:
     doubled = chain(L.Pool("avg", (3, 3), (2, 2), ceil_mode=True), L.Resize(factor=(2, 2)))
     (one,) = found(conv(5), parallel_add(body=doubled, shortcut=IDENTITY))
     assert one.centers == ((Fraction(1, 2),) * 2, (0, 0))
-    assert one.mend == "No whole padding of one convolution aligns them."
+    assert one.mend == "No integer padding of a single convolution aligns them."
 
 
 def test_each_operand_beside_the_first() -> None:

@@ -151,7 +151,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "  - {add: , from: [a, b]}"
         ),
         [
-            "5:11: layers[2].add: a.act (jump 2) and b.act (jump 1) have the same map 16x16 but different jumps, so their units do not lie on each other. Give both the same strides.",
+            "5:11: layers[2].add: a.act (jump 2) and b.act (jump 1) have the same map 16x16 but different jumps, so their units are not aligned. Give both the same strides.",
         ],
     ),
     "merge of jumps in branches": (
@@ -165,7 +165,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "        - [{conv: {out: 8, kernel: 17, padding: 0}}]"
         ),
         [
-            "4:7: layers[0].parallel: parallel1.branch1.conv1.act (jump 2) and parallel1.branch2.conv1.act (jump 1) have the same map 16x16 but different jumps, so their units do not lie on each other. Give both the same strides.",
+            "4:7: layers[0].parallel: parallel1.branch1.conv1.act (jump 2) and parallel1.branch2.conv1.act (jump 1) have the same map 16x16 but different jumps, so their units are not aligned. Give both the same strides.",
         ],
     ),
     "channels that are not there": (
