@@ -33,7 +33,7 @@ def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     pattern.
     """
     field = _merged(node, graph, fields)
-    return at_best_a_bound(field) if isinstance(node.layer, Join) else field
+    return at_best_a_bound(field) if isinstance(node.layer, Join) and not node.layer.goes_on else field
 
 
 def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:

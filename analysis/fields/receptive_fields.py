@@ -34,6 +34,7 @@ from fieldspec.blocks.layers import (
     Expand,
     Identity,
     Input,
+    Join,
     Mix,
     Opaque,
     PadChannels,
@@ -170,6 +171,8 @@ def _to_each(node: Node, shape: Shape, field: Field, traced: bool) -> Field:
     if type(layer) in SPREADING and 1 in shape[1:]:
         maps = _spread(shape, node.shape, maps)
     read = field if maps is None else read_through(field, maps, node.shape[1:] if traced else ())
+    if type(layer) is Join and not layer.goes_on:
+        return at_best_a_bound(read)
     if type(layer) is Mix and layer.reduced and read.axes:
         axes = tuple(
             [

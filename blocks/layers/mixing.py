@@ -128,7 +128,7 @@ class MatMul(Merge):
 
 @dataclass(frozen=True, slots=True)
 class Join(MatMul):
-    """Concatenation of maps along a spatial axis: each output unit is a unit of one operand; no products."""
+    """Concatenation of maps along a spatial axis, or a choice of the units of one map; no products."""
 
     kind: ClassVar[str] = "join"
 
@@ -137,6 +137,14 @@ class Join(MatMul):
         """How the first operand's axes are read; along the concatenated axis the pattern covers the whole output."""
         (first, *_) = [reads for reads in self.reads if isinstance(reads, tuple)]
         return first
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its pattern is shorter than the row: beyond its ends it goes on as a map does."""
+        return all(read.period <= max(1, units // 2) for read, units in zip(self.row, self.shape[1:], strict=True))
+
+    def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:
+        return self.row if len(self.reads) == 1 else None
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
         return NOTHING_SAVED

@@ -204,12 +204,28 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
 def _listed_units(op: Op, value: Value, dim: int, factor: Factor, indices: Sequence[int]) -> Value:
     """Units of a whole axis in any order, each of them perhaps several times."""
     shape, axis, count = list(op.record.shape(value)), factor.axis, len(indices)
-    row = AxisMap(factor.size, count, tuple([range(at, at + 1) for at in indices]))
+    period, advance = _pattern(indices) or (count, factor.size)
+    row = AxisMap(period, advance, tuple([range(at, at + 1) for at in indices[:period]]))
     each = AxisMap(1, 1, (range(1),))
     shape[axis] = count
     reads = tuple([row if at == axis else each for at in range(1, len(shape))])
     node = op.record.add(op.name, Join((reads,), tuple(shape), 0, (shape[0],)), [value.node], tuple(shape))
     return Value(node, with_dim(value.layout, dim, whole(axis, count)))
+
+
+def _pattern(indices: Sequence[int]) -> tuple[int, int] | None:
+    """After how many indices they repeat, and how much further on; None unless they do so once or more.
+
+    Example:
+        >>> _pattern([0, 0, 1, 1, 2, 2]), _pattern([0, 3, 1])
+        ((2, 1), None)
+    """
+    for period in range(1, len(indices) // 2 + 1):
+        advance = indices[period] - indices[0]
+        pairs = zip(indices[period:], indices, strict=False)
+        if len(indices) % period == 0 and advance > 0 and all(after - before == advance for after, before in pairs):
+            return period, advance
+    return None
 
 
 def _each_one(op: Op, value: Value, dim: int, index: int) -> Value:
