@@ -1,4 +1,4 @@
-"""How networks are trained and judged. Names are loaded when they are used: recipes need no torch, training does."""
+"""Training and evaluation of networks. Names are imported lazily: recipes need no torch, training does."""
 
 from __future__ import annotations
 

@@ -77,12 +77,12 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
     card = json.loads(out)
     assert card["classes"] == ["apple", "banana", "cherry"]
     assert card["hash"] != tiny().hash  # three classes are another network than ten
-    assert "fruit: 33 images to train on, 3 held out, 36 to test with; 3x32x32, 3 classes of 12" in err
+    assert "fruit: 33 training images, 3 held out, 36 test images; 3x32x32, 3 classes of 12" in err
     assert run("evaluate", "runs/fruit")[1].startswith("test accuracy ")  # where the images are is known
     assert run("evaluate", "runs/fruit/best.safetensors", "--split", "train")[1].startswith("train accuracy ")
     status, _, err = run("evaluate", "runs/fruit", "--data", "fake")
     assert status == 2
-    assert "the network has 3 classes, and fake has 10" in err
+    assert "the network has 3 classes, but fake has 10" in err
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
     [
         (
             ["train", "tiny.yaml", "--recipe", "fast"],
-            "error: 'fast' is neither a recipe of fieldspec nor a file. Did you",
+            "error: 'fast' is neither a built-in recipe nor a file. Did you",
         ),
         (["train", "nowhere.yaml"], "error: nowhere.yaml: no such file"),
         (["train", "tiny.yaml", "--data", "cifar9"], "error: --data cifar9: unknown data set. Did you mean 'cifar10'?"),
@@ -99,11 +99,11 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
             ["train", "tiny.yaml", "--data", "fake", "--seeds", "0,1", "--seed", "2"],
             "error: --seeds: trains one seed after",
         ),
-        (["train", "tiny.yaml", "--data", "fake", "--seeds", "0,0"], "error: --seeds: needs different whole numbers"),
+        (["train", "tiny.yaml", "--data", "fake", "--seeds", "0,0"], "error: --seeds: needs distinct whole numbers"),
         (["train", "tiny.yaml", "--data", "fake", "--lr", "nan"], "error: lr: needs a finite number, gets nan"),
         (["train", "tiny.yaml", "--data", "fake", "--strategy", "telepathy"], "error: Lightning: "),
-        (["evaluate", "c1c2c3c40"], "error: c1c2c3c40: a spec has no weights; give a checkpoint, or --pretrained"),
-        (["evaluate", "tiny.yaml", "--pretrained"], "error: no weights ship for tiny; train it with: fieldspec train"),
+        (["evaluate", "c1c2c3c40"], "error: c1c2c3c40: a spec has no weights; give a checkpoint, or use --pretrained"),
+        (["evaluate", "tiny.yaml", "--pretrained"], "error: no pretrained weights for tiny; train it with: fieldspec"),
         (["predict", "nothing.safetensors", "a.png"], "error: nothing.safetensors: no such file"),
     ],
 )
@@ -216,7 +216,7 @@ def test_int8(run: Run) -> None:
     status, _, err = run("train", "tiny.yaml", "--quantize", "int8", "--data", "fake")
     assert (status, err.split(": ", 1)[1]) == (
         2,
-        "tiny.yaml: a spec has no weights; train it, and give the run's folder or its checkpoint\n",
+        "tiny.yaml: a spec has no weights; train it and give its run folder or checkpoint\n",
     )
 
 

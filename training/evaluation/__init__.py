@@ -1,1 +1,1 @@
-"""How good a trained network is, what it says of images, and pictures of both."""
+"""Evaluation of trained networks: metrics, predictions, and their plots."""

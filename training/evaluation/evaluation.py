@@ -1,4 +1,4 @@
-"""How good a network is on images it has never seen: one number, and where the errors are."""
+"""Evaluation of a network on a set of images: accuracy, loss, calibration, confusion matrix."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from fieldspec.training.data.images import Images
 from fieldspec.training.data.normalization import Normalize
 
 SCHEMA = 1
-BINS = 15  # of the calibration error
+BINS = 15  # of confidence, for the calibration error
 BATCH = 500
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The answers to a set of images, and what is counted from them.
+    """A network's predictions on a set of images, and metrics computed from them.
 
-    `probabilities` (n, classes) are of a single look at each image; `flipped`, the mean with those of its mirror
-    image, serves the flip-averaged accuracy alone.
+    `probabilities` (n, classes) come from a single view of each image; `flipped` averages them with those of the
+    mirror image, and is only used for the flip-averaged accuracy.
     """
 
     classes: tuple[str, ...]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     flipped: NDArray[np.float32]
-    loss: float  # cross entropy, nats an image
+    loss: float  # mean cross entropy, in nats
 
     @property
     def predictions(self) -> NDArray[np.int64]:
-        """The likeliest class of each image: (n,)."""
+        """Index of the most probable class of each image: (n,)."""
         likeliest: NDArray[np.int64] = self.probabilities.argmax(1)
         return likeliest
 
     @property
     def accuracy(self) -> float:
-        """Share of the images that are named rightly, 0..1."""
+        """Share of the images that are classified correctly, 0..1."""
         return float((self.predictions == self.labels).mean())
 
     @property
     def flip_accuracy(self) -> float:
-        """The same, when image and mirror image are asked: not to be compared with a single look's."""
+        """Accuracy of the mean over image and mirror image; not comparable with the accuracy of single views."""
         return float((self.flipped.argmax(1) == self.labels).mean())
 
     @property
     def confusion(self) -> NDArray[np.int64]:
-        """Counts, (actual, predicted)."""
+        """Confusion matrix of counts: (actual, predicted)."""
         count = len(self.classes)
         flat = np.bincount(self.labels * count + self.predictions, minlength=count * count)
         return flat.reshape(count, count)
 
     @property
     def per_class(self) -> dict[str, float | None]:
-        """Accuracy on each class' images; None for a class without any."""
+        """Accuracy by class; None for a class without images."""
         confusion = self.confusion
         counts = confusion.sum(1)
         right = confusion.diagonal()
@@ -70,7 +70,7 @@ class Evaluation:
 
     @property
     def reliability(self) -> list[tuple[int, float, float]]:
-        """For each of 15 equal bins of confidence: images, mean confidence, accuracy."""
+        """Number of images, mean confidence and accuracy for each of 15 equal bins of confidence."""
         confidence = self.probabilities.max(1)
         right = self.predictions == self.labels
         bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)  # (low, high], as Guo et al.
@@ -83,7 +83,7 @@ class Evaluation:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error: how far confidence and accuracy lie apart on the average.
+        """Expected calibration error: the mean gap between confidence and accuracy, weighted by bin size.
 
         Source:
             Guo, Pleiss, Sun, Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
@@ -111,7 +111,7 @@ class Evaluation:
         return self.to_text()
 
     def to_text(self, split: str = "") -> str:
-        """In words; `split` says whose accuracy it is: test, held-out or train."""
+        """The metrics as text; `split` names the images: test, held-out or train."""
         of = f"{split} " if split else ""
         width = max(map(len, self.classes))
         rows = [
@@ -136,17 +136,17 @@ def evaluate(
     std: tuple[float, ...],
     device: torch.device | str = "cpu",
 ) -> Evaluation:
-    """Ask a network for every image, in float32, in eval mode.
+    """Evaluate a network on images, in float32 and eval mode.
 
     Args:
-        net: Gives a logit for each class.
+        net: The network, with one logit per class.
         images: In the network's input size.
-        mean: What the network was trained with, in 0..1 units.
-        std: Likewise.
-        device: Where to compute.
+        mean: Mean of each channel in training, in 0..1 units.
+        std: Standard deviation, likewise.
+        device: The device to compute on.
 
     Raises:
-        FieldspecError: No images, another number of classes than the network has, or outputs that are not finite.
+        FieldspecError: There are no images, the number of classes differs, or an output is not finite.
     """
     if not len(images):
         raise FieldspecError("there are no images to evaluate on")
@@ -157,20 +157,20 @@ def evaluate(
         pixels = torch.from_numpy(images.pixels[part])
         once, mirrored = (logits(net, batch, mean, std, device) for batch in (pixels, pixels.flip(2)))
         if once.shape[1] != len(images.classes):
-            raise FieldspecError(f"the network has {once.shape[1]} classes, and the images {len(images.classes)}")
+            raise FieldspecError(f"the network has {once.shape[1]} classes, but the images have {len(images.classes)}")
         losses.append(F.cross_entropy(once, labels[part], reduction="sum").item())
         probabilities.append(once.softmax(1))
         flipped.append((once.softmax(1) + mirrored.softmax(1)) / 2)
     loss = sum(losses) / len(images)
     if not math.isfinite(loss):
-        raise FieldspecError(f"the network's outputs are not finite: their loss is {loss}")
+        raise FieldspecError(f"the network's outputs are not finite: the loss is {loss}")
     return Evaluation(images.classes, images.labels, torch.cat(probabilities).numpy(), torch.cat(flipped).numpy(), loss)
 
 
 def logits(
     net: nn.Module, pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...], device: torch.device | str = "cpu"
 ) -> Tensor:
-    """What a network says of pixels (batch, height, width, channels): (batch, classes), on the CPU."""
+    """Logits of uint8 images, on the CPU: (batch, height, width, channels) -> (batch, classes)."""
     normalize = Normalize(mean, std).to(device)
     net = net.to(device).eval()
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""An evaluation in a folder: one JSON, and the pictures where matplotlib is at hand."""
+"""Files of an evaluation: JSON, CSV, and plots if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fieldspec.training.evaluation.mistakes import MISTAKE_COLUMNS, mistakes, pi
 from fieldspec.training.folder.files import write_csv, write_json
 from fieldspec.training.recipe.recipe import Recipe
 
-COLUMNS, EPOCHS = 8, 4  # of the grid of samples
+COLUMNS, EPOCHS = 8, 4  # of the sample grid
 
 
 def has_plots() -> bool:
@@ -31,14 +31,14 @@ def has_plots() -> bool:
 def report(
     folder: Path, evaluation: Evaluation, images: Images, *, about: Mapping[str, Any], pictures: bool = True
 ) -> list[Path]:
-    """Write evaluation.json, mistakes.csv and .json; with `pictures` confusion.png, calibration.png, misclassified.png.
+    """Write evaluation.json, mistakes.csv and .json, and the plots confusion, calibration and misclassified.png.
 
     Args:
         folder: Created if it does not exist.
-        evaluation: Of the images.
-        images: That were judged, in the same order.
-        about: What else the JSON should say: which weights, which data.
-        pictures: Needs matplotlib.
+        evaluation: The evaluation.
+        images: The evaluated images, in the same order.
+        about: More keys for the JSON files: which weights, which data.
+        pictures: Whether to write plots, which needs matplotlib.
 
     Raises:
         FieldspecError: A file cannot be written.
@@ -64,7 +64,7 @@ def report(
         }
         if wrong:
             figures["misclassified.png"] = image_grids.misclassified(evaluation, images, split)
-        else:  # nothing to draw, and no picture of an earlier evaluation either
+        else:  # nothing to draw; remove the plot of an earlier evaluation
             (folder / "misclassified.png").unlink(missing_ok=True)
         for name, figure in figures.items():
             written.append(folder / name)
@@ -73,7 +73,7 @@ def report(
 
 
 def draw_curves(folder: Path, history: Sequence[Mapping[str, float]], title: str) -> Path:
-    """Write curves.png, from the log of a run."""
+    """Write curves.png from a run's log."""
     from fieldspec.training.evaluation import plots
 
     plots.save(plots.curves(history, title), folder / "curves.png")
@@ -83,7 +83,7 @@ def draw_curves(folder: Path, history: Sequence[Mapping[str, float]], title: str
 def draw_samples(
     folder: Path, images: Images, recipe: Recipe, mean_color: tuple[int, ...], *, place: Literal["host", "device"]
 ) -> Path:
-    """Write samples.png: some of the images that are trained on, before augmentation and after it."""
+    """Write samples.png: some of the training images, before and after augmentation."""
     from fieldspec.training.evaluation import image_grids, plots
 
     seed = recipe.settings.seed
@@ -100,7 +100,7 @@ def draw_samples(
 
 
 def _mixed(pixels: NDArray[np.uint8], alpha: float, seed: int) -> NDArray[np.uint8]:
-    """Each image mixed with the one before it, by one share for all, as torchvision's MixUp does in training."""
+    """Mix each image with the one before it, with the same share for all, as torchvision's MixUp does in training."""
     share = generator(seed).beta(alpha, alpha)
     mixed: NDArray[np.uint8] = (share * pixels + (1 - share) * np.roll(pixels, 1, 0)).round().astype(np.uint8)
     return mixed

@@ -1,4 +1,4 @@
-"""Images side by side: what is named wrongly, and what augmentation does."""
+"""Grids of images: misclassified ones, and augmented samples."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation.evaluation import Evaluation
 from fieldspec.training.evaluation.plots import drawable, short_name, titled
 
-SHOWN = 25  # images of a grid
+SHOWN = 25  # images in a grid
 
 
 def misclassified(evaluation: Evaluation, images: Images, split: str = "") -> Figure:
-    """The images that the network is most sure of and wrong about: file name, actual and predicted class."""
+    """Plot the most confident mistakes, each with its file name, actual and predicted class."""
     wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
     sure = evaluation.probabilities.max(1)
     chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:SHOWN]
@@ -28,7 +28,7 @@ def misclassified(evaluation: Evaluation, images: Images, split: str = "") -> Fi
     ]
     figure = grid(images.pixels[chosen], titles)
     counted = f"{len(wrong):,} of {len(images):,} images wrong"
-    shown = f"; the {len(chosen)} surest" if len(wrong) > len(chosen) else ""
+    shown = f"; the {len(chosen)} most confident" if len(wrong) > len(chosen) else ""
     figure.suptitle(f"{titled(split, counted + shown)}\nactual → predicted, confidence", fontsize=11, y=0.995)
     return figure
 
@@ -36,22 +36,22 @@ def misclassified(evaluation: Evaluation, images: Images, split: str = "") -> Fi
 def samples(
     images: Images, augmented: Sequence[NDArray[np.uint8]], numbers: NDArray[np.int64], mixup: float = 0.0
 ) -> Figure:
-    """A column an image: as it is, and below it as it is trained on in some epochs, mixed with another if it is."""
+    """Plot one column per image: the original, and below it the image as augmented (and mixed) in the first epochs."""
     rows = [images.pixels[numbers], *augmented]
     titles = [short_name(images.classes[label]) for label in images.labels[numbers]]
     blank = [""] * (len(numbers) * len(augmented))
     figure = grid(np.concatenate(rows), [*titles, *blank], columns=len(numbers))
     mixed = f", mixed in pairs (mixup {mixup:g})" if mixup else ""
-    seen = f"training images; top row: as they are; below: as epochs 1 to {len(augmented)} see them{mixed}"
+    seen = f"training images; top row: originals; below: as augmented in epochs 1 to {len(augmented)}{mixed}"
     figure.suptitle(seen, fontsize=11, y=0.985)
     return figure
 
 
 def grid(pixels: NDArray[np.uint8], titles: Sequence[str], *, columns: int = 5) -> Figure:
-    """Images side by side: (n, height, width, channels)."""
+    """Plot images in a grid with titles: (n, height, width, channels)."""
     rows = max(1, -(-len(pixels) // columns))
     lines = max((title.count("\n") + 1 for title in titles if title), default=0)
-    above = 0.17 * lines + 0.1  # inches; set by hand, because a layout engine takes a second for 40 images
+    above = 0.17 * lines + 0.1  # inches, set by hand: a layout engine takes a second for 40 images
     between = above if any(titles[columns:]) else 0.07
     height = 1.3 * rows + between * (rows - 1) + above + 0.6
     place = {"left": 0.01, "right": 0.99, "bottom": 0.05 / height, "top": 1 - (0.55 + above) / height}
@@ -68,7 +68,7 @@ def grid(pixels: NDArray[np.uint8], titles: Sequence[str], *, columns: int = 5) 
 
 
 def _file(images: Images, number: int) -> str:
-    """A line with the end of a file's name, where there is one."""
+    """A title line with the end of the file name; empty for images not read from files."""
     name = images.files[number].rpartition("/")[2] if images.files else ""
     name = name if len(name) <= 18 else f"…{name[-17:]}"
     return f"{drawable(name)}\n" if name else ""

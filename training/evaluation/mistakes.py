@@ -1,4 +1,4 @@
-"""The images that a network names wrongly, as rows."""
+"""Misclassified images, as rows of a table."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from PIL import Image
 from fieldspec.training.data.images import Images
 from fieldspec.training.evaluation.evaluation import Evaluation
 
-PICTURED = 24  # mistakes whose images are kept, the surest
-LARGEST_SIDE = 96  # pixels of such an image
+PICTURED = 24  # mistakes whose images are kept, the most confident
+LARGEST_SIDE = 96  # of such an image, in pixels
 MISTAKE_COLUMNS = ("number", "actual", "predicted", "confidence")
 
 
 def mistakes(evaluation: Evaluation, images: Images) -> list[dict[str, Any]]:
-    """The most confident first: number among the images, file where there is one, both classes, confidence."""
+    """List the mistakes, most confident first: image number, file if any, both classes, confidence."""
     wrong = np.flatnonzero(evaluation.predictions != evaluation.labels)
     confidence = evaluation.probabilities.max(1)
     names = evaluation.classes
@@ -33,7 +33,7 @@ def mistakes(evaluation: Evaluation, images: Images) -> list[dict[str, Any]]:
 
 
 def pictures_of(wrong: Sequence[Mapping[str, Any]], images: Images) -> list[str]:
-    """The images of the first mistakes as PNG files in base64, small; of images neither gray nor in color none."""
+    """Thumbnails of the first mistakes, as base64 PNG; empty unless the images are gray or RGB."""
     if images.pixels.shape[-1] not in (1, 3):
         return []
     found = []

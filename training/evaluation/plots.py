@@ -1,4 +1,4 @@
-"""A run and its evaluation as curves, bars and matrices (PNG)."""
+"""Plots of a run and its evaluation, written as PNG: learning curves, confusion matrix, calibration."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from fieldspec.training.evaluation.evaluation import BINS, Evaluation
 from fieldspec.training.folder.files import write
 
-COLORS = {"train": "#4477aa", "held_out": "#ee7733", "test": "#228833"}  # also told apart by colour-blind readers
+COLORS = {"train": "#4477aa", "held_out": "#ee7733", "test": "#228833"}  # distinguishable for color-blind readers
 DPI = 120
-COUNTED = 30  # classes whose shares fit into the cells
-NAMED = 250  # classes whose names fit along an axis
+COUNTED = 30  # up to this many classes, shares fit into the cells
+NAMED = 250  # up to this many classes, names fit along an axis
 
 
 def curves(history: Sequence[Mapping[str, float]], title: str = "") -> Figure:
-    """Loss, accuracy and learning rate by epoch, on every set that was looked at."""
+    """Plot loss, accuracy and learning rate by epoch, for each set that was evaluated."""
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in history]
     marker = "o" if len(epochs) < 8 else ""
@@ -51,7 +51,7 @@ def curves(history: Sequence[Mapping[str, float]], title: str = "") -> Figure:
 
 
 def confusion(evaluation: Evaluation, split: str = "") -> Figure:
-    """Of the images of each class (row), the share that was called each class (column)."""
+    """Plot the confusion matrix: of each actual class (row), the share predicted as each class (column)."""
     counts = evaluation.confusion
     shares = 100 * counts / np.maximum(1, counts.sum(1, keepdims=True))
     count = len(evaluation.classes)
@@ -81,7 +81,7 @@ def confusion(evaluation: Evaluation, split: str = "") -> Figure:
 
 
 def calibration(evaluation: Evaluation, split: str = "") -> Figure:
-    """How often answers of each confidence are right, and how many there are."""
+    """Plot a reliability diagram: accuracy and number of images for each bin of confidence."""
     figure = Figure(figsize=(5, 5.5), layout="constrained")
     upper, lower = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     edges = 100 * np.arange(BINS) / BINS
@@ -99,26 +99,26 @@ def calibration(evaluation: Evaluation, split: str = "") -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+    """Write a figure as PNG, atomically."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # a box stands for it
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # drawn as a box
         figure.savefig(buffer, format="png", dpi=DPI)
     write(path, buffer.getvalue())
 
 
 def titled(split: str, text: str) -> str:
-    """Which images a title speaks of."""
+    """Prefix a title with the split that it is about, if given."""
     return f"{split} images: {text}" if split else text
 
 
 def short_name(name: str) -> str:
-    """A class' name as text that matplotlib draws: not a formula, and without bytes that are not characters."""
+    """A class name, shortened and safe to draw with matplotlib."""
     return drawable(name if len(name) <= 12 else name[:11] + "…")
 
 
 def drawable(name: str) -> str:
-    """Text without formulas and without bytes that are not characters."""
+    """Escape `$`, which starts a formula, and replace invalid characters, so that matplotlib can draw a text."""
     return name.encode("utf-8", "replace").decode().replace("$", r"\$")
 
 

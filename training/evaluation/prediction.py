@@ -1,4 +1,4 @@
-"""What a network says of image files."""
+"""Predictions for image files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fieldspec.training.data.sources.image_files import open_image
 from fieldspec.training.evaluation.evaluation import logits
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
-AT_ONCE = 32  # images; few, because the answers are printed as they come
+AT_ONCE = 32  # images per batch; few, so that results are printed early
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest classes of a file with their probabilities, the likeliest first."""
+    """The most probable classes of an image file with their probabilities, in descending order."""
 
     path: Path
     answers: tuple[tuple[str, float], ...]
@@ -31,16 +31,16 @@ class Prediction:
 def predict(
     network: TrainedNetwork, paths: Iterable[str | Path], *, top: int = 3, skip: Callable[[str], None] | None = None
 ) -> Iterator[Prediction]:
-    """Name what is in image files, resized to the network's input.
+    """Classify image files, resized to the network's input.
 
     Args:
-        network: Who is asked.
-        paths: Files, and folders whose images are all taken, those in folders inside too.
-        top: How many classes; at most as many as there are.
-        skip: Is told of each file that cannot be read, and the others are named; unless given, the first one raises.
+        network: The network to use.
+        paths: Image files, and folders to search recursively.
+        top: Number of classes to return per image, at most the number of classes.
+        skip: Called with the error of each file that cannot be read; without it, the first such file raises.
 
     Raises:
-        FieldspecError: A path does not exist, a folder holds no image, a file is not an image.
+        FieldspecError: A path does not exist, a folder contains no image, or a file is not an image.
     """
     files = [file for path in paths for file in _files(Path(path))]
     for start in range(0, len(files), AT_ONCE):
@@ -73,5 +73,5 @@ def _files(path: Path) -> list[Path]:
         raise FieldspecError(f"{path}: is neither a file nor a folder")
     found = sorted(file for file in walk(path) if is_image(file))
     if not found:
-        raise FieldspecError(f"{path}: holds no image ({', '.join(IMG_EXTENSIONS)})")
+        raise FieldspecError(f"{path}: contains no image ({', '.join(IMG_EXTENSIONS)})")
     return found

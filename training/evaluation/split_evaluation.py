@@ -1,4 +1,4 @@
-"""A trained network judged by a part of a data set."""
+"""Evaluation of a trained network on a split of a data set."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 def evaluate_split(
     network: TrainedNetwork, data: Data, split: str, *, folder: Path | None = None, device: str = "cpu"
 ) -> tuple[Evaluation, dict[str, Any]]:
-    """Evaluate a network on a part of a data set: test, held-out or train.
+    """Evaluate a network on a split of a data set: test, held-out or train.
 
     Returns:
-        The evaluation, and what it is of.
+        The evaluation, and a description of its weights and data.
 
     Raises:
-        FieldspecError: The data has no such part, or other classes than the network.
+        FieldspecError: The data has no such split, or other classes than the network.
     """
     images = part(data, split)
     if (said := network.other_classes(images, data.name)) is not None:

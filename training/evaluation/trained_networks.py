@@ -1,4 +1,4 @@
-"""A network with its weights and what it takes to ask it: from a checkpoint, a run's folder, or the package."""
+"""Trained networks, loaded from a checkpoint, a run folder or the package, with their normalization and classes."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network in eval mode, and how images are put to it."""
+    """A network in eval mode, with the normalization of its input and the names of its classes."""
 
     name: str
     net: SpecNet
     mean: tuple[float, ...]  # 0..1 units
     std: tuple[float, ...]
-    classes: tuple[str, ...]  # as many as logits
-    source: str  # where the weights are from
-    card: Mapping[str, Any]  # what is said of how they were trained; may be empty
+    classes: tuple[str, ...]  # one per logit
+    source: str  # origin of the weights
+    card: Mapping[str, Any]  # how they were trained; may be empty
 
     @property
     def spec(self) -> ArchitectureSpec:
-        """Of the network."""
+        """The network's spec."""
         return self.net.spec
 
     def other_classes(self, images: Images, named: str) -> str | None:
-        """In what the classes of these images differ from the network's, of which a card says names and order."""
+        """How the classes of these images differ from the network's, or None; without a card, only by their number."""
         if len(images.classes) != len(self.classes):
-            return f"the network has {len(self.classes)} classes, and {named} has {len(images.classes)}"
+            return f"the network has {len(self.classes)} classes, but {named} has {len(images.classes)}"
         if not self.card.get("classes") or self.classes == images.classes:
             return None
         odd = next((name for name in self.classes if name not in images.classes), None)
@@ -50,12 +50,12 @@ class TrainedNetwork:
         return f"the network was trained on other classes: {said}"
 
     def has_seen(self, data: Data, split: str) -> bool:
-        """Whether it was trained on these images (train, held-out or test), by what its card says."""
+        """Whether it was trained on these images (train, held-out or test), according to its card."""
         taken = split == "train" or (split == "held-out" and data.held_out is None and self.card.get("full", False))
         return taken and self._is_of(data)
 
     def _is_of(self, data: Data) -> bool:
-        """By the digest of a folder's images, which only tells those of one size apart; else by the name."""
+        """Whether it was trained on this data set: by digest if the images have its input size, else by name."""
         channels, height, width = self.spec.input
         alike = data.train.pixels.shape[1:] == (height, width, channels)
         if self.card.get("digest") and alike:
@@ -64,12 +64,12 @@ class TrainedNetwork:
 
 
 def load_trained(source: str, *, pretrained: bool = False) -> TrainedNetwork:
-    """Load a network.
+    """Load a trained network.
 
     Args:
-        source: A checkpoint, a run's folder (its last weights), or with `pretrained` a spec's file or a catalogue name,
-            which may end in the name of a recipe: c1c2c3c40.fast25.
-        pretrained: Take the weights that ship with fieldspec.
+        source: A checkpoint or a run folder (its last weights); with `pretrained`, a spec file or a catalogue name,
+            optionally with a recipe: c1c2c3c40.fast25.
+        pretrained: Whether to load pretrained weights.
 
     Raises:
         FieldspecError: There are no such weights, or the file is damaged.
@@ -79,31 +79,31 @@ def load_trained(source: str, *, pretrained: bool = False) -> TrainedNetwork:
     path = Path(source)
     path = path / LAST if path.is_dir() else path
     if not path.exists() and _name_and_tag(source)[0] in catalogue.list_models():
-        raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or --pretrained for those that ship")
+        raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or use --pretrained")
     if path.suffix in (".yaml", ".yml", ".json"):
-        raise FieldspecError(f"{source}: a spec has no weights; train it, and give the run's folder or its checkpoint")
+        raise FieldspecError(f"{source}: a spec has no weights; train it and give its run folder or checkpoint")
     spec, state = load_checkpoint(path)
     card = checked(WeightsCard, load_card(path), path)
     net = build(spec)
     own = net.state_dict()
     for name, tensor in state.items():
         if tensor.is_floating_point() != own[name].is_floating_point() or tensor.is_complex():
-            raise FieldspecError(f"{path}: {name} is of {tensor.dtype}, where the network has {own[name].dtype}")
+            raise FieldspecError(f"{path}: {name} has dtype {tensor.dtype}, but the network's is {own[name].dtype}")
         if not bool(tensor.isfinite().all()):
-            raise FieldspecError(f"{path}: {name} holds values that are not finite (nan or infinity)")
+            raise FieldspecError(f"{path}: {name} contains values that are not finite (nan or infinity)")
     net.load_state_dict(state)
     return _ready(net, card, str(path))
 
 
 def data_of(source: str, network: TrainedNetwork) -> str:
-    """Where the data of a network's training is found again: what `load_data` takes.
+    """The data that a network was trained on, as `load_data` takes it.
 
     Args:
-        source: As given to `load_trained`.
-        network: That was loaded from there.
+        source: The source that was given to `load_trained`.
+        network: The network loaded from it.
 
     Raises:
-        FieldspecError: Nobody has written it down.
+        FieldspecError: The location of the data is not recorded.
     """
     path = Path(source)
     record = (path if path.is_dir() else path.parent) / RUN
@@ -117,10 +117,10 @@ def data_of(source: str, network: TrainedNetwork) -> str:
 
 
 def given(source: str) -> TrainedNetwork:
-    """Load what an option names: a checkpoint, a run's folder, or the name of weights that ship, c1c2c3c40.fast25.
+    """Load a checkpoint, a run folder, or pretrained weights by name (c1c2c3c40.fast25), as options accept them.
 
     Raises:
-        FieldspecError: As `trained`.
+        FieldspecError: There are no such weights, or the file is damaged.
     """
     path = Path(source).expanduser()
     return load_trained(str(path)) if path.exists() else load_trained(source, pretrained=True)
@@ -131,36 +131,36 @@ def _shipped(source: str) -> TrainedNetwork:
     spec = load(name)
     shipped = weights_of(spec.hash)
     if not shipped:
-        raise FieldspecError(f"no weights ship for {spec.name}; train it with: fieldspec train {name}")
+        raise FieldspecError(f"no pretrained weights for {spec.name}; train it with: fieldspec train {name}")
     chosen = [one for one in shipped if tag in ("", one.tag)]
     if not chosen:
-        raise FieldspecError(f"{source}: no such weights ship.{mend(source, [one.name for one in shipped])}")
+        raise FieldspecError(f"{source}: no such pretrained weights.{mend(source, [one.name for one in shipped])}")
     net: Any = create(spec, "fieldspec", pretrained=True, pretrained_cfg=default_cfg(spec, chosen[0]))
     return _ready(net, chosen[0].card, f"shipped {chosen[0].name}")
 
 
 def _name_and_tag(source: str) -> tuple[str, str]:
-    """c1c2c3c40.fast25 in two, split as timm does; a name that is not in the catalogue has no tag."""
+    """Split c1c2c3c40.fast25 into name and tag, as timm does; the tag is empty for names not in the catalogue."""
     name, _, tag = source.partition(".")
     return (name, tag) if name in catalogue.list_models() and not Path(source).exists() else (source, "")
 
 
 def _ready(net: SpecNet, card: dict[str, Any], source: str) -> TrainedNetwork:
     if not net.num_classes:
-        raise FieldspecError(f"{source}: the network has no classes; give its spec a head, and train it")
+        raise FieldspecError(f"{source}: the network has no classes; give its spec a head and train it")
     channels = net.in_chans
     known = usual_statistics(net.spec.input)
     for key, count, needed in (("mean", channels, "channels"), ("std", channels, "channels"),
                                ("classes", net.num_classes, "classes")):  # fmt: skip
         if card.get(key) is not None and len(card[key]) != count:
-            raise FieldspecError(f"{source}: its card has {len(card[key])} {key}, but the network {count} {needed}")
+            raise FieldspecError(f"{source}: its card has {len(card[key])} {key}, but the network has {count} {needed}")
     mean, std = (tuple(card.get(key) or known[key]) for key in ("mean", "std"))
     classes = tuple(card.get("classes") or [f"class {number}" for number in range(net.num_classes)])
     return TrainedNetwork(net.spec.name, describe(net.eval(), mean, std, classes), mean, std, classes, source, card)
 
 
 def describe(net: SpecNet, mean: tuple[float, ...], std: tuple[float, ...], classes: tuple[str, ...]) -> SpecNet:
-    """Say to timm, in the network's configuration, how its images are normalized and what its classes are called."""
+    """Record the normalization and class names in the network's `pretrained_cfg`, where timm reads them."""
     known: Any = net.pretrained_cfg
     said: Any = {**known, "mean": mean, "std": std, "label_names": classes}
     net.pretrained_cfg = net.default_cfg = said

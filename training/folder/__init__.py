@@ -1,1 +1,1 @@
-"""The files of a run's folder: written whole, locked, read back with care."""
+"""The files of a run folder: atomic writes, the lock, validated reads."""

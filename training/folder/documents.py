@@ -1,4 +1,4 @@
-"""What may stand in the files that are read back: a run's run.json, and the card inside a file of weights."""
+"""Schemas of the files that are read back: run.json, card.json, and the card inside a weights file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fieldspec.architectures.document.values import listed
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.settings import Says
 
-KNOWN = ConfigDict(strict=True, frozen=True, extra="allow")  # another version may know more
+KNOWN = ConfigDict(strict=True, frozen=True, extra="allow")  # other versions may write more keys
 Text = Annotated[str, Says("a text")]
 ImageCount = Annotated[int, Ge(0), Says("a whole number, 0 or more")]
 Names = Annotated[tuple[str, ...], Says("a list of names")]
-Means = Annotated[tuple[Annotated[float, Ge(-1000), Le(1000)], ...], Says("a list of numbers, one a channel")]
+Means = Annotated[tuple[Annotated[float, Ge(-1000), Le(1000)], ...], Says("a list of numbers, one per channel")]
 Accuracy = Annotated[float, Ge(0), Le(1), Says("a share from 0 to 1")]
-Deviations = Annotated[tuple[Annotated[float, Gt(0), Le(1000)], ...], Says("a list of numbers over 0, one a channel")]
+Deviations = Annotated[tuple[Annotated[float, Gt(0), Le(1000)], ...], Says("a list of numbers over 0, one per channel")]
 
 
 class WeightsCard(BaseModel):
-    """The card in a file of weights; what it does not say has a default."""
+    """The card in a weights file; every key is optional."""
 
     model_config = KNOWN
     classes: Names | None = None
@@ -35,11 +35,11 @@ class WeightsCard(BaseModel):
     recipe: Annotated[dict[str, Any], Says("a recipe")] | None = None
     seed: ImageCount | None = None
     test_accuracy: Accuracy | None = None
-    int8: Annotated[dict[str, Any], Says("ranges and exponents")] | None = None  # what training in int8 has learned
+    int8: Annotated[dict[str, Any], Says("ranges and exponents")] | None = None  # learned by int8 training
 
 
 class RunCard(BaseModel):
-    """What is read of card.json when a run is published."""
+    """The part of card.json that publishing reads."""
 
     model_config = KNOWN
     hash: Text
@@ -49,7 +49,7 @@ class RunCard(BaseModel):
 
 
 class RunDocument(BaseModel):
-    """run.json."""
+    """The content of run.json."""
 
     model_config = KNOWN
     schema_: Version = Field(alias="schema")
@@ -79,13 +79,13 @@ class RunDocument(BaseModel):
 
 
 def checked(model: type[BaseModel], data: Any, path: Path) -> dict[str, Any]:
-    """A document's data, with the defaults of what it does not say.
+    """Validate a document's data and fill in the defaults.
 
     Raises:
-        FieldspecError: Something in it is of the wrong type or size; the first thing is named.
+        FieldspecError: A value is of the wrong type or size; names the first one.
     """
     if not isinstance(data, dict):
-        raise FieldspecError(f"{path}: holds a {type(data).__name__}, where a mapping is needed")
+        raise FieldspecError(f"{path}: contains a {type(data).__name__}, but needs a mapping")
     document, problems = validate(model, data, ())
     if problems:
         raise FieldspecError(f"{path}: {problems[0]}")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: what stood there before stays until the new one is complete."""
+"""Atomic file writes: the old file stays in place until the new one is complete."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 
 from fieldspec.blocks.errors import FieldspecError
 
-RUN, STATE, LOG, CARD = "run.json", "state.safetensors", "log.csv", "card.json"  # what lies in a run's folder
+RUN, STATE, LOG, CARD = "run.json", "state.safetensors", "log.csv", "card.json"  # files of a run folder
 LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Write a file by way of a temporary one beside it.
+    """Write a file atomically, through a temporary file beside it.
 
     Raises:
-        FieldspecError: No space, no permission; the file is as it was.
+        FieldspecError: It cannot be written (no space, no permission); an existing file is unchanged.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -38,7 +38,7 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    """Write rows as CSV with a header of these columns and all their keys; what a row lacks is left empty."""
+    """Write rows as CSV; the header is `columns`, then all other keys. Missing values are left empty."""
     text = io.StringIO()
     keys = dict.fromkeys([*columns, *(key for row in rows for key in row)])
     writer = csv.DictWriter(text, list(keys), lineterminator="\n")
@@ -48,10 +48,10 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[s
 
 
 def read_json(path: Path) -> Any:
-    """Read plain data, of whatever type it is.
+    """Read a JSON file.
 
     Raises:
-        FieldspecError: No such file, or not JSON.
+        FieldspecError: There is no such file, or it is not JSON.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -63,6 +63,6 @@ def read_json(path: Path) -> Any:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written."""
+    """Remove temporary files that a killed process left behind."""
     for part in folder.glob("*.part"):
         part.unlink(missing_ok=True)

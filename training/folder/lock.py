@@ -1,4 +1,4 @@
-"""A run's folder belongs to one process at a time."""
+"""The lock of a run folder, which only one process may write to at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from filelock import FileLock, Timeout
 
 from fieldspec.blocks.errors import FieldspecError
 
-LOCK = ".lock"  # stays in the folder: deleting it would let two processes hold two files of that name
+LOCK = ".lock"  # never deleted: otherwise two processes could each hold a file of that name
 
 
 class RunLock:
-    """Held from `take` to the end of the with-block; the system lets go of it when the process is killed.
+    """A lock held from `take` to the end of the with block; the system releases it if the process is killed.
 
     Args:
-        folder: The run's; it need not exist yet.
+        folder: The run folder; it need not exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,10 +30,10 @@ class RunLock:
         self.lock.release()
 
     def take(self) -> None:
-        """Take it, unless the folder does not exist or it is held by this process already.
+        """Take the lock, unless the folder does not exist or this process already holds it.
 
         Raises:
-            FieldspecError: Another process writes there, or the folder cannot be written.
+            FieldspecError: Another process holds it, or the folder is not writable.
         """
         if self.lock.is_locked or not self.folder.is_dir():
             return
@@ -41,7 +41,7 @@ class RunLock:
             self.lock.acquire()
         except Timeout:
             raise FieldspecError(f"{self.folder}: another process is writing this run; give another --output") from None
-        except NotImplementedError:  # a network's file system without locks
+        except NotImplementedError:  # a network file system without locks
             return
         except OSError as error:
             raise FieldspecError(f"{self.folder}: {error.strerror or error}") from None

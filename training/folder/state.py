@@ -1,4 +1,4 @@
-"""The whole state of a run in one safetensors file: tensors beside a JSON tree, nothing that is ever unpickled."""
+"""The complete state of a run in one safetensors file, tensors and a JSON tree; nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ _PLAIN = (bool, int, float, str, type(None))
 
 @dataclass(frozen=True)
 class SavedState:
-    """What is known of a state before it is resumed from."""
+    """The epochs and run of a state, read before resuming from it."""
 
-    epochs: int  # that are finished
-    run: str  # the fingerprint of the run that it belongs to
+    epochs: int  # finished epochs
+    run: str  # fingerprint of its run
 
 
 def read_state(path: Path) -> SavedState:
-    """The state of a run, read and checked whole.
+    """Read and check the state of a run.
 
     Raises:
-        FieldspecError: It is damaged, or not one of fieldspec's states.
+        FieldspecError: It is damaged, or not a state written by fieldspec.
     """
     state = SafeState().load_checkpoint(path)
     try:
         return SavedState(int(state["epoch"]) + 1, str(state["callbacks"]["EpochFiles"]["run"]))
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise FieldspecError(f"{path}: is not a complete state of a run: it does not say which") from None
+        raise FieldspecError(f"{path}: is not a complete run state: it does not name its run") from None
 
 
 class SafeState(CheckpointIO):
-    """Lightning's checkpoints (weights, optimizers, schedulers, loops, callbacks) as safetensors."""
+    """Saves Lightning's checkpoints (weights, optimizers, schedulers, loops, callbacks) as safetensors."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write it whole, or leave what is there.
+        """Write a checkpoint atomically.
 
         Raises:
             FieldspecError: It cannot be written.
@@ -56,10 +56,10 @@ class SafeState(CheckpointIO):
         write(Path(path), save(tensors, metadata=metadata))
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read it.
+        """Read a checkpoint and check its digest.
 
         Raises:
-            FieldspecError: It is damaged, or not one of fieldspec's states.
+            FieldspecError: It is damaged, or not a state written by fieldspec.
         """
         path = Path(path)
         try:
@@ -67,27 +67,27 @@ class SafeState(CheckpointIO):
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
             if "state" not in metadata:
-                raise FieldspecError(f"{path}: holds no state of a run")
+                raise FieldspecError(f"{path}: contains no run state")
             whole = metadata.keys() == {"format", "state", "digest"} and metadata["format"] == "pt"
             if not whole or metadata["digest"] != digest_of([metadata["state"]], tensors):
                 raise FieldspecError(f"{path}: is damaged: its content does not match its digest")
             state: dict[str, Any] = _unpack(json.loads(metadata["state"]), tensors)
         except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
             reason = str(error).splitlines()[0]
-            raise FieldspecError(f"{path}: is not a complete state of a run: {reason}") from None
+            raise FieldspecError(f"{path}: is not a complete run state: {reason}") from None
         return state
 
     def remove_checkpoint(self, path: Any) -> None:
-        """Delete it."""
+        """Delete a checkpoint."""
         Path(path).unlink(missing_ok=True)
 
 
 def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
-    """JSON that keeps whole numbers as keys, tuples, and the memory layout of tensors, which are put aside."""
+    """Convert to JSON that preserves integer keys, tuples and memory layouts; tensors are collected in `tensors`."""
     match value:
         case Tensor():
-            name = f"{len(tensors)}.{path}"  # a key may hold dots: the number keeps names apart
-            tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)  # tied ones as well
+            name = f"{len(tensors)}.{path}"  # keys may contain dots; the number makes names unique
+            tensors[name] = value.detach().clone(memory_format=torch.contiguous_format)  # also if tied
             last = value.dim() == 4 and value.is_contiguous(memory_format=torch.channels_last)
             return {"tensor": name, "channels_last": last}
         case dict():
@@ -97,7 +97,7 @@ def _pack(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
             return {"tuple" if isinstance(value, tuple) else "list": items}
         case _ if isinstance(value, _PLAIN):
             return value
-    raise TypeError(f"{path} is a {type(value).__name__}, which a state does not hold")
+    raise TypeError(f"{path} is a {type(value).__name__}, which a state cannot contain")
 
 
 def _unpack(value: Any, tensors: dict[str, Tensor]) -> Any:

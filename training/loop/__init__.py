@@ -1,1 +1,1 @@
-"""What Lightning's Trainer runs in each step and epoch."""
+"""The training loop: Lightning's Trainer, the task that it runs, and its data loaders."""

@@ -1,4 +1,4 @@
-"""The task of a run, put together: network, initial weights, teacher, averages."""
+"""Assembly of a run's task from network, initial weights, teacher and weight averages."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def make_task(
     options: RunOptions,
     trainer: Trainer,
 ) -> Task:
-    """The network, built with the data's classes, and everything that its training needs.
+    """Build the network with the data's number of classes, and the task that trains it.
 
     Raises:
-        FieldspecError: Initial weights or a teacher cannot be used.
+        FieldspecError: The initial weights or a teacher cannot be used.
     """
     settings = recipe.settings
     torch.manual_seed(derive(settings.seed, "initial weights"))
@@ -80,10 +80,10 @@ def make_task(
 
 
 def simulated(net: SpecNet, training: Images, stats: Statistics, seed: int) -> Int8Simulation:
-    """A trained network with int8 simulated, its ranges those that some of the training images show.
+    """An int8 simulation of a trained network, calibrated on a sample of the training images.
 
     Raises:
-        EngineError: The engine cannot run it.
+        EngineError: The engine cannot run the network.
     """
     sample = next(TrainingSample(training, seed, "int8").batches())
     images = Normalize(stats.mean, stats.std).of_bytes(sample)
@@ -98,13 +98,13 @@ def _teacher(recipe: Recipe, data: Data, stats: Statistics, options: RunOptions,
 
 
 def _graph_shape(trainer: Trainer, options: RunOptions, batch: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Not of several processes, which watch each gradient by hooks, nor of what torch.compile has made."""
+    """Shape of the batches to capture in CUDA graphs; None with several processes (DDP's hooks) or torch.compile."""
     alone = isinstance(trainer.strategy, SingleDeviceStrategy) and trainer.strategy.root_device.type == "cuda"
     return batch if alone and not options.compile else None
 
 
 def override_dropout(net: nn.Module, rate: float) -> None:
-    """Give every dropout of a network another rate; its spec, and so its hash, stays what it is."""
+    """Set the rate of every dropout in a network; its spec and hash do not change."""
     for module in net.modules():
         if isinstance(module, nn.modules.dropout._DropoutNd):
             module.p = rate

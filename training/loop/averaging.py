@@ -1,4 +1,4 @@
-"""Stochastic weight averaging: the mean of the weights that epochs end with."""
+"""Stochastic weight averaging: the mean of the weights at the end of several epochs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fieldspec.training.recipe.recipe import Recipe
 
 
 class EpochMean(AveragedModel):
-    """The mean of the weights at the end of each epoch from a share of the run on, each with the same weight.
+    """The unweighted mean of the weights at the end of each epoch, starting after a given share of the run.
 
-    A mean of networks has other activations than any of them, so batch norm's statistics are measured anew: on 5,000
-    training images, drawn once, not augmented.
+    Averaged weights produce different activations, so batch norm's statistics are recomputed on a fixed sample of up
+    to 5,000 training images, without augmentation.
 
     Args:
-        net: Which is trained.
-        recipe: Its `swa` says from when on.
-        images: It is trained on.
+        net: The network in training.
+        recipe: Its `swa` says when averaging starts.
+        images: The training images.
     Source:
         Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", 2018.
     """
@@ -32,16 +32,16 @@ class EpochMean(AveragedModel):
         settings = recipe.settings
         assert settings.swa is not None
         self.epochs = settings.epochs
-        self.start = min(settings.swa.start, (self.epochs - 1) / self.epochs)  # the last one always counts
+        self.start = min(settings.swa.start, (self.epochs - 1) / self.epochs)  # always includes the last epoch
         self.sample = TrainingSample(images, settings.seed, "swa")
 
     def take(self, net: nn.Module, epoch: int, prepare: Callable[[Tensor], Tensor]) -> None:
-        """Join the weights of a network to the mean, if this epoch, from 0, is one that counts.
+        """Add a network's weights to the mean, if averaging has started.
 
         Args:
-            net: At the end of the epoch.
-            epoch: Of the run.
-            prepare: From (batch, height, width, channels) bytes to what the network takes.
+            net: The network at the end of the epoch.
+            epoch: The epoch, from 0.
+            prepare: Converts uint8 (batch, height, width, channels) to the network's input.
         """
         if epoch / self.epochs >= self.start:
             self.update_parameters(net)

@@ -1,4 +1,4 @@
-"""Batch norm's statistics, measured anew where the moving ones are not ready."""
+"""Recomputed batch norm statistics, for when the running averages have not converged."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from fieldspec.training.data.images import Images
 from fieldspec.training.data.randomness import generator
 
-MEASURED, AT_ONCE = 5_000, 500  # images by which the statistics are measured
-READY = 50  # steps after which a moving mean of momentum 0.1 has forgotten where it began: 0.9^50 is 0.5 %
+MEASURED, AT_ONCE = 5_000, 500  # images to measure on, and per batch
+READY = 50  # steps until a running mean with momentum 0.1 has forgotten its initial value: 0.9^50 is 0.5 %
 
 
 class TrainingSample:
-    """Up to 5,000 of the training images, drawn once, not augmented.
+    """A fixed random sample of up to 5,000 training images, without augmentation.
 
     Args:
-        images: That are trained on.
-        seed: The run's.
-        purpose: Names the draw.
+        images: The training images.
+        seed: The run's seed.
+        purpose: Names the draw; another purpose gives another sample.
     """
 
     def __init__(self, images: Images, seed: int, purpose: str) -> None:
@@ -30,18 +30,18 @@ class TrainingSample:
         self.numbers = np.sort(generator(seed, purpose).permutation(len(images))[:MEASURED])
 
     def batches(self) -> Iterator[Tensor]:
-        """Bytes (batch, height, width, channels), nearly equal in number: batch norm cannot normalize one image."""
+        """Yield uint8 (batch, height, width, channels), of nearly equal size: batch norm cannot normalize one image."""
         for numbers in np.array_split(self.numbers, -(-len(self.numbers) // AT_ONCE)):
             yield torch.from_numpy(self.pixels[numbers])
 
 
 @torch.no_grad()
 def measure_statistics(net: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Give each batch norm the mean of the batches' statistics; all else stays in eval mode, dropout included.
+    """Set each batch norm's statistics to their mean over batches; everything else runs in eval mode, also dropout.
 
     Args:
-        net: Changed in its buffers alone.
-        batches: What the network takes.
+        net: The network; only its buffers change.
+        batches: Inputs of the network.
     """
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     if not norms:
@@ -62,15 +62,15 @@ def measure_statistics(net: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 class FreshStatistics:
-    """Statistics that are measured at the end of each epoch that is too short for moving ones.
+    """Batch norm statistics recomputed after each epoch, if epochs are too short for the running averages.
 
-    In training every batch is normalized by its own statistics; the moving ones only serve evaluation. They lag behind
-    the weights, and begin at mean 0 and variance 1. Three epochs of five steps leave a fifth of that beginning in them.
+    In training every batch is normalized by its own statistics; the running averages only serve evaluation. They lag
+    behind the weights and start at mean 0 and variance 1: after three epochs of five steps, a fifth of that remains.
 
     Args:
-        images: That are trained on.
-        seed: The run's.
-        steps: Of an epoch.
+        images: The training images.
+        seed: The run's seed.
+        steps: Steps per epoch.
     """
 
     def __init__(self, images: Images, seed: int, steps: int) -> None:
@@ -78,6 +78,6 @@ class FreshStatistics:
         self.needed = steps < READY
 
     def take(self, net: nn.Module, prepare: Callable[[Tensor], Tensor]) -> None:
-        """Measure a network's statistics by `prepare`d batches, if the epoch was too short."""
+        """Recompute a network's statistics on the sample, converted by `prepare`, if epochs are too short."""
         if self.needed:
             measure_statistics(net, map(prepare, self.sample.batches()))

@@ -1,4 +1,4 @@
-"""Knowledge distillation: what trained networks answer is learned beside the labels, or instead of them."""
+"""Knowledge distillation: the student learns teachers' predictions in addition to the labels, or instead of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fieldspec.training.recipe.document import Distillation
 
 
 class _Member(nn.Module):
-    """One of the networks that teach, of images that are normalized as the student's."""
+    """One of the teachers, for inputs with the student's normalization."""
 
     scale: Tensor  # (1, channels, 1, 1)
     shift: Tensor  # (1, channels, 1, 1)
@@ -39,19 +39,19 @@ class _Member(nn.Module):
 
 
 class Teacher:
-    """Trained networks that answer for a batch; no module, so that no run's state holds their weights.
+    """The teachers of a run. It is not a module, so that a run's state does not contain their weights.
 
     Args:
-        sources: Each a checkpoint, a run's folder (its last weights), or the name of weights that ship:
-            c1c2c3c40.fast25. Of several the mean answer is learned.
-        settings: How it is learned from.
-        student: The network that learns.
-        data: What it is trained on.
-        stats: The student's images are normalized with their mean and deviation.
-        channels_last: How the batches lie in memory.
+        sources: Each a checkpoint, a run folder (its last weights), or the name of pretrained weights:
+            c1c2c3c40.fast25. The predictions of several teachers are averaged.
+        settings: The recipe's distillation.
+        student: The network in training.
+        data: The data that it is trained on.
+        stats: The statistics that the student's input is normalized with.
+        channels_last: Whether batches are in channels_last memory format.
 
     Raises:
-        FieldspecError: There are no such weights, or they are of other classes or another input.
+        FieldspecError: There are no such weights, or they have other classes or another input size.
     """
 
     def __init__(
@@ -73,20 +73,21 @@ class Teacher:
         self.members.eval().requires_grad_(False).to(memory_format=layout)
 
     def to(self, device: torch.device) -> None:
-        """Where the batches are."""
+        """Move the teachers to a device."""
         self.members.to(device)
 
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
-        """Softened probabilities of images that are normalized as the student's: (batch, ...) -> (batch, classes)."""
+        """Softened probabilities for inputs with the student's normalization: (batch, ...) -> (batch, classes)."""
         views = (x, x.flip(3)) if self.settings.flip_averaged else (x,)
         answers = [(member(view) / self.settings.temperature).softmax(1) for member in self.members for view in views]
         return torch.stack(answers).mean(0)
 
     def loss(self, logits: Tensor, answers: Tensor) -> Tensor:
-        """How far a student's logits lie from the teacher's answers, both (batch, classes): nats an image.
+        """Distillation loss between student logits and teacher probabilities, both (batch, classes), in nats per image.
 
-        Kullback-Leibler divergence at the recipe's temperature, times its square, which keeps the gradients' size.
+        The Kullback-Leibler divergence at the recipe's temperature, times the square of the temperature, which keeps
+        the gradients' size.
 
         Source:
             Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015.
@@ -102,12 +103,12 @@ def _taken(source: str, student: SpecNet, data: Data) -> TrainedNetwork:
         raise FieldspecError(f"--teacher {source}: {said}")
     if teacher.spec.input != student.spec.input:
         sizes = [size_text(spec.input) for spec in (teacher.spec, student.spec)]
-        raise FieldspecError(f"--teacher {source}: it takes images of {sizes[0]}, the network of {sizes[1]}")
+        raise FieldspecError(f"--teacher {source}: takes {sizes[0]} images, but the network takes {sizes[1]}")
     return teacher
 
 
 def _digest(nets: Iterable[nn.Module]) -> str:
-    """Of every weight and statistic, by BLAKE2b."""
+    """BLAKE2b digest of the networks' state dicts."""
     seen = blake2b(digest_size=16)
     for net in nets:
         for name, tensor in net.state_dict().items():

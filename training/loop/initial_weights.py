@@ -1,4 +1,4 @@
-"""Weights that a run begins from instead of random ones."""
+"""Initial weights from a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from fieldspec.training.evaluation.trained_networks import given
 
 
 def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
-    """Copy trained weights and statistics into a network; its classifier stays new where the classes are others.
+    """Copy trained weights and statistics into a network, without the classifier if the classes differ.
 
     Args:
-        net: Changed in place.
-        source: A checkpoint, a run's folder (its last weights), or the name of weights that ship: c1c2c3c40.fast25.
-        data: What the network is going to be trained on.
-        full: Whether nothing of it is held out.
+        net: The network, changed in place.
+        source: A checkpoint, a run folder (its last weights), or the name of pretrained weights: c1c2c3c40.fast25.
+        data: The data that the network will be trained on.
+        full: Whether to train on all of it, with nothing held out.
 
     Raises:
-        FieldspecError: There are no such weights, they are of another network, or have seen what would be held out.
+        FieldspecError: There are no such weights, they are for another network, or were trained on the images that
+            would be held out.
     """
     before = given(source)
     if not full and before.has_seen(data, "held-out"):
-        seen = "was trained on the images that this run would hold out and be judged by"
+        seen = "was trained on the images that this run would hold out"
         raise FieldspecError(f"--initial-checkpoint {source}: {seen}; give --full")
     own, state = net.state_dict(), before.net.state_dict()
     if before.other_classes(data.train, data.name) is not None:
@@ -31,6 +32,6 @@ def begin_from(net: SpecNet, source: str, data: Data, *, full: bool) -> None:
         shapes = [tuple(one[name].shape) if name in one else "missing" for one in (state, own)]
         if shapes[0] != shapes[1]:
             raise FieldspecError(
-                f"{source}: weights of another network; {name} is {shapes[0]} there and {shapes[1]} here"
+                f"{source}: weights of another network; {name} is {shapes[0]} there, but {shapes[1]} here"
             )
     net.load_state_dict(state, strict=False)

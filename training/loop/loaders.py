@@ -1,4 +1,4 @@
-"""The batches of a run: to train on, and to judge by after each epoch."""
+"""The data loaders of a run, for training and for evaluation after each epoch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.training.data.statistics import Statistics
 from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.recipe.recipe import Recipe
 
-JUDGED_AT_ONCE = 500  # images; evaluation needs no gradients, so more fit than in training
+JUDGED_AT_ONCE = 500  # images; without gradients, more fit than in training
 
 
 def make_loaders(
@@ -26,16 +26,16 @@ def make_loaders(
     trainer: Trainer,
     epoch: int,
 ) -> tuple[Any, list[Any]]:
-    """A loader of augmented batches, and one for each set that is looked at after an epoch.
+    """Make a loader of augmented training batches, and one for each set that is evaluated after an epoch.
 
     Args:
-        recipe: Its batch size and augmentations.
-        stats: Of the training images; their mean fills holes and borders.
-        training: Images to train on.
-        validated: Images to judge by.
-        options: Where images are augmented, and by how many processes.
-        trainer: Knows how many processes share a batch.
-        epoch: The first one, from 0.
+        recipe: The recipe, for batch size and augmentations.
+        stats: Statistics of the training images; their mean fills holes and borders.
+        training: The training images.
+        validated: The images to evaluate, by name.
+        options: Where images are augmented, and the number of workers.
+        trainer: The trainer, which knows the processes that share a batch.
+        epoch: The first epoch, from 0.
 
     Raises:
         FieldspecError: The processes cannot share the batches or the images evenly.
@@ -47,7 +47,7 @@ def make_loaders(
     pin_memory = trainer.strategy.root_device.type == "cuda"
     chances = training.balanced_weights[training.labels] / len(training) if settings.sampling else None
     order = Shuffled(len(training), settings.batch_size, settings.seed, **place, chances=chances)
-    order.set_epoch(epoch)  # worker processes get their first batches before Lightning sets it
+    order.set_epoch(epoch)  # workers fetch their first batches before Lightning sets it
     if settings.batch_size % trainer.world_size:
         given = f"batch_size {settings.batch_size} is not a multiple of {trainer.world_size}"
         raise FieldspecError(f"{given}, the number of processes that share each batch")

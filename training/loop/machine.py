@@ -1,4 +1,4 @@
-"""What a run is computed on: said on its card, and asked before bfloat16 is used."""
+"""The machine that a run is computed on: its hardware and versions, bfloat16 support, memory allocator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("torch", "torchvision", "timm", "lightning", "albumentations")
 
 
 def has_bfloat16(accelerator: str) -> bool:
-    """Whether the machine computes in bfloat16: elsewhere autocast converts back and forth, and is slower."""
+    """Whether the hardware supports bfloat16; without it, autocast only converts back and forth, and is slower."""
     if accelerator == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if accelerator == "cpu":
@@ -23,11 +23,11 @@ def has_bfloat16(accelerator: str) -> bool:
 
 
 def keep_freed_memory() -> bool:
-    """Tell the C library to keep the memory of freed tensors for the next ones; whether it has been told.
+    """Make glibc keep the memory of freed tensors for reuse; returns whether it does.
 
-    glibc maps every block of more than 32 MB anew and gives it back when it is freed, so that each activation of each
-    step is paid for in page faults: more than half of the time of a step of c1c2c3c40 at batch 128 on two cores. The
-    process then keeps the most that it ever used. Another C library is left as it is.
+    By default glibc maps every block over 32 MB anew and unmaps it when it is freed, so every activation of every step
+    costs page faults: more than half the time of a step of c1c2c3c40 at batch 128 on two cores. With this setting the
+    process never shrinks below its peak. Other C libraries are left unchanged.
 
     Source:
         mallopt(3).
@@ -35,12 +35,12 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    mmap_max, trim_threshold = -4, -1  # M_MMAP_MAX: no block is mapped; M_TRIM_THRESHOLD, -1: none is given back
+    mmap_max, trim_threshold = -4, -1  # M_MMAP_MAX 0: never mmap; M_TRIM_THRESHOLD -1: never trim
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1))
 
 
 def hardware(device: torch.device, processes: int = 1) -> str:
-    """What computes, in words: a GPU for each process, or the processor that they share."""
+    """Name the hardware: a GPU per process, or the CPU and its threads."""
     name = device_name(device)
     if device.type == "cuda":
         return f"{processes} x {name}" if processes > 1 else name
@@ -48,7 +48,7 @@ def hardware(device: torch.device, processes: int = 1) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU, or the processor."""
+    """The name of the GPU or CPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     information = Path("/proc/cpuinfo")
@@ -59,7 +59,7 @@ def device_name(device: torch.device) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' that the result leans on."""
+    """Versions of Python and of the packages that affect results."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""How a run uses the data and the machine, which is no part of its recipe."""
+"""The options of a run that are not part of its recipe: how it uses the data and the machine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ class RunOptions:
     """How a run uses the data and the machine; none of it is part of the recipe."""
 
     full: bool = False  # also train on the held-out images
-    test_each_epoch: bool = False  # look at the test set after each epoch, as the seed project did
+    test_each_epoch: bool = False  # evaluate the test set after each epoch, as the seed project did
     augment: Literal["host", "device"] = "host"
-    initial_checkpoint: str | None = None  # weights to begin from
-    teacher: str | Sequence[str] | None = None  # weights whose answers are learned, as the recipe's distillation says
+    initial_checkpoint: str | None = None  # initial weights
+    teacher: str | Sequence[str] | None = None  # weights to distill from, by the recipe's distillation
     resume: bool = False
     accelerator: str = "auto"
-    devices: str | int = "1"  # processes on each node, or the numbers of GPUs
+    devices: str | int = "1"  # number of processes on each node, or the indices of GPUs
     nodes: int = 1
     strategy: str = "auto"
-    threads: int | None = None  # of torch on the CPU; None for its own choice
-    workers: int = 0  # processes that fetch and augment, for each training process
+    threads: int | None = None  # torch's CPU threads; None for torch's default
+    workers: int = 0  # data loading processes for each training process
     compile: bool = False  # torch.compile
-    progress: bool = False  # a moving bar
+    progress: bool = False  # show a progress bar
 
     def __post_init__(self) -> None:
         if self.augment not in ("host", "device"):
@@ -34,5 +34,5 @@ class RunOptions:
 
     @property
     def teachers(self) -> tuple[str, ...]:
-        """Each by itself."""
+        """The teachers as a tuple."""
         return (self.teacher,) if isinstance(self.teacher, str) else tuple(self.teacher or ())

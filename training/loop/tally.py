@@ -1,4 +1,4 @@
-"""Loss and accuracy over an epoch and over all processes, added up where the network is."""
+"""Loss and accuracy over an epoch and over all processes, accumulated on the network's device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torchmetrics import Metric
 
 
 class Tally(Metric):
-    """Adds up losses and right answers; nothing is looked at before the end, so no step waits for a GPU.
+    """Accumulates losses and correct predictions without synchronizing with the GPU until `compute`.
 
-    torchmetrics' own metrics check every update for NaN and for labels out of range.
+    torchmetrics' own metrics check every update for NaN and for labels out of range, which synchronizes.
     """
 
     loss: Tensor
@@ -23,11 +23,11 @@ class Tally(Metric):
             self.add_state(name, torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """The mean loss of a batch, its logits (batch, classes) and labels (batch,)."""
+        """Add a batch: its mean loss, logits (batch, classes) and labels (batch,)."""
         self.loss += loss * len(labels)
         self.right += (logits.argmax(1) == labels).sum()
         self.count += len(labels)
 
     def compute(self) -> dict[str, Tensor]:
-        """The mean loss of an image, and the share of right answers."""
+        """The mean loss per image, and the accuracy."""
         return {"loss": self.loss / self.count, "accuracy": self.right / self.count}

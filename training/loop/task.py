@@ -1,4 +1,4 @@
-"""What Lightning's Trainer runs: the network, its loss, its optimizer, and what is measured on the way."""
+"""The LightningModule of a run: the network, its loss and optimizer, and the metrics of an epoch."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ from fieldspec.training.quantization.simulation import Int8Simulation
 from fieldspec.training.recipe.optimizers import parameter_groups
 from fieldspec.training.recipe.recipe import Recipe
 
-CHECK_EVERY = 50  # steps between looks at the loss on a GPU, each of which waits for the device
-MEND = "lower the optimizer's lr, or give clip in the recipe"
+CHECK_EVERY = 50  # steps between checks of the loss on a GPU, each of which synchronizes
+MEND = "lower the optimizer's lr, or set clip in the recipe"
 
 
 class DivergedError(FieldspecError):
-    """The loss is no longer a number; what was saved before is still there."""
+    """The loss is no longer finite; the last saved files are intact."""
 
 
 class Task(LightningModule):
-    """A network in training.
+    """Trains a network by a recipe.
 
     Args:
         net: The network, with `classes` logits.
-        recipe: How it is trained.
-        mean: Of each channel of the training images, in 0..1 units.
-        std: The standard deviation, likewise.
-        classes: How many.
+        recipe: The recipe.
+        mean: Mean of each channel of the training images, in 0..1 units.
+        std: Standard deviation, likewise.
+        classes: Number of classes.
         steps: Optimizer steps of the whole run.
-        augment: For `--augment device`; otherwise the batches come augmented.
-        validated: Names of the sets that are looked at after each epoch: held_out, test.
-        class_weights: Of each class in the loss; None where all count alike.
-        fresh: Measures batch norm's statistics after a short epoch; None to judge by the moving ones.
-        swa: The mean of the weights that epochs end with; None where it is not kept.
-        teacher: Whose answers are learned; None where the labels say all.
-        graph_shape: Of the batches whose passes are captured in CUDA graphs; None where all are computed as usual.
-        simulation: Computes in the network's place, with int8 simulated; None where it computes itself.
+        augment: Augmentation on the device; None if batches arrive augmented.
+        validated: Names of the sets that are evaluated after each epoch: held_out, test.
+        class_weights: Weight of each class in the loss; None for equal weights.
+        fresh: Recomputes batch norm's statistics after short epochs; None to use the running averages.
+        swa: The mean of the weights at the end of epochs, if the recipe has one.
+        teacher: The teachers, if the recipe distills.
+        graph_shape: Shape of the batches whose passes are captured in CUDA graphs; None to capture none.
+        simulation: The int8 simulation that computes in place of the network, if the recipe quantizes.
     """
 
     def __init__(
@@ -92,16 +92,16 @@ class Task(LightningModule):
 
     @property
     def result(self) -> nn.Module:
-        """The network that the run is for: an average of the weights where the recipe keeps one."""
+        """The network that the run produces: the SWA mean if there is one, else the latest weights."""
         return self.swa.module if self.swa is not None and self.swa.n_averaged else self.latest
 
     @property
     def latest(self) -> nn.Module:
-        """The weights as they are after the last step, or their moving average where the recipe keeps one."""
+        """The network after the last step, or the moving average of its weights if the recipe keeps one."""
         return self.average.module if self.average is not None else self.net
 
     def configure_optimizers(self) -> Any:
-        """The recipe's optimizer; the rate is a function of the step alone."""
+        """The recipe's optimizer, with a learning rate that depends only on the step."""
         groups = parameter_groups(self.net, self.recipe.settings.weight_decay)
         if self.simulation is not None:
             groups.append({"params": list(self.simulation.parameters()), "weight_decay": 0.0})
@@ -111,7 +111,7 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": factor, "interval": "step"}}
 
     def on_fit_start(self) -> None:
-        """The teacher comes to the device; the network's passes are captured before the first batch."""
+        """Move the teachers to the device, and capture the network's passes before the first batch."""
         if self.teacher is not None:
             self.teacher.to(self.device)
         if self.graph_shape is not None:
@@ -119,14 +119,14 @@ class Task(LightningModule):
                 self.graphed = Graphed(self.net.train(), self.graph_shape, self.normalize.layout)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Pixels and labels go to the device; the numbers are asked for here, and coming back would make it wait."""
+        """Move pixels and labels to the device; the image numbers stay, since reading them back would synchronize."""
         pixels, labels, numbers = batch
         return pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True), numbers
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of one batch; dropout and mixup draw from what the step's place in the run says.
+        """The loss of one batch; dropout and mixup are seeded by the step, so that a resumed run draws the same.
 
-        Of two mixed images the label of the one with the larger share counts as right.
+        The training accuracy of a mixed image takes the label of the image with the larger share.
         """
         settings = self.recipe.settings
         torch.manual_seed(derive(settings.seed, "step", self.current_epoch, batch_idx, self.global_rank))
@@ -148,7 +148,7 @@ class Task(LightningModule):
         return loss
 
     def _asked(self, x: Tensor) -> Any:
-        """The logits of a batch, by whatever computes them."""
+        """Logits of a batch: (batch, channels, height, width) -> (batch, classes)."""
         if self.simulation is not None:
             return self.simulation(x)
         return self.net(x) if self.graphed is None else self.graphed(x)
@@ -159,7 +159,7 @@ class Task(LightningModule):
             raise DivergedError(f"the loss is {value} at {at}; {MEND}")
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """The moving average follows the weights; statistics and mean take in what the epoch's last step leaves."""
+        """Update the moving average, and after the epoch's last step batch norm's statistics and the SWA mean."""
         if self.average is not None:
             self.average.update(self.net, step=self.global_step)
         if self.fresh is not None and self.trainer.is_last_batch:
@@ -168,19 +168,19 @@ class Task(LightningModule):
             self.swa.take(self.latest, self.current_epoch, self.normalize.of_bytes)
 
     def on_train_epoch_end(self) -> None:
-        """Weights that the last steps spoiled do not replace good ones."""
+        """Raise if a weight is not finite, before the files of the last good epoch are overwritten."""
         tensors = [*self.net.parameters(), *self.net.buffers()]
         if not torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all():
             raise DivergedError(f"a weight is not finite after epoch {self.current_epoch + 1}; {MEND}")
 
     def on_validation_epoch_start(self) -> None:
-        """All processes evaluate with the first one's buffers: batch norm's differ between them."""
+        """Broadcast the first process's buffers: batch norm's statistics differ between processes."""
         if self.trainer.world_size > 1:
             for buffer in self.result.buffers():
                 torch.distributed.broadcast(buffer, 0)
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Loss and accuracy of one batch of the held-out or test images."""
+        """Accumulate loss and accuracy of a batch of held-out or test images."""
         pixels, labels, _ = batch
         judged = self.result if self.simulation is None else self.simulation
         logits = judged(self.normalize.of_bytes(pixels))
@@ -194,7 +194,7 @@ class Task(LightningModule):
             self.log_dict(shown, prog_bar=True, logger=False, batch_size=len(labels))
 
     def measured(self) -> dict[str, float]:
-        """Loss and accuracy of the epoch on every set, over all processes; starts anew."""
+        """Loss and accuracy of the epoch on every set, over all processes; resets the tallies."""
         values: dict[str, float] = {}
         for name, tally in self.tallies.items():
             measured: Any = tally

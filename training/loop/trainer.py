@@ -1,4 +1,4 @@
-"""Lightning's Trainer as a run needs it."""
+"""Lightning's Trainer, configured for a run."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from fieldspec.training.recipe.recipe import Recipe
 
 
 def make_trainer(recipe: Recipe, folder: Path, options: RunOptions, files: Callback) -> Trainer:
-    """The Trainer of a run.
+    """Make the Trainer of a run.
 
     Args:
-        recipe: Its epochs, precision and clipping.
-        folder: Of the run.
-        options: Which machine.
-        files: Writes the run's files after each epoch.
+        recipe: The recipe, for epochs, precision and clipping.
+        folder: The run folder.
+        options: Accelerator, devices, nodes and strategy.
+        files: The callback that writes the run's files after each epoch.
 
     Raises:
-        FieldspecError: Lightning does not know the accelerator, devices or strategy, or these do not go together.
+        FieldspecError: Lightning rejects the accelerator, devices or strategy.
     """
     settings = recipe.settings
     if options.strategy.endswith(("_spawn", "_fork", "_notebook")):
         raise FieldspecError(f"--strategy {options.strategy}: its processes cannot share their log; use ddp")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # its remarks on devices and tips
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # messages about devices, tips
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     accelerator, devices = options.accelerator, str(options.devices)
     if accelerator in ("auto", "gpu") and torch.cuda.is_available():
@@ -56,7 +56,7 @@ def make_trainer(recipe: Recipe, folder: Path, options: RunOptions, files: Callb
             callbacks=[files, *([Bar()] if options.progress else [])],
             plugins=[SafeState()],
             default_root_dir=str(folder),
-            use_distributed_sampler=False,  # ours know of the processes
+            use_distributed_sampler=False,  # ours already share batches among processes
             enable_checkpointing=True,
             enable_progress_bar=options.progress,
             enable_model_summary=False,
@@ -69,13 +69,13 @@ def make_trainer(recipe: Recipe, folder: Path, options: RunOptions, files: Callb
 
 
 class Bar(TQDMProgressBar):
-    """Lightning's bar without the logger's version number: loss, accuracy, steps a second, time left."""
+    """Lightning's progress bar without the logger's version: loss, accuracy, steps per second, time left."""
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        """What stands at the bar's end."""
+        """The metrics at the end of the bar."""
         return {name: value for name, value in super().get_metrics(trainer, pl_module).items() if name != "v_num"}
 
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
-        """Epochs are counted from 1, as in the lines above the bar."""
+        """Count epochs from 1, as in the lines above the bar."""
         super().on_train_epoch_start(trainer)
         self.train_progress_bar.set_description(f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}")

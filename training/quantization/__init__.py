@@ -1,1 +1,1 @@
-"""The network as an engine computes it, in torch: folded weights, and int8 simulated where the engine rounds."""
+"""Quantization in torch, as an engine computes: folded norms, calibration, int8 simulation for training."""

@@ -1,4 +1,4 @@
-"""Bias correction: what rounding shifts in the mean of each channel is taken back."""
+"""Bias correction: compensates the shift of each channel's mean that rounding causes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from fieldspec.training.quantization.simulation import rounded_to, rounded_weigh
 def corrected_biases(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], ranges: Sequence[Range], images: Tensor
 ) -> dict[int, OperatorWeights]:
-    """Weights with biases by which each operator's mean output, a channel, is in int8 what it is in float.
+    """Correct biases so that the mean of each output channel of each operator is the same in int8 as in float.
 
-    Both networks run side by side; each operator is corrected on what those before it, corrected, give in int8.
+    The float and the int8 network run side by side; each operator is corrected for the int8 output of the operators
+    before it, themselves corrected.
 
     Args:
-        lowered: The operators.
-        weights: Of each that has some, by its place, in float.
-        ranges: Of each tensor.
+        lowered: The lowered network.
+        weights: Float weights by operator index.
+        ranges: Quantization range of each tensor.
+    Returns:
+        The weights by operator index, with corrected biases.
         images: (batch, channels, height, width), normalized.
     Source:
         Nagel et al., "Data-Free Quantization through Weight Equalization and Bias Correction", 2019.

@@ -1,4 +1,4 @@
-"""Cross-layer equalization: channels of one tensor brought to one range, as they share one scale in int8."""
+"""Cross-layer equalization: gives the channels of a tensor similar ranges, because they share one scale in int8."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch import Tensor
 from fieldspec.analysis.inference.lowering.operators import Fused, Lowered, OperatorKind
 from fieldspec.training.quantization.folding import OperatorWeights
 
-PASSING: tuple[OperatorKind, ...] = ("pad", "max_pool", "average_pool")  # a factor a channel goes through them
-SCALING: tuple[Fused | None, ...] = (None, "relu")  # and through these
+PASSING: tuple[OperatorKind, ...] = ("pad", "max_pool", "average_pool")  # per-channel factors pass through these
+SCALING: tuple[Fused | None, ...] = (None, "relu")  # and through these activations
 
 
 def equalizing_factors(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], extents: Mapping[int, Tensor]
 ) -> dict[int, Tensor]:
-    """By what each channel is divided where it is made and multiplied where it is read; by the operator that makes it.
+    """Factors that each output channel is divided by, and multiplied by where it is read; by operator index.
 
-    This is exact behind a relu or none, where one operator with weights alone reads the tensor (Nagel et al., 2019). A
-    depthwise operator has a scale a channel, so that it takes all of the factor; a full one takes the root, which
-    leaves both sides with the same spread.
+    This is exact after a relu or no activation, if a single operator reads the tensor, and has weights (Nagel et al.,
+    2019). A depthwise reader has a scale per channel, so it takes the whole factor; other readers take its square root,
+    which leaves both sides with the same spread.
 
     Args:
-        lowered: The operators.
-        weights: Of each that has some, by its place.
-        extents: The largest magnitude of each channel of a tensor.
+        lowered: The lowered network.
+        weights: Weights by operator index.
+        extents: Largest magnitude of each channel, by tensor index.
     """
     factors = {}
     for index, reader in _pairs(lowered).items():
@@ -38,14 +38,14 @@ def equalizing_factors(
             taken = weight.abs().amax(dim=(0, *range(2, weight.ndim)))
             factor = torch.sqrt(extent / taken.clamp(min=1e-6))
             factor = factor / factor.max()
-        factors[index] = factor.clamp(1e-2, 1.0)  # a channel that never answers is left small
+        factors[index] = factor.clamp(1e-2, 1.0)  # a channel that is always zero stays small
     return factors
 
 
 def equalized(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], factors: Mapping[int, Tensor]
 ) -> dict[int, OperatorWeights]:
-    """Weights whose network computes the same, with each channel divided where it is made and multiplied where read."""
+    """Apply the factors to the weights on both sides; the network's output stays the same."""
     found = {index: OperatorWeights(one.weight, one.bias) for index, one in weights.items()}
     readers = _pairs(lowered)
     for index, factor in factors.items():
@@ -61,7 +61,7 @@ def equalized(
 
 
 def _pairs(lowered: Lowered) -> dict[int, int]:
-    """Operators with weights, each with the one that alone reads what it makes."""
+    """Map the operators that can be equalized to the only operator that reads their output."""
     readers: dict[int, list[int]] = {}
     for index, operator in enumerate(lowered.operators):
         for tensor in operator.inputs:

@@ -1,4 +1,4 @@
-"""The weights of each operator: the network's, with norms folded in; differentiable, so that training sees them."""
+"""Weights of the lowered operators: the network's weights with norms folded in, differentiably, for training."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from fieldspec.blocks.leaves import ScaleChannels, Times
 
 @dataclass(slots=True)
 class OperatorWeights:
-    """Of one operator, in torch's layout: output channels first, but for transposed convolutions; a prelu's slope."""
+    """Weight and bias of an operator in torch's layout; the weight of a prelu is its slope."""
 
     weight: Tensor
     bias: Tensor
 
 
 def folded_weights(lowered: Lowered, net: nn.Module, dtype: torch.dtype = torch.float64) -> dict[int, OperatorWeights]:
-    """For each operator with weights, by its place: what torch's modules compute in eval mode.
+    """Fold the norms of a network into weights that compute the same in eval mode, by operator index.
 
     Args:
-        lowered: The operators.
-        net: The network whose layers they are; paths of layers are those of the graph.
-        dtype: That is computed in.
+        lowered: The lowered network.
+        net: The network that it was lowered from, with the graph's layer paths.
+        dtype: Dtype to compute in.
     """
     folding = _Folding(lowered, net, dtype)
     return {index: folding.of(operator) for index, operator in enumerate(lowered.operators) if operator.trained}
 
 
 def module_of(net: nn.Module, id: str) -> nn.Module:
-    """The module of a layer: below `layers` in a spec's network, but for its head."""
+    """The module of a layer, by its id in the graph; in a spec's network, layers outside the head are in `layers`."""
     for path in (f"layers.{id}", id):
         try:
             return net.get_submodule(path)
@@ -51,7 +51,7 @@ class _Folding:
         self.device = next((tensor.device for tensor in net.parameters()), None)
 
     def of(self, operator: Operator) -> OperatorWeights:
-        """Weights with the norms before and behind."""
+        """An operator's weights, with the norms before and after it folded in."""
         found = self._own(operator)
         if operator.norms_before:
             scale, shift = self._affine(operator.norms_before)
@@ -70,7 +70,7 @@ class _Folding:
             return self._constant(operator)
         module = module_of(self.net, self.lowered.graph.nodes[operator.node].id)
         weight = self._tensor(module.weight)
-        if isinstance(operator.layer, Conv | ConvTranspose):  # a linear layer over channels, or of one axis
+        if isinstance(operator.layer, Conv | ConvTranspose):  # also linear layers over channels, 1d convolutions
             sizes = zip(operator.layer.kernel_size, operator.grown or ((0, 0),) * weight.ndim, strict=False)
             weight = weight.reshape(*weight.shape[:2], *[size - sum(pair) for size, pair in sizes])
             weight = pad(weight, [taps for pair in reversed(operator.grown) for taps in pair])
@@ -80,7 +80,7 @@ class _Folding:
         return OperatorWeights(weight, bias)
 
     def _affine(self, norms: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """Scale and shift a channel of several norms, one behind the other."""
+        """Scale and shift of each channel of a sequence of norms."""
         total = torch.ones(1, dtype=self.dtype, device=self.device)
         moved = torch.zeros_like(total)
         for node in norms:
@@ -95,10 +95,10 @@ class _Folding:
                 scale, shift = scale * weight, shift * weight + bias
             total, moved = total * scale, moved * scale + shift
         channels = self.lowered.graph.nodes[norms[-1]].shape[0]
-        return total.expand(channels), moved.expand(channels)  # a constant factor is one for all
+        return total.expand(channels), moved.expand(channels)  # a constant factor is shared by all channels
 
     def _measured(self, norm: nn.Module) -> tuple[Tensor, Tensor]:
-        """What the running statistics do; nothing where operators measure the map itself."""
+        """Scale and shift of running statistics; identity for group and layer norms, which other operators measure."""
         if isinstance(norm, nn.GroupNorm | nn.LayerNorm):
             one = torch.ones(1, dtype=self.dtype, device=self.device)
             return one, torch.zeros_like(one)
@@ -107,7 +107,7 @@ class _Folding:
         return scale, -self._tensor(norm.running_mean) * scale
 
     def _constant(self, operator: Operator) -> OperatorWeights:
-        """Of an operator that the lowering put in: a factor and a shift, or weights that pick one place of a patch."""
+        """Weights of an operator that lowering inserted: constant scale and shift, or selection of patch positions."""
         conv = operator.layer
         assert isinstance(conv, Conv)
         scale, shift = operator.constant

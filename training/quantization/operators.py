@@ -1,4 +1,4 @@
-"""What each operator computes, in torch: channels first, a batch of any size."""
+"""The lowered operators in torch, channels first, for any batch size."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ ACTIVATIONS: dict[Fused, Callable[[Tensor], Tensor]] = {"relu": F.relu, "relu6":
 
 
 def computed(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor], weights: OperatorWeights | None) -> Tensor:
-    """The output of an operator before the activation that is fused into it.
+    """The output of an operator before its fused activation.
 
     Args:
-        operator: One of the network's.
-        lowered: All of them.
-        inputs: (batch, channels, height, width) each, or (batch, channels).
-        weights: Its own, if it has some.
+        operator: The operator.
+        lowered: The lowered network.
+        inputs: Each (batch, channels, height, width) or (batch, channels).
+        weights: The operator's weights, if it has any.
     """
     if operator.kind in SIMPLE:
         return SIMPLE[operator.kind](*inputs)
@@ -46,7 +46,7 @@ def computed(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor], wei
 
 
 def activated(operator: Operator, x: Tensor) -> Tensor:
-    """The same behind the activation."""
+    """Apply an operator's fused activation to its output."""
     return x if operator.fused is None else ACTIVATIONS[operator.fused](x)
 
 
@@ -66,7 +66,7 @@ def _pooled(operator: Operator, lowered: Lowered, x: Tensor) -> Tensor:
     layer = operator.layer
     assert isinstance(layer, Pool)
     if operator.kind == "average_pool":
-        inside = torch.ones_like(x[:1, :1])  # the engine's own padding is left out of an average
+        inside = torch.ones_like(x[:1, :1])  # SAME padding does not count in an average
         total, share = (
             F.avg_pool2d(_around(one, _same(operator, lowered), 0.0), layer.kernel_size, layer.stride)
             for one in (x, inside)
@@ -76,7 +76,7 @@ def _pooled(operator: Operator, lowered: Lowered, x: Tensor) -> Tensor:
 
 
 def _moved(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor]) -> Tensor:
-    """What puts elements to other places, or makes new ones between them."""
+    """Operators without weights: concat, padding, slices, resizing, reordering, leaky relu, softmax."""
     x, layer = inputs[0], operator.layer
     match operator.kind:
         case "concat":
@@ -103,7 +103,7 @@ def _moved(operator: Operator, lowered: Lowered, inputs: Sequence[Tensor]) -> Te
 
 
 def _same(operator: Operator, lowered: Lowered) -> Sides:
-    """The zeros of the engine's own padding."""
+    """Widths of the engine's SAME padding; zero for operators without it."""
     if not operator.same:
         return ((0, 0), (0, 0))
     sizes, units = (lowered.shapes[tensor][1:] for tensor in (operator.inputs[0], operator.output))
@@ -115,7 +115,7 @@ def _same(operator: Operator, lowered: Lowered) -> Sides:
 
 
 def _around(x: Tensor, sides: Sides, value: float) -> Tensor:
-    """Values around the axes, and around the channels where their sides stand behind; negative sides cut off."""
+    """Pad the spatial axes, and the channels if `sides` has a last pair for them; negative widths crop."""
     axes, channels = sides[: x.ndim - 2], sides[x.ndim - 2 :]
     given = [side for pair in (*reversed(axes), *channels) for side in pair]
     return F.pad(x, given, value=value) if any(given) else x

@@ -1,4 +1,4 @@
-"""The range of each tensor in int8: the part that loses least, and one for all tensors that operators only move."""
+"""Quantization ranges: least-squares clipping, and shared ranges of tensors between which values only move."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Range = tuple[float, float]
 
 
 def least_squares_range(values: npt.NDArray[np.float32], extremes: Range) -> Range:
-    """The part of a range by which rounding to 256 steps, and clipping to the ends, loses the least in squares.
+    """Shrink a range to the part that quantizes with the least squared error, rounding and clipping included.
 
     Example:
         >>> values = np.concatenate([np.linspace(0, 1, 10_000), [8.0]]).astype(np.float32)
@@ -32,7 +32,7 @@ def least_squares_range(values: npt.NDArray[np.float32], extremes: Range) -> Ran
 
 
 def scale_groups(lowered: Lowered) -> list[int]:
-    """For each tensor one that stands for all that have its scale: what poolings, padding and the like join."""
+    """For each tensor, the tensor that represents all with the same scale: operators that only move values share it."""
     group = list(range(len(lowered.shapes)))
 
     def root(tensor: int) -> int:
@@ -48,7 +48,7 @@ def scale_groups(lowered: Lowered) -> list[int]:
 
 
 def united(lowered: Lowered, ranges: list[Range]) -> list[Range]:
-    """Ranges with one for all tensors that an operator only moves: poolings, padding, side by side, resizing."""
+    """Merge the ranges of tensors that share a scale, as those before and after pooling, padding, concat, resizing."""
     groups = scale_groups(lowered)
     joint: dict[int, Range] = {}
     for group, (low, high) in zip(groups, ranges, strict=True):
@@ -58,7 +58,7 @@ def united(lowered: Lowered, ranges: list[Range]) -> list[Range]:
 
 
 def fixed_ranges(lowered: Lowered) -> dict[int, Range]:
-    """Of tensors whose scale the engine sets: 256 steps of what a sigmoid, a softmax or a tanh can give."""
+    """Ranges of the tensors whose scale the engine fixes, outputs of sigmoid, softmax and tanh, by tensor index."""
     groups = scale_groups(lowered)
     fixed: dict[int, Range] = {}
     for operator in lowered.operators:

@@ -1,4 +1,4 @@
-"""What int8 training has learned besides weights: ranges and factors, as plain data for a card."""
+"""The record of int8 training: quantization ranges and equalization factors, as plain data for a card."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fieldspec.training.quantization.ranges import Range
 
 @dataclass(frozen=True, slots=True)
 class Int8Record:
-    """Of one network on one engine.
+    """Quantization ranges and equalization exponents of a network on an engine.
 
     Args:
-        ranges: Of each tensor.
-        exponents: By which powers of two the channels of a tensor are divided where it is made and multiplied where it
-            is read; by the operator that makes it.
+        ranges: Range of each tensor.
+        exponents: By operator index, the exponent for each output channel: it is divided by that power of two, and
+            multiplied by it where it is read.
     """
 
     ranges: tuple[Range, ...]
@@ -29,20 +29,20 @@ class Int8Record:
 
     @property
     def factors(self) -> dict[int, Tensor]:
-        """The powers."""
+        """The exponents as factors: powers of two."""
         return {index: torch.exp2(torch.tensor(powers).double()) for index, powers in self.exponents.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Convert to plain data."""
         exponents = {str(index): list(powers) for index, powers in self.exponents.items()}
         return {"ranges": [list(one) for one in self.ranges], "exponents": exponents}
 
     @classmethod
     def of(cls, said: Mapping[str, Any], lowered: Lowered) -> Int8Record:
-        """Back from plain data.
+        """Convert from plain data, and check it.
 
         Raises:
-            FieldspecError: It is damaged, or not of these operators.
+            FieldspecError: It is damaged, or belongs to other operators.
         """
         try:
             ranges = tuple((float(low), float(high)) for low, high in said["ranges"])
@@ -53,10 +53,10 @@ class Int8Record:
             )
             sound = all(low <= 0 <= high and 0 < high - low < 1e6 for low, high in ranges)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise FieldspecError(f"what the weights say of int8 is damaged: {error}") from None
+            raise FieldspecError(f"the int8 record of the weights is damaged: {error}") from None
         if not (fits and sound and len(ranges) == len(lowered.shapes)):
             raise FieldspecError(
-                "what the weights say of int8 is of other operators than this version of fieldspec writes; "
-                "fine-tune them again with --quantize int8"
+                "the int8 record of the weights does not match the operators of this version of fieldspec; "
+                "fine-tune again with --quantize int8"
             )
         return cls(ranges, exponents)

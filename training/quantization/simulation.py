@@ -1,4 +1,4 @@
-"""A network with int8 simulated where its engine rounds: at the borders of the operators that the lowering makes."""
+"""Simulation of an int8 network in training, rounding where the engine does: after each lowered operator."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from fieldspec.training.quantization.operators import activated, computed
 from fieldspec.training.quantization.ranges import Range, fixed_ranges, least_squares_range, scale_groups, united
 from fieldspec.training.quantization.record import Int8Record
 
-LOW, HIGH = -128, 127  # of activations; weights have no -128
-KEPT = 1 << 16  # values of a tensor by which its range is chosen
+LOW, HIGH = -128, 127  # of activations; weights do not use -128
+KEPT = 1 << 16  # values sampled from a tensor to choose its range
 
 
 class Int8Simulation(nn.Module):
-    """Computes as the int8 file will, with gradients: to the network's own weights, and to the scale of each tensor.
+    """Computes what the int8 file will, with gradients for the network's weights and each tensor's scale.
 
-    Norms keep their running statistics, which are folded; weights are rounded to the scale of each output channel;
-    biases to the step of the sums that they are added to, as the file has them in 32 bits.
+    Norms are folded with their running statistics. Weights are rounded with a scale per output channel, and biases with
+    the scale of the accumulator, as in the file, where they have 32 bits.
 
     Args:
-        net: The network, which stays a module of its own and is no part of this one's state.
-        lowered: Its operators.
-        record: Ranges and factors to begin with.
+        net: The network. It is not registered as a submodule, so this module's state does not contain it.
+        lowered: The lowered network.
+        record: Initial ranges and factors.
     """
 
-    zeros: Tensor  # of each tensor: the integer that stands for 0
+    zeros: Tensor  # zero point of each tensor
 
     def __init__(self, net: nn.Module, lowered: Lowered, record: Int8Record) -> None:
         super().__init__()
-        self.whole = (net, lowered)  # in a tuple: no submodule
+        self.whole = (net, lowered)  # a tuple, so that net is not a submodule
         self.groups = scale_groups(lowered)
         self.fixed = fixed_ranges(lowered)
         scales = torch.tensor([(high - low) / (HIGH - LOW) for low, high in record.ranges])
@@ -46,11 +46,11 @@ class Int8Simulation(nn.Module):
 
     @classmethod
     def calibrated(cls, net: nn.Module, lowered: Lowered, images: Tensor) -> Int8Simulation:
-        """With the ranges that images show, after channels that share a scale are brought to one range.
+        """Equalize the channels, and calibrate the ranges on images.
 
         Args:
-            net: With weights.
-            lowered: Its operators.
+            net: The trained network.
+            lowered: The lowered network.
             images: (batch, channels, height, width), normalized.
         """
         with torch.no_grad():
@@ -64,7 +64,7 @@ class Int8Simulation(nn.Module):
         return cls(net, lowered, Int8Record(tuple(united(lowered, ranges)), record.exponents))
 
     def record(self) -> Int8Record:
-        """Ranges and factors as they are now."""
+        """The current ranges and factors."""
         lowered = self.whole[1]
         ranges = [self._range(tensor) for tensor in range(len(lowered.shapes))]
         buffers = {int(name.removeprefix("factor_")): one for name, one in self.named_buffers() if name != "zeros"}
@@ -79,7 +79,7 @@ class Int8Simulation(nn.Module):
         return (LOW - zero) * scale, (HIGH - zero) * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) -> (batch, classes), in float32 whatever is around it."""
+        """(batch, channels, height, width) -> (batch, classes), in float32 even under autocast."""
         with torch.autocast(x.device.type, enabled=False):
             net, lowered = self.whole
             folded = folded_weights(lowered, net, torch.float32)
@@ -95,24 +95,24 @@ class Int8Simulation(nn.Module):
             return tensors[lowered.outputs[0]].flatten(1)
 
     def _step(self, tensor: int) -> Tensor:
-        """Between two neighbouring values of a tensor."""
+        """Scale of a tensor, detached: the difference of neighboring quantized values."""
         if tensor in self.fixed:
             low, high = self.fixed[tensor]
             return self.log_scales.new_tensor((high - low) / (HIGH - LOW))
         return self.log_scales[self.groups[tensor]].detach().exp()
 
     def _rounded(self, tensor: int, x: Tensor) -> Tensor:
-        """To the 256 steps of a tensor."""
+        """Fake-quantize x with the scale and zero point of a tensor."""
         if tensor in self.fixed:
             return rounded_to(x, self.fixed[tensor])
         group = self.groups[tensor]
         scale, zero = self.log_scales[group].exp().reshape(1), self.zeros[group].reshape(1)
-        share = 1 / (x.numel() / len(x) * HIGH) ** 0.5  # of the gradient: that of a scale adds up over the tensor
+        share = 1 / (x.numel() / len(x) * HIGH) ** 0.5  # scales the scale's gradient, which sums over the tensor
         return torch._fake_quantize_learnable_per_tensor_affine(x, scale, zero, LOW, HIGH, share)
 
 
 def running(lowered: Lowered, tensors: dict[int, Tensor]) -> Iterator[tuple[int, Operator]]:
-    """The operators in their order; what nobody reads any more leaves `tensors`."""
+    """Yield the operators in order, and delete tensors from `tensors` after their last use."""
     last = {tensor: index for index, operator in enumerate(lowered.operators) for tensor in operator.inputs}
     for index, operator in enumerate(lowered.operators):
         yield index, operator
@@ -122,21 +122,21 @@ def running(lowered: Lowered, tensors: dict[int, Tensor]) -> Iterator[tuple[int,
 
 
 def rounded_to(x: Tensor, range: Range) -> Tensor:
-    """To the 256 steps of a range."""
+    """Fake-quantize x to the 256 values of a range."""
     scale = (range[1] - range[0]) / (HIGH - LOW)
     return torch.fake_quantize_per_tensor_affine(x, scale, round(LOW - range[0] / scale), LOW, HIGH)
 
 
 def rounded_weights(operator: Operator, own: OperatorWeights, step: Tensor | None = None) -> OperatorWeights:
-    """To -127 to 127 times the scale of an output channel; a fully connected operator has one for all.
+    """Fake-quantize weights to -127..127 with a scale per output channel; fully connected operators have one scale.
 
     Args:
-        operator: Whose they are.
-        own: In float.
-        step: Of its input, if the bias is to be rounded too: to the step of a product of input and weight.
+        operator: The operator.
+        own: Its float weights.
+        step: Scale of its input, to round the bias as well, with the product of both scales; None to keep the bias.
     """
     if operator.kind == "prelu":
-        return own  # one slope has all the steps to itself
+        return own  # a single slope is representable exactly
     weight, axis = own.weight, 1 if operator.kind == "transpose_conv" else 0
     if operator.kind == "fully_connected":
         scales = weight.detach().abs().amax().clamp(min=1e-9) / HIGH
@@ -149,14 +149,14 @@ def rounded_weights(operator: Operator, own: OperatorWeights, step: Tensor | Non
 
 
 def _rounded_bias(bias: Tensor, steps: Tensor) -> Tensor:
-    """To the nearest multiple, with the gradient of the bias itself."""
+    """Round biases to multiples of the scales, with a straight-through gradient."""
     return bias + ((bias / steps).round() * steps - bias).detach()
 
 
 def _observed(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], images: Tensor
 ) -> tuple[dict[int, Tensor], list[Range]]:
-    """In float: the largest magnitude of each channel of each tensor, and the range that loses least."""
+    """Run in float; returns the largest magnitude per channel and the least-squares range of each tensor."""
     extents: dict[int, Tensor] = {}
     ranges: dict[int, Range] = {}
     chance = torch.Generator(images.device).manual_seed(0)
@@ -165,7 +165,7 @@ def _observed(
         extents[tensor] = x.abs().amax(dim=(0, *range(2, x.ndim)))
         values = x.reshape(-1)
         few = values[torch.randint(len(values), (KEPT,), generator=chance, device=x.device)]
-        extremes = min(0.0, float(values.min())), max(0.0, float(values.max()))  # zero is in every range
+        extremes = min(0.0, float(values.min())), max(0.0, float(values.max()))  # every range contains zero
         ranges[tensor] = least_squares_range(few.cpu().numpy(), extremes if extremes != (0.0, 0.0) else (0.0, 1e-6))
 
     tensors = {0: images.reshape(len(images), *lowered.shapes[0])}

@@ -1,1 +1,1 @@
-"""How a network is trained, as data. No torch."""
+"""Recipes: how a network is trained, as data. No torch."""

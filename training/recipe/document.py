@@ -1,4 +1,4 @@
-"""The top level of a recipe, as pydantic checks it. No torch."""
+"""The pydantic model of a recipe's top level. No torch."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ONE_NAME = "a mapping of one name to its settings such as"
 
 
 class Distillation(BaseModel):
-    """How much of a teacher's answers is learned, and of which answers."""
+    """Knowledge distillation from a teacher."""
 
     model_config = STRICT
-    weight: Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")] = 0.9  # the labels have the rest
-    temperature: Annotated[float, Gt(0), Says("a number over 0")] = 4.0  # by which both networks' logits are divided
-    flip_averaged: Flag = False  # the mean of the teacher's answers to image and mirror image
+    weight: Annotated[float, Gt(0), Le(1), Says("a number over 0, up to 1")] = 0.9  # labels get the rest
+    temperature: Annotated[float, Gt(0), Says("a number over 0")] = 4.0  # divides both networks' logits
+    flip_averaged: Flag = False  # average the teacher over image and mirror image
 
 
 class Swa(BaseModel):
-    """From when on the weights that epochs end with are averaged."""
+    """Stochastic weight averaging: the mean of the weights at the end of epochs."""
 
     model_config = STRICT
-    start: Share = 0.75  # of the run
+    start: Share = 0.75  # share of the run after which it starts
 
 
 class EarlyStopping(BaseModel):
-    """When a run ends before its last epoch."""
+    """Early stopping on the held-out accuracy."""
 
     model_config = STRICT
-    patience: Whole = 10  # epochs without a better accuracy on the held-out images
+    patience: Whole = 10  # epochs without improvement
 
 
 class RecipeDocument(BaseModel):
@@ -54,18 +54,18 @@ class RecipeDocument(BaseModel):
     schedule: Annotated[dict[str, Any], Says(f"{ONE_NAME} {{one_cycle: {{warmup: 0.2}}}}")]
     weight_decay: WeightDecay = WeightDecay()
     augment: Annotated[tuple[Any, ...], Says("a list of items such as {horizontal_flip: {p: 0.5}}")] = ()
-    sampling: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # every class equally often
-    class_weights: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # in the loss: rare, heavy
+    sampling: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # draw every class equally often
+    class_weights: Annotated[Literal["balanced"], Says("balanced, or null")] | None = None  # 1 / count in the loss
     early_stopping: EarlyStopping | None = None
     label_smoothing: Probability = 0.0
-    distillation: Distillation | None = None  # from the network that --teacher names
+    distillation: Distillation | None = None  # from the network given by --teacher
     mixup: Positive = 0.0  # alpha of the Beta distribution that mixes two images; 0 for none
-    l1: Positive = 0.0  # penalty on the absolute values of the weights that decay
+    l1: Positive = 0.0  # L1 penalty on the weights that decay
     ema: Annotated[float, Ge(0), Lt(1), Says("a decay such as 0.999, or 0 for none")] = 0.0
-    swa: Swa | None = None  # stochastic weight averaging, of the weights that ema gives where there is one
+    swa: Swa | None = None  # of the EMA weights if there are any
     clip: Annotated[float, Gt(0), Says("a gradient norm over 0, or null")] | None = None
-    dropout: Probability | None = None  # of every dropout in the network; the spec's own unless given
-    precision: Precision = "auto"  # bfloat16 autocast where the machine computes in it
+    dropout: Probability | None = None  # of every dropout in the network; null keeps the spec's
+    precision: Precision = "auto"  # auto: bfloat16 autocast if the hardware supports it
     channels_last: Flag = True
-    quantize: Annotated[Literal["int8"], Says("int8, or null")] | None = None  # simulated, from trained weights on
+    quantize: Annotated[Literal["int8"], Says("int8, or null")] | None = None  # from trained weights
     seed: Annotated[int, Ge(0), Le(2**32 - 1), Says("a whole number from 0 to 4294967295")] = 0

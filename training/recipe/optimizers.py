@@ -1,4 +1,4 @@
-"""The optimizers that a recipe may name, and which weights decay."""
+"""Optimizers of a recipe, and weight decay."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Excluded = Literal["bias", "norm", "depthwise"]
 
 
 class WeightDecay(BaseModel):
-    """How much the weights decay, and which of them do not."""
+    """Weight decay: its rate, and the kinds of parameters excluded from it."""
 
     model_config = STRICT
     rate: Annotated[float, Ge(0), Says("a number, 0 or more")] = 0.0
@@ -28,31 +28,31 @@ class WeightDecay(BaseModel):
 
 
 class Optimizer(BaseModel):
-    """What every optimizer has: the highest learning rate of the schedule."""
+    """Base of all optimizers; `lr` is the highest learning rate of the schedule."""
 
     model_config = STRICT
     lr: Rate
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """The optimizer of these parameter groups."""
+        """Make the torch optimizer for these parameter groups."""
         raise NotImplementedError
 
 
 class Sgd(Optimizer):
-    """Stochastic gradient descent; the weight decay is added to the gradient."""
+    """Stochastic gradient descent with momentum; weight decay is added to the gradient."""
 
     momentum: Beta = 0.9
     nesterov: Flag = False
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """torch's SGD."""
+        """Make torch's SGD."""
         from torch import optim
 
         return optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
 class AdamW(Optimizer):
-    """Adam with the weight decay apart from the gradient."""
+    """Adam with decoupled weight decay."""
 
     betas: Annotated[tuple[Beta, Beta], Says("two numbers from 0 to 1, 1 excluded, such as [0.9, 0.999]")] = (
         0.9,
@@ -61,18 +61,18 @@ class AdamW(Optimizer):
     eps: Rate = 1e-8
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """torch's AdamW."""
+        """Make torch's AdamW."""
         from torch import optim
 
         return optim.AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps)
 
 
 class Muon(Optimizer):
-    """Momentum whose update is made orthogonal, for matrices and convolutions; AdamW for what has no matrix.
+    """Momentum with orthogonalized updates for linear layers and convolutions; AdamW for all other parameters.
 
-    A convolution's matrix is (out_channels, in_channels * kernel area); biases, norms and depthwise convolutions have
-    none. Updates are scaled to the size of AdamW's, so one rate serves both, and the weight decay is apart from the
-    gradient in both.
+    A convolution's weight is flattened to (out_channels, in_channels * kernel area); biases, norms and depthwise
+    convolutions use AdamW. Updates are scaled to the size of AdamW's, so one rate serves both, and weight decay is
+    decoupled in both.
 
     Source:
         Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale is that of Liu et
@@ -83,7 +83,7 @@ class Muon(Optimizer):
     nesterov: Flag = True
 
     def make(self, groups: list[dict[str, object]]) -> optim.Optimizer:
-        """timm's Muon, in float32 and batched."""
+        """Make timm's Muon, in float32 and batched."""
         from fieldspec.training.recipe.muon import BatchedMuon
 
         return BatchedMuon(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
@@ -93,7 +93,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "muon": Muon, "sgd": S
 
 
 def parameter_groups(net: nn.Module, decay: WeightDecay) -> list[dict[str, object]]:
-    """The parameters that decay, and those that do not, in the order of the network."""
+    """Parameter groups with and without weight decay, each in the order of the network."""
     kept = set(_excluded(net, decay))
     named = [(name, parameter) for name, parameter in net.named_parameters() if parameter.requires_grad]
     decays = [parameter for name, parameter in named if name not in kept]
@@ -103,7 +103,7 @@ def parameter_groups(net: nn.Module, decay: WeightDecay) -> list[dict[str, objec
 
 
 def _excluded(net: nn.Module, decay: WeightDecay) -> Iterator[str]:
-    """Names of the parameters that are left out: by the recipe, or by the network itself."""
+    """Yield the names of the parameters excluded from weight decay, by the recipe or the network itself."""
     from torch import nn
 
     no_weight_decay = getattr(net, "no_weight_decay", None)

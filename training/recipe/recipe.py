@@ -1,4 +1,4 @@
-"""A recipe: how a network is trained, as data, checked as a whole. No torch."""
+"""Loading and validation of recipes. No torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _FOLDER = FilePath(__file__).parents[1] / "recipes"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained."""
+    """A validated recipe: how a network is trained."""
 
     settings: RecipeDocument
     optimizer: Optimizer
@@ -41,7 +41,7 @@ class Recipe:
     augment: tuple[Transform, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe with every default filled in, as plain data that loads to an equal one."""
+        """Convert to plain data, with every default filled in, that loads to an equal recipe."""
         data: dict[str, Any] = self.settings.model_dump(by_alias=True, exclude={"description"})
         data["optimizer"] = _named(self.optimizer, OPTIMIZERS)
         data["schedule"] = _named(self.schedule, SCHEDULES)
@@ -50,15 +50,15 @@ class Recipe:
         return plain
 
     def override(self, *, lr: float | None = None, weight_decay: float | None = None, **settings: Any) -> Recipe:
-        """The same recipe with other settings; None leaves one as it is.
+        """A copy of the recipe with some settings replaced; None keeps a setting.
 
         Args:
-            lr: The optimizer's.
-            weight_decay: Its rate.
-            settings: Those of the top level.
+            lr: The optimizer's learning rate.
+            weight_decay: The rate of the weight decay.
+            settings: Settings of the top level.
 
         Raises:
-            SpecError: A setting does not take this value.
+            SpecError: A value is invalid.
         """
         for name, value in (("lr", lr), ("weight_decay", weight_decay)):
             if value is not None and not isfinite(value):
@@ -79,20 +79,20 @@ def _named(one: BaseModel, kinds: Mapping[str, type[BaseModel]]) -> dict[str, An
 
 @lru_cache(maxsize=1)
 def recipe_names() -> tuple[str, ...]:
-    """The recipes that ship with fieldspec, sorted."""
+    """Names of the built-in recipes, sorted."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 
 
 def recipe_path(name: str) -> FilePath:
-    """The file of a recipe that ships."""
+    """The file of a built-in recipe."""
     return _FOLDER / f"{name}.yaml"
 
 
 def load_recipe(source: Recipe | str | os.PathLike[str] | Mapping[str, Any]) -> Recipe:
-    """A recipe by its name, from a YAML or JSON file (a path), or from plain data.
+    """Load a recipe by name, from a YAML or JSON file, or from plain data.
 
     Raises:
-        SpecError: The recipe cannot be used; every problem in it, one a line.
+        SpecError: The recipe is invalid; lists every problem, one per line.
         FieldspecError: There is no such recipe or file.
     Example:
         >>> load_recipe("fast25").settings.epochs
@@ -106,17 +106,17 @@ def load_recipe(source: Recipe | str | os.PathLike[str] | Mapping[str, Any]) -> 
         return _recipe(read_file(recipe_path(source), f"{source}.yaml", kind=_RECIPE))
     path = FilePath(source)
     if path.is_dir():
-        raise FieldspecError(f"{path}: is a folder. Give a recipe's file in it")
+        raise FieldspecError(f"{path}: is a folder. Give a recipe file")
     if not path.exists():
         if path.suffix or os.sep in os.fspath(source):
             raise FieldspecError(f"{path}: no such file")
         known = mend(os.fspath(source), recipe_names())
-        raise FieldspecError(f"{os.fspath(source)!r} is neither a recipe of fieldspec nor a file.{known}")
+        raise FieldspecError(f"{os.fspath(source)!r} is neither a built-in recipe nor a file.{known}")
     return _recipe(read_file(path, os.fspath(source), kind=_RECIPE))
 
 
 def loads_recipe(text: str | bytes, *, name: str | None = None) -> Recipe:
-    """A recipe from YAML or JSON text; `name` stands for the file in messages."""
+    """Load a recipe from YAML or JSON text; `name` is used in messages instead of a file name."""
     return _recipe(read(text, name, kind=_RECIPE))
 
 
@@ -133,10 +133,10 @@ def _recipe(source: Source) -> Recipe:
         for number, item in enumerate(items if isinstance(items, list | tuple) else ())
     ]
     if isinstance(optimizer, Sgd) and optimizer.nesterov and not optimizer.momentum:
-        problems.add(("optimizer", "sgd", "nesterov"), "needs a momentum over 0. Give one, or leave nesterov out")
+        problems.add(("optimizer", "sgd", "nesterov"), "needs a momentum over 0. Set one, or remove nesterov")
     if len(problems):
         raise SpecError(map(source.place, problems.all()))
-    typed: dict[str, Any] = {"optimizer": {}, "schedule": {}, "augment": ()}  # these sections have types of their own
+    typed: dict[str, Any] = {"optimizer": {}, "schedule": {}, "augment": ()}  # typed separately
     return Recipe(document.model_copy(update=typed), optimizer, rate, tuple(augment))
 
 
@@ -147,9 +147,9 @@ def _one(
     problems: Problems,
     synonyms: Mapping[str, str] | None = None,
 ) -> Any:
-    """The settings of an item, which is a mapping of one name to them; None where it has a problem."""
+    """Validate an item, a mapping of one name to its settings; None if it has a problem."""
     if not isinstance(value, dict):
-        if len(path) > 1:  # the sections are checked with the document
+        if len(path) > 1:  # sections are checked with the document
             problems.add(path, f"needs {ONE_NAME} {{horizontal_flip: {{p: 0.5}}}}, gets {written(value)}")
         return None
     if len(value) != 1:

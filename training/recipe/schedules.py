@@ -1,4 +1,4 @@
-"""The learning rate over a run: a factor of the optimizer's rate, and a function of the progress alone."""
+"""Learning rate schedules: a factor of the optimizer's lr as a function of a run's progress."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Schedule(BaseModel):
     model_config = STRICT
 
     def factor(self, progress: float) -> float:
-        """The factor of the rate once this share of the run's steps is done, from 0 to 1."""
+        """The factor, from 0 to 1, after this share of the run's steps."""
         raise NotImplementedError
 
 
 class ConstantSchedule(Schedule):
-    """The same rate from the first step to the last."""
+    """A constant learning rate."""
 
     def factor(self, progress: float) -> float:
         """1, always."""
@@ -35,7 +35,7 @@ class ConstantSchedule(Schedule):
 
 
 class OneCycleSchedule(Schedule):
-    """From `start` straight up to the rate in `warmup`, then down to `end`, straight or along a cosine.
+    """Linear warmup from `start` to 1 over `warmup`, then linear or cosine decay to `end`.
 
     Source:
         Smith, Topin, "Super-Convergence", 2018; Loshchilov, Hutter, "SGDR", 2017.
@@ -50,7 +50,7 @@ class OneCycleSchedule(Schedule):
     shape: Annotated[Literal["linear", "cosine"], Says("linear or cosine")] = "linear"
 
     def factor(self, progress: float) -> float:
-        """As the class says."""
+        """The factor, from 0 to 1, after this share of the run's steps."""
         if progress < self.warmup:
             return self.start + (1 - self.start) * progress / self.warmup
         fallen = min(1.0, (progress - self.warmup) / (1 - self.warmup))
@@ -60,7 +60,7 @@ class OneCycleSchedule(Schedule):
 
 
 class StepSchedule(Schedule):
-    """Multiplied by `by` at each of the shares `at` of the run.
+    """Multiply the learning rate by `by` at each of the shares `at` of the run.
 
     Example:
         >>> [round(StepSchedule(at=(0.5, 0.75), by=0.1).factor(done), 4) for done in (0, 0.5, 0.8)]
@@ -75,7 +75,7 @@ class StepSchedule(Schedule):
     by: Annotated[float, Gt(0), Lt(1), Says("a factor between 0 and 1")] = 0.1
 
     def factor(self, progress: float) -> float:
-        """As the class says."""
+        """The factor, from 0 to 1, after this share of the run's steps."""
         passed: int = sum(progress >= at for at in self.at)
         return float(self.by**passed)
 

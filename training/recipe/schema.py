@@ -1,4 +1,4 @@
-"""The JSON Schema of a recipe, for completion in an editor. No torch."""
+"""The JSON Schema of recipes, for completion in editors. No torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.training.recipe.transforms import TRANSFORMS
 
 
 def recipe_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a recipe, with every optimizer, schedule and augmentation.
+    """JSON Schema (draft 2020-12) of recipes, with every optimizer, schedule and augmentation.
 
     Example:
         >>> recipe_schema()["$defs"]["sgd"]["properties"]["momentum"]["default"]
@@ -35,7 +35,7 @@ def recipe_schema() -> dict[str, Any]:
 
 
 def _one_of(kinds: Mapping[str, type[BaseModel]], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A mapping of exactly one name to its settings."""
+    """Schema of a mapping of exactly one name to its settings."""
     for name, kind in kinds.items():
         schema = kind.model_json_schema()
         definitions.update(schema.pop("$defs", {}))

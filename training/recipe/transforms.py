@@ -1,4 +1,4 @@
-"""The closed list of augmentations that a recipe may name, and what each takes."""
+"""Augmentations of a recipe, with their settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _rises(pair: tuple[float, float]) -> bool:
 
 
 def _range(limit: float) -> str:
-    return f"a number from 0 to {limit:g} (to both sides), or [from, to] between -{limit:g} and {limit:g}"
+    return f"a number from 0 to {limit:g} (both directions), or [from, to] between -{limit:g} and {limit:g}"
 
 
 _Half = Annotated[float, Ge(-0.5), Le(0.5)]
@@ -43,34 +43,34 @@ Fill = Annotated[
 
 
 class Transform(BaseModel):
-    """What every augmentation has: the chance that an image gets it."""
+    """Base of all augmentations; `p` is the probability that an image gets it."""
 
     model_config = STRICT
     p: Chance = 0.5
 
 
 class HorizontalFlip(Transform):
-    """Left and right change places."""
+    """Flip left to right."""
 
 
 class VerticalFlip(Transform):
-    """Top and bottom change places."""
+    """Flip top to bottom."""
 
 
 class ShiftScaleRotate(Transform):
-    """Moved, scaled and turned about the middle, bilinear; each from its own range.
+    """Shift, scale and rotate about the center, each by a random amount from its range; bilinear.
 
-    It is moved by whole pixels, rounded towards none, as albumentations 2 does it: 0.0625 of 32 pixels is one at most.
+    Shifts are rounded towards zero to whole pixels, as in albumentations 2: 0.0625 of 32 pixels is at most one pixel.
     """
 
-    shift: Shift = 0.0625  # of width and height
+    shift: Shift = 0.0625  # share of width and height
     scale: Amount = 0.1  # the factor is 1 + scale
     rotate: Angle = 45  # degrees
-    border: Border = "reflect"  # cv2's reflect_101: the edge itself is not repeated
+    border: Border = "reflect"  # reflect is cv2's BORDER_REFLECT_101: the edge is not repeated
 
 
 class RandomCrop(Transform):
-    """A frame of `padding` pixels around the image, then a window of the image's size anywhere in it."""
+    """Pad the image by `padding` pixels on each side, then crop a random window of its original size."""
 
     p: Chance = 1.0
     padding: PixelCount = 4
@@ -78,7 +78,7 @@ class RandomCrop(Transform):
 
 
 class CoarseDropout(Transform):
-    """Rectangles of one colour, wholly inside the image."""
+    """Fill random rectangles inside the image with one color."""
 
     holes: Annotated[int, Ge(1), Le(64), Says("a whole number from 1 to 64")] = 1
     height: PixelCount = 16
@@ -87,14 +87,14 @@ class CoarseDropout(Transform):
 
 
 class BrightnessContrast(Transform):
-    """Contrast about black by a factor of 1 + contrast, then brightness in units of the full scale."""
+    """Multiply by 1 + contrast, then add brightness, in units of the full scale."""
 
     brightness: Amount = 0.2
     contrast: Amount = 0.2
 
 
 class Grayscale(Transform):
-    """Colours to their luminance."""
+    """Convert to gray (luminance)."""
 
     p: Chance = 0.1
 
@@ -118,7 +118,7 @@ SYNONYMS = {
 
 
 def both_sides(value: float | tuple[float, float]) -> tuple[float, float]:
-    """A range from its short form.
+    """Expand a single number to a symmetric range.
 
     Example:
         >>> both_sides(0.1), both_sides((-5, 20))

@@ -1,1 +1,1 @@
-"""A run from its first line to its card: options, files, resumption, publication."""
+"""A training run: its files, resumption, final evaluation, several seeds, publication."""

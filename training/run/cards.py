@@ -1,4 +1,4 @@
-"""The card of a finished run: everything that it takes to believe its figures, or to repeat them."""
+"""The card of a finished run: its results, and all that is needed to reproduce them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MACHINE = ("precision", "processes", "hardware", "versions", "date")
 
 
 def card_of(run: Run, hash: str, test: Evaluation | None) -> dict[str, Any]:
-    """Plain data; accuracies are shares of 1, of the weights after the last epoch.
+    """Make a run's card as plain data; accuracies, from 0 to 1, are of the weights after the last epoch.
 
     Args:
-        run: A finished one.
-        hash: Of the spec of the network as it was trained, with the data's number of classes.
-        test: Of the test images; None where the data has none.
+        run: The finished run.
+        hash: Hash of the trained network's spec, with the data's number of classes.
+        test: Evaluation of the test images; None if there are none.
     """
     last = run.history[-1]
     return {

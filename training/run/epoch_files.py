@@ -1,4 +1,4 @@
-"""What a run leaves behind after each epoch: weights, the state to resume from, and the log."""
+"""Files written after each epoch: weights, the log, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fieldspec.training.folder.run_record import fingerprint
 from fieldspec.training.loop.task import MEND, DivergedError, Task
 
 AfterEpoch = Callable[[Sequence[Mapping[str, float]]], None]
-CARRIED = ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")  # of run.json, in the weights' files
+CARRIED = ("classes", "mean", "std", "data", "digest", "full", "recipe", "seed")  # run.json's keys in the card
 
 
 class EpochFiles(Checkpoint):
-    """Writes a run's files at the end of each epoch, each whole or not at all.
+    """Writes a run's files at the end of each epoch, each atomically.
 
-    The state comes last: what is resumed from it is never ahead of the weights and the log.
+    The state is written last, so it is never ahead of the weights and the log.
 
     Args:
-        folder: The run's.
-        tell: Is given a line after each epoch.
-        after_epoch: Is given the history when an epoch's files are written; what it raises ends the run there.
+        folder: The run folder.
+        tell: Called with a line after each epoch.
+        after_epoch: Called with the history after an epoch's files are written; an exception ends the run.
     """
 
     def __init__(self, folder: Path, tell: Callable[[str], None], after_epoch: AfterEpoch | None = None) -> None:
@@ -41,30 +41,30 @@ class EpochFiles(Checkpoint):
         self.started = 0.0
 
     def begin(self, record: Mapping[str, Any]) -> None:
-        """Take from run.json what the weights' files and the state are to say."""
+        """Take the content of the weights' cards, the fingerprint and the patience from the content of run.json."""
         self.card = {key: record[key] for key in CARRIED}
         self.run = fingerprint(dict(record))
         early = record["recipe"]["early_stopping"]
         self.patience = early["patience"] if early else None
 
     def state_dict(self) -> dict[str, Any]:
-        """What it takes to resume."""
+        """The callback's state, saved for resuming."""
         return {"run": self.run, "history": self.history, "best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the callback's state."""
         self.history, self.best = list(state_dict["history"]), state_dict["best"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A run that was stopped early is not continued."""
+        """Do not continue a run that early stopping has ended."""
         trainer.should_stop = self.patience is not None and stops_early(self.history, self.patience)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The clock starts."""
+        """Start the epoch's clock."""
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Everything is written; all processes come by, the first one writes."""
+        """Write the epoch's files, from the first process; all processes must call it."""
         assert isinstance(pl_module, Task)
         row = {"epoch": trainer.current_epoch + 1, "lr": trainer.optimizers[0].param_groups[0]["lr"]}
         row |= pl_module.measured()
@@ -86,7 +86,7 @@ class EpochFiles(Checkpoint):
                 save_checkpoint(self.folder / BEST, result, card=card)
             write_csv(self.folder / LOG, self.history)
             self._log(trainer, row)
-            bar: Any = trainer.progress_bar_callback  # a line of its own, above the bar
+            bar: Any = trainer.progress_bar_callback  # print above the bar
             (bar.print if bar is not None else self.tell)(epoch_line(self.history, trainer.max_epochs or 0))
         trainer.save_checkpoint(self.folder / STATE)
         if self.after_epoch is not None:
@@ -94,20 +94,20 @@ class EpochFiles(Checkpoint):
         if self.patience is not None and stops_early(self.history, self.patience):
             trainer.should_stop = True
             if trainer.is_global_zero:
-                self.tell(f"stopped early: no better accuracy on the held-out images in {self.patience} epochs")
+                self.tell(f"stopped early: held-out accuracy has not improved for {self.patience} epochs")
 
     def _log(self, trainer: Trainer, row: Mapping[str, float]) -> None:
-        """TensorBoard's events, which a run can do without: a full disk ends them, and the state says so if need be."""
+        """Log to TensorBoard; if that fails, as on a full disk, remove the logger and continue."""
         for logger in trainer.loggers:
             try:
                 logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=int(row["epoch"]))
             except OSError as error:
-                self.tell(f"tensorboard: cannot be written: {error.strerror or error}; going on without")
+                self.tell(f"tensorboard: cannot be written: {error.strerror or error}; continuing without it")
                 trainer.loggers = [one for one in trainer.loggers if one is not logger]
 
 
 def stops_early(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    """Whether the best held-out accuracy lies `patience` epochs back.
+    """Whether the best held-out accuracy is at least `patience` epochs old.
 
     Example:
         >>> rows = [{"held_out_accuracy": value} for value in (0.3, 0.5, 0.4, 0.5)]
@@ -119,7 +119,7 @@ def stops_early(history: Sequence[Mapping[str, float]], patience: int) -> bool:
 
 
 def epoch_line(history: list[dict[str, float]], epochs: int) -> str:
-    """One line for the last epoch: where it is, what was measured, the rate, the time left.
+    """Format the last epoch as one line: losses and accuracies, learning rate, time taken, time left.
 
     Example:
         >>> row = {"epoch": 2, "lr": 0.1, "train_loss": 1.5, "train_accuracy": 0.43, "seconds": 90.0}
@@ -138,7 +138,7 @@ def epoch_line(history: list[dict[str, float]], epochs: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time to read.
+    """Format a duration.
 
     Example:
         >>> duration(5), duration(600), duration(10_000)

@@ -1,4 +1,4 @@
-"""The end of a run: the test images, the pictures, the card."""
+"""The end of a run: evaluation on the test images, plots, and the card."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def evaluate_run(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]:
-    """Judge a finished run's last weights on the test images, once; draw, and write the card.
+    """Evaluate a finished run's last weights on the test images, once; write the plots and the card.
 
     Returns:
-        The card, and the evaluation: of the held-out images where the data has no others; None where it has none.
+        The card, and the evaluation: of the test images, else of the held-out images, else None.
 
     Raises:
         FieldspecError: A file cannot be written.
@@ -44,7 +44,7 @@ def _evaluated(run: Run, data: Data) -> tuple[dict[str, Any], Evaluation | None]
         report(run.folder, evaluation, images, about=about, pictures=has_plots())
     if has_plots():
         recipe = load_recipe(run.info["recipe"])
-        draw_curves(run.folder, run.history, f"{run.info['name']} by {recipe.settings.name}")
+        draw_curves(run.folder, run.history, f"{run.info['name']}, recipe {recipe.settings.name}")
         if recipe.augment or recipe.settings.mixup:
             trained_on = data.train if run.info["full"] else part(data, "train")
             color = statistics(data.train).mean_color

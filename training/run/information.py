@@ -1,4 +1,4 @@
-"""What there is to say of a run when it begins: as data for run.json, and of its images in words."""
+"""Information about a run when it starts: the content of run.json, and the first lines of output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def information(
     teacher: Teacher | None,
     command: str,
 ) -> dict[str, Any]:
-    """What run.json says: everything that decides the result, and what it was computed on."""
+    """Make the content of run.json: everything that determines the result, and the machine."""
     return {
         "schema": 1,
         "name": spec.name,
@@ -50,7 +50,7 @@ def information(
         "initial_checkpoint": options.initial_checkpoint,
         "teacher": list(options.teachers) or None,
         "teacher_digest": teacher.digest if teacher is not None else None,
-        "extended_after": [],  # epochs at which the run had ended before it was given more
+        "extended_after": [],  # epochs after which the run ended before it was extended
         "processes": trainer.world_size,
         "precision": "bfloat16" if "bf16" in str(trainer.precision) else "float32",
         "command": command,
@@ -68,24 +68,24 @@ def first_lines(
     folder: Path,
     teacher: Teacher | None,
 ) -> list[str]:
-    """What a person is told before the first epoch."""
+    """The lines printed before the first epoch."""
     lines = [summary(data, stats, info["images"], validated)]
     if not info["full"] and "held_out" not in validated:
-        lines.append("too few images of each class to hold a tenth out; only the last weights are kept")
+        lines.append("too few images per class to hold out a tenth; only the last weights are kept")
     if not info["full"] and teacher is not None and teacher.has_seen_held_out:
-        lines.append("the teacher was trained on the held-out images: what is learned from it may flatter them")
+        lines.append("the teacher was trained on the held-out images, so accuracy on them may be too high")
     recipe, machine = info["recipe"]["name"], f"{info['hardware']}, {info['precision']}"
     return [*lines, f"{info['name']} by {recipe} on {machine}; files in {folder}"]
 
 
 def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:
-    """The data in a line or two."""
+    """Summarize the data in a few lines."""
     height, width, channels = stats.shape
-    parts = [f"{data.name}: {trained_on:,} images to train on"]
+    parts = [f"{data.name}: {trained_on:,} training images"]
     if "held_out" in validated:
         parts.append(f"{len(validated['held_out']):,} held out")
     if data.test is not None:
-        parts.append(f"{len(data.test):,} to test with")
+        parts.append(f"{len(data.test):,} test images")
     least, most = min(stats.per_class.values()), max(stats.per_class.values())
     many = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     numbers = [" ".join(f"{value:.4f}" for value in values) for values in (stats.mean, stats.std)]

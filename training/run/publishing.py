@@ -1,4 +1,4 @@
-"""Takes a finished run's weights, card and log into the package.
+"""Publishing: copies a finished run's weights, card and log into the package.
 
 python -m fieldspec.training.run.publishing runs/c1c2c3c40-fast25
 """
@@ -19,24 +19,24 @@ from fieldspec.training.recipe.recipe import Recipe, load_recipe, recipe_names
 
 
 def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
-    """Copy NAME.RECIPE.safetensors, .csv and .json, the last of which makes the others count.
+    """Copy a run's files to NAME.RECIPE.safetensors, .csv and .json; the weights are listed once the .json exists.
 
     Raises:
-        FieldspecError: The run is not finished or not tested, its weights are not those of its card, its recipe bears
-            the name of another that ships, or there are such files already.
+        FieldspecError: The run is not finished or not tested, its weights do not match its card, its recipe differs
+            from the built-in one of that name, or the files already exist.
     """
     if not (run / CARD).is_file():
         raise FieldspecError(f"{run}: has no {CARD}; only a finished run can be published")
     card = checked(RunCard, read_json(run / CARD), run / CARD)
     spec, _ = load_checkpoint(run / LAST)
     if spec.hash != card["hash"]:
-        raise FieldspecError(f"{run}: the weights are of spec {spec.hash[:12]}, the card of {card['hash'][:12]}")
+        raise FieldspecError(f"{run}: the weights are for spec {spec.hash[:12]}, the card for {card['hash'][:12]}")
     if card["test_accuracy"] is None:
-        raise FieldspecError(f"{run}: was not evaluated on test images; a card without an accuracy is not published")
+        raise FieldspecError(f"{run}: was not evaluated on test images; only a tested run can be published")
     recipe = load_recipe(card["recipe"])
     named = recipe.settings.name
     if named in recipe_names() and _but_for_length(recipe) != _but_for_length(named):
-        raise FieldspecError(f"{run}: its recipe is not the {named} that ships; give the recipe another name")
+        raise FieldspecError(f"{run}: its recipe differs from the built-in {named}; give the recipe another name")
     written = [folder / f"{card['name']}.{named}.{ending}" for ending in ("safetensors", "csv", "json")]
     if there := [path for path in written if path.exists()]:
         raise FieldspecError(f"{there[0]}: already exists; delete it first, or give the recipe another name")
@@ -47,7 +47,7 @@ def publish_weights(run: Path, folder: Path = pretrained.FOLDER) -> list[Path]:
 
 
 def _but_for_length(recipe: str | Recipe) -> dict[str, Any]:
-    """A recipe whose epochs and seed are the usual ones."""
+    """A recipe as plain data, without its length and seed."""
     return load_recipe(recipe).override(epochs=1, seed=0).to_dict()
 
 

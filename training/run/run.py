@@ -1,4 +1,4 @@
-"""A finished run, and the error of one that was stopped."""
+"""A finished run, and the error of an interrupted one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import nn
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.blocks.errors import FieldspecError
 
-INTERRUPTED, TERMINATED = 130, 143  # exit status after Ctrl-C and after SIGTERM, as shells have it
+INTERRUPTED, TERMINATED = 130, 143  # exit status after Ctrl-C and SIGTERM, as in shells
 
 
 class StoppedError(FieldspecError):
-    """Someone stopped the run; what was saved is still there.
+    """The run was interrupted; the last saved files are intact.
 
     Args:
-        folder: Of the run.
-        status: The exit status of a command that ends so.
+        folder: The run folder.
+        status: The exit status for the command.
     """
 
     def __init__(self, folder: Path, status: int = INTERRUPTED) -> None:
@@ -33,12 +33,12 @@ class Run:
 
     folder: Path
     net: SpecNet
-    info: dict[str, Any]  # what run.json says
+    info: dict[str, Any]  # content of run.json
     history: list[dict[str, float]]
-    is_main_process: bool  # the one that writes the files and evaluates
-    simulation: nn.Module | None = None  # the same network in int8, where it was trained so
+    is_main_process: bool  # the process that writes files and evaluates
+    simulation: nn.Module | None = None  # the network in int8, if it was trained with quantization
 
     @property
     def judged(self) -> nn.Module:
-        """What is evaluated."""
+        """The module to evaluate: the int8 simulation if there is one, else the network."""
         return self.net if self.simulation is None else self.simulation

@@ -1,6 +1,6 @@
-"""One training with several seeds: mean and standard deviation of what it is judged by.
+"""One training with several seeds: mean and standard deviation of its accuracies.
 
-python -m fieldspec.training.run.seeds runs/c1c2c3c40-fast25/seed-*     # the table of runs that are finished
+python -m fieldspec.training.run.seeds runs/c1c2c3c40-fast25/seed-*     # the table of finished runs
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ FIGURES = {
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds with commas between them.
+    """Parse comma-separated seeds.
 
     Raises:
-        FieldspecError: One of them is not a whole number, or stands there twice.
+        FieldspecError: One of them is not a whole number, or occurs twice.
 
     Example:
         >>> parse_seeds("0,1,2")
@@ -35,15 +35,15 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
-        raise FieldspecError(f"--seeds: needs different whole numbers such as 0,1,2, gets {text!r}")
+        raise FieldspecError(f"--seeds: needs distinct whole numbers such as 0,1,2, gets {text!r}")
     return tuple(map(int, parts))
 
 
 def seeds_card(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the cards of several seeds say together: each figure, its mean and its standard deviation (n - 1).
+    """Combine the cards of several seeds: each accuracy, their mean and standard deviation (n - 1).
 
     Raises:
-        FieldspecError: The cards are of different networks, recipes or data.
+        FieldspecError: The cards differ in network, recipe or data.
     """
     first = cards[0]
     for card in cards[1:]:
@@ -64,7 +64,7 @@ def seeds_card(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def seeds_table(together: dict[str, Any]) -> str:
-    """A line a seed, and one for mean and standard deviation."""
+    """Format one line per seed, and one each for mean and standard deviation."""
     known = {key: title for key, title in FIGURES.items() if key in together}
     lines = [f"{'seed':>6}  " + "  ".join(known.values())]
     for number, seed in enumerate(together["seeds"]):
@@ -81,12 +81,12 @@ def seeds_table(together: dict[str, Any]) -> str:
 
 
 def train_seeds(folder: Path, seeds: Sequence[int], once: Callable[[int, Path], dict[str, Any]]) -> dict[str, Any]:
-    """Run a training for each seed in a folder of its own, seed-N, and write seeds.json beside them.
+    """Train with each seed in its own subfolder, seed-N, and write seeds.json.
 
     Args:
-        folder: Of all of them.
-        seeds: One after the other.
-        once: Trains with a seed in a folder, and gives its card.
+        folder: The folder that contains the subfolders.
+        seeds: The seeds, trained one after another.
+        once: Trains with a seed in a folder, and returns the card.
     """
     together = seeds_card([once(seed, folder / f"seed-{seed}") for seed in seeds])
     write_json(folder / SEEDS, together)

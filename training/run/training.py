@@ -1,4 +1,4 @@
-"""Training a spec's network by a recipe, from its first line to its last epoch."""
+"""Training of a spec's network by a recipe."""
 
 from __future__ import annotations
 
@@ -54,25 +54,25 @@ def train(
     command: str = "",
     after_epoch: AfterEpoch | None = None,
 ) -> Run:
-    """Train a spec's network by a recipe; everything lands in `folder`, after each epoch.
+    """Train a spec's network by a recipe; after each epoch, weights, log and state are written to `folder`.
 
-    On a CPU the process keeps freed memory from then on (`machine.keep_freed_memory`), which makes steps one and a half
-    to two times faster.
+    On a CPU, the process keeps freed memory from then on (`machine.keep_freed_memory`), which makes steps 1.5 to 2
+    times faster.
 
     Args:
-        spec: What is trained, as `load` takes it; its head is given as many classes as the data has.
-        recipe: How, as `load_recipe` takes it.
-        data: In the spec's input size, or as `load_data` takes it.
-        folder: Of the run; created if it does not exist.
-        options: How data and machine are used.
-        tell: Takes lines for a person.
-        command: What was typed, for the card.
-        after_epoch: Is given the history after each epoch, when its files are written; what it raises ends the run.
+        spec: The spec, as `load` takes it; its head gets the data's number of classes.
+        recipe: The recipe, as `load_recipe` takes it.
+        data: Data in the spec's input size, or a name or folder, as `load_data` takes it.
+        folder: The run folder; created if it does not exist.
+        options: How the run uses data and machine.
+        tell: Called with each line of output.
+        command: The command line, for the card.
+        after_epoch: Called with the history after an epoch's files are written; an exception ends the run.
 
     Raises:
         FieldspecError: The folder holds another run, or a file cannot be written.
-        DivergedError: The loss is no longer a number.
-        StoppedError: Someone pressed Ctrl-C.
+        DivergedError: The loss is no longer finite.
+        StoppedError: The run was interrupted with Ctrl-C or SIGTERM.
     """
     options = options or RunOptions()
     if options.threads is not None:
@@ -86,7 +86,7 @@ def train(
     stats = statistics(data.train)
     training, validated = training_parts(data, full=options.full, test_each_epoch=options.test_each_epoch)
     if recipe.settings.early_stopping is not None and "held_out" not in validated:
-        raise FieldspecError("early_stopping: needs held-out images, of which there are none here; leave it out")
+        raise FieldspecError("early_stopping: needs held-out images, but this run has none; remove it")
     files = EpochFiles(folder, tell, after_epoch)
     trainer = make_trainer(recipe, folder, options, files)
     if trainer.strategy.root_device.type == "cpu":
@@ -97,7 +97,7 @@ def train(
             lock.take()
         state = read_state(folder / STATE) if options.resume and may_resume(folder) else None
         done = state.epochs if state is not None else 0
-        wanted = options if state is None else replace(options, initial_checkpoint=None)  # it may be gone by now
+        wanted = options if state is None else replace(options, initial_checkpoint=None)  # it may no longer exist
         task = make_task(spec, recipe, data, stats, training, validated, wanted, trainer)
         loaders = make_loaders(recipe, stats, training, validated, options, trainer, done)
         info = information(spec, recipe, data, stats, len(training), options, trainer, task.teacher, command)
@@ -107,9 +107,9 @@ def train(
             for line in first_lines(info, data, stats, validated, folder, task.teacher):
                 tell(line)
             if options.resume:
-                tell(f"resumed after epoch {done}" if done else f"nothing to resume in {folder}: starting at epoch 1")
+                tell(f"resumed after epoch {done}" if done else f"nothing to resume in {folder}: starting with epoch 1")
         _fit(trainer, task, loaders, str(folder / STATE) if state is not None else None, folder)
-    net: Any = deepcopy(task.result).cpu().eval()  # as it was built: what torch.compile made stays behind
+    net: Any = deepcopy(task.result).cpu().eval()  # the plain network, without torch.compile
     simulation = None
     if task.simulation is not None:
         simulation = Int8Simulation(net, task.simulation.whole[1], task.simulation.record())
@@ -124,15 +124,15 @@ def _check_size(spec: ArchitectureSpec, data: Data) -> None:
 
 
 def _check_classifier(spec: ArchitectureSpec, data: Data) -> None:
-    """Refuse a spec that ends without a classifier where one would be put behind what may be meant as one."""
+    """Reject a spec without a classifier of its own whose last layer may be meant as one."""
     classes = len(data.train.classes)
     if spec.ends:
-        raise FieldspecError(f"{spec.name} has {len(spec.ends)} outputs, and a classifier is trained, which has one")
+        raise FieldspecError(f"{spec.name} has {len(spec.ends)} outputs; only a classifier with one can be trained")
     if spec.head is not None and spec.head.classes:
         return
     shape = spec.graph.nodes[spec.graph.output].shape
     ends = f"{shape[0]} {'features' if len(shape) == 1 else 'maps'}"
-    mend = f"Give head: {{classes: {classes}}}, which stands in place of a last layer of {classes}"
+    mend = f"Use head: {{classes: {classes}}}; it replaces a last layer with {classes} outputs"
     if spec.head is not None:
         raise FieldspecError(f"{spec.name}: head has classes: 0, so it ends in {ends} without a classifier. {mend}")
     if shape[0] == classes:
@@ -140,32 +140,32 @@ def _check_classifier(spec: ArchitectureSpec, data: Data) -> None:
 
 
 def _with_teacher(recipe: Recipe, options: RunOptions) -> Recipe:
-    """The recipe with a distillation, by its defaults if need be, where there is a teacher; and without where not."""
+    """Add the default distillation to a recipe without one if there is a teacher; reject one without a teacher."""
     settings = recipe.settings
     if not options.teachers and settings.distillation is not None:
-        raise FieldspecError(f"recipe {settings.name} has a distillation; name the teacher's weights with --teacher")
+        raise FieldspecError(f"recipe {settings.name} uses distillation; give the teacher's weights with --teacher")
     return recipe if not options.teachers or settings.distillation is not None else recipe.override(distillation={})
 
 
 def _check_quantized(recipe: Recipe, options: RunOptions) -> None:
-    """Refuse what does not go together with int8."""
+    """Reject options that int8 training does not support."""
     settings = recipe.settings
     if settings.quantize is None:
         return
     if options.initial_checkpoint is None:
-        raise FieldspecError("quantize: int8 is learned from trained weights on; name them with --initial-checkpoint")
+        raise FieldspecError("quantize: int8 training starts from trained weights; give them with --initial-checkpoint")
     for name, given in (("ema", settings.ema), ("swa", settings.swa)):
         if given:
-            raise FieldspecError(f"quantize: {name} averages weights, which then have other int8 ranges; leave it out")
+            raise FieldspecError(f"quantize: {name} averages weights, which changes their int8 ranges; remove it")
     if options.compile:
-        raise FieldspecError("quantize: what simulates int8 is not compiled; leave --compile out")
+        raise FieldspecError("quantize: the int8 simulation is not compiled; remove --compile")
 
 
 def _fit(trainer: Trainer, task: Task, loaders: tuple[Any, list[Any]], resumed: str | None, folder: Path) -> None:
-    """Lightning's loop, its errors in our words."""
+    """Run Lightning's loop, with its errors as FieldspecErrors."""
     training, validation = loaders
     with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", PossibleUserWarning)  # advice on workers and log intervals: both are meant so
+        warnings.simplefilter("ignore", PossibleUserWarning)  # about workers and log intervals, which are intended
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # Lightning 2.6.6's use of torch
         try:
             trainer.fit(task, training, validation or None, ckpt_path=resumed)
@@ -176,6 +176,6 @@ def _fit(trainer: Trainer, task: Task, loaders: tuple[Any, list[Any]], resumed: 
             raise FieldspecError(f"batch_size {task.recipe.settings.batch_size}: {single}") from None
         except OSError as error:  # TensorBoard's last events
             raise FieldspecError(f"{folder}: cannot be written: {error.strerror or error}") from None
-        except SystemExit as ended:  # Lightning's answer to Ctrl-C and SIGTERM, when it has cleaned up
+        except SystemExit as ended:  # raised by Lightning after Ctrl-C or SIGTERM
             status = TERMINATED if isinstance(ended, SIGTERMException) else INTERRUPTED
             raise StoppedError(folder, status) from None

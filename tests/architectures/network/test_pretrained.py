@@ -135,10 +135,10 @@ def test_ship(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FieldspecError, match=r"tiny\.recipe\.safetensors: already exists; delete it first"):
         publish_weights(run_folder, target)
     write_json(run_folder / "card.json", {**card, "recipe": {**card["recipe"], "name": "long"}})
-    with pytest.raises(FieldspecError, match=r"its recipe is not the long that ships; give the recipe another name"):
+    with pytest.raises(FieldspecError, match=r"its recipe differs from the built-in long; give the recipe another"):
         publish_weights(run_folder, target)
     write_json(run_folder / "card.json", {**card, "recipe": {**load_recipe("long").to_dict(), "epochs": 2, "seed": 3}})
     assert publish_weights(run_folder, target)[0].name == "tiny.long.safetensors"
     write_json(run_folder / "card.json", {**card, "hash": "0" * 64})
-    with pytest.raises(FieldspecError, match=r"the weights are of spec .*, the card of 000000000000"):
+    with pytest.raises(FieldspecError, match=r"the weights are for spec .*, the card for 000000000000"):
         publish_weights(run_folder, target)

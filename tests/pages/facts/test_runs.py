@@ -53,7 +53,7 @@ def test_measured_beside_counted(folder: Path, tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("log.csv", "epoch,lr\n1,fast\n", "is not a log of numbers"),
-        ("evaluation.json", "[1]", "holds a list, where a mapping is needed"),
+        ("evaluation.json", "[1]", "contains a list, but needs a mapping"),
         ("run.json", "{}", "run.json: "),
     ],
 )

@@ -93,7 +93,7 @@ def test_bad_input(arguments: list[str], message: str, run: Run, tmp_path: Path)
         (["--workers", "2"], "error: --workers has no effect without --train. Give --train RECIPE, or leave it out"),
         (["--leaderboard"], "error: --leaderboard prints that of a study that is there. Give its --output or"),
         (["--leaderboard", "-o", "nowhere"], "error: nowhere/study.journal: no such file; give the folder"),
-        (["--train", "fast"], "error: 'fast' is neither a recipe of fieldspec nor a file. Did you"),
+        (["--train", "fast"], "error: 'fast' is neither a built-in recipe nor a file. Did you"),
     ],
 )
 def test_options_that_need_others(arguments: list[str], message: str, run: Run) -> None:

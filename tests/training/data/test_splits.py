@@ -34,7 +34,7 @@ def test_too_few_to_hold_out(tmp_path: Path) -> None:
     lines: list[str] = []
     few = replace(fake(), train=fake().train.select(np.arange(40)))
     train(tiny(), load_recipe({**PLAIN, "epochs": 1}), few, tmp_path, tell=lines.append)
-    assert "too few images of each class to hold a tenth out; only the last weights are kept" in lines
+    assert "too few images per class to hold out a tenth; only the last weights are kept" in lines
     assert not (tmp_path / "best.safetensors").exists()
 
 

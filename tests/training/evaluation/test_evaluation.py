@@ -125,7 +125,7 @@ def test_nothing_to_evaluate() -> None:
     with pytest.raises(FieldspecError, match="there are no images to evaluate on"):
         evaluate(net, none, mean=MEAN, std=STD)
     two = Images(colored([0, 1], 32, 0), np.array([0, 1]), ("a", "b"))
-    with pytest.raises(FieldspecError, match="the network has 10 classes, and the images 2"):
+    with pytest.raises(FieldspecError, match="the network has 10 classes, but the images have 2"):
         evaluate(net, two, mean=MEAN, std=STD)
 
 
@@ -292,14 +292,14 @@ def test_trained_without_a_card(tmp_path: Path) -> None:
 
 def test_what_has_no_weights(tmp_path: Path) -> None:
     """A spec is no checkpoint; weights that do not ship are said to be missing."""
-    with pytest.raises(FieldspecError, match="c1c2c3c40: a spec has no weights; give a checkpoint, or --pretrained"):
+    with pytest.raises(FieldspecError, match="c1c2c3c40: a spec has no weights; give a checkpoint, or use --pre"):
         load_trained("c1c2c3c40")
     with pytest.raises(FieldspecError, match=r"net\.yaml: a spec has no weights; train it"):
         load_trained("net.yaml")
     with pytest.raises(FieldspecError, match=r"nowhere/last\.safetensors: no such file|nowhere: no such file"):
         load_trained("nowhere")
     (tmp_path / "net.json").write_text(json.dumps(tiny().to_dict()))
-    with pytest.raises(FieldspecError, match="no weights ship for tiny; train it with: fieldspec train"):
+    with pytest.raises(FieldspecError, match="no pretrained weights for tiny; train it with: fieldspec"):
         load_trained(str(tmp_path / "net.json"), pretrained=True)
     headless = build({"input": [3, 8, 8], "layers": [{"conv": {"out": 4}}]})
     save_checkpoint(tmp_path / "h.safetensors", headless)
@@ -341,11 +341,11 @@ def test_shipped_by_tag(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert load_trained("c1c2c3c40.yaml", pretrained=True).source == "shipped c1c2c3c40.long"
     default = generate_default_cfgs(timm_models._cfgs("c1c2c3c40"))["c1c2c3c40"]
     assert list(default.tags) == ["long", "short", "wild"]  # timm takes the first
-    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.wild: a spec has no weights; give a checkpoint, or --pre"):
+    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.wild: a spec has no weights; give a checkpoint, or use"):
         load_trained("c1c2c3c40.wild")
     with pytest.raises(FieldspecError, match=r"elsewhere/c1c2c3c40\.wild: no such file"):
         load_trained("elsewhere/c1c2c3c40.wild", pretrained=True)
-    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.lon: no such weights ship\. Did you mean 'c1c2c3c40\.long'"):
+    with pytest.raises(FieldspecError, match=r"c1c2c3c40\.lon: no such pretrained weights\. Did you mean 'c1c2c3c40"):
         load_trained("c1c2c3c40.lon", pretrained=True)
 
 
@@ -387,7 +387,7 @@ def test_predict_what_is_not_there(checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(FieldspecError, match="nowhere: no such file or folder"):
         list(predict(network, ["nowhere"]))
-    with pytest.raises(FieldspecError, match="empty: holds no image"):
+    with pytest.raises(FieldspecError, match="empty: contains no image"):
         list(predict(network, [tmp_path / "empty"]))
     with pytest.raises(FieldspecError, match=r"a\.txt: is not an image that Pillow can read"):
         list(predict(network, [tmp_path / "a.txt"]))

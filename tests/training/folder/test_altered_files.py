@@ -169,9 +169,9 @@ def test_the_card_of_a_run(card: Any) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda tensor: tensor * math.nan, "holds values that are not finite"),
-        (lambda tensor: tensor / 0, "holds values that are not finite"),
-        (lambda tensor: tensor.int(), r"is of torch\.int32, where the network has torch\.float32"),
+        (lambda tensor: tensor * math.nan, "contains values that are not finite"),
+        (lambda tensor: tensor / 0, "contains values that are not finite"),
+        (lambda tensor: tensor.int(), r"has dtype torch\.int32, but the network's is torch\.float32"),
         (lambda tensor: tensor.to(torch.complex64), r"is of torch\.complex64"),
         (lambda tensor: tensor[:1], "the spec needs"),
     ],

@@ -59,7 +59,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_what_it_does_not_hold(tmp_path: Path) -> None:
     """An object of some class is a mistake of ours, and names its place."""
-    with pytest.raises(TypeError, match=r"callbacks\.mine is a PosixPath, which a state does not hold"):
+    with pytest.raises(TypeError, match=r"callbacks\.mine is a PosixPath, which a state cannot contain"):
         SafeState().save_checkpoint({"callbacks": {"mine": PosixPath()}}, tmp_path / "s")
 
 
@@ -70,7 +70,7 @@ def test_a_flipped_bit(place: float, tmp_path: Path) -> None:
     content = bytearray((tmp_path / "s").read_bytes())
     content[int(place * len(content))] ^= 1
     (tmp_path / "s").write_bytes(content)
-    with pytest.raises(FieldspecError, match=r"s: is (damaged|not a complete state of a run)"):
+    with pytest.raises(FieldspecError, match=r"s: is (damaged|not a complete run state)"):
         SafeState().load_checkpoint(tmp_path / "s")
 
 
@@ -79,17 +79,17 @@ def test_cut_off(length: int, tmp_path: Path) -> None:
     """A file that ends early anywhere."""
     SafeState().save_checkpoint(STATE, tmp_path / "s")
     (tmp_path / "s").write_bytes((tmp_path / "s").read_bytes()[:length])
-    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
+    with pytest.raises(FieldspecError, match="is not a complete run state"):
         SafeState().load_checkpoint(tmp_path / "s")
 
 
 def test_foreign(tmp_path: Path) -> None:
     """Weights alone are no state; a pickle is never read."""
     save_file({"a": torch.zeros(1)}, tmp_path / "w")
-    with pytest.raises(FieldspecError, match="holds no state of a run"):
+    with pytest.raises(FieldspecError, match="contains no run state"):
         SafeState().load_checkpoint(tmp_path / "w")
     torch.save({"state_dict": {}}, tmp_path / "p")
-    with pytest.raises(FieldspecError, match="is not a complete state of a run"):
+    with pytest.raises(FieldspecError, match="is not a complete run state"):
         SafeState().load_checkpoint(tmp_path / "p")
     save_file({}, tmp_path / "k", metadata={"state": '{"dict": [["a", {"tensor": "0.a", "channels_last": false}]]}'})
     with pytest.raises(FieldspecError, match="is damaged: its content does not match its digest"):

@@ -145,11 +145,11 @@ def test_resumed(weights: str, data: Data, tmp_path: Path) -> None:
     assert card["teacher_digest"] == whole.info["teacher_digest"]
     assert card["teacher"] == read_json(tmp_path / "whole" / RUN)["teacher"] == [weights]
     assert not any("teacher" in name for name in SafeState().load_checkpoint(tmp_path / "whole" / STATE)["state_dict"])
-    with pytest.raises(FieldspecError, match=r"was begun with teacher \['.*teacher\.safetensors'\], not None"):
+    with pytest.raises(FieldspecError, match=r"was started with teacher \['.*teacher\.safetensors'\], not None"):
         train(tiny(), quick(), data, tmp_path / "whole", RunOptions(resume=True), tell=silent)
     net, _ = load_checkpoint(Path(weights))
     save_checkpoint(Path(weights), build(net), card=CARD)
-    with pytest.raises(FieldspecError, match=r"was begun with a teacher of digest '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
+    with pytest.raises(FieldspecError, match=r"was started with a teacher with digest '[0-9a-f]{12}', not '"):
         train(tiny(), recipe, data, tmp_path / "whole", replace(options, resume=True), tell=silent)
 
 
@@ -162,7 +162,7 @@ def test_a_teacher_without_a_card(data: Data, tmp_path: Path) -> None:
     )
     assert not any("the teacher" in line for line in said)
     save_checkpoint(tmp_path / "few", build(tiny(), num_classes=3))
-    with pytest.raises(FieldspecError, match=r"--teacher .*few: the network has 3 classes, and fake has 10"):
+    with pytest.raises(FieldspecError, match=r"--teacher .*few: the network has 3 classes, but fake has 10"):
         train(
             tiny(), load_recipe(PLAIN), data, tmp_path / "run2", RunOptions(teacher=str(tmp_path / "few")), tell=silent
         )
@@ -198,7 +198,7 @@ def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
     run = train(tiny(), load_recipe(PLAIN), data, tmp_path / "run", RunOptions(teacher=weights), tell=silent)
     assert run.info["recipe"]["distillation"] == {"weight": 0.9, "temperature": 4.0, "flip_averaged": False}
     with pytest.raises(
-        FieldspecError, match="recipe quick has a distillation; name the teacher's weights with --teacher"
+        FieldspecError, match="recipe quick uses distillation; give the teacher's weights with --teacher"
     ):
         train(tiny(), quick(distillation={}), data, tmp_path / "none", tell=silent)
     with pytest.raises(FieldspecError, match=r"was trained on other classes: 'airplane' is not one of fake's classes"):
@@ -207,7 +207,7 @@ def test_what_goes_together(weights: str, data: Data, tmp_path: Path) -> None:
     with pytest.raises(FieldspecError, match=r"other classes: fake has them in another order"):
         train(tiny(), quick(), swapped, tmp_path / "none", RunOptions(teacher=weights), tell=silent)
     save_checkpoint(tmp_path / "large", build(tiny(input=[3, 48, 48])), card=CARD)
-    with pytest.raises(FieldspecError, match=r"it takes images of 3x48x48, the network of 3x32x32"):
+    with pytest.raises(FieldspecError, match=r"takes 3x48x48 images, but the network takes 3x32x32"):
         train(tiny(), quick(), data, tmp_path / "none", RunOptions(teacher=str(tmp_path / "large")), tell=silent)
     with pytest.raises(FieldspecError, match=r"distillation\.weight: .*a number over 0, up to 1"):
         quick(distillation={"weight": 0})

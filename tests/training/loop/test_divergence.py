@@ -48,5 +48,5 @@ def test_answers_that_are_no_numbers(run: Train, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Task, "on_train_batch_end", enlarge)
     with pytest.raises(DivergedError, match=r"held out loss is (nan|inf) after epoch 1; lower the optimizer's lr"):
         run(recipe={"epochs": 1})
-    with pytest.raises(FieldspecError, match="the network's outputs are not finite: their loss is nan"):
+    with pytest.raises(FieldspecError, match="the network's outputs are not finite: the loss is nan"):
         evaluate_run(run(folder="full", recipe={"epochs": 1}, full=True), fake())

@@ -40,7 +40,7 @@ def test_a_run_begins_there(checkpoint: Path, tmp_path: Path) -> None:
     assert read_json(tmp_path / "run" / "run.json")["initial_checkpoint"] == str(checkpoint)
     checkpoint.unlink()  # the state has taken its place
     train(tiny(), recipe, fake(), tmp_path / "run", replace(options, resume=True), tell=lambda text: None)
-    with pytest.raises(FieldspecError, match=r"was begun with initial_checkpoint '.*before\.safetensors', not None"):
+    with pytest.raises(FieldspecError, match=r"was started with initial_checkpoint '.*before\.safetensors', not None"):
         train(tiny(), recipe, fake(), tmp_path / "run", RunOptions(resume=True), tell=lambda text: None)
 
 
@@ -78,5 +78,5 @@ def test_another_network(checkpoint: Path) -> None:
         FieldspecError, match=r"before\.safetensors: weights of another network; layers\.\S+ is .+ here"
     ):
         begin_from(build("c1c2c3c40"), str(checkpoint), fake(), full=False)
-    with pytest.raises(FieldspecError, match=r"no such weights ship\. Did you mean 'c1c2c3c40\.fast25'"):
+    with pytest.raises(FieldspecError, match=r"no such pretrained weights\. Did you mean 'c1c2c3c40\.fast25'"):
         begin_from(build("c1c2c3c40"), "c1c2c3c40.fast", fake(), full=False)

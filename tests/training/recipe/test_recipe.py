@@ -48,7 +48,7 @@ BROKEN = [
     (HEAD.replace("{lr: 0.1}", "0.1"), "r.yaml:2:18: optimizer.sgd: needs a mapping of settings, gets 0.1"),
     (
         HEAD.replace("lr: 0.1", "lr: 0.1, momentum: 0, nesterov: true"),
-        "r.yaml:2:51: optimizer.sgd.nesterov: needs a momentum over 0. Give one, or leave nesterov out",
+        "r.yaml:2:51: optimizer.sgd.nesterov: needs a momentum over 0. Set one, or remove nesterov",
     ),
     (HEAD.replace("constant", "cosine"), "r.yaml:3:12: schedule.cosine: unknown schedule. Did you mean 'one_cycle'?"),
     (
@@ -79,7 +79,7 @@ BROKEN = [
     ),
     (
         HEAD + "augment: [{shift_scale_rotate: {rotate: [5, -5]}}]",
-        "r.yaml:4:41: augment[0].shift_scale_rotate.rotate: needs a number from 0 to 180 (to both sides), "
+        "r.yaml:4:41: augment[0].shift_scale_rotate.rotate: needs a number from 0 to 180 (both directions), "
         "or [from, to] between -180 and 180, gets [5, -5]",
     ),
     (HEAD + "precision: half", "r.yaml:4:12: precision: needs auto, bfloat16 or float32, gets 'half'"),
@@ -110,9 +110,7 @@ def test_where_recipes_are_looked_for(tmp_path: Path) -> None:
     mine = load_recipe(tmp_path / "mine.yaml")
     assert load_recipe(mine) is mine
     assert load_recipe(mine.to_dict()) == mine
-    with pytest.raises(
-        FieldspecError, match=r"'fast' is neither a recipe of fieldspec nor a file\. Did you mean 'fast25'"
-    ):
+    with pytest.raises(FieldspecError, match=r"'fast' is neither a built-in recipe nor a file\. Did you mean 'fast25'"):
         load_recipe("fast")
     with pytest.raises(FieldspecError, match=r"nowhere\.yaml: no such file"):
         load_recipe("nowhere.yaml")

@@ -29,7 +29,7 @@ def test_it_ends_and_stays_ended(tmp_path: Path) -> None:
     data = replace(fake(), train=fake().train.select(np.arange(0, 640, 4)))
     run = train(tiny(), load_recipe(STILL), data, tmp_path, tell=lines.append)
     assert len(run.history) < 8
-    assert lines[-1] == "stopped early: no better accuracy on the held-out images in 2 epochs"
+    assert lines[-1] == "stopped early: held-out accuracy has not improved for 2 epochs"
     again = train(tiny(), load_recipe(STILL), data, tmp_path, RunOptions(resume=True), tell=lines.append)
     assert again.history == run.history
 

@@ -35,7 +35,7 @@ def test_from_python(tmp_path: Path) -> None:
         ({"head": None, "layers": [{"strided": {"out": 10}}]}, "has no head and ends in 10 maps, as many as fake has"),
         (
             {"head": None, "layers": [{"strided": {"out": 4}}, {"flatten": {}}, {"linear": {"out": 10}}]},
-            r"ends in 10 features, as many as fake has classes. Give head: \{classes: 10\}, which stands in place of a",
+            r"ends in 10 features, as many as fake has classes. Use head: \{classes: 10\}; it replaces a last layer",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def test_resumed_as_undisturbed(run: Train, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "options", "message"),
     [
-        (INT8, {}, "int8 is learned from trained weights on; name them with --initial-checkpoint"),
+        (INT8, {}, "int8 training starts from trained weights; give them with --initial-checkpoint"),
         ({**INT8, "ema": 0.9}, {"initial_checkpoint": "any"}, "ema averages weights"),
         ({**INT8, "swa": {}}, {"initial_checkpoint": "any"}, "swa averages weights"),
         (INT8, {"initial_checkpoint": "any", "compile": True}, "leave --compile out"),

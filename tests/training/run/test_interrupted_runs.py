@@ -58,7 +58,7 @@ def test_other_images_are_another_run(run: Train) -> None:
     run()
     labels = fake().train.labels.copy()
     labels[0] = 1
-    with pytest.raises(FieldspecError, match=r"was begun with images of digest '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
+    with pytest.raises(FieldspecError, match=r"was started with images with digest '[0-9a-f]{12}', not '[0-9a-f]{12}'"):
         run(relabelled(fake(), labels=labels), resume=True)
 
 
@@ -66,7 +66,7 @@ def test_a_run_without_a_state_begins_anew(run: Train, tmp_path: Path) -> None:
     """A recipe that diverged in its first epoch is mended, and the same folder taken again with --resume."""
     with pytest.raises(DivergedError):
         run(recipe={"optimizer": {"sgd": {"lr": 1e30}}})
-    with pytest.raises(FieldspecError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(FieldspecError, match="already contains a run; continue it with --resume"):
         run()
     assert len(run(resume=True).history) == 2
     assert json.loads((tmp_path / "run" / "run.json").read_text())["recipe"]["optimizer"]["sgd"]["lr"] == 0.1

@@ -46,7 +46,7 @@ def test_a_file_is_gone(gone: str, message: str, run: Train) -> None:
     before = {path: path.read_bytes() for path in folder.glob("*.*")}
     with pytest.raises(FieldspecError, match=message):
         run(recipe=ONE, resume=True)
-    with pytest.raises(FieldspecError, match="already holds a run"):
+    with pytest.raises(FieldspecError, match="already contains a run"):
         run(recipe=ONE)
     assert {path: path.read_bytes() for path in folder.glob("*.*")} == before
 
@@ -59,10 +59,10 @@ def test_the_state_of_another_run(other: dict[str, Any], run: Train) -> None:
     folder = run(recipe=ONE).folder
     foreign = run(folder="other", recipe={**ONE, **other}).folder
     shutil.copy(foreign / STATE, folder / STATE)
-    with pytest.raises(FieldspecError, match=r"state\.safetensors: belongs to another run than run\.json beside it"):
+    with pytest.raises(FieldspecError, match=r"safetensors: belongs to a different run than the run\.json beside it"):
         run(recipe=ONE, resume=True)
     shutil.copy(foreign / RUN, folder / RUN)
-    with pytest.raises(FieldspecError, match=r"was begun with (seed|sgd|optimizer|batch_size) .*, so it cannot be"):
+    with pytest.raises(FieldspecError, match=r"was started with (seed|sgd|optimizer|batch_size) .*, so it cannot be"):
         run(recipe=ONE, resume=True)
 
 
@@ -72,7 +72,7 @@ def test_the_state_of_another_network(run: Train, tmp_path: Path) -> None:
     wider = tiny(layers=[{"conv": {"out": 4, "stride": 4}}])
     train(wider, load_recipe({**PLAIN, **ONE}), fake(), tmp_path / "wider", tell=silent)
     shutil.copy(tmp_path / "wider" / STATE, folder / STATE)
-    with pytest.raises(FieldspecError, match="belongs to another run"):
+    with pytest.raises(FieldspecError, match="belongs to a different run"):
         run(recipe=ONE, resume=True)
 
 
@@ -128,7 +128,7 @@ def test_what_is_resumed_is_said(tmp_path: Path) -> None:
     lines: list[str] = []
     recipe = load_recipe({**PLAIN, **ONE})
     train(tiny(), recipe, fake(), tmp_path / "typo", RunOptions(resume=True), tell=lines.append)
-    assert f"nothing to resume in {tmp_path / 'typo'}: starting at epoch 1" in lines
+    assert f"nothing to resume in {tmp_path / 'typo'}: starting with epoch 1" in lines
     lines.clear()
     train(tiny(), recipe, fake(), tmp_path / "typo", RunOptions(resume=True), tell=lines.append)
     assert "resumed after epoch 1" in lines
@@ -143,7 +143,7 @@ def test_more_epochs_after_the_end(run: Train) -> None:
     assert read_json(longer.folder / RUN)["extended_after"] == [1]
     again = run(recipe={"epochs": 3}, resume=True)
     assert again.info["extended_after"] == [1]
-    with pytest.raises(FieldspecError, match="was begun with epochs 3, not 2, so it cannot be resumed"):
+    with pytest.raises(FieldspecError, match="was started with epochs 3, not 2, so it cannot be resumed"):
         run(recipe={"epochs": 2}, resume=True)
 
 

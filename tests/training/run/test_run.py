@@ -58,7 +58,7 @@ def test_cifar10_from_files_to_card(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     }  # fmt: skip
     assert all(path.stat().st_size > 5_000 for path in folder.glob("*.png"))
     assert json.loads((folder / "evaluation.json").read_text())["accuracy"] == test.accuracy
-    assert lines[0].startswith("cifar10: 180 images to train on, 20 held out, 40 to test with; 3x32x32, 10 classes")
+    assert lines[0].startswith("cifar10: 180 training images, 20 held out, 40 test images; 3x32x32, 10 classes")
     assert [line.split("  ")[0] for line in lines[2:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     with (folder / "log.csv").open() as log:
         rows = list(csv.DictReader(log))
@@ -161,12 +161,12 @@ def test_resume_another_run(tmp_path: Path) -> None:
     """What a run cannot go on with is named, and a run is not overwritten."""
     train(tiny(), load_recipe({**PLAIN, "epochs": 1}), fake(), tmp_path, tell=silent)
     other = load_recipe({**PLAIN, "epochs": 1, "batch_size": 16})
-    with pytest.raises(FieldspecError, match="was begun with batch_size 32, not 16, so it cannot be resumed"):
+    with pytest.raises(FieldspecError, match="was started with batch_size 32, not 16, so it cannot be resumed"):
         train(tiny(), other, fake(), tmp_path, RunOptions(resume=True), tell=silent)
     wider = tiny(layers=[{"conv": {"out": 4, "stride": 4}}])
-    with pytest.raises(FieldspecError, match=r"was begun with the spec '[0-9a-f]{12}', not"):
+    with pytest.raises(FieldspecError, match=r"was started with the spec '[0-9a-f]{12}', not"):
         train(wider, other, fake(), tmp_path, RunOptions(resume=True), tell=silent)
-    with pytest.raises(FieldspecError, match="already holds a run; continue it with --resume"):
+    with pytest.raises(FieldspecError, match="already contains a run; continue it with --resume"):
         train(tiny(), other, fake(), tmp_path, tell=silent)
 
 
@@ -176,7 +176,7 @@ def test_damaged_state(tmp_path: Path) -> None:
     train(tiny(), recipe, fake(), tmp_path, tell=silent)
     state = tmp_path / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.raises(FieldspecError, match=r"state\.safetensors: is not a complete state of a run"):
+    with pytest.raises(FieldspecError, match=r"state\.safetensors: is not a complete run state"):
         train(tiny(), recipe, fake(), tmp_path, RunOptions(resume=True), tell=silent)
 
 
@@ -222,7 +222,7 @@ def test_full_disk_while_tensorboard_writes(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(TensorBoardLogger, "log_metrics", full)
     run = train(tiny(), load_recipe(PLAIN), fake(), tmp_path, tell=lines.append)
     assert len(run.history) == 2
-    said = "tensorboard: cannot be written: No space left on device; going on without"
+    said = "tensorboard: cannot be written: No space left on device; continuing without it"
     assert [line for line in lines if line.startswith("tensorboard")] == [said]
 
 

@@ -58,7 +58,7 @@ def test_what_is_not_compared(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("text", ["", "0,", "a", "0,0", "-1", "1.5", "0 1", "\u0661"])
 def test_what_is_no_seed(text: str) -> None:
     """Different whole numbers."""
-    with pytest.raises(FieldspecError, match="--seeds: needs different whole numbers such as 0,1,2"):
+    with pytest.raises(FieldspecError, match="--seeds: needs distinct whole numbers such as 0,1,2"):
         parse_seeds(text)
 
 
