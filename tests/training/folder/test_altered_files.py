@@ -172,7 +172,7 @@ def test_the_card_of_a_run(card: Any) -> None:
         (lambda tensor: tensor * math.nan, "contains values that are not finite"),
         (lambda tensor: tensor / 0, "contains values that are not finite"),
         (lambda tensor: tensor.int(), r"has dtype torch\.int32, but the network's is torch\.float32"),
-        (lambda tensor: tensor.to(torch.complex64), r"is of torch\.complex64"),
+        (lambda tensor: tensor.to(torch.complex64), r"has dtype torch\.complex64"),
         (lambda tensor: tensor[:1], "the spec needs"),
     ],
     ids=["nan", "infinity", "int32", "complex", "cut"],
