@@ -71,7 +71,7 @@ def _optional(path: Path) -> dict[str, Any]:
     """A file that need not be there."""
     data = read_json(path) if path.is_file() else {}
     if not isinstance(data, dict):
-        raise FieldspecError(f"{path}: holds a {type(data).__name__}, where a mapping is needed")
+        raise FieldspecError(f"{path}: contains a {type(data).__name__}, but needs a mapping")
     return data
 
 

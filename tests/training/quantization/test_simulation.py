@@ -141,10 +141,10 @@ def test_bias_correction() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"ranges": []}, "of other operators than this version"),
+        ({"ranges": []}, "does not match the operators of this version"),
         ({"ranges": "none"}, "is damaged"),
         ({"exponents": {"999": [0]}}, "is damaged"),
-        ({"exponents": {"0": [0]}}, "of other operators than this version"),
+        ({"exponents": {"0": [0]}}, "does not match the operators of this version"),
     ],
 )
 def test_a_record_that_cannot_be_used(change: dict[str, Any], message: str) -> None:

@@ -31,7 +31,7 @@ def test_from_python(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"head": {"classes": 0}}, r"tiny: head has classes: 0, so it ends in \d+ features without a classifier. Give"),
+        ({"head": {"classes": 0}}, r"tiny: head has classes: 0, so it ends in \d+ features without a classifier. Use"),
         ({"head": None, "layers": [{"strided": {"out": 10}}]}, "has no head and ends in 10 maps, as many as fake has"),
         (
             {"head": None, "layers": [{"strided": {"out": 4}}, {"flatten": {}}, {"linear": {"out": 10}}]},

@@ -64,7 +64,7 @@ def test_resumed_as_undisturbed(run: Train, tmp_path: Path) -> None:
         (INT8, {}, "int8 training starts from trained weights; give them with --initial-checkpoint"),
         ({**INT8, "ema": 0.9}, {"initial_checkpoint": "any"}, "ema averages weights"),
         ({**INT8, "swa": {}}, {"initial_checkpoint": "any"}, "swa averages weights"),
-        (INT8, {"initial_checkpoint": "any", "compile": True}, "leave --compile out"),
+        (INT8, {"initial_checkpoint": "any", "compile": True}, "remove --compile"),
     ],
 )
 def test_refusals(run: Train, recipe: dict[str, Any], options: dict[str, Any], message: str) -> None:
