@@ -1,1 +1,1 @@
-"""The network as an engine runs it: its operators, their bytes in int8, and where these lie in memory."""
+"""A network as an inference engine runs it: operators, their int8 sizes, and memory layout."""

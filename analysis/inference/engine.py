@@ -1,4 +1,4 @@
-"""What an engine needs for a network: its operators, flash, and the kinds of RAM, each with its convention."""
+"""What a network needs on an engine: operators, flash, and RAM under several conventions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENGINES = {"tflm": "LiteRT-Micro"}
 class EngineReport:
     """A network on LiteRT-Micro in int8, batch 1.
 
-    - `flash`: bytes of weights, biases and quantization.
-    - `live`: the most that is needed at once in the network's own order; no planner without tricks beats it.
-    - `ordered`: the least over all orders of the operators, or a bound where there are too many.
-    - `head`: of the arena, by the engine's greedy planner.
-    - `planned`: by a plan of order and offsets in the file itself, which the engine obeys.
-    - `patched`: with the first operators run patch by patch; None where that would not need less.
+    - `flash`: bytes of weights, biases and quantization parameters.
+    - `live`: the peak of live tensors in the network's own order; a lower bound for planners that only place tensors.
+    - `ordered`: the minimum over all orders of the operators, or an upper bound if there are too many.
+    - `head`: the head of the arena as placed by the engine's greedy planner.
+    - `planned`: with a plan of order and offsets stored in the file, which the engine follows.
+    - `patched`: with the first operators run patch by patch; None if that would not need less.
     """
 
     name: str
@@ -37,37 +37,37 @@ class EngineReport:
 
     @property
     def flash(self) -> int:
-        """Bytes of weights, biases and quantization."""
+        """Bytes of weights, biases and quantization parameters."""
         return self.lowered.flash
 
     @cached_property
     def live(self) -> list[int]:
-        """Bytes that are needed while each operator runs, the beginning first."""
+        """Bytes needed while each operator runs; entry 0 is before the first."""
         return live_bytes(self.lowered.buffers(), len(self.lowered.operators))
 
     @cached_property
     def ordering(self) -> Ordering:
-        """The order of the operators that needs the least."""
+        """The order of the operators that needs the least RAM."""
         return best_order(self.lowered)
 
     @cached_property
     def head(self) -> int:
-        """Bytes of the head of the arena as the engine plans it."""
+        """Bytes of the head of the arena, as the engine plans it."""
         return greedy_head(self.lowered)
 
     @cached_property
     def plan(self) -> Plan:
-        """Order and offsets for the file's metadata."""
+        """Order and offsets, for the file's metadata."""
         return best_plan(self.lowered, self.ordering)
 
     @cached_property
     def patching(self) -> Patching | None:
-        """The patches that need the least RAM; None where the network as a whole needs no more."""
+        """The patches that need the least RAM; None if the network as a whole needs no more."""
         found = least_patching(written_out(self.lowered))
         return found if found is not None and found.size < self.plan.size else None
 
     def sram(self, kind: str) -> int | None:
-        """Bytes of RAM, of one of the kinds in SRAM; only `patched` may be None."""
+        """Bytes of RAM by one of the conventions in SRAM; only `patched` may be None."""
         found: dict[str, Callable[[], int | None]] = {
             "live": lambda: max(self.live),
             "ordered": lambda: self.ordering.peak,
@@ -79,12 +79,12 @@ class EngineReport:
 
     @property
     def peak(self) -> str:
-        """The id of the layer whose operator needs the most."""
+        """Id of the layer whose operator needs the most RAM."""
         step = max(range(1, len(self.live)), key=self.live.__getitem__)
         return self.lowered.operators[step - 1].id
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; null is what does not apply."""
+        """Plain data; null for what does not apply."""
         sizes = self.lowered.sizes
         rows = [
             {
@@ -115,13 +115,13 @@ class EngineReport:
         }
 
     def to_text(self) -> str:
-        """The kinds of RAM, then a row an operator with what it needs, drawn to the peak."""
+        """The RAM by each convention, then one row per operator with what it needs, as a bar relative to the peak."""
         from fieldspec.analysis.inference.listing import listing
 
         return "\n".join(listing(self, ENGINES[self.name]))
 
     def to_markdown(self) -> str:
-        """The same as a listing."""
+        """The same as a code block."""
         return f"```\n{self.to_text()}\n```"
 
     def _patches(self) -> dict[str, Any] | None:
@@ -131,10 +131,10 @@ class EngineReport:
 
 
 def engine_report(graph: LayerGraph, engine: str = "tflm") -> EngineReport:
-    """A layer graph, of a spec or of a traced module, on an engine.
+    """Report what a layer graph, of a spec or a traced module, needs on an engine.
 
     Raises:
-        EngineError: The engine cannot run it; names every layer that stands in the way.
+        EngineError: The engine cannot run it; the message names every unsupported layer.
         FieldspecError: There is no such engine.
     Example:
         >>> from fieldspec.blocks import LayerGraph, conv

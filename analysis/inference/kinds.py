@@ -1,3 +1,3 @@
-"""The kinds of RAM that are told of an engine, apart so that a spec can name them without loading the rest."""
+"""The RAM conventions of an engine's report, in a module of their own so that a spec can name them cheaply."""
 
 SRAM = ("live", "ordered", "tflm", "planned", "patched")

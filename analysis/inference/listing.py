@@ -1,4 +1,4 @@
-"""What an engine needs, as text: totals with their meaning, what is dear, a row an operator."""
+"""What a network needs on an engine, as text: annotated totals, costly layers, one row per operator."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 
 
 def listing(report: EngineReport, engine: str) -> list[str]:
-    """Lines: the kinds of RAM, then each operator with what it needs, drawn to the peak."""
+    """Lines of text: the RAM by each convention, then each operator with what it needs, as a bar."""
     return [*_totals(report, engine), "", *_rows(report)]
 
 
 def _totals(report: EngineReport, engine: str) -> list[str]:
     operators, macs = report.lowered.operators, report.lowered.macs
     said = {
-        "live": f"needed at once, in this order; the peak is at {report.peak}",
-        "ordered": "the least of all orders" if report.ordering.exact else "a bound: too many orders to see all",
-        "tflm": "the head of the arena, by the engine's own planner",
-        "planned": "by a plan of order and offsets in the file",
+        "live": f"live at once, in this order; the peak is at {report.peak}",
+        "ordered": "the minimum over all orders" if report.ordering.exact else "an upper bound: too many orders",
+        "tflm": "the head of the arena, as the engine's own planner places it",
+        "planned": "with a plan of order and offsets in the file",
     }
     return [
         f"{engine}, int8, batch 1: {len(operators)} operators, {macs:,} multiply-adds",
-        f"  {'flash':<8} {report.flash:>11,}  bytes of weights, biases and quantization",
+        f"  {'flash':<8} {report.flash:>11,}  bytes of weights, biases and quantization parameters",
         *[f"  {kind:<8} {report.sram(kind):>11,}  {text}" for kind, text in said.items()],
         _patched(report),
         *_grown(report),
@@ -44,27 +44,27 @@ def _patched(report: EngineReport) -> str:
 
 
 def _grown(report: EngineReport) -> list[str]:
-    """What kernels cost that hold zeros."""
+    """The cost of kernels that contain zeros for padding."""
     grown = [operator for operator in report.lowered.operators if operator.grown]
     if not grown:
         return []
     one = "kernel has" if len(grown) == 1 else "kernels have"
     few = _few([operator.id for operator in grown])
-    return [f"  {len(grown)} {one} zeros that written out around the map would be the peak: {few}"]
+    return [f"  {len(grown)} {one} the zeros of a padding that would be the peak: {few}"]
 
 
 def _unfolded(report: EngineReport) -> list[str]:
-    """What the norms cost that nothing takes in."""
+    """The cost of norms that cannot be folded into weights."""
     names = report.lowered.unfolded
     if not names:
         return []
     one = "norm is an operator" if len(names) == 1 else "norms are operators"
-    why = "behind an activation, before zero padding or several readers"
+    why = "after an activation, before zero padding or several readers"
     return [f"  {len(names)} {one} of their own ({why}): {_price(report, names)}"]
 
 
 def _composed(report: EngineReport) -> list[str]:
-    """What the layers cost that the engine has no operator for, a line for each kind."""
+    """The cost of layers that the engine has no operator for, one line per function."""
     of: dict[str, list[str]] = {}
     for name, function in report.lowered.composed.items():
         of.setdefault(function, []).append(name)
@@ -72,12 +72,12 @@ def _composed(report: EngineReport) -> list[str]:
     for function, names in of.items():
         count = sum(operator.id in names for operator in report.lowered.operators)
         times = f"{len(names)} times {function}" if len(names) > 1 else function
-        lines.append(f"  {times}, which is no operator, in {count} others: {_price(report, names)}")
+        lines.append(f"  {times}, which the engine lacks, as {count} operators: {_price(report, names)}")
     return lines
 
 
 def _price(report: EngineReport, names: Collection[str]) -> str:
-    """Multiply-adds and flash of some layers, and the first of these by name."""
+    """Multiply-adds and flash of the named layers, and the first few names."""
     own = [operator for operator in report.lowered.operators if operator.id in set(names)]
     macs, flash = sum(operator.macs for operator in own), sum(operator.flash for operator in own)
     return f"{macs:,} multiply-adds, {flash:,} bytes: {_few(names)}"

@@ -1,4 +1,4 @@
-"""A plan that is made before the network runs: an order of the operators and an offset for each tensor."""
+"""Memory plans made ahead of time: an order of the operators and an offset for each tensor."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from fieldspec.analysis.inference.lowering.operators import Buffer, Lowered
 from fieldspec.analysis.inference.ordering import Ordering
 from fieldspec.analysis.inference.planning import greedy_head, greedy_sequence, height, live_bytes, place
 
-TRIES = 400  # placements, unless one reaches the live bound before
+TRIES = 400  # placements tried, unless one reaches the lower bound earlier
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where each tensor lies while the operators run in an order; `size` bytes in all."""
+    """An order of the operators and where each tensor lies; `size` bytes in total."""
 
     size: int
     order: tuple[int, ...] = field(repr=False)
-    offsets: tuple[int, ...] = field(repr=False)  # of each tensor; -1 leaves its place to the engine
+    offsets: tuple[int, ...] = field(repr=False)  # one per tensor; -1 leaves placement to the engine
 
 
 def best_plan(lowered: Lowered, ordering: Ordering, *, tries: int = TRIES) -> Plan:
-    """The smallest plan that is found, in the order of `ordering` or in the network's own; never above the greedy one.
+    """The smallest plan found, in the order of `ordering` or in the network's own; never larger than the greedy one.
 
-    Tensors are placed one after the other into the first gap, in sequences that begin with what stands together at the
-    peak; two in a sequence then change places as long as that helps. What an operator asks for while it runs has no
-    place in a plan: it comes last, as in the engine, and where that is worse the engine's own planner does all.
+    Tensors are placed one by one into the first gap, starting from sequences that begin with the tensors live at the
+    peak; then two in a sequence are swapped as long as that helps. Scratch memory of operators cannot be planned: it is
+    placed last, as in the engine, and if that is worse, the engine's own planner places everything.
     """
     given = tuple(range(len(lowered.operators)))
     best: Plan | None = None
@@ -46,7 +46,7 @@ def best_plan(lowered: Lowered, ordering: Ordering, *, tries: int = TRIES) -> Pl
 
 
 def _search(buffers: Sequence[Buffer], tensors: int, least: int, tries: int) -> list[int]:
-    """Offsets of the best of so many placements."""
+    """Offsets of the best of `tries` placements."""
     asked = greedy_sequence(buffers[tensors:])
     last = [tensors + index for index in asked]
     best: list[int] = []
@@ -74,7 +74,7 @@ def _search(buffers: Sequence[Buffer], tensors: int, least: int, tries: int) -> 
 
 
 def _changed(sequence: Sequence[int], chance: random.Random) -> list[int]:
-    """Two places exchanged, or one item moved to another place."""
+    """Swap two items of a sequence, or move one."""
     changed = list(sequence)
     a, b = chance.sample(range(len(changed)), 2)
     if chance.random() < 0.5:
@@ -85,7 +85,7 @@ def _changed(sequence: Sequence[int], chance: random.Random) -> list[int]:
 
 
 def _beginnings(buffers: Sequence[Buffer]) -> list[list[int]]:
-    """Sequences to begin with: what meets most bytes first, what lives longest, what takes most of bytes and time."""
+    """Initial sequences: by bytes live at the same time, by lifetime, by the product of size and lifetime."""
     steps = max(buffer.last for buffer in buffers)
     live = live_bytes(buffers, steps)
     crowd = [max(live[buffer.first : buffer.last + 1]) for buffer in buffers]

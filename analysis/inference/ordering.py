@@ -13,7 +13,7 @@ MOST_STATES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """An order of the operators, the bytes that are needed at once in it, and whether no order needs fewer."""
+    """An order of the operators, its peak bytes, and whether that is the minimum over all orders."""
 
     peak: int
     order: tuple[int, ...] = field(repr=False)
@@ -21,11 +21,11 @@ class Ordering:
 
 
 def best_order(lowered: Lowered, *, most_states: int = MOST_STATES) -> Ordering:
-    """The least live set over all orders, by a search over the sets of operators that can have run.
+    """The smallest peak over all orders, found by a search over sets of operators already run.
 
-    The sets are visited by the peak that leads to them, so the first whole order is a best one. An operator that can
-    run within the peak and leaves no more behind than there was runs at once: postponing it never helps. Where more
-    than `most_states` sets would be visited, the order as given is the answer, and a bound.
+    Sets are visited by the peak needed to reach them, so the first complete order is optimal. An operator that fits
+    below the peak and does not increase the bytes held runs at once: postponing it never helps. If more than
+    `most_states` sets would be visited, the given order is returned, as an upper bound.
     """
     given = tuple(range(len(lowered.operators)))
     peak = live_peak(lowered)
@@ -39,7 +39,7 @@ def best_order(lowered: Lowered, *, most_states: int = MOST_STATES) -> Ordering:
 
 
 class _States:
-    """Sets of operators that have run, as bits."""
+    """Search over sets of operators already run, as bit sets."""
 
     def __init__(self, lowered: Lowered) -> None:
         self.operators = lowered.operators
@@ -47,20 +47,20 @@ class _States:
         self.outputs = set(lowered.outputs)
         self.scratch = [lowered.aligned(operator.scratch) for operator in lowered.operators]
         self.sources = [tuple(dict.fromkeys(operator.inputs)) for operator in lowered.operators]
-        self.readers: dict[int, int] = {}  # of each tensor, as bits
+        self.readers: dict[int, int] = {}  # readers of each tensor, as bits
         self.makers = {operator.output: index for index, operator in enumerate(lowered.operators)}
         for index, sources in enumerate(self.sources):
             for tensor in sources:
                 self.readers[tensor] = self.readers.get(tensor, 0) | 1 << index
         own = [self._own(index) for index in range(len(self.operators))]
-        self.least = max([*own, self.sizes[0]])  # of any order: each operator's tensors stand together
+        self.least = max([*own, self.sizes[0]])  # lower bound for any order: each operator's tensors are live together
 
     def _own(self, index: int) -> int:
         tensors = {*self.sources[index], self.operators[index].output}
         return sum(self.sizes[tensor] for tensor in tensors) + self.scratch[index]
 
     def search(self, most_states: int) -> tuple[int, ...] | None:
-        """A best order, or None after so many sets."""
+        """An optimal order, or None after visiting `most_states` sets."""
         done = (1 << len(self.operators)) - 1
         ready = frozenset(index for index, sources in enumerate(self.sources) if sources == (0,))
         start = self._settle(max(self.least, self.sizes[0]), 0, self.sizes[0], ready, ())
@@ -86,13 +86,13 @@ class _States:
     def _run(
         self, index: int, peak: int, ran: int, held: int, ready: frozenset[int], order: tuple[int, ...]
     ) -> tuple[int, int, int, frozenset[int], tuple[int, ...]]:
-        """The state behind one more operator."""
+        """The state after running one more operator."""
         output = self.operators[index].output
         peak = max(peak, held + self.sizes[output] + self.scratch[index])
         return peak, ran | 1 << index, held + self._change(index, ran), self._ready(index, ran, ready), (*order, index)
 
     def _change(self, index: int, ran: int) -> int:
-        """By how much the bytes that are held grow with an operator."""
+        """Change of the bytes held when an operator runs."""
         ran |= 1 << index
         freed = sum(
             self.sizes[tensor]
@@ -102,7 +102,7 @@ class _States:
         return self.sizes[self.operators[index].output] - freed
 
     def _ready(self, index: int, ran: int, ready: frozenset[int]) -> frozenset[int]:
-        """What can run once an operator has."""
+        """The operators that are ready after one has run."""
         ran |= 1 << index
         readers = self.readers.get(self.operators[index].output, 0)
         fresh = set()
@@ -117,7 +117,7 @@ class _States:
     def _settle(
         self, peak: int, ran: int, held: int, ready: frozenset[int], order: tuple[int, ...]
     ) -> tuple[int, int, int, frozenset[int], tuple[int, ...]]:
-        """Run everything that fits under the peak and leaves no more behind than there was."""
+        """Run all ready operators that fit below the peak and do not increase the bytes held."""
         while True:
             for index in sorted(ready):
                 now = held + self.sizes[self.operators[index].output] + self.scratch[index]

@@ -1,4 +1,4 @@
-"""Where buffers lie in an arena: the live set, and LiteRT-Micro's greedy planner."""
+"""Placement of buffers in an arena: the live set, and LiteRT-Micro's greedy planner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ IN_PLACE: tuple[OperatorKind, ...] = ("depthwise_conv",)
 
 
 def live_bytes(buffers: Sequence[Buffer], steps: int) -> list[int]:
-    """Bytes that are needed at each step, the beginning first."""
+    """Bytes needed at each step; step 0 is before the first operator."""
     changes = [0] * (steps + 2)
     for buffer in buffers:
         changes[buffer.first] += buffer.size
@@ -23,12 +23,12 @@ def live_bytes(buffers: Sequence[Buffer], steps: int) -> list[int]:
 
 
 def live_peak(lowered: Lowered, order: Sequence[int] | None = None) -> int:
-    """The most bytes that are needed at one time in an order of the operators: no planner without tricks beats it."""
+    """Peak bytes of live tensors in an order of the operators: a lower bound for planners that only place tensors."""
     return max(live_bytes(lowered.buffers(order), len(lowered.operators)))
 
 
 def live_peak_in_place(lowered: Lowered, kinds: Iterable[OperatorKind] = IN_PLACE) -> int:
-    """The same for an engine whose operators of some kinds write over their input, where nobody else reads it."""
+    """Like `live_peak`, for an engine whose operators of some kinds overwrite their input if nothing else reads it."""
     steps = len(lowered.operators)
     sizes, buffers = lowered.sizes, lowered.buffers()
     live = live_bytes(buffers, steps)
@@ -40,7 +40,7 @@ def live_peak_in_place(lowered: Lowered, kinds: Iterable[OperatorKind] = IN_PLAC
 
 
 def place(buffers: Sequence[Buffer], sequence: Iterable[int]) -> list[int]:
-    """Offsets of buffers that are placed in a given sequence, each into the first gap that is large enough.
+    """Offsets of buffers placed in the given sequence, each into the first gap that is large enough.
 
     Example:
         >>> place([Buffer(16, 0, 1), Buffer(48, 1, 2), Buffer(16, 2, 3)], [1, 2, 0])
@@ -67,16 +67,16 @@ def place(buffers: Sequence[Buffer], sequence: Iterable[int]) -> list[int]:
 
 
 def height(buffers: Sequence[Buffer], offsets: Sequence[int]) -> int:
-    """Bytes of the arena that offsets ask for."""
+    """Bytes of arena that the offsets require."""
     return max((offset + buffer.size for buffer, offset in zip(buffers, offsets, strict=True)), default=0)
 
 
 def greedy_sequence(buffers: Sequence[Buffer]) -> list[int]:
-    """LiteRT-Micro's: the largest first, of equals the one with the highest index."""
+    """The sequence of LiteRT-Micro's planner: largest first, ties by highest index."""
     return sorted(range(len(buffers)), key=lambda index: (-buffers[index].size, -index))
 
 
 def greedy_head(lowered: Lowered, order: Sequence[int] | None = None) -> int:
-    """Bytes of the head of LiteRT-Micro's arena by its greedy planner, inputs and outputs in it."""
+    """Bytes of the head of LiteRT-Micro's arena by its greedy planner, including inputs and outputs."""
     buffers = lowered.buffers(order)
     return height(buffers, place(buffers, greedy_sequence(buffers)))

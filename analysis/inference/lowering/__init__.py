@@ -1,1 +1,1 @@
-"""From a layer graph to the operators that LiteRT-Micro runs."""
+"""Lowering of a layer graph to the operators that LiteRT-Micro runs."""

@@ -1,4 +1,4 @@
-"""Layers that the engine has no operator for, written in several that it has."""
+"""Layers without an operator in the engine, composed of several operators."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fieldspec.analysis.inference.lowering.weighted import channelwise
 from fieldspec.blocks.graph import Node
 from fieldspec.blocks.layers import Multiply
 
-# The log odds of the normal distribution at x are nearly x (A + B u + C u u) with u = min(x x / 4, 6). The numbers make
-# the largest error of gelu the least, 2.6e-5; beyond |x| = 4.9 the distribution is 0 or 1 to that accuracy.
+# The log odds of the normal distribution at x are nearly x (A + B u + C u u) with u = min(x x / 4, 6). The constants
+# minimize the largest error of gelu, 2.6e-5; beyond |x| = 4.9 the distribution is 0 or 1 to that accuracy.
 A, B, C = 1.59502, 0.29604, -0.01125
 
 
 def gelu(walk: Walk, node: Node, source: int) -> int:
-    """``x s(x (A + B u + C u u))`` with the logistic function ``s``: torch's exact one to 2.6e-5."""
+    """``x s(x (A + B u + C u u))`` with the logistic function ``s``: torch's exact gelu up to 2.6e-5."""
     half = channelwise(walk, node, source, None, (0.5, 0.0))
     square = apply(walk, node, "multiply", half, half)
     walk.makers[square].fused = "relu6"
@@ -27,7 +27,7 @@ def gelu(walk: Walk, node: Node, source: int) -> int:
 
 
 def gelu_tanh(walk: Walk, node: Node, source: int) -> int:
-    """``x s(2 y)`` with ``y = (x + 0.044715 x x x) sqrt(2 / pi)``, as ``(1 + tanh y) / 2`` is ``s(2 y)``: exact."""
+    """``x s(2 y)`` with ``y = (x + 0.044715 x x x) sqrt(2 / pi)``, exact because ``(1 + tanh y) / 2`` is ``s(2 y)``."""
     twice = 2 * sqrt(2 / pi)
     square = apply(walk, node, "multiply", source, source)
     slope = channelwise(walk, node, square, None, (0.044715 * twice, twice))
@@ -53,7 +53,7 @@ def mish(walk: Walk, node: Node, source: int) -> int:
 
 
 def apply(walk: Walk, node: Node, kind: OperatorKind, *operands: int) -> int:
-    """One operator of a layer; an operand of one unit or channel is spread over the other's."""
+    """Emit one operator of a layer; an operand of one unit or channel is broadcast."""
     shapes = [walk.lowered.shapes[tensor] for tensor in operands]
-    layer = Multiply()  # what spreads its operands, and has no multiply-adds of its own
+    layer = Multiply()  # broadcasts its operands, and has no multiply-adds of its own
     return walk.emit(Operator(kind, node.id, layer, operands, 0), layer.output_shape(*shapes))

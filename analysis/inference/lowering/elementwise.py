@@ -1,4 +1,4 @@
-"""Activations and merges."""
+"""Lowering of activations and merges."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMPOSED = {"elu": elu, "gelu": gelu, "gelu_tanh": gelu_tanh, "mish": mish}
 
 
 def act(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Fused into the operator before it where that takes it in; else one operator or several."""
+    """Fuse the activation into the operator before it if that supports it; else emit one operator or several."""
     assert isinstance(node.layer, Activation)
     function = node.layer.function
     is_map = len(walk.lowered.shapes[source]) == 3
@@ -51,16 +51,16 @@ def act(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def pointwise(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A traced module's function of each element, where its name says all: others have settings that are not known."""
+    """Lower a traced element-wise function determined by its name alone; others have settings that are unknown."""
     assert isinstance(node.layer, Pointwise)
     function = WHOLE.get(node.layer.function)
     if function is None:
-        return walk.refused_at(node, f"no operator does what {node.layer.function} does")
+        return walk.refused_at(node, f"no operator computes {node.layer.function}")
     return act(walk, index, replace(node, layer=Activation(function)), source)
 
 
 def prelu(walk: Walk, index: int, node: Node, source: int) -> int:
-    """One operator, whose slope is a weight."""
+    """Lower prelu to one operator, whose slope is a weight."""
     operator = Operator("prelu", node.id, node.layer, (source,), 0, node=index)
     operator.shared = node.params == 0 < node.layer.params
     return walk.emit(operator, walk.lowered.shapes[source])
@@ -73,7 +73,7 @@ def _clipped(walk: Walk, node: Node, source: int, constant: tuple[float, float],
 
 
 def merge(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Two operands at a time; side by side all at once."""
+    """Lower a merge: two operands at a time; for concat, all at once."""
     operands = [walk.tensors[i] for i in node.inputs]
     ranks = {len(walk.lowered.shapes[tensor]) for tensor in operands}
     if len(ranks) > 1:

@@ -1,4 +1,4 @@
-"""From a layer graph to the operators of LiteRT-Micro: norms folded, activations fused, padding made explicit."""
+"""Lowering of a layer graph to LiteRT-Micro: norms folded, activations fused, padding made explicit."""
 
 from __future__ import annotations
 
@@ -74,18 +74,18 @@ RULES: dict[type[Layer], Callable[[Walk, int, Node, int], int]] = {
     SpaceToDepth: space_to_depth,
 }
 
-DEARER = 20  # zeros in kernels may cost a part in so many of the multiply-adds
+DEARER = 20  # zeros in kernels may add at most 1/20 to the multiply-adds
 
 
 def lower(graph: LayerGraph) -> Lowered:
-    """The operators of a layer graph in int8, batch 1, channels last.
+    """Lower a layer graph to operators in int8, batch 1, channels last.
 
-    Where writing out zeros before a strided convolution would be the peak of memory, its kernel takes them: a 3x3 one
-    with padding 1 and stride 2 on an even map is a 4x4 one with the engine's `same`, its last row and column zero. It
-    has to save more RAM than the zeros take of flash, for 5 % more multiply-adds of the network at most.
+    If explicit zero padding before a strided convolution would be the memory peak, the zeros go into its kernel: a 3x3
+    kernel with padding 1 and stride 2 on an even map becomes a 4x4 one with the engine's `same`, its last row and
+    column zero. This must save more RAM than the zeros take of flash, at no more than 5 % more multiply-adds in total.
 
     Raises:
-        EngineError: LiteRT-Micro cannot run it; names every layer that stands in the way, with the reason.
+        EngineError: LiteRT-Micro cannot run it; the message names every unsupported layer, with the reason.
     Example:
         >>> from fieldspec.blocks import LayerGraph, inverted_residual
         >>> lowered = lower(LayerGraph.of(inverted_residual(8, expand=16, out_channels=8), (8, 4, 4)))
@@ -99,21 +99,21 @@ def lower(graph: LayerGraph) -> Lowered:
         growing |= wider
         grown = _walked(flat, growing)
         if live_peak(lowered) - live_peak(grown) <= grown.flash - lowered.flash or grown.macs > most:
-            break  # fewer bytes of RAM than the zeros take of flash, or too slow
+            break  # saves less RAM than the zeros take of flash, or is too slow
         lowered = grown
     return lowered
 
 
 def written_out(lowered: Lowered) -> Lowered:
-    """The operators with every zero around a map, none in a kernel, as patches take them: they read no more units."""
+    """The operators with all padding explicit and none in kernels, as patches need it: kernels read no extra units."""
     return _walked(lowered.graph, ()) if any(operator.grown for operator in lowered.operators) else lowered
 
 
 def _padded_at_the_peak(lowered: Lowered) -> set[int]:
-    """The nodes of convolutions before which zeros are written out, if nothing else needs as much as they do."""
+    """Nodes of convolutions whose explicit padding is the memory peak; empty if something else needs as much."""
     live = live_bytes(lowered.buffers(), len(lowered.operators))
     if live[0] == max(live) or any(operator.shared for operator in lowered.operators):
-        return set()  # whoever shares its weights has another kernel
+        return set()  # layers that share its weights have another kernel
     written_out = {operator.output for operator in lowered.operators if operator.kind == "pad"}
     found = set()
     for at, operator in enumerate(lowered.operators):
@@ -128,7 +128,7 @@ def _padded_at_the_peak(lowered: Lowered) -> set[int]:
 
 
 def _walked(graph: LayerGraph, growing: Collection[int]) -> Lowered:
-    """The operators, where some convolutions take zeros into their kernels."""
+    """The operators, with the padding of the convolutions in `growing` moved into their kernels."""
     walk = Walk(graph, growing)
     for index, node in enumerate(walk.graph.nodes):
         if walk.needed[index]:
@@ -145,7 +145,7 @@ def _placed(walk: Walk, index: int, node: Node) -> int:
             walk.refuse(node, "a second input")
         return walk.tensor(node.shape)
     if not node.inputs:
-        return walk.refused_at(node, f"{node.layer.kind} that is computed without the input")
+        return walk.refused_at(node, f"{node.layer.kind} that does not depend on the input")
     source = node.inputs[0]
     passes = isinstance(node.layer, (*ABSENT, BatchNorm, ChannelScale)) or is_mean(walk.graph, node)
     if passes and source in walk.pending:
@@ -155,11 +155,11 @@ def _placed(walk: Walk, index: int, node: Node) -> int:
         return walk.tensors[source]
     rule = RULES.get(type(node.layer))
     if rule is None:
-        return walk.refused_at(node, f"no operator does what {_called(node.layer)} does")
+        return walk.refused_at(node, f"no operator computes {_called(node.layer)}")
     return rule(walk, index, node, walk.tensors[source])
 
 
 def _called(layer: Layer) -> str:
-    """How a layer is named where it cannot be run."""
+    """Name of a layer in a message that it cannot be run."""
     name = getattr(layer, "function", None) or getattr(layer, "operation", None) or layer.kind
     return type(layer).__name__ if name == "norm" else str(name)

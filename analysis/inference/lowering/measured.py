@@ -1,4 +1,4 @@
-"""Norms that measure the map that they are given: layer norm and group norm."""
+"""Lowering of norms that compute statistics of their input: layer norm and group norm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.blocks.layers import Conv, GroupNorm, LayerNorm, Pool
 
 
 def measured_norm(walk: Walk, index: int, node: Node, source: int) -> int:
-    """``d / sqrt(mean of d d + eps)``, ``d = x - mean``; scale and shift go into weights behind where that is exact."""
+    """``d / sqrt(mean of d d + eps)``, ``d = x - mean``; scale and shift are folded into later weights if exact."""
     layer = node.layer
     assert isinstance(layer, GroupNorm | LayerNorm)
     if len(walk.lowered.shapes[source]) != 3:
@@ -28,7 +28,7 @@ def measured_norm(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def _mean(walk: Walk, node: Node, source: int, shift: float) -> int:
-    """Of the channels of each unit, or of each group of channels over the whole map, spread over its channels."""
+    """Mean over the channels of each unit, or of each channel group over the map, broadcast to its channels."""
     channels, *sizes = walk.lowered.shapes[source]
     groups = 1
     if isinstance(node.layer, GroupNorm):
@@ -42,7 +42,7 @@ def _mean(walk: Walk, node: Node, source: int, shift: float) -> int:
 
 
 def _mixed(walk: Walk, node: Node, source: int, channels: int, groups: int, constant: tuple[float, float]) -> int:
-    """Sums of the channels of each group, or each group's sum for all of its channels, times a factor."""
+    """Sum of the channels of each group, or each group's sum broadcast to its channels, times a factor."""
     given, *sizes = walk.lowered.shapes[source]
     kind: OperatorKind = "depthwise_conv" if 1 < groups == given else "conv"
     layer = Conv(given, channels, (1, 1), groups=groups, bias=True)

@@ -10,10 +10,10 @@ from fieldspec.blocks.layers import AdaptivePool, BatchNorm, ChannelScale, Conv,
 
 
 def absorber(graph: LayerGraph, index: int, only_reader: Callable[[int], int | None]) -> int | None:
-    """The layer behind a norm whose weights take it in exactly; None where there is none.
+    """The layer after a norm whose weights can absorb it exactly; None if there is none.
 
-    A convolution does if no zeros are put around its input, as zero would have to be another number before the norm.
-    The mean of a map lets a norm pass.
+    A convolution can unless its input is zero-padded, since the padding would need another value before the norm.
+    A mean over the map commutes with the norm.
     """
     at = only_reader(index)
     while at is not None:
@@ -29,7 +29,7 @@ def absorber(graph: LayerGraph, index: int, only_reader: Callable[[int], int | N
 
 
 def pads(graph: LayerGraph, node: Node) -> bool:
-    """Whether a convolution reads zeros around its input."""
+    """Whether a convolution reads zero padding."""
     conv = node.layer
     assert isinstance(conv, Conv)
     sizes = graph.nodes[node.inputs[0]].shape[1:]
@@ -38,7 +38,7 @@ def pads(graph: LayerGraph, node: Node) -> bool:
 
 
 def is_mean(graph: LayerGraph, node: Node) -> bool:
-    """Whether a node is the mean of each channel, which scales and shifts as its input does."""
+    """Whether a node computes the mean of each channel, which commutes with scale and shift."""
     layer = node.layer
     if isinstance(layer, AdaptivePool):
         return layer.type == "avg" and layer.covers(graph.inputs(node))

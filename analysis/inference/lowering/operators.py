@@ -1,4 +1,4 @@
-"""What an engine runs: operators over int8 tensors, batch 1, channels last."""
+"""The operators that an engine runs, on int8 tensors, batch 1, channels last."""
 
 from __future__ import annotations
 
@@ -42,41 +42,41 @@ WEIGHTED: tuple[OperatorKind, ...] = ("conv", "depthwise_conv", "fully_connected
 MOVING: tuple[OperatorKind, ...] = (
     "average_pool", "concat", "depth_to_space", "gather", "max_pool", "pad", "resize_bilinear", "resize_nearest",
     "slice",
-)  # fmt: skip  # operators that need their inputs and their output in one scale
-FIXED: tuple[OperatorKind, ...] = ("logistic", "softmax", "tanh")  # the engine sets the scale of what they give
+)  # fmt: skip  # operators whose inputs and output must have the same scale
+FIXED: tuple[OperatorKind, ...] = ("logistic", "softmax", "tanh")  # the engine fixes the scale of their output
 WIDTH = {"int8": 1, "int32": 4, "float32": 4, "int64": 8}
-SCALED = WIDTH["float32"] + WIDTH["int64"]  # a quantization parameter: its scale and its zero point
+SCALED = WIDTH["float32"] + WIDTH["int64"]  # a quantization parameter: scale and zero point
 
 
 class EngineError(FieldspecError):
-    """A network that an engine cannot run; names every layer that stands in the way."""
+    """An engine cannot run the network; the message names every unsupported layer."""
 
 
 @dataclass(slots=True)
 class Operator:
-    """One operator: what it computes, of which tensors, with which layers of the network folded into it."""
+    """One operator: what it computes, on which tensors, with which layers of the network folded into it."""
 
     kind: OperatorKind
-    id: str  # of the layer that it computes
+    id: str  # id of the layer that it computes
     layer: Layer
-    inputs: tuple[int, ...]  # tensors
-    output: int  # a tensor
-    same: bool = False  # the engine's own padding is the layer's; else there is none, or an operator before pads
+    inputs: tuple[int, ...]  # tensor indices
+    output: int  # a tensor index
+    same: bool = False  # the engine's `same` matches the layer; else no padding, or a pad operator before
     fused: Fused | None = None
-    node: int | None = None  # the layer's node where its weights are the network's; None where they are constant
-    norms_before: tuple[int, ...] = ()  # nodes of norms that are folded into the weights, those before the layer
-    norms_after: tuple[int, ...] = ()  # and those behind it
-    flattened: Shape = ()  # of a fully connected operator on a map: the map that torch flattens
-    constant: tuple[float, float] = (1.0, 0.0)  # scale and shift of an operator without trained weights
-    scratch: int = 0  # bytes that it asks for while it runs
-    shared: bool = False  # its weights are another operator's
-    sides: tuple[tuple[int, int], ...] = ()  # of padding (the channels last) or cropping: before and after
-    grown: tuple[tuple[int, int], ...] = ()  # zeros around a kernel, where they stand for an operator that pads
+    node: int | None = None  # the layer's node if its weights are the network's; None if they are constant
+    norms_before: tuple[int, ...] = ()  # nodes of norms before the layer that are folded into its weights
+    norms_after: tuple[int, ...] = ()  # those after it
+    flattened: Shape = ()  # for a fully connected operator on a map: the map that torch flattens
+    constant: tuple[float, float] = (1.0, 0.0)  # scale and shift, for an operator without trained weights
+    scratch: int = 0  # bytes it allocates while it runs
+    shared: bool = False  # whether its weights belong to another operator
+    sides: tuple[tuple[int, int], ...] = ()  # for padding (channels last) or cropping: (before, after)
+    grown: tuple[tuple[int, int], ...] = ()  # zeros around the kernel in place of a pad operator
     macs: int = 0
 
     @property
     def channels(self) -> int:
-        """Output channels of an operator with weights, each with a scale and a bias; 0 for the others."""
+        """Output channels of an operator with weights, each with a scale and a bias; 0 for other operators."""
         match self.layer:
             case Conv() | ConvTranspose():
                 return self.layer.out_channels if self.kind in WEIGHTED else 0
@@ -99,10 +99,10 @@ class Operator:
 
     @property
     def flash(self) -> int:
-        """Bytes of weights (int8), biases (int32) and their quantization: a scale and a zero point a channel each.
+        """Bytes of weights (int8), biases (int32) and their quantization: one scale and zero point per channel each.
 
-        A fully connected operator has one for all its weights, and so has a prelu for its slope; one that puts channels
-        in another order has a table.
+        A fully connected operator has one for all its weights, a prelu one for its slope; an operator that permutes
+        channels has an index table.
         """
         if isinstance(self.layer, SelectChannels) and self.kind == "gather":
             return WIDTH["int32"] * len(self.layer.index)
@@ -113,33 +113,33 @@ class Operator:
         return self.weights + self.channels * (WIDTH["int32"] + 2 * SCALED)
 
     def moved(self, place: Mapping[int, int]) -> Operator:
-        """The same operator where its tensors have other numbers."""
+        """The same operator with renumbered tensors."""
         return replace(self, inputs=tuple(place[tensor] for tensor in self.inputs), output=place[self.output])
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """A stretch of the arena: its bytes, the first and the last step that need it; step 0 is before all operators."""
+    """A buffer of the arena: its bytes, and the first and last step that need it; step 0 is before all operators."""
 
     size: int
     first: int
     last: int
 
     def meets(self, other: Buffer) -> bool:
-        """Whether both are needed at one time."""
+        """Whether both buffers are live at the same time."""
         return self.first <= other.last and other.first <= self.last
 
 
 @dataclass(slots=True)
 class Lowered:
-    """A layer graph as operators, in the order in which they run. Tensor 0 is the input."""
+    """A layer graph as operators, in execution order. Tensor 0 is the input."""
 
     graph: LayerGraph
-    shapes: list[Shape] = field(default_factory=list)  # of each tensor: channels first, as everywhere
+    shapes: list[Shape] = field(default_factory=list)  # shape of each tensor, channels first
     operators: list[Operator] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
-    unfolded: list[str] = field(default_factory=list)  # norms that cost an operator of their own
-    composed: dict[str, str] = field(default_factory=dict)  # layers that take several operators: what each computes
+    unfolded: list[str] = field(default_factory=list)  # norms that need an operator of their own
+    composed: dict[str, str] = field(default_factory=dict)  # layers composed of several operators: their functions
     alignment: int = 16
 
     @property
@@ -148,24 +148,24 @@ class Lowered:
         return [self.aligned(numel(shape)) for shape in self.shapes]
 
     def aligned(self, size: int) -> int:
-        """Bytes rounded up."""
+        """Bytes rounded up to the engine's alignment."""
         return -(-size // self.alignment) * self.alignment
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of all operators, those that a norm costs among them."""
+        """Multiply-adds of all operators, including those for norms."""
         return sum(operator.macs for operator in self.operators)
 
     @property
     def flash(self) -> int:
-        """Bytes of weights, biases and quantization: each tensor's scale and zero point, each weight's and bias's.
+        """Bytes of weights, biases and quantization parameters: a scale and a zero point per tensor, weight and bias.
 
-        The rest of a file (names, the list of operators, padding) is counted when it is written.
+        The rest of a file (names, operator list, padding) is counted when it is written.
         """
         return sum(operator.flash for operator in self.operators) + SCALED * len(self.shapes)
 
     def buffers(self, order: Sequence[int] | None = None) -> list[Buffer]:
-        """Each tensor's life in an order of the operators, then what operators ask for while they run."""
+        """Lifetime of each tensor in an order of the operators, followed by the operators' scratch memory."""
         first, last = [0] * len(self.shapes), [0] * len(self.shapes)
         sequence = range(len(self.operators)) if order is None else order
         for step, index in enumerate(sequence, 1):

@@ -1,4 +1,4 @@
-"""Networks over one axis as the engine has them: maps of a single row."""
+"""Networks over one axis as the engine needs them: with maps of a single row."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Input, Layer, Shape
 
-# What each setting of a layer says of the row: one unit is read and made, nothing is put around it.
+# Value of each layer setting along the added row: one unit is read and written, without padding.
 ROW: Mapping[str, Any] = {
     "block": 1,
     "dilation": 1,
@@ -26,7 +26,7 @@ ROW: Mapping[str, Any] = {
 
 
 def planar(graph: LayerGraph) -> LayerGraph:
-    """The graph with a row before the axis of each map, where all of its maps have one axis; else as it is.
+    """Add a row axis before the axis of each map if all maps of the graph have one axis; otherwise return it as is.
 
     Example:
         >>> from fieldspec.blocks.layers import Conv

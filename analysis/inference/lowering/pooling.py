@@ -1,4 +1,4 @@
-"""Poolings, resizing and padding."""
+"""Lowering of pooling, resizing and padding."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POOLS: tuple[tuple[OperatorKind, str], ...] = (("average_pool", "avg"), ("max_po
 
 
 def pool(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Sliding windows: an average counts zeros or leaves them out, a maximum takes only zeros that cannot win."""
+    """Lower pooling: averages count padding or leave it out; maxima allow only zeros that cannot win."""
     layer = node.layer
     assert isinstance(layer, Pool)
     kind: OperatorKind = "max_pool" if layer.type == "max" else "average_pool"
@@ -29,23 +29,23 @@ def pool(walk: Walk, index: int, node: Node, source: int) -> int:
     if layer.dilation > 1:
         walk.refuse(node, "pooling with dilation")
     elif layer.type == "avg" and layer.ceil_mode and reaches:
-        walk.refuse(node, "average pooling with ceil_mode and windows that reach past the map")
+        walk.refuse(node, "average pooling with ceil_mode and windows that reach beyond the map")
     elif len(sizes) == 2 and reaches and layer.type == "avg" and layer.count_include_pad:
         operator.inputs = (walk.pad(node, source, sides),)
         return walk.emit(operator, node.shape)
     else:
         same = is_same(sizes, node.shape[1:], layer.kernel_size, layer.stride, dilation, sides)
         if reaches and not same and layer.type == "avg":
-            walk.refuse(node, "average pooling that leaves out a padding which is not the engine's")
+            walk.refuse(node, "average pooling that excludes padding other than the engine's")
         elif reaches and not same and not is_positive(walk.makers, source):
-            walk.refuse(node, "max pooling with padding of values that may be negative")
+            walk.refuse(node, "max pooling with padding, of values that may be negative")
         else:
             return walk.windowed(index, node, operator, padding, node.shape)
     return walk.tensor(node.shape)
 
 
 def is_positive(makers: Mapping[int, Operator], tensor: int) -> bool:
-    """Whether no value of a tensor is below 0; `makers` is the operator of each tensor but the input."""
+    """Whether a tensor is nonnegative; `makers` is the operator of each tensor except the input."""
     maker = makers.get(tensor)
     if maker is None:
         return False
@@ -55,7 +55,7 @@ def is_positive(makers: Mapping[int, Operator], tensor: int) -> bool:
 
 
 def global_pool(walk: Walk, index: int, node: Node, source: int) -> int:
-    """One window over the whole map; timm's pairs of poolings are two, and what joins them."""
+    """Lower global pooling: one window over the whole map; timm's combined types take two poolings and a merge."""
     layer = node.layer
     assert isinstance(layer, GlobalPool)
     _, *sizes = walk.lowered.shapes[source]
@@ -77,18 +77,18 @@ def _whole(walk: Walk, node: Node, source: int, kind: OperatorKind) -> int:
 
 
 def adaptive_pool(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A sliding window where its size divides the map's."""
+    """Lower adaptive pooling to a sliding window if its size divides the map's."""
     layer = node.layer
     assert isinstance(layer, AdaptivePool)
     sizes = walk.lowered.shapes[source][1:]
     if len(sizes) != 2 or any(size % units for size, units in zip(sizes, layer.output_size, strict=True)):
-        return walk.refused_at(node, "adaptive pooling whose windows differ")
+        return walk.refused_at(node, "adaptive pooling with windows of different sizes")
     window = tuple(size // units for size, units in zip(sizes, layer.output_size, strict=True))
     return pool(walk, index, replace(node, layer=Pool(layer.type, window, window, (0, 0))), source)
 
 
 def resize(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Nearest and bilinear, by whole factors."""
+    """Lower nearest and bilinear resizing by whole factors."""
     layer = node.layer
     assert isinstance(layer, Resize)
     sizes = walk.lowered.shapes[source][1:]
@@ -100,7 +100,7 @@ def resize(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def padding(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Zeros, as many as the layer says."""
+    """Lower zero padding."""
     layer = node.layer
     assert isinstance(layer, Pad)
     if layer.mode != "constant" or len(layer.padding) != 2 or any(side < 0 for pair in layer.padding for side in pair):
@@ -109,7 +109,7 @@ def padding(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def pad_channels(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Channels of zeros, which the engine has last."""
+    """Lower padding of channels with zeros, the last axis in the engine."""
     layer = node.layer
     assert isinstance(layer, PadChannels)
     channels, *sizes = walk.lowered.shapes[source]

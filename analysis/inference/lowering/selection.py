@@ -1,4 +1,4 @@
-"""Channels taken, put in another order, and put beside each other as units."""
+"""Lowering of channel selection, channel permutation, and depth-to-space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldspec.blocks.layers import DepthToSpace, SelectChannels
 
 
 def select_channels(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Neighbors are cut out; others are looked up, by a table in the file."""
+    """Lower channel selection: a slice for contiguous channels, else a gather by an index table in the file."""
     layer = node.layer
     assert isinstance(layer, SelectChannels)
     shape = walk.lowered.shapes[source]
@@ -25,11 +25,11 @@ def select_channels(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def depth_to_space(walk: Walk, index: int, node: Node, source: int) -> int:
-    """The engine's, which has each place of a patch side by side where torch has each channel: a table before it."""
+    """Lower depth_to_space: the engine orders channels by patch position, torch by channel, so a gather precedes it."""
     layer = node.layer
     assert isinstance(layer, DepthToSpace)
     if len(layer.block) != 2 or layer.block[0] != layer.block[1]:
-        return walk.refused_at(node, "depth_to_space of patches that are no squares")
+        return walk.refused_at(node, "depth_to_space with patches that are not square")
     places, channels = layer.block[0] ** 2, node.shape[0]
     if channels > 1:
         table = tuple(channel * places + place for place in range(places) for channel in range(channels))

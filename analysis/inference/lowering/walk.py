@@ -1,4 +1,4 @@
-"""One walk over a layer graph: where each layer's output lies, and what makes it."""
+"""One walk over a layer graph that emits operators and tracks the tensor of each layer's output."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from fieldspec.blocks.layers import (
 
 FUSING: tuple[OperatorKind, ...] = (
     "add", "average_pool", "conv", "depthwise_conv", "fully_connected", "max_pool", "multiply"
-)  # fmt: skip  # operators that take a relu in
+)  # fmt: skip  # operators that can fuse a relu
 ABSENT = (Copy, Dropout, DropPath, Flatten, Identity)
 
 
 class Walk:
-    """One walk over the nodes in their order; `tensors` holds where each node's output lies."""
+    """One walk over the nodes in order; `tensors` maps each node to the tensor that holds its output."""
 
     def __init__(self, graph: LayerGraph, growing: Collection[int] = ()) -> None:
         self.graph = graph
-        self.growing = growing  # nodes of convolutions that take zeros into the kernel, not into a map
+        self.growing = growing  # nodes of convolutions with padding in the kernel instead of the map
         self.lowered = Lowered(graph)
         self.tensors: dict[int, int] = {}
-        self.makers: dict[int, Operator] = {}  # of each tensor
-        self.holders: dict[int, list[int]] = {}  # of each tensor: the nodes whose output it is
-        self.pending: dict[int, tuple[int, ...]] = {}  # of each node: norms before it that wait for weights
+        self.makers: dict[int, Operator] = {}  # operator that writes each tensor
+        self.holders: dict[int, list[int]] = {}  # nodes whose output each tensor holds
+        self.pending: dict[int, tuple[int, ...]] = {}  # for each node, norms before it to be folded into its weights
         self.refused: list[str] = []
         self.needed = [False] * len(graph.nodes)
         self.readers: list[list[int]] = [[] for _ in graph.nodes]
@@ -52,21 +52,21 @@ class Walk:
                     self.readers[source].append(index)
 
     def refuse(self, node: Node, reason: str) -> None:
-        """Note why a layer cannot be run, and go on with the others."""
+        """Record why a layer cannot be run, and continue with the others."""
         self.refused.append(f"{node.id} ({reason})")
 
     def refused_at(self, node: Node, reason: str) -> int:
-        """The same, with a tensor in its place."""
+        """Like `refuse`; returns a placeholder tensor."""
         self.refuse(node, reason)
         return self.tensor(node.shape)
 
     def tensor(self, shape: Shape) -> int:
-        """A new tensor."""
+        """Add a tensor of this shape; returns its index."""
         self.lowered.shapes.append(shape)
         return len(self.lowered.shapes) - 1
 
     def emit(self, operator: Operator, shape: Shape) -> int:
-        """Append an operator whose output, a new tensor, has this shape."""
+        """Append an operator with a new output tensor of this shape; returns the tensor."""
         operator.output = self.tensor(shape)
         inputs = [self.lowered.shapes[tensor] for tensor in operator.inputs]
         operator.macs = operator.layer.macs(inputs, shape)
@@ -75,19 +75,19 @@ class Walk:
         return operator.output
 
     def check_flattening(self, index: int, node: Node) -> None:
-        """Gone before a linear layer, whose weights are put in the engine's order, and where there is one unit."""
+        """Check that a flatten can be dropped: before linear layers, whose weights are permuted, or of one unit."""
         shape = self.graph.nodes[node.inputs[0]].shape
         if not isinstance(node.layer, Flatten):
             return
         if prod(shape[1:]) > 1 and not all(
             isinstance(self.graph.nodes[reader].layer, Linear) for reader in self._readers(index) if reader >= 0
         ):
-            self.refuse(node, "flatten whose result is not read by linear layers alone: the engine has channels last")
+            self.refuse(node, "flatten that is not only read by linear layers: the engine is channels-last")
         elif prod(shape[1:]) > 1 and -1 in self._readers(index):
-            self.refuse(node, "flatten at the end: the engine has channels last")
+            self.refuse(node, "flatten at the end: the engine is channels-last")
 
     def _readers(self, index: int) -> list[int]:
-        """The nodes that read an output, through layers that are gone; -1 for the network's output."""
+        """The nodes that read an output, looking through dropped layers; -1 for the network's output."""
         found: list[int] = []
         for reader in self.readers[index]:
             gone = reader >= 0 and isinstance(self.graph.nodes[reader].layer, ABSENT)
@@ -95,18 +95,18 @@ class Walk:
         return found
 
     def only_reader(self, index: int) -> int | None:
-        """The one node that reads an output; None where there are several, or where the network ends."""
+        """The only node that reads an output; None if there are several, or if it is the network's output."""
         readers = self._readers(index)
         return readers[0] if len(readers) == 1 and readers[0] >= 0 else None
 
     def sole_maker(self, tensor: int, index: int) -> Operator | None:
-        """The operator that makes a tensor, if nobody but node `index` reads it."""
+        """The operator that writes a tensor, if only node `index` reads the tensor."""
         nodes = self.holders[tensor]
         readers = [reader for node in nodes for reader in self.readers[node] if reader not in nodes]
         return self.makers.get(tensor) if readers == [index] else None
 
     def windowed(self, index: int, node: Node, operator: Operator, padding: Sides, shape: Shape) -> int:
-        """An operator over windows, with zeros of their own before it where `same` is not what the layer says."""
+        """Emit a windowed operator, with explicit padding before it if `same` does not match the layer's."""
         layer, source = operator.layer, operator.inputs[0]
         kernel, stride, dilation = window_of(layer)
         sizes, units = self.lowered.shapes[source][1:], shape[1:]
@@ -127,15 +127,15 @@ class Walk:
         return self.emit(operator, shape)
 
     def pad(self, node: Node, source: int, sides: Sides) -> int:
-        """Zeros around a map."""
+        """Emit zero padding around a map."""
         channels, *sizes = self.lowered.shapes[source]
         shape = (channels, *[size + sum(pair) for size, pair in zip(sizes, sides, strict=True)])
         return self.emit(Operator("pad", node.id, Pad(sides), (source,), 0, sides=(*sides, (0, 0))), shape)
 
     def finish(self) -> Lowered:
-        """The operators, unless something stood in the way."""
+        """The operators; raises EngineError if any layer was refused."""
         if not self.lowered.operators and not self.refused:
-            self.refused.append("nothing is left to compute")
+            self.refused.append("no operators remain")
         if self.refused:
             raise EngineError("LiteRT-Micro cannot run this network: " + "; ".join(self.refused))
         ends = dict.fromkeys(self.tensors[index] for index in (self.graph.output, *self.graph.kept))

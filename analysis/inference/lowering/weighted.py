@@ -1,4 +1,4 @@
-"""Operators with weights."""
+"""Lowering of layers with weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.layers import Concat, Conv, ConvTranspose, Linear, SpaceTo
 
 
 def conv(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A convolution, in the kind that its groups ask for."""
+    """Lower a convolution to the operator for its groups."""
     layer = node.layer
     assert isinstance(layer, Conv)
     depthwise = 1 < layer.groups == layer.in_channels
@@ -24,7 +24,7 @@ def conv(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def transposed(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A transposed convolution, where LiteRT's rule for its padding gives torch's."""
+    """Lower a transposed convolution, if LiteRT's padding rule matches torch's."""
     layer = node.layer
     assert isinstance(layer, ConvTranspose)
     fits = all(
@@ -34,7 +34,7 @@ def transposed(walk: Walk, index: int, node: Node, source: int) -> int:
     plain = layer.groups == 1 and not any(layer.output_padding) and set(layer.dilation) == {1}
     if not (fits and plain and len(layer.kernel_size) == 2):
         return walk.refused_at(node, "conv_transpose with these strides, padding or groups")
-    scratch = 4 * numel(node.shape)  # sums in int32
+    scratch = 4 * numel(node.shape)  # accumulators in int32
     operator = Operator("transpose_conv", node.id, layer, (source,), 0, node=index, scratch=scratch)
     operator.same = any(layer.padding)
     operator.shared = node.params == 0 < layer.params
@@ -42,7 +42,7 @@ def transposed(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def linear(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A matrix product with a vector; over a map's channels it is a 1x1 convolution."""
+    """Lower a linear layer to a fully connected operator; over a map's channels, to a 1x1 convolution."""
     layer = node.layer
     assert isinstance(layer, Linear)
     shared = node.params == 0 < layer.params
@@ -62,7 +62,7 @@ def linear(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def norm(walk: Walk, index: int, node: Node, source: int) -> int:
-    """Into the weights before it, or behind it where that is exact; else an operator of its own."""
+    """Fold a norm into the weights before or after it if that is exact; else emit an operator of its own."""
     maker = walk.sole_maker(source, index)
     if maker and maker.fused is None and maker.channels and index not in walk.pending:
         maker.norms_after = (*maker.norms_after, index)
@@ -71,7 +71,7 @@ def norm(walk: Walk, index: int, node: Node, source: int) -> int:
         walk.pending[index] = (*walk.pending.get(index, ()), index)
         return source
     if len(node.shape) != 3:
-        return walk.refused_at(node, "a norm over a vector that nothing takes in")
+        return walk.refused_at(node, "a norm over a vector that cannot be folded into weights")
     walk.lowered.unfolded.append(node.id)
     return channelwise(walk, node, source, index)
 
@@ -79,7 +79,7 @@ def norm(walk: Walk, index: int, node: Node, source: int) -> int:
 def channelwise(
     walk: Walk, node: Node, source: int, norm: int | None = None, constant: tuple[float, float] = (1.0, 0.0)
 ) -> int:
-    """A factor and a shift for each channel: a depthwise 1x1 convolution."""
+    """Emit a factor and a shift for each channel, as a depthwise 1x1 convolution."""
     channels = walk.lowered.shapes[source][0]
     layer = Conv(channels, channels, (1, 1), groups=channels, bias=True)
     operator = Operator("depthwise_conv", node.id, layer, (source,), 0, constant=constant)
@@ -91,7 +91,7 @@ def channelwise(
 
 
 def space_to_depth(walk: Walk, index: int, node: Node, source: int) -> int:
-    """A convolution with weights of 0 and 1, as LiteRT's own operator has the channels in another order."""
+    """Lower to a convolution with weights 0 and 1, since LiteRT's own operator orders channels differently."""
     layer = node.layer
     assert isinstance(layer, SpaceToDepth)
     channels = walk.lowered.shapes[source][0]
@@ -100,13 +100,13 @@ def space_to_depth(walk: Walk, index: int, node: Node, source: int) -> int:
 
 
 def side_by_side(walk: Walk, node: Node, operands: Sequence[int]) -> int:
-    """Concatenation, which asks for one scale of all: an operand whose scale is fixed is put into that one first."""
+    """Concatenate; all operands need the same scale, so operands with a fixed scale are rescaled first."""
     own = [rescaled(walk, node, operand) for operand in operands]
     return walk.emit(Operator("concat", node.id, Concat(), tuple(own), 0), node.shape)
 
 
 def rescaled(walk: Walk, node: Node, operand: int) -> int:
-    """An operand in a scale of its own choice: a sigmoid's is 1/256, a tanh's 1/128, also behind a pooling."""
+    """Rescale an operand whose scale is fixed: 1/256 after sigmoid, 1/128 after tanh, even if pooled since."""
     maker = walk.makers.get(operand)
     while maker is not None and maker.kind in MOVING and len(maker.inputs) == 1:
         maker = walk.makers.get(maker.inputs[0])

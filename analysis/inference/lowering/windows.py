@@ -1,14 +1,14 @@
-"""Windows as LiteRT has them: padding `same` or `valid`, and zeros written out where the layer's differ."""
+"""Windows as LiteRT has them: padding `same` or `valid`, or explicit zeros if the layer's padding differs."""
 
 from __future__ import annotations
 
 from fieldspec.blocks.layers import Conv, Layer, Pool, Sides, Sizes
 
-GROWN = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))  # taps before and behind a kernel, the fewest first
+GROWN = ((0, 0), (0, 1), (1, 0), (0, 2), (1, 1), (2, 0))  # taps added before and after a kernel, fewest first
 
 
 def effective_sides(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sides) -> Sides:
-    """The zeros that the windows of a map really read, on each side; what lies behind the last window is not.
+    """The padding on each side that windows actually read; padding beyond the last window is not read.
 
     Example:
         >>> effective_sides((32,), (16,), (3,), (2,), (1,), ((1, 1),))     # the last window ends with the map
@@ -23,7 +23,7 @@ def effective_sides(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, di
 
 
 def is_same(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, sides: Sides) -> bool:
-    """Whether LiteRT's `same` puts exactly these zeros: half of what the windows lack, the odd one behind.
+    """Whether LiteRT's `same` adds exactly this padding: half of the total before, the rest after.
 
     Example:
         >>> is_same((32,), (16,), (3,), (2,), (1,), ((1, 0),)), is_same((32,), (32,), (3,), (1,), (1,), ((1, 1),))
@@ -39,7 +39,7 @@ def is_same(sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: 
 def grown_sides(
     sizes: Sizes, units: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, sides: Sides
 ) -> Sides | None:
-    """Rows and columns of zeros around a kernel with which LiteRT's `same` is the layer's padding; None without any.
+    """Rows and columns of zeros around a kernel with which LiteRT's `same` is the layer's padding; None if impossible.
 
     Example:
         >>> grown_sides((32,), (16,), (3,), (2,), (1,), ((1, 0),))     # 4 taps lack 2 units, one on each side
@@ -61,13 +61,13 @@ def _fits(kernel: int, before: int, grown: tuple[int, int], size: int, units: in
 
 
 def same_sides(size: int, units: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    """The zeros of LiteRT's `same` along one axis."""
+    """Padding of LiteRT's `same` along one axis."""
     lacking = max(0, (units - 1) * stride + dilation * (kernel - 1) + 1 - size)
     return lacking // 2, lacking - lacking // 2
 
 
 def window_of(layer: Layer) -> tuple[Sizes, Sizes, Sizes]:
-    """Kernel, stride and dilation of a convolution or a pooling."""
+    """Kernel, stride and dilation of a convolution or pooling."""
     if isinstance(layer, Conv):
         return layer.kernel_size, layer.stride, layer.dilation
     assert isinstance(layer, Pool)

@@ -1,1 +1,1 @@
-"""The first operators run patch by patch: what a patch reads, what it needs, and which cut needs the least."""
+"""Patch-based execution of the first operators: what a patch reads and needs, and which cut needs the least RAM."""

@@ -1,4 +1,4 @@
-"""Where to stop running patch by patch, and in how many patches: what needs the least RAM."""
+"""Where to end patch-based execution, and with how many patches, to minimize RAM."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from fieldspec.analysis.inference.patches.spans import PATCHED, Strip, strip
 from fieldspec.analysis.inference.planning import greedy_head, live_bytes, live_peak
 
 PatchGrid: TypeAlias = tuple[tuple[Strip, ...], tuple[Strip, ...]]
-MOST_PATCHES = 8  # along an axis
-MOST_CUTS = 48  # so that the search stays linear in the operators
+MOST_PATCHES = 8  # per axis
+MOST_CUTS = 48  # keeps the search linear in the number of operators
 
 
 @dataclass(frozen=True)
 class PatchCut:
-    """A map that alone is read by the operators behind those that make it.
+    """A map that is the only tensor that later operators read.
 
     Args:
         lowered: The network.
-        count: How many operators make the map.
-        behind: Bytes that the others need at once.
+        count: Number of operators that compute the map.
+        behind: Peak bytes of the remaining operators.
     """
 
     lowered: Lowered = field(repr=False)
@@ -36,7 +36,7 @@ class PatchCut:
 
     @property
     def before(self) -> list[Operator]:
-        """The operators that make the map."""
+        """The operators that compute the map."""
         return self.lowered.operators[: self.count]
 
     @property
@@ -46,22 +46,22 @@ class PatchCut:
 
     @property
     def held(self) -> int:
-        """Bytes of the image and the map, which lie beside the patches' arena."""
+        """Bytes of the image and the map, which lie outside the patches' arena."""
         return self.lowered.sizes[0] + self.lowered.sizes[self.tensor]
 
     @cached_property
     def least(self) -> int:
-        """Bytes that are needed however small the patches are."""
+        """Lower bound on the bytes needed, for patches of any size."""
         return max(self.held, self.behind)
 
     @cached_property
     def kept(self) -> list[int]:
-        """Of each tensor of the rest: the network's."""
+        """For each tensor of the remaining network, its index in the whole network."""
         return [self.tensor, *(operator.output for operator in self.lowered.operators[self.count :])]
 
     @cached_property
     def rest(self) -> Lowered:
-        """The network behind the map, which is its tensor 0."""
+        """The network after the map, which becomes its tensor 0."""
         lowered, place = self.lowered, {tensor: index for index, tensor in enumerate(self.kept)}
         rest = Lowered(lowered.graph, [lowered.shapes[tensor] for tensor in self.kept], alignment=lowered.alignment)
         rest.operators = [operator.moved(place) for operator in lowered.operators[self.count :]]
@@ -71,36 +71,36 @@ class PatchCut:
 
 @dataclass(frozen=True)
 class Patching:
-    """The operators before a cut run once a patch, each patch a small network in one and the same arena.
+    """Patch-based execution of the operators before a cut, each patch a small network in the same arena.
 
-    While patches run, the image and the map that is put together from them lie beside that arena; a patch's part of the
-    image, and its part of the map, are counted in it. Then the rest runs, from that map.
+    While patches run, the image and the map assembled from them lie outside that arena; a patch's parts of the image
+    and of the map are counted in it. Then the remaining operators run on the map.
     """
 
     lowered: Lowered = field(repr=False)
     cut: PatchCut = field(repr=False)
     strips: PatchGrid = field(repr=False)  # along the height and the width
-    kinds: tuple[tuple[Patch, int], ...] = field(repr=False)  # patches that differ, and how many there are of each
+    kinds: tuple[tuple[Patch, int], ...] = field(repr=False)  # distinct patches with their number
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Patches along the height and the width."""
+        """Number of patches along the height and the width."""
         return len(self.strips[0]), len(self.strips[1])
 
     @property
     def patches(self) -> list[Patch]:
-        """All of them, row by row."""
+        """All patches, row by row."""
         rows, columns = self.strips
         return [patch_of(self.lowered, self.cut.before, row, column) for row in rows for column in columns]
 
     @cached_property
     def live(self) -> int:
-        """Bytes that are needed at once, in the order of the operators as it is."""
+        """Peak bytes of live tensors, in the network's own order of the operators."""
         return max(self.cut.held + max(live_peak(patch.lowered) for patch, _ in self.kinds), self.cut.behind)
 
     @cached_property
     def arena(self) -> int:
-        """Bytes of the arena that every patch fits in, each by a plan in its file."""
+        """Bytes of an arena that fits every patch, each with a plan in its file."""
         most = 0
         for patch, _ in sorted(self.kinds, key=lambda kind: -live_peak(kind[0].lowered)):
             if greedy_head(patch.lowered) > most:
@@ -109,29 +109,29 @@ class Patching:
 
     @cached_property
     def rest(self) -> int:
-        """Bytes of the rest's arena, by a plan in its file."""
+        """Bytes of the arena of the remaining network, with a plan in its file."""
         return _planned(self.cut.rest)
 
     @property
     def size(self) -> int:
-        """Bytes of RAM."""
+        """Bytes of RAM in total."""
         return max(self.cut.held + self.arena, self.rest)
 
     @cached_property
     def macs(self) -> int:
-        """Multiply-adds, those that patches repeat among them."""
+        """Multiply-adds in total, including those that patches repeat."""
         return sum(number * patch.lowered.macs for patch, number in self.kinds) + self.cut.rest.macs
 
     @property
     def last(self) -> str:
-        """The id of the layer whose map is put together."""
+        """Id of the layer whose map is assembled."""
         return self.cut.before[-1].id
 
 
 def patchings(lowered: Lowered) -> list[Patching]:
-    """The cuts and grids that nothing beats in both RAM and multiply-adds, the least RAM first.
+    """The Pareto-optimal cuts and grids for RAM and multiply-adds, least RAM first.
 
-    All cuts are tried, with up to eight patches along each axis; each needs less than the network as a whole.
+    All cuts are tried, with up to eight patches along each axis; each result needs less than the network as a whole.
     """
     below = live_peak(lowered)
     tried: list[Patching] = []
@@ -139,7 +139,7 @@ def patchings(lowered: Lowered) -> list[Patching]:
         for strips in _grids(lowered, cut) if cut.least < below else ():
             patching = _patching(lowered, cut, strips, below - 1)
             tried += [patching] if patching else []
-            if patching and patching.live == cut.behind:  # more patches cannot help here
+            if patching and patching.live == cut.behind:  # more patches cannot reduce it
                 break
     front: list[Patching] = []
     for patching in sorted(tried, key=_cost):
@@ -149,7 +149,7 @@ def patchings(lowered: Lowered) -> list[Patching]:
 
 
 def least_patching(lowered: Lowered) -> Patching | None:
-    """The first of `patchings`; None where there is none, as patches would only add to what is needed."""
+    """The first of `patchings`; None if patches do not reduce what is needed."""
     best: Patching | None = None
     most = live_peak(lowered) - 1
     for cut in cuts(lowered):
@@ -157,7 +157,7 @@ def least_patching(lowered: Lowered) -> Patching | None:
             break
         grids = _grids(lowered, cut)
         finest = _patching(lowered, cut, grids[-1], most) if grids else None
-        enough = finest is not None and finest.live == cut.behind  # so the fewest patches that reach it are best
+        enough = finest is not None and finest.live == cut.behind  # the fewest patches that reach it are best
         if finest is not None:
             best, most = min((one for one in (best, finest) if one), key=_cost), finest.live
         for strips in grids if enough else reversed(grids):
@@ -174,16 +174,16 @@ def _cost(patching: Patching) -> tuple[int, int]:
 
 
 def cuts(lowered: Lowered) -> list[PatchCut]:
-    """Where patches can be put together, what needs least behind it first; no more than MOST_CUTS.
+    """Where patches can be assembled, least RAM of the remaining operators first; at most MOST_CUTS.
 
-    Every operator before a cut can be run on a part of its input, and what they make is read by no other.
+    Every operator before a cut can be run on a part of its input, and only the cut's map is read later.
     """
     buffers, live = lowered.buffers(), live_bytes(lowered.buffers(), len(lowered.operators))
     found, open_until, behind = [], buffers[0].last, list(accumulate(reversed(live), max))[::-1]
     for count, operator in enumerate(lowered.operators[:-1], 1):
         if operator.kind not in PATCHED:
             break
-        is_map = len(lowered.shapes[operator.output]) == 3 and operator.kind != "pad"  # the map before it is smaller
+        is_map = len(lowered.shapes[operator.output]) == 3 and operator.kind != "pad"  # padding enlarges the map
         if open_until <= count and is_map:
             found.append(PatchCut(lowered, count, behind[count + 1]))
         open_until = max(open_until, buffers[operator.output].last)
@@ -191,14 +191,14 @@ def cuts(lowered: Lowered) -> list[PatchCut]:
 
 
 def _grids(lowered: Lowered, cut: PatchCut) -> list[PatchGrid]:
-    """Up to eight patches along each axis, the fewest first."""
+    """Grids of up to eight patches along each axis, fewest first."""
     along = [_cut_up(lowered, cut, axis) for axis in (0, 1)]
     pairs = [(rows, columns) for rows, columns in product(*along) if len(rows) * len(columns) > 1]
     return sorted(pairs, key=lambda pair: (len(pair[0]) * len(pair[1]), len(pair[0])))
 
 
 def _cut_up(lowered: Lowered, cut: PatchCut, axis: int) -> list[tuple[Strip, ...]]:
-    """Strips of a map along one axis: all of it, halves, and so on; each number gives strips of another length."""
+    """Ways to cut a map into strips along one axis: whole, halves, and so on; each with a different strip length."""
     size = lowered.shapes[cut.tensor][1 + axis]
     found = []
     for step in sorted({-(-size // count) for count in range(1, MOST_PATCHES + 1)}, reverse=True):
@@ -211,11 +211,11 @@ def _cut_up(lowered: Lowered, cut: PatchCut, axis: int) -> list[tuple[Strip, ...
 
 
 def _patching(lowered: Lowered, cut: PatchCut, strips: PatchGrid, most: int) -> Patching | None:
-    """A grid of patches; None where more than `most` bytes are needed, or a patch cannot be run."""
+    """Evaluate a grid of patches; None if it needs more than `most` bytes, or if a patch cannot be run."""
     most -= cut.held
     unlike = [list({one.likeness: one for one in along}.values()) for along in strips]
     scored = [(_least(lowered, cut, row, column), row, column) for row, column in product(*unlike)]
-    scored.sort(key=lambda one: -one[0])  # what needs most is seen first
+    scored.sort(key=lambda one: -one[0])  # the largest first
     if scored[0][0] > most:
         return None
     numbers = [Counter(one.likeness for one in along) for along in strips]
@@ -232,7 +232,7 @@ def _patching(lowered: Lowered, cut: PatchCut, strips: PatchGrid, most: int) -> 
 
 
 def _least(lowered: Lowered, cut: PatchCut, rows: Strip, columns: Strip) -> int:
-    """A bound from below of what a patch needs: what each operator reads and writes."""
+    """A lower bound on what a patch needs: each operator's inputs and output."""
     most = 0
     for operator in cut.before:
         output = operator.output

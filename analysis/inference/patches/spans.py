@@ -1,4 +1,4 @@
-"""What an operator reads for a part of its output, along one axis."""
+"""What an operator reads along one axis for a part of its output."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TypeAlias
 from fieldspec.analysis.inference.lowering.operators import Lowered, Operator, OperatorKind
 from fieldspec.analysis.inference.lowering.windows import same_sides, window_of
 
-UnitSpan: TypeAlias = tuple[int, int]  # units, the end not in it
+UnitSpan: TypeAlias = tuple[int, int]  # units, end excluded
 WINDOWED: tuple[OperatorKind, ...] = ("average_pool", "conv", "depthwise_conv", "max_pool")
 POINTWISE: tuple[OperatorKind, ...] = (
     "add", "concat", "divide", "gather", "hard_swish", "leaky_relu", "logistic", "multiply", "prelu", "relu", "rsqrt",
     "slice", "softmax", "subtract", "tanh",
-)  # fmt: skip  # the network's own slices are of channels
+)  # fmt: skip  # the network's own slices are along channels
 PATCHED: tuple[OperatorKind, ...] = (*WINDOWED, *POINTWISE, "pad", "resize_nearest")
 
 
 def read_span(lowered: Lowered, operator: Operator, tensor: int, axis: int, span: UnitSpan) -> UnitSpan:
-    """The units of an input that a span of the output needs, those that padding stands for among them.
+    """The units of an input that a span of the output needs, including units in the padding.
 
     Args:
         lowered: The operators.
-        operator: One of a kind in PATCHED.
-        tensor: Which of its inputs.
-        axis: 0 is the height.
-        span: Of the output.
+        operator: An operator of a kind in PATCHED.
+        tensor: Index among its inputs.
+        axis: 0 for the height, 1 for the width.
+        span: Part of the output.
 
     Example:
         >>> from fieldspec.analysis.inference.lowering.lower import lower
@@ -47,17 +47,17 @@ def read_span(lowered: Lowered, operator: Operator, tensor: int, axis: int, span
     if operator.kind == "resize_nearest":
         factor = units // size
         return first // factor, -(-end // factor)
-    return (0, 1) if size < units else span  # one unit is for all
+    return (0, 1) if size < units else span  # one unit is broadcast
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """Of each tensor before a cut, the units along one axis that a span of the cut's map needs.
+    """For each tensor before a cut, the units along one axis that a span of the cut's map needs.
 
     Args:
-        needed: The first and the end, clipped to the tensor.
-        reads: How many units an operator reads, by its output and its input.
-        likeness: Equal for strips whose patches are the same network.
+        needed: First unit and end, clipped to the tensor.
+        reads: Number of units that an operator reads, by its output and its input.
+        likeness: Equal for strips whose patches are identical networks.
     """
 
     needed: dict[int, UnitSpan]
@@ -65,13 +65,13 @@ class Strip:
     likeness: tuple[int, ...]
 
     def length(self, tensor: int) -> int:
-        """How many units of a tensor are needed."""
+        """Number of units of a tensor that are needed."""
         first, end = self.needed[tensor]
         return end - first
 
 
 def strip(lowered: Lowered, operators: Sequence[Operator], cut: int, axis: int, span: UnitSpan) -> Strip | None:
-    """The units that a span of a cut's map needs, through the operators before it; None where it reads only zeros."""
+    """The units needed for a span of a cut's map, through the operators before it; None if one reads only padding."""
     needed = {cut: span}
     read: list[tuple[int, UnitSpan, UnitSpan]] = []
     reads: dict[tuple[int, int], int] = {}

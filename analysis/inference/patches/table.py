@@ -1,4 +1,4 @@
-"""The trade between RAM and multiply-adds that patches offer, as a table."""
+"""The trade-off between RAM and multiply-adds of patch-based execution, as a table."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from fieldspec.blocks.formatting import size_text
 
 @dataclass(frozen=True)
 class PatchTable:
-    """Every way of running the first operators in patches that no other beats in both RAM and multiply-adds."""
+    """The Pareto-optimal ways of running the first operators in patches, for RAM and multiply-adds."""
 
     lowered: Lowered = field(repr=False)
 
     @cached_property
     def rows(self) -> list[Patching]:
-        """The least RAM first; none where patches need as much as the whole."""
+        """Least RAM first; empty if patches do not need less than the whole network."""
         found: list[Patching] = []
-        for patching in patchings(written_out(self.lowered)):  # ordered by what they need before a plan
+        for patching in patchings(written_out(self.lowered)):  # ordered by RAM before planning
             if not found or patching.size > found[-1].size:
                 found.append(patching)
         return [patching for patching in found if patching.size < live_peak(self.lowered)]
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Plain data, a row each."""
+        """Plain data, one dict per row."""
         return [
             {
                 "up_to": row.last,
@@ -44,12 +44,12 @@ class PatchTable:
         ]
 
     def to_text(self) -> str:
-        """A row each, and the network as a whole below."""
+        """One row per option, and the whole network in the last line."""
         whole = self.lowered.macs
         if not self.rows:
             return "Patches: none needs less than the network as a whole"
         lines = [
-            "Patches: the layers up to one run once a patch; the image and that layer's map lie beside the arena",
+            "Patches: layers up to the named one run per patch; the image and that layer's map lie outside the arena",
             f"{'RAM':>11}  {'MULTIPLY-ADDS':>15}  {'MORE':>7}  {'PATCHES':>7}  UP TO",
         ]
         for row in self.rows:
@@ -58,5 +58,5 @@ class PatchTable:
         return "\n".join([*lines, f"{live_peak(self.lowered):>11,}  {whole:>15,}  {'':>7}  {'':>7}  (as a whole)"])
 
     def to_markdown(self) -> str:
-        """The same as a listing."""
+        """The same as a code block."""
         return f"```\n{self.to_text()}\n```"

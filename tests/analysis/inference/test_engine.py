@@ -17,7 +17,7 @@ def test_text() -> None:
     """Totals with their meaning, then a row an operator with the peak marked."""
     text = engine_report(fs.load("c1c2c3c40_plus").graph).to_text()
     assert "tflm         327,680  the head of the arena" in text
-    assert "planned      294,912  by a plan of order and offsets in the file" in text
+    assert "planned      294,912  with a plan of order and offsets in the file" in text
     assert "15 norms are operators of their own" in text
     (peak, *_) = [line for line in text.splitlines() if line.endswith("# peak")]
     assert "294,912" in peak

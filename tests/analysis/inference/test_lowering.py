@@ -140,7 +140,7 @@ def test_one_axis() -> None:
 def test_what_cannot_run_is_named_at_once() -> None:
     """Every layer that stands in the way, with the reason."""
     layers = [{"resize": {"size": [12, 12]}}, {"adaptive_pool": {"type": "avg", "size": [5, 5]}}]
-    message = "resize1 (nearest resizing of this kind); adaptive_pool1 (adaptive pooling whose windows differ)"
+    message = "resize1 (nearest resizing of this kind); adaptive_pool1 (adaptive pooling with windows of different sizes)"
     with pytest.raises(EngineError, match=re.escape(message)):
         of(*layers)
 
@@ -173,7 +173,7 @@ def test_functions_of_a_traced_module() -> None:
     assert kinds(traced(nn.Tanh())) == ["conv", "tanh"]
     assert len(traced(nn.Mish()).operators) == 8
     assert [len(traced(nn.GELU(how)).operators) for how in ("none", "tanh")] == [9, 6]
-    with pytest.raises(EngineError, match="no operator does what leaky_relu does"):
+    with pytest.raises(EngineError, match="no operator computes leaky_relu"):
         traced(nn.LeakyReLU(0.3))
 
 
