@@ -17,7 +17,7 @@ def shape_after(block: Block, *inputs: Shape) -> Shape:
     """Output shape of a block for inputs of these shapes.
 
     Raises:
-            ShapeError: A layer does not accept its input.
+        ShapeError: A layer does not accept its input.
     Example:
         >>> from fieldspec.blocks import conv
         >>> shape_after(conv(3, out_channels=8, stride=2), (3, 32, 33))

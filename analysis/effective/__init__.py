@@ -1,1 +1,1 @@
-"""Effective receptive fields: path counts without torch, gradients with torch, and pictures of both."""
+"""Effective receptive fields: path counts without torch, gradients with torch, and plots of both."""

@@ -1,4 +1,4 @@
-"""Path counts of every layer in one pass from the input on, in floating point; `count_paths` takes one, exactly."""
+"""Path counts of all layers in one floating-point pass from the input; `count_paths` is exact, for one layer."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
-_Where = tuple[int, Array]  # the first pixel, and the paths from it and from those behind it
-PERIOD = 64  # units of a pattern; where more differ, a layer goes without
+_Where = tuple[int, Array]  # the first pixel, and the path counts from it on
+PERIOD = 64  # largest period; layers with more distinct units are not counted
 SAME = AxisMap(1, 1, (range(1),))
 
 
 class UncountedError(Exception):
-    """Units of a layer differ in their number of taps, or in too many ways, or the budget is spent."""
+    """Units of a layer differ in their number of taps, there are too many distinct units, or the budget is spent."""
 
 
 class AxisPaths(NamedTuple):
-    """Paths to each unit along an axis, over ``2 ** exponent``: unit `q * period + r` has those of unit `r`, moved."""
+    """Path counts per unit along an axis, over ``2 ** exponent``: unit `q * period + r` has unit `r`'s, shifted."""
 
-    advance: int  # pixels from one period to the next
+    advance: int  # pixels per period
     phases: tuple[_Where, ...]
     exponent: int
 
     def unit(self, index: int) -> _Where:
-        """Those of one unit."""
+        """The path counts of one unit."""
         turn, phase = divmod(index, len(self.phases))
         first, counts = self.phases[phase]
         return first + turn * self.advance, counts
 
     @property
     def size(self) -> int:
-        """Numbers that it holds."""
+        """Number of counts stored."""
         return sum(len(counts) for _, counts in self.phases)
 
 
 PIXEL = AxisPaths(1, ((0, np.ones(1)),), 0)
-AxesPaths = tuple[AxisPaths, ...]  # one for each axis
-_Part = tuple[AxesPaths, tuple[AxisMap, ...]]  # of an operand, and how it is read
+AxesPaths = tuple[AxisPaths, ...]  # one per axis
+_Part = tuple[AxesPaths, tuple[AxisMap, ...]]  # an operand's paths, and how it is read
 
 
 def paths_to_all_layers(report: Report, additions: int) -> Iterator[AxesPaths | None]:
-    """Paths from the pixels to the units of each layer in turn, each axis by itself, within a budget of additions.
+    """Path counts from the pixels to the units of each layer in turn, per axis, within a budget of additions.
 
-    A layer adds up the counts of the units that it reads. All counts are positive, so the error stays below 1e-10 of
-    each. None where units differ in their number of taps, as in a transposed convolution (only `count_paths` can tell
-    whether rows and columns go apart there), behind such a layer, and where the budget does not suffice.
+    A layer sums the counts of the units that it reads. All counts are positive, so relative errors stay below 1e-10.
+    None for layers whose units differ in their number of taps, such as a transposed convolution (only `count_paths` can
+    tell whether rows and columns separate there), for layers after them, and if the budget does not suffice.
     """
     image = report.graph.image
     reads = [steps(report, index) for index in range(len(report.layers))]
     pending = Counter(source for taken in reads for source in {source for source, _ in taken})
-    found: dict[int, AxesPaths] = {}  # of those that a later layer reads
+    found: dict[int, AxesPaths] = {}  # for layers that are read later
     for index, taken in enumerate(reads):
         axes = len(report.layers[index].field.axes)
         parts = [(found.get(source, ()), maps or (SAME,) * axes) for source, maps in taken]
@@ -77,7 +77,7 @@ def paths_to_all_layers(report: Report, additions: int) -> Iterator[AxesPaths | 
 
 
 def _layer(parts: Sequence[_Part], additions: int) -> tuple[AxesPaths, int]:
-    """Of one layer, and what is left of the budget; axes that are read alike are counted once."""
+    """Counts of one layer, and the remaining budget; axes that are read alike are computed once."""
     done: dict[Any, AxisPaths] = {}
     spreads = []
     for axis in range(len(parts[0][1])):
@@ -92,7 +92,7 @@ def _layer(parts: Sequence[_Part], additions: int) -> tuple[AxesPaths, int]:
 
 
 def _taps(axis: AxisMap) -> int:
-    """Those of any unit."""
+    """Number of taps of each unit; raises UncountedError if units differ."""
     first, *others = map(len, axis.taps)
     if not first or any(one != first for one in others):
         raise UncountedError
@@ -100,17 +100,17 @@ def _taps(axis: AxisMap) -> int:
 
 
 def _others(maps: Sequence[AxisMap], axis: int) -> int:
-    """How many taps a tap of one axis has along all others."""
+    """Number of taps along all other axes for each tap along one axis."""
     return prod(_taps(one) for at, one in enumerate(maps) if at != axis)
 
 
 def _work(own: AxisPaths, axis: AxisMap) -> int:
-    """About how many additions a layer takes."""
+    """Approximate number of additions for a layer."""
     return _turns(own, axis) * sum(map(len, axis.taps)) * max(len(counts) for _, counts in own.phases)
 
 
 def _turns(own: AxisPaths, axis: AxisMap) -> int:
-    """Periods of the layer's map until the units that it reads begin a period of theirs."""
+    """Periods of the layer's map until the units it reads are at the start of a period again."""
     turns = len(own.phases) // gcd(len(own.phases), axis.advance) if axis.advance else 1
     if turns * axis.period > PERIOD:
         raise UncountedError
@@ -118,7 +118,7 @@ def _turns(own: AxisPaths, axis: AxisMap) -> int:
 
 
 def _through(own: AxisPaths, axis: AxisMap, times: int) -> AxisPaths:
-    """One layer on: each unit has the paths of its taps, as often as these have taps along the other axes."""
+    """Counts after one layer: the sum over each unit's taps, times the number of taps along the other axes."""
     if axis == SAME and times == 1:
         return own
     turns = _turns(own, axis)
@@ -130,7 +130,7 @@ def _through(own: AxisPaths, axis: AxisMap, times: int) -> AxisPaths:
 
 
 def _sum(taps: Sequence[_Where]) -> _Where:
-    """Counts at their places, added up."""
+    """Sum of counts at their positions."""
     low = min(first for first, _ in taps)
     counts = np.zeros(max(first + len(one) for first, one in taps) - low)
     for first, one in taps:
@@ -139,13 +139,13 @@ def _sum(taps: Sequence[_Where]) -> _Where:
 
 
 def _scaled(advance: int, phases: Sequence[_Where], exponent: int) -> AxisPaths:
-    """With a largest count of one half to one; a power of two changes no digit."""
+    """Scale so that the largest count is between one half and one; scaling by powers of two is exact."""
     by = frexp(max(float(counts.max()) for _, counts in phases))[1]
     return AxisPaths(advance, tuple((first, np.ldexp(counts, -by)) for first, counts in phases), exponent + by)
 
 
 def _added(spreads: Sequence[AxisPaths]) -> AxisPaths:
-    """The operands of a merge, unit by unit."""
+    """Sum of a merge's operands, unit by unit."""
     if len(spreads) == 1:
         return spreads[0]
     period = lcm(*[len(one.phases) for one in spreads])

@@ -1,4 +1,4 @@
-"""How path counts or gradients are distributed over the pixels of an axis: center, deviation, side."""
+"""Distributions of path counts or gradients over the pixels of an axis: center, deviation, side."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from fieldspec.analysis.fields.windows import Number, whole
 from fieldspec.blocks.errors import FieldspecError
 
-SHARE = 0.95  # of the whole, inside a side, unless another is given
+SHARE = 0.95  # default share held by a side
 
 
 class AxisDistribution(NamedTuple):
-    """Non-negative amounts at the pixels ``start, start + 1, ...`` of one axis; pixel 0 is the image's first.
+    """Nonnegative amounts at the pixels ``start, start + 1, ...`` of one axis; pixel 0 is the image's first.
 
     Integers stay exact: center, variance and the amount inside a side are Fractions until they are printed.
     """
@@ -29,25 +29,25 @@ class AxisDistribution(NamedTuple):
 
     @property
     def total(self) -> int | float:
-        """The sum over all pixels."""
+        """Sum over all pixels."""
         return sum(self.counts)
 
     @property
     def shares(self) -> list[float]:
-        """The share of each pixel; the shares sum to 1."""
+        """Share of each pixel; the shares sum to 1."""
         total = self.total
         return [count / total for count in self.counts]
 
     @property
     def center(self) -> Number | float:
-        """The center of mass, in pixels."""
+        """Center of mass, in pixels."""
         total = self.total
         moment = sum(pixel * count for pixel, count in enumerate(self.counts, self.start))
         return whole(Fraction(moment, total)) if isinstance(moment, int) and isinstance(total, int) else moment / total
 
     @property
     def std(self) -> float:
-        """The standard deviation around the center, in pixels.
+        """Standard deviation around the center, in pixels.
 
         Example:
             >>> AxisDistribution(-1, (1, 2, 1)).std ** 2                       # (1 + 0 + 1) / 4
@@ -60,7 +60,7 @@ class AxisDistribution(NamedTuple):
     def within(self, share: float = SHARE) -> tuple[int, int]:
         """First and last pixel of the smallest centered interval that holds this share.
 
-        Centered: all pixels within some distance of the center of mass, so that an interval around a pixel grows on
+        The interval consists of all pixels within some distance of the center of mass, so around a pixel it grows on
         both sides at once.
 
         Raises:
@@ -89,7 +89,7 @@ class AxisDistribution(NamedTuple):
         return left + 1, right - 1
 
     def side(self, share: float = SHARE) -> int:
-        """Pixels of that interval."""
+        """Number of pixels in the interval that holds this share."""
         first, last = self.within(share)
         return last - first + 1
 
@@ -98,13 +98,13 @@ class AxisDistribution(NamedTuple):
 
 
 def rounded(numbers: Sequence[float]) -> str:
-    """`6.52` where all axes agree, else one number an axis."""
+    """Format numbers as `6.52` if all axes agree, else one per axis."""
     texts = [f"{number:.2f}" for number in numbers]
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
 
 
 class PixelDistribution:
-    """The statistics of a distribution over pixels, from its projection on each axis."""
+    """Statistics of a distribution over pixels, from its projection on each axis."""
 
     if TYPE_CHECKING:
 
@@ -114,7 +114,7 @@ class PixelDistribution:
 
     @property
     def center(self) -> tuple[float, ...]:
-        """The center of mass, in pixels."""
+        """Center of mass, in pixels."""
         return tuple(float(axis.center) for axis in self.axes)
 
     @property

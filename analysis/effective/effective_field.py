@@ -1,4 +1,4 @@
-"""The effective receptive field without gradients: how the paths to one unit are distributed over its window."""
+"""Effective receptive field without gradients: the distribution of paths to one unit over its window."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fieldspec.blocks.layers import DepthToSpace, PadChannels, SelectChannels
 
 @dataclass(frozen=True)
 class EffectiveField(PixelDistribution):
-    """How many paths lead from each pixel to one unit of a layer: what an untrained network looks at.
+    """Number of paths from each pixel to one unit of a layer: what an untrained network is sensitive to.
 
     With independent random weights, the variances of the gradients are proportional to these counts (for weighted
-    taps, to weighted counts). They are close to a Gaussian, so most of a window hardly matters. `axes` holds the
-    projection on each axis in whole numbers: all paths that start in a row, whatever the column. Where
-    `separable`, the counts of single pixels are the product of the projections divided by `paths`; elsewhere (where
-    branches with different windows meet) the projections are exact and `array` counts the pixels themselves.
+    taps, to weighted counts). They are close to a Gaussian, so most of a window hardly matters. `axes` holds the exact
+    projection on each axis: all paths that start in a row, whatever the column. If `separable`, the counts of single
+    pixels are the product of the projections divided by `paths`; otherwise (if branches with different windows are
+    merged) `array` counts the pixels themselves.
 
     Source:
         Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field", NeurIPS 2016.
@@ -39,14 +39,14 @@ class EffectiveField(PixelDistribution):
     name: str
     layer: LayerReport = field(repr=False)
     unit: tuple[int, ...]
-    status: Status  # of the pixels counted; `bound`: includes paths through channels that are not selected
+    status: Status  # status of the counts; `bound`: they include paths through channels that are not selected
     axes: tuple[AxisDistribution, ...] = field(repr=False)
     separable: bool
     report: Report = field(repr=False, compare=False)
 
     @property
     def paths(self) -> int:
-        """All paths to the unit."""
+        """Total number of paths to the unit."""
         return int(self.axes[0].total)
 
     @property
@@ -56,7 +56,7 @@ class EffectiveField(PixelDistribution):
         return tuple((axis.unit(unit).first, axis.unit(unit).last) for axis, unit in seen)
 
     def array(self) -> list[Any]:
-        """The share of each pixel of the window as nested lists, ``array[row][column]``; the shares sum to 1.
+        """Share of each pixel of the window as nested lists, ``array[row][column]``; the shares sum to 1.
 
         Raises:
             FieldspecError: Rows and columns must be counted together, and there are over two million pixels.
@@ -70,7 +70,7 @@ class EffectiveField(PixelDistribution):
         return shares(cells.counts, frame, self.paths)
 
     def to_dict(self, *, share: float = SHARE) -> dict[str, Any]:
-        """Plain data; `shares` are those of the rows and of the columns; `paths` is text, as it may be huge."""
+        """Plain data; `shares` are those of rows and columns; `paths` is text, as it may be huge."""
         data = {
             "schema": SCHEMA,
             "name": self.name,
@@ -102,26 +102,26 @@ class EffectiveField(PixelDistribution):
         return "\n".join([*lines, ""])
 
     def to_markdown(self, *, share: float = SHARE) -> str:
-        """The same as a list."""
+        """The same as a Markdown list."""
         return markdown_list(self.to_text(share=share))
 
 
-MET = "rows and columns are not independent, because branches with different windows meet"
+MET = "rows and columns are not independent, because branches with different windows are merged"
 
 
 def effective_receptive_field(
     report: Report, *, layer: str | None = None, unit: Sequence[int] | None = None
 ) -> EffectiveField:
-    """How the paths to one unit are distributed over the pixels it sees, without a weight or a gradient.
+    """Distribution of the paths to one unit over the pixels it sees; needs no weights or gradients.
 
-    Every tap of a convolution, a pooling or a linear resizing is one path, whatever its weight. Operands of a merge
-    add up, channels are not counted, global operations are left out (the local field), and the input has no border.
-    All counts are whole numbers, however large.
+    Every tap of a convolution, pooling or linear resizing is one path, whatever its weight. Operands of a merge
+    add up, channels are not counted, global operations are ignored (the local field), and the input is unbounded.
+    All counts are exact integers, however large.
 
     Args:
-        layer: An id; by default the last map whose units have a position (`report.features`).
-        unit: One index per axis; by default the middle of the map, or where units differ, the one nearest to it that
-            reads the most pixels.
+        layer: Layer id; by default the last map whose units have a position (`report.features`).
+        unit: One index per axis; by default the middle of the map, or if units differ, the nearest of those that
+            read the most pixels.
 
     Raises:
         FieldspecError: The layer does not exist or has no field, or its unit reads nothing.
@@ -154,14 +154,14 @@ def effective_receptive_field(
 
 
 def _middle(axis: AxisField, units: int) -> int:
-    """Of the units that read the most pixels, the one nearest to the middle of the map."""
+    """Among the units that read the most pixels, the one nearest to the middle of the map."""
     phase = max(range(axis.period), key=lambda unit: axis.windows[unit].pixels_read)
     turns = (units // 2 - phase + axis.period // 2) // axis.period
     return phase + max(0, min(turns, (units - 1 - phase) // axis.period)) * axis.period
 
 
 def _status(report: Report, at: LayerReport) -> Status:
-    """The layer's own status, but a bound where channels with different windows are selected from."""
+    """The layer's own status, but a bound if channels with different windows are selected from."""
     for index, taken in backwards(report, report.index(at)):
         selects = isinstance(report.layers[index].layer, SelectChannels | PadChannels | DepthToSpace)
         if selects and any(report.layers[source].field.channels is not None for source, _ in taken):

@@ -1,4 +1,4 @@
-"""The image files of a folder, prepared for a network."""
+"""Image files of a folder, preprocessed for a network."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from fieldspec.blocks.errors import FieldspecError
 
 
 def image_folder(folder: str | os.PathLike[str], config: Mapping[str, Any]) -> Iterator[Tensor]:
-    """The images in a folder in the order of their paths, each (channels, height, width), normalized.
+    """Load the images of a folder in the order of their paths; each (channels, height, width), normalized.
 
     The shorter side is resized to the network's, then the center is cropped.
 
+
     Args:
-        folder: Searched with all its subfolders.
+        folder: Folder, searched recursively.
         config: `input_size`, `mean` and `std` of timm's `pretrained_cfg`.
 
     Raises:
-        FieldspecError: The folder has no images, or the input size is not known.
+        FieldspecError: The folder has no images, or the input size is unknown.
     """
     from torchvision.datasets.folder import IMG_EXTENSIONS, pil_loader
-    from torchvision.transforms import functional as F  # noqa: N812  # torch's own abbreviation
+    from torchvision.transforms import functional as F  # noqa: N812  # torch's convention
 
     if "input_size" not in config:
-        raise FieldspecError("a folder of images needs a module whose pretrained_cfg has an input_size")
+        raise FieldspecError("reading images from a folder needs a module whose pretrained_cfg has an input_size")
     channels, *size = config["input_size"]
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in IMG_EXTENSIONS)
     if not files:

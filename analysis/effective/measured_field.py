@@ -1,4 +1,4 @@
-"""The effective receptive field of a trained network on real images: how strongly each pixel moves one unit."""
+"""Effective receptive field measured on real images: how strongly each pixel influences one unit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Inputs = Tensor | Iterable[Any] | str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class MeasuredField(PixelDistribution):
-    """The mean over images of ``|d y / d x|``: y is a unit summed over its channels; x's channels are summed.
+    """Mean over images of ``|d y / d x|``: y is a unit, summed over its channels; x is summed over channels.
 
     Source:
         Luo, Li, Urtasun, Zemel, "Understanding the Effective Receptive Field", NeurIPS 2016.
@@ -33,11 +33,11 @@ class MeasuredField(PixelDistribution):
     layer: str  # path of the submodule; "" for the module itself
     unit: tuple[int, ...]
     images: int
-    values: Tensor = field(repr=False)  # float64, one a pixel, with the image's axes
+    values: Tensor = field(repr=False)  # float64, one per pixel, with the image's axes
 
     @property
     def axes(self) -> tuple[AxisDistribution, ...]:
-        """The projection on each axis: the sum over the pixels of each row, and of each column."""
+        """The projection on each axis: sums over the pixels of each row, and of each column."""
         dims = range(self.values.dim())
         rows = [
             self.values.sum([other for other in dims if other != axis]) if len(dims) > 1 else self.values
@@ -46,12 +46,12 @@ class MeasuredField(PixelDistribution):
         return tuple(AxisDistribution(0, tuple(row.tolist())) for row in rows)
 
     def array(self) -> list[Any]:
-        """The share of each pixel as nested lists, ``array[row][column]``; the shares sum to 1."""
+        """Share of each pixel as nested lists, ``array[row][column]``; the shares sum to 1."""
         shares: list[Any] = (self.values / self.values.sum()).tolist()
         return shares
 
     def to_dict(self, *, share: float = SHARE) -> dict[str, Any]:
-        """Plain data; `shares` are those of the rows and of the columns."""
+        """Plain data; `shares` are those of rows and columns."""
         data = {"schema": SCHEMA, "layer": self.layer, "unit": self.unit, "images": self.images, "share": share}
         data |= {"side": self.side(share), "std": self.std, "center": self.center}
         data |= {"start": [axis.start for axis in self.axes], "shares": [axis.shares for axis in self.axes]}
@@ -77,20 +77,20 @@ def measured_effective_receptive_field(
     batch_size: int = 16,
     images: int | None = None,
 ) -> MeasuredField:
-    """How strongly each pixel moves one unit of a submodule's output: the mean absolute gradient over images.
+    """Measure how strongly each pixel influences one unit of a submodule's output: mean absolute gradient over images.
 
-    The module is read in eval mode and left exactly as it was: its mode, gradients, hooks and random state. The
-    gradient is that of the sum over the unit's channels; its absolute values are summed over the channels of the
-    image and averaged over images.
+    The module runs in eval mode and is left exactly as it was: mode, gradients, hooks and random state. The gradient
+    is that of the sum over the unit's channels; its absolute values are summed over the channels of the image and
+    averaged over images.
 
     Args:
         inputs: A batch (n, channels, height, width); or an iterable of such batches or of images (channels, height,
-            width), alone or first in a tuple (as a loader gives them); or a folder of image files, which are cropped
-            and normalized as the module's `pretrained_cfg` says.
-        layer: Path of the submodule, as in `named_modules()`; its output must be a map. The module itself by default.
-        unit: One index per axis; the middle of the map by default.
-        batch_size: Images in one pass.
-        images: At most this many; all by default.
+            width), alone or first in a tuple (as from a DataLoader); or a folder of image files, which are cropped
+            and normalized according to the module's `pretrained_cfg`.
+        layer: Path of the submodule, as in `named_modules()`; its output must be a map. Default: the module itself.
+        unit: One index per axis; by default the middle of the map.
+        batch_size: Number of images per forward pass.
+        images: Maximum number of images; all by default.
 
     Raises:
         FieldspecError: The submodule does not exist, its output is not a map or does not depend on the image, or
@@ -111,7 +111,7 @@ def measured_effective_receptive_field(
         gradient, unit = _gradient(module, layer, batch.to(weight), unit)
         if total is not None and total.shape != gradient.shape:
             sizes = sizes_text(one.shape for one in (total, gradient))
-            raise FieldspecError(f"images must have one size, gets {sizes}")
+            raise FieldspecError(f"images must all have the same size, gets {sizes}")
         total = gradient if total is None else total + gradient
         count += len(batch)
     if total is None or unit is None:
@@ -126,7 +126,7 @@ def measured_effective_receptive_field(
 def _gradient(
     module: nn.Module, layer: str, batch: Tensor, unit: Sequence[int] | None
 ) -> tuple[Tensor, tuple[int, ...]]:
-    """The absolute gradient of one unit, summed over the batch and the channels, on the CPU; and the unit."""
+    """Absolute gradient of one unit, summed over the batch and the channels, on the CPU; and the unit."""
     found: list[Any] = []
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -140,11 +140,11 @@ def _gradient(
         if not isinstance(output, Tensor) or output.dim() != batch.dim():
             got = size_text(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise FieldspecError(
-                f"{layer or 'the output'}: its output is {got}, not a map; name a submodule whose output is one"
+                f"{layer or 'the output'}: its output is {got}, not a map; choose a submodule that returns a map"
             )
         unit = tuple(size // 2 for size in output.shape[2:]) if unit is None else tuple(unit)
         if len(unit) != output.dim() - 2 or not all(0 <= u < n for u, n in zip(unit, output.shape[2:], strict=False)):
-            raise FieldspecError(f"unit: {size_text(unit)} is not on the {size_text(output.shape[2:])} map")
+            raise FieldspecError(f"unit: {size_text(unit)} is outside the {size_text(output.shape[2:])} map")
         index: tuple[Any, ...] = (..., *unit)
         value = output[index].sum()
         (gradient,) = torch.autograd.grad(value, x, allow_unused=True) if value.requires_grad else (None,)
@@ -154,7 +154,7 @@ def _gradient(
 
 
 def _images(module: nn.Module, inputs: Inputs) -> Iterator[Tensor]:
-    """The images, one at a time."""
+    """The images, one by one."""
     if isinstance(inputs, str | os.PathLike):
         from fieldspec.analysis.effective.image_folder import image_folder
 
@@ -172,5 +172,5 @@ def _batches(images: Iterator[Tensor], batch_size: int) -> Iterator[Tensor]:
     while batch := list(islice(images, batch_size)):
         sizes = sorted({tuple(image.shape) for image in batch})
         if len(sizes) > 1:
-            raise FieldspecError(f"images must have one size, gets {sizes_text(sizes[:2])}")
+            raise FieldspecError(f"images must all have the same size, gets {sizes_text(sizes[:2])}")
         yield torch.stack(batch)

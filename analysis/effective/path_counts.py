@@ -1,4 +1,4 @@
-"""How many paths lead from each pixel to one unit: the layers walked backwards, in whole numbers."""
+"""Exact number of paths from each pixel to one unit, by walking the layers backwards."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fieldspec.analysis.report.dependencies import backwards
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 
-Counts = list[Any]  # nested as deep as there are axes: counts[row][column]
+Counts = list[Any]  # nested lists, one level per axis: counts[row][column]
 
 
 class JointError(Exception):
-    """Rows and columns cannot be counted apart: behind a merge, units differ in their number of taps along an axis."""
+    """Rows and columns cannot be counted separately: they are dependent, and units differ in their number of taps."""
 
 
 class UnitCounts(NamedTuple):
-    """Path counts over some units of a map, along some of its axes, starting at the unit `first`."""
+    """Path counts over a range of units of a map, along some of its axes, starting at the unit `first`."""
 
     axes: tuple[int, ...]
     first: tuple[int, ...]
@@ -27,7 +27,7 @@ class UnitCounts(NamedTuple):
 
 
 class PathCounts(NamedTuple):
-    """Paths from a map's units to the unit in question: the projection on each axis, or all axes at once.
+    """Paths from a map's units to the target unit: the projection on each axis, or all axes jointly.
 
     The projection on an axis counts all paths from a row, whatever column they start in. `separable`: the counts
     are the product of the projections, divided by the total once for each axis but one.
@@ -41,8 +41,8 @@ def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool
     """Paths from each pixel of an unbounded input to unit `unit` of layer `target`.
 
     A path takes one tap of each layer; operands of a merge add up (a product has the paths of its factors, as in its
-    gradient). Channels are not counted: a 3x3 convolution has nine taps whatever its width. Each axis is counted by
-    itself, or with `joint` all at once, which is also exact where branches with different windows meet.
+    gradient). Channels are not counted: a 3x3 convolution has nine taps, whatever its width. Each axis is counted
+    separately, or with `joint` all at once, which is also exact if branches with different windows are merged.
 
     Raises:
         JointError: Only `joint` can count these.
@@ -55,7 +55,7 @@ def count_paths(report: Report, target: int, unit: Sequence[int], *, joint: bool
     for index, taken in backwards(report, target):
         spread = found.pop(index, None)
         if spread is None:
-            continue  # only read by layers whose units read nothing
+            continue  # read only by layers whose units read nothing
         for source, maps in taken:
             back = spread if maps is None else _through(spread, maps)
             if back is not None:
@@ -77,8 +77,8 @@ def _through(spread: PathCounts, maps: tuple[AxisMap, ...]) -> PathCounts | None
     taps = [_taps(cells, maps[number]) for number, cells in enumerate(spread.parts)]
     if not spread.separable and any(len({n for n, c in zip(*both, strict=True) if c}) > 1 for both in taps):
         raise JointError
-    # Each path of one axis's projection continues to as many taps of the other axes as these have on average: all
-    # units have the same number, or the paths are distributed alike over the units of the other axes.
+    # Each path of one axis's projection continues to as many taps of the other axes as they have on average: either all
+    # units have the same number, or paths are distributed equally over the units of the other axes.
     reads = [sum(width * count for width, count in zip(*both, strict=True)) for both in taps]
     total = sum(spread.parts[0].counts) ** (len(parts) - 1)
     scaled = []
@@ -89,16 +89,16 @@ def _through(spread: PathCounts, maps: tuple[AxisMap, ...]) -> PathCounts | None
 
 
 def _taps(cells: UnitCounts, axis: AxisMap) -> tuple[list[int], Counts]:
-    """How many taps each unit along the one axis has, and how many paths reach it."""
+    """Number of taps of each unit along the one axis, and number of paths that reach it."""
     (first,) = cells.first
     units = range(first, first + len(cells.counts))
     return [len(axis.taps[unit % axis.period]) for unit in units], cells.counts
 
 
 def _spread(cells: UnitCounts, depth: int, axis: AxisMap) -> UnitCounts:
-    """The counts moved to all taps along one axis; empty without taps."""
+    """Move the counts to all taps along one axis; empty without taps."""
     begin, length = cells.first[depth], _length(cells.counts, depth)
-    runs = []  # (offset of the first unit of a phase, its turn, its taps)
+    runs = []  # (offset of the first unit of a phase, its period index, its taps)
     for phase, taps in enumerate(axis.taps):
         offset = (phase - begin) % axis.period
         if taps and offset < length:
@@ -114,7 +114,7 @@ def _spread(cells: UnitCounts, depth: int, axis: AxisMap) -> UnitCounts:
             some = counts[offset :: axis.period]
             for tap in taps:
                 at = turn * axis.advance + tap - low
-                if axis.advance == 0:  # one unit read by all
+                if axis.advance == 0:  # one unit, read by all
                     out[at] = reduce(added, some, out[at])
                     continue
                 where = slice(at, at + (len(some) - 1) * axis.advance + 1, axis.advance)
@@ -126,7 +126,7 @@ def _spread(cells: UnitCounts, depth: int, axis: AxisMap) -> UnitCounts:
 
 
 def _sum(one: PathCounts, other: PathCounts) -> PathCounts:
-    """The paths of two layers that read the same map; still separable if they differ along one axis at most."""
+    """Sum of the paths through two layers that read the same map; separable if they differ along one axis at most."""
     unlike = sum(not _alike(a, b) for a, b in zip(one.parts, other.parts, strict=True))
     return PathCounts(tuple(map(_added, one.parts, other.parts)), one.separable and other.separable and unlike <= 1)
 
@@ -170,7 +170,7 @@ def _zeros(like: Any) -> Any:
 
 
 def added(one: Any, other: Any) -> Any:
-    """The sum of nested counts of the same frame."""
+    """Sum of nested counts of the same shape."""
     return list(map(added, one, other)) if isinstance(one, list) else one + other
 
 
@@ -184,5 +184,5 @@ def _at_depth(counts: Counts, depth: int, function: Any) -> Counts:
 
 
 def total(counts: Any) -> int:
-    """The sum of nested counts."""
+    """Total of nested counts."""
     return sum(map(total, counts)) if isinstance(counts, list) else counts

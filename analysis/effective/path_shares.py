@@ -1,4 +1,4 @@
-"""Path counts as projections on the axes, and as the shares of single pixels."""
+"""Path counts as projections on the axes, and as shares of single pixels."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fieldspec.analysis.effective.path_counts import UnitCounts, added, count_pa
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.errors import FieldspecError
 
-MAX_CELLS = 2**21  # pixels of a window whose rows and columns are counted together: a few seconds
+MAX_CELLS = 2**21  # most pixels of a window counted jointly: takes a few seconds
 
 
 def joint_counts(report: Report, target: int, unit: Sequence[int]) -> UnitCounts:
-    """Path counts for all pixels of a unit's window, rows and columns together.
+    """Path counts for all pixels of a unit's window, rows and columns jointly.
 
     Raises:
         FieldspecError: There are more than two million pixels.
@@ -25,13 +25,13 @@ def joint_counts(report: Report, target: int, unit: Sequence[int]) -> UnitCounts
     cells = prod(axis.unit(index).size for axis, index in zip(at.field.axes, unit, strict=True))
     if cells > MAX_CELLS:
         raise FieldspecError(
-            f"{at.id}: {cells:,} pixels are too many to count rows and columns together ({MAX_CELLS:,})"
+            f"{at.id}: {cells:,} pixels are too many to count rows and columns jointly ({MAX_CELLS:,})"
         )
     return count_paths(report, target, unit, joint=True).parts[0]
 
 
 def projections(cells: UnitCounts) -> list[AxisDistribution]:
-    """All paths from each row, and from each column.
+    """Number of paths from each row, and from each column.
 
     Example:
         >>> projections(UnitCounts((0, 1), (4, 7), [[1, 2], [3, 4]]))
@@ -45,13 +45,13 @@ def projections(cells: UnitCounts) -> list[AxisDistribution]:
 
 
 def trimmed(paths: AxisDistribution) -> AxisDistribution:
-    """Without the pixels before the first path and after the last."""
+    """Remove the pixels before the first path and after the last."""
     reached = [pixel for pixel, count in enumerate(paths.counts) if count]
     return AxisDistribution(paths.start + reached[0], paths.counts[reached[0] : reached[-1] + 1])
 
 
 def outer_product(weights: Sequence[list[float]]) -> list[Any]:
-    """The outer product of the axes as nested lists.
+    """Outer product of the axes, as nested lists.
 
     Example:
         >>> outer_product([[0.5, 0.5], [0.25, 0.75]])
@@ -66,6 +66,6 @@ def _scaled(shares: list[Any], by: float) -> list[Any]:
 
 
 def shares(counts: list[Any], frame: Sequence[range], paths: int) -> list[Any]:
-    """Counts inside a frame as shares of all paths."""
+    """Counts inside a frame, as shares of all paths."""
     rows = counts[frame[0].start : frame[0].stop]
     return [shares(row, frame[1:], paths) if isinstance(row, list) else row / paths for row in rows]

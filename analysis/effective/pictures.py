@@ -1,4 +1,4 @@
-"""Pictures of effective receptive fields and the windows around them, for a paper."""
+"""Plots of effective receptive fields and the windows around them, in publication quality."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ NAMES = ("depth", "row", "column")
 def plot_effective_field(
     path: str | os.PathLike[str], prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE
 ) -> None:
-    """Write a picture of an effective field; the file name decides between PNG, PDF, SVG and other formats.
+    """Plot an effective field to a file; the extension selects PNG, PDF, SVG or another format.
 
     Raises:
-        FieldspecError: matplotlib is missing or does not know the format.
+        FieldspecError: matplotlib is not installed or does not support the format.
     """
     figure = picture(prior, measured=measured, share=share)
     try:
         figure.savefig(path, dpi=200)
-    except ValueError as error:  # in matplotlib's words: it does not know the format
+    except ValueError as error:  # matplotlib's message for an unsupported format
         raise FieldspecError(f"{path}: {str(error).splitlines()[0]}") from None
 
 
 def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE) -> Figure:
-    """The two-dimensional fields with window and side, and their projections on both axes below.
+    """Plot the two-dimensional fields with window and side, and their projections on both axes below.
 
     Green: the theoretical window. Dashed vermilion: the side that holds `share` of each projection. Pixels outside
-    the image are padding. With three axes the first is summed; with one there are only projections.
+    the image are padding. With three axes, the first is summed over; with one, there are only projections.
 
     Args:
-        measured: The field of a trained network for the same unit (`unit=measured.unit`), drawn beside it.
+        measured: The field of a trained network for the same unit (`unit=measured.unit`), shown next to it.
     """
     figure_type = _matplotlib()
     panels: list[tuple[str, EitherField]] = [("paths counted", prior)]
@@ -90,7 +90,7 @@ def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, sha
 
 
 def _map(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[tuple[int, int]], share: float) -> Any:
-    """The field over the last two axes, colored by the square root of the share so that the flanks show."""
+    """Plot the field over the last two axes, colored by the square root of the share to make the tails visible."""
     import numpy
     from matplotlib import colormaps
     from matplotlib.colors import PowerNorm
@@ -122,7 +122,7 @@ def _map(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[tuple
 
 
 def _profiles(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[tuple[int, int]], share: float) -> None:
-    """The projections on the last two axes, the rows' moved onto the columns'."""
+    """Plot the projections on the last two axes, with the rows' shifted onto the columns'."""
     middle = sum(prior.window[-1]) / 2
     for axis, style in zip(range(len(seen.axes))[-2:][::-1], ("-", ":"), strict=False):
         one: AxisDistribution = seen.axes[axis]
@@ -149,7 +149,7 @@ def _profiles(axes: Axes, seen: EitherField, prior: EffectiveField, frame: list[
 
 
 def _frame(prior: EffectiveField, measured: MeasuredField | None) -> list[tuple[int, int]]:
-    """First and last pixel to show per axis: the window and a margin, and the image where it was measured."""
+    """First and last pixel to show per axis: the window with a margin, and the image if it was measured."""
     found = []
     for (first, last), (begin, end) in zip(prior.window, _image(prior), strict=True):
         margin = max(2, (last - first + 1) // 16)
@@ -166,5 +166,5 @@ def _matplotlib() -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise FieldspecError("pictures need matplotlib: pip install 'fieldspec[report]'") from None
+        raise FieldspecError("plots need matplotlib: pip install 'fieldspec[report]'") from None
     return Figure

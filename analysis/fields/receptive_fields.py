@@ -59,7 +59,7 @@ def receptive_field(graph: LayerGraph, first: Field | None = None) -> list[Field
 
     Args:
         graph: Layers in topological order.
-            first: Field of the first node, if the graph is a part of a network; by default the unit itself.
+        first: Field of the first node, if the graph is a part of a network; by default the unit itself.
 
     Raises:
         MergeError: Equal shapes with different jumps are merged; names the layer, both operands and both jumps. In the

@@ -1,1 +1,1 @@
-"""How long a network takes on a machine, by a model of its operators: torch-free."""
+"""Latency of a network on a machine, predicted by a model of its operators. Free of torch."""

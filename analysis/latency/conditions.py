@@ -1,4 +1,4 @@
-"""Under which conditions something was timed: times under others are other numbers."""
+"""The conditions of a timing; timings under different conditions are not comparable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DTYPES: tuple[TimedDtype, ...] = get_args(TimedDtype)
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """Engine, device, dtype, batch, threads, and the clock.
+    """Engine, device, dtype, batch size, threads and clock.
 
-    The wall's clock counts whatever else the machine does meanwhile; the clock of the thread's own CPU time does not,
-    and is right for one thread that computes on the CPU.
+    Wall-clock time includes whatever else the machine does meanwhile; the thread's CPU time does not, and is right for
+    one thread that computes on the CPU.
     """
 
     engine: EngineName = "eager"

@@ -1,4 +1,4 @@
-"""Times of operators, fitted to those that were measured: what they grow with, and what is left over."""
+"""Models of operator times, fitted to measurements: what they grow with, and a model of the residual."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from numpy.typing import NDArray
 from fieldspec.analysis.latency.operators import TimedOperator
 
 Floats = NDArray[np.float64]
-GRAINS_PER_MS = 10_000  # a time is a whole number of tenths of a microsecond, so that sums of them are exact
-LENGTH = 2.0  # of the kernel, in traits: operators nearer than this are alike
-NOISE = 0.1  # of a measurement, beside the kernel's 1
+GRAINS_PER_MS = 10_000  # times are integers, in tenths of a microsecond, so that sums are exact
+LENGTH = 2.0  # length scale of the kernel, in units of traits: closer operators are similar
+NOISE = 0.1  # of a measurement, relative to the kernel's 1
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorModel:
-    """Operators of one kind: a sum of amounts, no factor below zero, times what operators of similar traits say.
+    """Time of operators of one kind: a nonnegative combination of amounts, times a correction from similar operators.
 
-    The sum is fitted by least squares of relative errors; the logarithm of what it misses is a Gaussian process over
-    the traits (kernel ridge regression), which falls back to the sum alone far from all that was measured.
+    The combination is fitted by least squares of relative errors; the log of the residual is a Gaussian process over
+    the traits (kernel ridge regression), which falls back to the combination alone far from all measurements.
 
     Source:
         Rasmussen, Williams, Gaussian Processes for Machine Learning, 2006, section 2.2.
     """
 
-    factors: tuple[float, ...]  # nanoseconds for each of the amounts
-    traits: Floats  # of the operators that were measured, a row each
-    weights: Floats  # of each
+    factors: tuple[float, ...]  # nanoseconds per unit of each amount
+    traits: Floats  # of the measured operators, one per row
+    weights: Floats  # one per measured operator
 
     @staticmethod
     def fitted(amounts: Floats, traits: Floats, nanoseconds: Floats) -> OperatorModel:
-        """Fitted to measured operators, a row each."""
+        """Fit a model to measured operators, one per row."""
         factors = nonnegative(amounts / nanoseconds[:, None], np.ones(len(nanoseconds)))
         missed = np.log(nanoseconds) - np.log(np.maximum(amounts @ factors, 1.0))
         kernel = _kernel(traits, traits) + NOISE * np.eye(len(traits))
         return OperatorModel(tuple(factors.tolist()), traits, np.linalg.solve(kernel, missed))
 
     def nanoseconds(self, operator: TimedOperator) -> float:
-        """How long an operator takes."""
+        """Predicted time of an operator."""
         base = sum([amount * factor for amount, factor in zip(operator.amounts, self.factors, strict=True)])
         near = _kernel(np.array([operator.traits]), self.traits)[0]
         return max(base, 1.0) * math.exp(float((near * self.weights).sum()))
 
     def grains(self, operator: TimedOperator) -> int:
-        """The same in tenths of a microsecond, at least one."""
+        """Predicted time in tenths of a microsecond, at least one."""
         return max(1, round(self.nanoseconds(operator) * GRAINS_PER_MS / 1e6))
 
 
@@ -59,7 +59,7 @@ def _kernel(one: Floats, other: Floats) -> Floats:
 
 
 def nonnegative(matrix: Floats, target: Floats) -> Floats:
-    """Least squares in which no factor is below zero, of few columns: the best of all choices of columns.
+    """Nonnegative least squares for few columns, by trying all subsets of columns.
 
     Example:
         >>> nonnegative(np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]]), np.array([3.0, 2.0, 1.0])).tolist()

@@ -1,4 +1,4 @@
-"""What of a layer tells how long it takes: its kind, what it computes and what it moves."""
+"""Features of a layer that determine its latency: kind, amount of computation and of memory traffic."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fieldspec.blocks.layers import (
 
 
 class TimedOperator(NamedTuple):
-    """One layer on inputs of these shapes."""
+    """A layer with the shapes of its inputs."""
 
     layer: Layer
     inputs: tuple[Shape, ...]
@@ -33,7 +33,7 @@ class TimedOperator(NamedTuple):
 
     @property
     def kind(self) -> str:
-        """What is measured together: `conv`, `pointwise`, `depthwise`, `relu`, `max_pool`, ..."""
+        """The group in which it is measured: `conv`, `pointwise`, `depthwise`, `relu`, `max_pool`, ..."""
         layer = self.layer
         match layer:
             case Conv():
@@ -57,7 +57,7 @@ class TimedOperator(NamedTuple):
 
     @property
     def traits(self) -> tuple[float, ...]:
-        """Its form, in logarithms: channels, units, kernel, stride, dilation, groups, how channels fill vectors."""
+        """Logarithmic features: channels, units, kernel, stride, dilation, groups, vector fill by channels."""
         first, layer = self.inputs[0], self.layer
         kernel, stride, dilation = (math.prod(sizes) for sizes in _windows(layer))
         groups = getattr(layer, "groups", 1) if isinstance(layer, Conv | ConvTranspose) else 1
@@ -96,5 +96,5 @@ def _units(shape: Shape) -> int:
 
 
 def _waste(channels: int) -> float:
-    """How far channels are from filling vectors of eight."""
+    """Log of the overhead of rounding channels up to vectors of eight."""
     return math.log2(-(-channels // 8) * 8 / channels)

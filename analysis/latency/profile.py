@@ -1,4 +1,4 @@
-"""A machine's profile: operators that were measured on it, in a file, and what a network takes by them."""
+"""Machine profiles: files of operators measured on a machine, and the latencies they predict."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA = 1
 
 
 class MeasuredOperator(NamedTuple):
-    """An operator, and what it took."""
+    """An operator with its measured time."""
 
     operator: TimedOperator
     nanoseconds: float
@@ -37,11 +37,11 @@ class MeasuredOperator(NamedTuple):
 
     @staticmethod
     def of(data: Mapping[str, Any]) -> MeasuredOperator:
-        """From plain data."""
+        """Parse plain data."""
         settings = {key: _frozen(one) for key, one in data.items() if key not in ("layer", "inputs", "ns")}
         kind = getattr(layers, str(data["layer"]))
         if not issubclass(kind, layers.Layer) or not float(data["ns"]) > 0:
-            raise ValueError(f"{data['layer']} is no layer that takes {data['ns']} ns")
+            raise ValueError(f"{data['layer']} is not a layer that takes {data['ns']} ns")
         layer = kind(**settings)
         inputs = tuple([tuple(map(int, shape)) for shape in data["inputs"]])
         return MeasuredOperator(TimedOperator(layer, inputs, layer.output_shape(*inputs)), float(data["ns"]))
@@ -49,17 +49,17 @@ class MeasuredOperator(NamedTuple):
 
 @dataclass(frozen=True)
 class MachineProfile:
-    """Operators as one machine runs them under some conditions. What it tells of a network is a prediction."""
+    """Operator times of one machine under given conditions; latencies of networks are predictions."""
 
     conditions: Conditions
-    machine: str  # the processor or the GPU
+    machine: str  # name of the processor or GPU
     versions: Mapping[str, str]
     measured: tuple[MeasuredOperator, ...] = field(repr=False)
-    name: str = "profile"  # of its file
+    name: str = "profile"  # name of its file
 
     @cached_property
     def models(self) -> dict[str, OperatorModel]:
-        """By the kind of operator."""
+        """The fitted models, by kind of operator."""
         kinds: dict[str, list[MeasuredOperator]] = {}
         for one in self.measured:
             kinds.setdefault(one.operator.kind, []).append(one)
@@ -70,21 +70,21 @@ class MachineProfile:
         return {}
 
     def grains(self, graph: LayerGraph) -> int | None:
-        """What a graph takes, in tenths of a microsecond: the sum over its layers. None where no number is known."""
+        """Predicted latency in tenths of a microsecond, the sum over the layers; None if operators are unknown."""
         return None if self.unknown(graph) else sum(self._each(graph))
 
     def latency_ms(self, graph: LayerGraph) -> float | None:
-        """The same in milliseconds."""
+        """Predicted latency in milliseconds; None if the graph has unknown operators."""
         grains = self.grains(graph)
         return None if grains is None else grains / GRAINS_PER_MS
 
     def unknown(self, graph: LayerGraph) -> tuple[str, ...]:
-        """The kinds of operators in a graph of which none was measured; what could not be followed is one."""
+        """Kinds of operators in a graph that were not measured; includes operations that could not be traced."""
         kinds = dict.fromkeys([one.kind for one in operators_of(graph) if one.kind not in self.models])
         return (*kinds, *([graph.stop.operation.operation] if graph.stop is not None else []))
 
     def told(self, report: Report) -> Report:
-        """A report with the latency that this machine is predicted to have, or why there is no number."""
+        """Add the predicted latency to a report, or the reason why there is none."""
         unknown = self.unknown(report.graph)
         by = f"{self.name} has no operator like {', '.join(unknown)}" if unknown else f"predicted by {self.name}"
         return replace(report, latency_ms=self.latency_ms(report.graph), latency_by=by)
@@ -107,7 +107,7 @@ class MachineProfile:
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it, an operator a line."""
+        """Write it to a file, one operator per line."""
         data = self.to_dict()
         rows = ",\n".join([json.dumps(row) for row in data.pop("operators")])
         head = json.dumps(data, indent=1).removesuffix("\n}")
@@ -115,23 +115,23 @@ class MachineProfile:
 
 
 def load_profile(path: str | os.PathLike[str]) -> MachineProfile:
-    """A profile from its file.
+    """Load a profile from its file.
 
     Raises:
-        FieldspecError: It is none.
+        FieldspecError: The file is not a profile.
     """
     where = Path(path)
     try:
         data = json.loads(where.read_text(encoding="utf-8"))
         if data["schema"] != SCHEMA:
-            raise ValueError(f"schema {data['schema']}, where {SCHEMA} is known")
+            raise ValueError(f"its schema is {data['schema']}, this version reads {SCHEMA}")
         measured = tuple([MeasuredOperator.of(row) for row in data["operators"]])
         return MachineProfile(
             Conditions(**data["conditions"]), str(data["machine"]), dict(data["versions"]), measured, where.name
         )
     except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
         why = f"{type(error).__name__}: {error}"
-        raise FieldspecError(f"{where}: is no profile that fieldspec bench --fit wrote ({why})") from None
+        raise FieldspecError(f"{where}: is not a profile written by fieldspec bench --fit ({why})") from None
 
 
 def _model(rows: list[MeasuredOperator]) -> OperatorModel:
@@ -141,10 +141,10 @@ def _model(rows: list[MeasuredOperator]) -> OperatorModel:
 
 
 def _listed(value: Any) -> Any:
-    """Tuples and ranges as lists, as JSON has them."""
+    """Convert tuples and ranges to lists, for JSON."""
     return [_listed(one) for one in value] if isinstance(value, tuple | range) else value
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, as the layers have them."""
+    """Convert lists to tuples, as layers have them."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Operators at random, spread over what convolutional networks have: those that a profile is measured on."""
+"""Random operators, spread over what convolutional networks contain, on which a profile is measured."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from fieldspec.blocks.layers import (
 )
 from fieldspec.blocks.library.channels import shuffle
 
-SIDES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 48, 56, 64, 96, 112, 128, 224)  # of maps, in units
+SIDES = (1, 2, 4, 7, 8, 14, 16, 28, 32, 48, 56, 64, 96, 112, 128, 224)  # map sizes, in units
 MOST = {"macs": 200_000_000, "elements": 1_000_000, "weights": 4_000_000}
 COUNTS = {
     "conv": 200,
@@ -51,28 +51,28 @@ COUNTS = {
     "relu": 30,
     "add": 30,
 }
-OTHERS = 14  # of each kind that is not named above
+OTHERS = 14  # number of operators for each kind not named above
 Drawn = tuple[Layer, Sequence[Shape]]
 
 
 def sampled_operators(seed: int = 0, *, share: float = 1.0) -> list[TimedOperator]:
-    """Operators of every kind that a spec can build, in a random order.
+    """Sample operators of every kind that a spec can build, in random order.
 
     Args:
-        seed: Of the draw.
-        share: Of the usual number of each kind; at least one of each is drawn.
+        seed: Random seed.
+        share: Fraction of the usual number of each kind; at least one of each is drawn.
     """
     draw = random.Random(seed)
     found = []
     for kind, maker in _MAKERS.items():
         count = max(1, round(COUNTS.get(kind, OTHERS) * share))
         found += [_drawn(maker, draw) for _ in range(count)]
-    draw.shuffle(found)  # so that what happens on the machine meanwhile falls on all kinds
+    draw.shuffle(found)  # so that disturbances during measurement affect all kinds alike
     return found
 
 
 def _drawn(maker: Callable[[random.Random, Shape], Drawn], draw: random.Random) -> TimedOperator:
-    """One that is neither impossible nor too large."""
+    """Sample one operator that is valid and not too large."""
     while True:
         side = draw.choice(SIDES)
         try:
@@ -87,7 +87,7 @@ def _drawn(maker: Callable[[random.Random, Shape], Drawn], draw: random.Random) 
 
 
 def _channels(draw: random.Random, least: int = 3, most: int = 1024) -> int:
-    """As many small numbers as large ones, most of them multiples of eight, as widths are."""
+    """Sample a number of channels log-uniformly, mostly multiples of eight, as usual for widths."""
     count = round(math.exp(draw.uniform(math.log(least), math.log(most))))
     return round(count / 8) * 8 if count > 8 and draw.random() < 0.7 else count
 

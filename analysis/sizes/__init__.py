@@ -1,1 +1,1 @@
-"""Other input sizes: which ones run, and how to cut an image into tiles. No torch."""
+"""Other input sizes: which ones run, and how to split an image into tiles. Free of torch."""

@@ -1,4 +1,4 @@
-"""Resizing to the size of another map: of which one, as the trace sees only the numbers."""
+"""Infers which map a resizing takes its size from, as the trace only sees numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MERGES = (Add, Concat, Elementwise, Multiply)
 
 
 def followed_sizes(graph: LayerGraph) -> dict[int, int]:
-    """For each resizing to a size that meets another map later on, an earlier map whose size it has.
+    """For each resizing to a size that is later merged with another map, an earlier map whose size it takes.
 
     ``cat([interpolate(x, size=skip.shape[2:]), skip], 1)`` runs on other images only because the size is that of
-    `skip`. Had it been a number, the two would not fit on any other image: so where the network runs, it follows.
+    `skip`. With a constant size, the two would not match on any other image: so if the network runs, the size follows.
 
     Example:
         >>> from fieldspec.blocks.layers import Input, Pool
@@ -44,7 +44,7 @@ def _is_to_a_size(node: Node) -> bool:
 
 
 def _earlier(graph: LayerGraph, readers: list[list[int]], index: int) -> Iterator[int]:
-    """Maps before a resizing that its result, or what is made of that unit by unit, is added to or put beside."""
+    """Maps before a resizing with which its result, or an element-wise function of it, is added or concatenated."""
     seen, todo = {index}, [index]
     while todo:
         here = todo.pop(0)
@@ -58,7 +58,7 @@ def _earlier(graph: LayerGraph, readers: list[list[int]], index: int) -> Iterato
 
 
 def _keeps_size(graph: LayerGraph, index: int, source: int) -> bool:
-    """Whether the map of a layer is as large as one that it reads, whatever size that has."""
+    """Whether a layer's output always has the size of its input `source`."""
     node, size = graph.nodes[index], graph.nodes[source].shape[1:]
     if not size or node.shape[1:] != size or _is_to_a_size(node):
         return False

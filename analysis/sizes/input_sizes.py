@@ -1,4 +1,4 @@
-"""The input sizes that a network takes: those that run, and those of which every row and column is read."""
+"""Valid input sizes of a network: those that run, and those at which every row and column is read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fieldspec.blocks.errors import ShapeError
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Input, Shape
 
-MAX_PERIOD = 4_096  # pixels; repeated resizing by odd ratios could make it endless
+MAX_PERIOD = 4_096  # pixels; repeated resizing by odd ratios could make it arbitrarily large
 
 
 @dataclass(frozen=True, slots=True)
 class InputSizes:
-    """Sizes along one axis of the input, the other axes unchanged.
+    """Input sizes along one axis, the other axes unchanged.
 
-    `runs`: every layer gets the shapes it needs, and merges agree. `whole`: in addition, no layer leaves units at the
-    end of its map unread, as strides do that do not divide it (the holes that a stride leaves between windows all
-    over the map do not count).
+    `runs`: every layer gets a shape it accepts, and merges agree. `whole`: in addition, no layer leaves units unread at
+    the end of its map, as strides do that do not divide its size (holes between windows, which strides leave all over
+    the map, do not count).
     """
 
     runs: PeriodicSizes
@@ -31,14 +31,14 @@ class InputSizes:
 
 
 def valid_input_sizes(report: Report) -> tuple[InputSizes, ...] | None:
-    """The input sizes of a network, per axis; None where they are unknown.
+    """Input sizes that a network accepts, per axis; None if unknown.
 
-    They are unknown where they do not repeat within a few thousand pixels, and where the shape of a traced layer is
+    They are unknown if they do not repeat within a few thousand pixels, or if the shape of a traced layer is
     known for one input only.
 
-    Every size up to the network's own is tried with the layers' own formulas. Beyond it, one period is tried and the
-    two after it: every layer's size must grow by the same number from each to the next. Each formula is linear
-    from one period to the next, so it continues like that.
+    Every size up to the network's own is tried with the layers' formulas. Beyond it, one period and the next two
+    are tried: every layer's size must grow by the same number from each to the next. Since each formula is linear
+    from one period to the next, the pattern continues.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -66,14 +66,14 @@ def _along(report: Report, axis: int) -> InputSizes | None:
     if period > MAX_PERIOD:
         return None
     trial = _Trial(report, axis)
-    for base in (own, own + 1, own + period, own + 8 * period):  # own + 1: where no other size runs at all
+    for base in (own, own + 1, own + period, own + 8 * period):  # own + 1: in case no other size runs
         if all(trial.repeats(size, period) for size in range(base, base + period)):
             return InputSizes(trial.sizes(base, period, whole=False), trial.sizes(base, period, whole=True))
     return None
 
 
 class _Trial:
-    """A network tried at one size after another along an axis."""
+    """Evaluates a network's shapes at one size after another along an axis."""
 
     def __init__(self, report: Report, axis: int) -> None:
         self.graph, self.axis, self.resized = report.graph, axis, ResizedGraph(report.graph)
@@ -89,7 +89,7 @@ class _Trial:
                     self.strided.append(index)
 
     def at(self, size: int) -> tuple[tuple[int, ...], bool] | None:
-        """The size of every map and whether all of them are read to the end; None where the network does not run."""
+        """The size of every map, and whether all maps are read to the end; None if the network does not run."""
         if size not in self.known:
             self.known[size] = self._run(size)
         return self.known[size]
@@ -111,7 +111,7 @@ class _Trial:
         return maps is not None and unread(maps[self.axis], before[1 + self.axis], after[1 + self.axis]) > 0
 
     def repeats(self, size: int, period: int) -> bool:
-        """Whether this size and those one and two periods further all fail, or all run and grow evenly."""
+        """Whether this size and those one and two periods larger all fail, or all run and grow evenly."""
         one, two, three = (self.at(size + n * period) for n in range(3))
         if one is None or two is None or three is None:
             return one is two is three
@@ -119,7 +119,7 @@ class _Trial:
         return one[1] == two[1] == three[1] and all(b - a == c - b for a, b, c in steps)
 
     def sizes(self, base: int, period: int, *, whole: bool) -> PeriodicSizes:
-        """What runs, as a pattern that holds from `base` on, and below it as far as it reaches."""
+        """The sizes that run, as a pattern valid from `base` on, extended below as far as it holds."""
 
         def good(size: int) -> bool:
             ran = self.at(size)
@@ -138,7 +138,7 @@ class _Trial:
 
 
 def unread(axis: AxisMap, size: int, units: int) -> int:
-    """Units at the end of a map of `size` that no window reads, apart from holes between windows all over the map.
+    """Units at the end of a map of `size` that no window reads, apart from holes between windows.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding
@@ -166,7 +166,7 @@ def period_of(graph: LayerGraph, axis: int) -> int:
     """
     nodes = graph.nodes
     image = nodes[graph.image].shape
-    rates: list[Fraction] = []  # units that a map grows by for each pixel of the input
+    rates: list[Fraction] = []  # units by which a map grows per pixel of the input
     for node in nodes:
         if isinstance(node.layer, Input):
             rates.append(Fraction(node.shape[1:] == image[1:]))

@@ -1,4 +1,4 @@
-"""Sizes that repeat: a few small ones, then an endless pattern."""
+"""Sets of sizes that repeat: a few small ones, then an infinite pattern."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 class PeriodicSizes:
     """Sizes along one axis: a few small ones, then from `start` on those whose remainder by `step` is in `rests`.
 
-    `rests` is empty where no larger size runs, as with a flattening and a linear layer: `few` are all there are.
+    `rests` is empty if no larger size runs, as with flatten and a linear layer: `few` are then all.
 
     Example:
         >>> sizes = PeriodicSizes((), 140, 16, (12,))                  # the first U-Net's
@@ -27,7 +27,7 @@ class PeriodicSizes:
         return size in self.few or (size >= self.start and size % self.step in self.rests)
 
     def near(self, size: int) -> tuple[int | None, int | None]:
-        """The nearest sizes from below and from above, both including `size`; None where there is none."""
+        """Nearest sizes below and above, both including `size`; None if there is none."""
         below = next((n for n in range(size, 0, -1) if n in self), None)
         end = max(size, self.start, *self.few, 1) + self.step
         return below, next((n for n in range(size, end + 1) if n in self), None)

@@ -1,4 +1,4 @@
-"""The shapes of a network's maps at other input sizes than its own."""
+"""Shapes of a network's maps at other input sizes."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from fieldspec.blocks.layers import (
     Slice,
 )
 
-PASSING = (*PASSED_THROUGH, PadChannels, SelectChannels)  # at any map size
-SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that hold the shape they returned
-SIZED = (Expand, Resize, Slice)  # layers that were given a size, which may have been the image's own
+PASSING = (*PASSED_THROUGH, PadChannels, SelectChannels)  # keep any map size
+SEEN_ONCE = (MatMul, Mix, Opaque)  # layers of traced modules that store their output shape
+SIZED = (Expand, Resize, Slice)  # layers with a given size, which may be that of the image
 
 
 class FixedShapeError(PlacedError):
-    """A layer of a traced module whose shape is known for one input size only."""
+    """The shape of a traced layer is known for one input size only."""
 
 
 class ResizedGraph:
-    """A graph whose layers compute their shapes at one input size after another.
+    """Computes the shapes of a graph's layers at different input sizes.
 
     Args:
-        graph: Its layers.
-        same_ratios: Where the size of another map is taken, this must be as many times the map's own as it was before.
+        graph: The graph.
+        same_ratios: Require that a resizing to another map's size keeps its scale factor.
     """
 
     def __init__(self, graph: LayerGraph, *, same_ratios: bool = False) -> None:
@@ -44,11 +44,11 @@ class ResizedGraph:
         self.passing = [self._passes(node, before) for node, before in zip(graph.nodes, self.before, strict=True)]
 
     def shapes(self, input: Shape) -> list[Shape]:
-        """Every layer's output shape for another input.
+        """Output shape of every layer for another input shape.
 
         Raises:
-            ShapeError: A layer does not fit what it is given; names the layer.
-            FixedShapeError: What a layer makes of another input is not known; names the layer.
+            ShapeError: A layer does not accept its input; names the layer.
+            FixedShapeError: The shape of a layer is unknown for another input; names the layer.
         Example:
             >>> from fieldspec.blocks import conv
             >>> ResizedGraph(LayerGraph.of(conv(3, out_channels=8, stride=2), (3, 32, 32))).shapes((3, 32, 65))[-1]
@@ -60,21 +60,21 @@ class ResizedGraph:
             return [node.shape for node in self.graph.nodes]
         for index, (node, before, passes) in enumerate(zip(self.graph.nodes, self.before, self.passing, strict=True)):
             now = [shapes[i] for i in node.inputs]
-            if isinstance(node.layer, Input):  # another of the image's size grows with it
+            if isinstance(node.layer, Input):  # other inputs of the image's size grow with it
                 shapes.append((node.shape[0], *input[1:]) if node.shape[1:] == image[1:] else node.shape)
             elif _is_weighted(node, before, now):
-                raise ShapeError("it has a weight for each unit that it reads", node.id)
+                raise ShapeError("it has a weight for each unit it reads", node.id)
             elif index in self.followed:
                 shapes.append((node.shape[0], *shapes[self.followed[index]][1:]))
                 if self.same_ratios and not _is_alike(node, before[0], now[0], shapes[-1]):
                     sizes = [size_text(shape[1:]) for shape in (now[0], shapes[-1], before[0], node.shape)]
                     raise ShapeError(
-                        "it takes the size of another map: {} becomes {} here, {} became {}".format(*sizes), node.id
+                        "it takes the size of another map: {} becomes {} here, but {} became {}".format(*sizes), node.id
                     )
             elif passes:
                 shapes.append((node.shape[0], *now[0][1:]))
             elif passes is None and (isinstance(node.layer, SIZED) or not (now == before or node.layer.covers(before))):
-                raise FixedShapeError("its shape is only known for the input it was traced with", node.id)
+                raise FixedShapeError("its shape is known only for the input it was traced with", node.id)
             elif passes is None or now == before:
                 shapes.append(node.shape)
             else:
@@ -87,8 +87,8 @@ class ResizedGraph:
     def _passes(self, node: Node, before: list[Shape]) -> bool | None:
         """Whether a layer keeps the size of any map; None if its shape is known for one input size only.
 
-        A traced layer whose formula does not give the shape it had (a linear layer over the channels of a map) reads
-        unit by unit if it reads along no axis: its map is as large as the one it reads.
+        A traced layer whose formula does not give the shape it had (a linear layer over the channels of a map) works
+        unit by unit if it reads along no axis: its output has the size of its input.
         """
         layer = node.layer
         alike = len(before) == 1 and len(node.shape) == len(before[0]) > 1 and node.shape[1:] == before[0][1:]
@@ -109,15 +109,15 @@ class ResizedGraph:
 
 
 def _is_alike(node: Node, before: Shape, now: Shape, made: Shape) -> bool:
-    """Whether a resizing maps units to units as it did before."""
-    if isinstance(node.layer, Resize) and node.layer.align_corners:  # whose steps are of one less than both sizes
+    """Whether a resizing has the same scale as before."""
+    if isinstance(node.layer, Resize) and node.layer.align_corners:  # whose scale is that of the sizes minus one
         return (before, node.shape) == (now, made)
     sizes = zip(before[1:], node.shape[1:], now[1:], made[1:], strict=True)
     return all(was * after == size * is_now for was, size, is_now, after in sizes)
 
 
 def _is_weighted(node: Node, before: list[Shape], now: list[Shape]) -> bool:
-    """Whether a linear layer along whole axes is given another number of units than it has weights for."""
+    """Whether a linear layer along whole axes gets a number of units for which it has no weights."""
     layer = node.layer
     if not isinstance(layer, Mix) or not layer.products:
         return False

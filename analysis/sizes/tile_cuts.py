@@ -1,4 +1,4 @@
-"""Where an image may be cut along one axis so that the units of a map come out as on the whole image."""
+"""Where an image may be cut along one axis so that units of a map have the values of the whole image."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fieldspec.analysis.sizes.resized_shapes import ResizedGraph
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.errors import FieldspecError, ShapeError
 
-Cut = tuple[slice, slice, slice]  # pixels to cut out, units of their map to keep, and where in the whole map these go
+Cut = tuple[slice, slice, slice]  # pixels to cut out, units of their map to keep, position in the whole map
 
 
 class NeededUnits(NamedTuple):
-    """Units of a map that a tile is computed from, and the sides on which it also reads the map's padding."""
+    """Units of a map that a tile depends on, and the sides on which it also reads the map's padding."""
 
     first: int
     last: int
@@ -35,7 +35,7 @@ class Cuts:
         self.way = list(backwards(report, self.target))
         self.maps = [0, *sorted(index for index, _ in self.way)]
         fields = {index: report.layers[index].field.axes[axis] for index in self.maps}
-        self.rate = {index: Fraction(field.period, field.advance) for index, field in fields.items()}  # units a pixel
+        self.rate = {index: Fraction(field.period, field.advance) for index, field in fields.items()}  # units per pixel
         self.align = lcm(*[field.advance for field in fields.values()])
         self.units = self._units(size[axis])
 
@@ -44,7 +44,7 @@ class Cuts:
         return [self.at(begin, units) for begin in range(0, self.units[self.target], units)]
 
     def at(self, begin: int, units: int) -> Cut:
-        """The smallest aligned cut that gives these units as the whole image does."""
+        """The smallest aligned cut that gives these units exactly as the whole image does."""
         end = min(begin + units, self.units[self.target])
         needed = self._needed(begin, end - 1)
         first, last, _, _ = needed.get(0, NeededUnits(0, 0, False, False))
@@ -54,15 +54,15 @@ class Cuts:
                 if self._fits(start, stop, needed):
                     offset = int(start * self.rate[self.target])
                     return slice(start, stop), slice(begin - offset, end - offset), slice(begin, end)
-        raise FieldspecError(f"no part of {self.size} gives the units {begin} to {end - 1}")
+        raise FieldspecError(f"no part of {self.size} pixels gives units {begin} to {end - 1}")
 
     def _needed(self, first: int, last: int) -> dict[int, NeededUnits]:
-        """What the units `first` to `last` are computed from, in every map before."""
+        """The units of every earlier map that units `first` to `last` depend on."""
         found = {self.target: (first, last)}
         needed: dict[int, NeededUnits] = {}
         for index, taken in [*self.way, (0, [])]:
             if index not in found:
-                continue  # only read by units that lie in the padding
+                continue  # read only by units that lie in the padding
             low, high = found[index]
             end = self.units[index] - 1
             one = NeededUnits(max(low, 0), min(high, end), low < 0, high > end)
@@ -77,7 +77,7 @@ class Cuts:
         return needed
 
     def _fits(self, start: int, stop: int, needed: dict[int, NeededUnits]) -> bool:
-        """Whether the cut has all these units in place, and ends where the image does if padding is read."""
+        """Whether the cut has all these units at aligned positions, and ends with the image if padding is read."""
         try:
             units = self._units(stop - start)
         except ShapeError:
@@ -90,7 +90,7 @@ class Cuts:
         return True
 
     def _units(self, size: int) -> dict[int, int]:
-        """The size of every map along the axis for an image of this size."""
+        """Size of every map along the axis for an image of this size."""
         shape = [self.report.input[0], *self.size]
         shape[1 + self.axis] = size
         shapes = self.resized.shapes(tuple(shape))
@@ -98,7 +98,7 @@ class Cuts:
 
 
 def reach(axis: AxisMap, first: int, last: int) -> tuple[int, int]:
-    """First and last input unit that the units `first` to `last` read; (0, -1) if none.
+    """First and last input unit read by units `first` to `last`; (0, -1) if none.
 
     Example:
         >>> from fieldspec.blocks.axis import sliding

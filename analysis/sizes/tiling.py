@@ -1,4 +1,4 @@
-"""Tiled inference: which part of an image gives which part of a map, so that tiles agree with the whole image."""
+"""Tiled inference: which part of an image gives which part of a map, so that tiles equal the whole image."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Tile(NamedTuple):
 class Tiling:
     """How to run a network over an image in tiles; all numbers are per axis.
 
-    An inner tile reads `size` pixels and the next one begins `stride` pixels further, so neighbors share `overlap`
-    pixels: a halo of `halo[axis]` pixels before and after those that its units cover. Every tile begins at a
-    multiple of `align`, the least common multiple of the jumps of all layers; otherwise a stride would sample other
-    units than on the whole image.
+    An inner tile reads `size` pixels, and the next one starts `stride` pixels further, so neighbors share `overlap`
+    pixels: a halo of `halo[axis]` pixels before and after those that its units cover. Every tile starts at a
+    multiple of `align`, the least common multiple of the jumps of all layers; otherwise strides would sample
+    units other than those of the whole image.
     """
 
     report: Report = field(repr=False)
@@ -80,26 +80,26 @@ class Tiling:
         )
         lines = [
             f"{self.report.name}: tiles of {tile} units of {self.layer.id}",
-            f"  each reads {size} pixels, {stride} further than the one before; they share {overlap}",
+            f"  each reads {size} pixels, {stride} after the previous one; they share {overlap}",
             f"  halo: {halo[0] if len(set(halo)) == 1 else '; '.join(halo)}",
-            f"  every tile begins at a multiple of {align} and is clipped at the image's border",
+            f"  every tile starts at a multiple of {align} and is clipped at the image's border",
         ]
         return "\n".join([*lines, ""])
 
     def to_markdown(self) -> str:
-        """The same as a list."""
+        """The same as a Markdown list."""
         return markdown_list(self.to_text())
 
 
 def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = None) -> Tiling:
-    """Sizes of tiles that each give at least `tile` units of a layer's map, exactly as the whole image does.
+    """Plan tiles that each give at least `tile` units of a layer's map, exactly as the whole image does.
 
     Args:
-        tile: Units, for all axes or per axis; rounded up to whole periods of `align`.
-        layer: An id; by default the last map whose units have a position (`report.features`).
+        tile: Number of units, for all axes or per axis; rounded up to whole periods of `align`.
+        layer: Layer id; by default the last map whose units have a position (`report.features`).
 
     Raises:
-        FieldspecError: A layer on the way sees the whole image or wraps around it, has a fixed size, or has an
+        FieldspecError: A layer before it sees the whole image or wraps around it, has a fixed size, or has an
             unknown field.
     Example:
         >>> from fieldspec.analysis import report_of
@@ -120,13 +120,13 @@ def tile_plan(report: Report, tile: int | Sequence[int], *, layer: str | None = 
 
 
 def _inner(report: Report, at: LayerReport, axis: int, units: int) -> tuple[int, int, int, int, tuple[int, int]]:
-    """Units, align, size, stride and halo of a tile that no border clips: one in the middle of a large image."""
+    """Units, align, size, stride and halo of a tile away from all borders: one in the middle of a large image."""
     own, field = list(report.input[1:]), at.field.axes[axis]
     align = Cuts(report, at, axis, tuple(own)).align
-    turn = align // field.advance * field.period  # units of the layer on `align` pixels
+    turn = align // field.advance * field.period  # units of the layer per `align` pixels
     units = -(-units // turn) * turn
     stride = units // turn * align
-    reach = -(-(2 * field.size + 4 * stride) // align) * align  # room for inner tiles
+    reach = -(-(2 * field.size + 4 * stride) // align) * align  # leaves room for inner tiles
     own[axis] += reach
     cuts = Cuts(report, at, axis, tuple(own))
     begin = ceil(own[axis] / stride / 2) * units
@@ -137,9 +137,9 @@ def _inner(report: Report, at: LayerReport, axis: int, units: int) -> tuple[int,
 
 
 def _refuse(report: Report, at: LayerReport) -> None:
-    """Raise unless every layer on the way to this one is local and known, and grows with its input."""
+    """Raise unless every layer that this one depends on is local and known, and grows with its input."""
     if not at.field.has_position or at.field.global_since is not None:
-        why = f"{at.field.global_since} sees the whole image, which a tile does not hold"
+        why = f"{at.field.global_since} sees the whole image, which a tile does not contain"
         why = why if at.field.global_since else "its units have no position"
         raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
     if not at.field.axes:
@@ -153,7 +153,7 @@ def _refuse(report: Report, at: LayerReport) -> None:
                 raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
             continue
         if isinstance(layer.layer, Pad) and layer.layer.wraps:
-            why = f"{layer.id} joins opposite edges of the image"
+            why = f"{layer.id} wraps around the edges of the image"
             raise FieldspecError(f"{at.id}: cannot be run in tiles, because {why}")
         for source, maps in taken:
             before = report.layers[source].shape

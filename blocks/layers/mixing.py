@@ -35,15 +35,15 @@ class Mix(Layer):
     """Softmax, mean and the like along some axes of a map. Other operations: one per element read.
 
     Args:
-            function: Torch's name.
-            shape: Output shape.
-            reads: What a unit reads along the spatial axes.
-            reduced: Axes reduced to one unit, which reads the whole axis.
-            mixes: Whether channels read each other.
-            partly: Whether a channel reads only some of the others: those of its group, or those before it.
-            groups: Number of consecutive groups of channels, each mixed on its own.
-            products: Multiply-adds, if weights take part.
-            beside: Elements of further outputs, such as last states.
+        function: Torch's name.
+        shape: Output shape.
+        reads: What a unit reads along the spatial axes.
+        reduced: Axes reduced to one unit, which reads the whole axis.
+        mixes: Whether channels read each other.
+        partly: Whether a channel reads only some of the others: those of its group, or those before it.
+        groups: Number of consecutive groups of channels, each mixed on its own.
+        products: Multiply-adds, if weights take part.
+        beside: Elements of further outputs, such as last states.
     """
 
     kind: ClassVar[str] = "mix"
@@ -100,10 +100,10 @@ class MatMul(Merge):
     """Product of maps with each other, as in attention; `products` multiply-adds, as torch counts them.
 
     Args:
-            reads: What a unit of the output reads of each operand.
-            shape: Output shape.
-            products: Multiply-adds.
-            groups: For each operand, the number of channel groups that are multiplied separately: heads.
+        reads: What a unit of the output reads of each operand.
+        shape: Output shape.
+        products: Multiply-adds.
+        groups: For each operand, the number of channel groups that are multiplied separately: heads.
     """
 
     kind: ClassVar[str] = "matmul"

@@ -17,9 +17,9 @@ class Input(Layer):
 
     Args:
         shape: (channels, *axes) of the map.
-            arrangement: How the tensor's axes hold the map; `no_channels`: spatial axes only, as in a waveform or EEG.
-            dtype: Torch's name of a dtype that differs from the network's: int64 for token ids.
-            name: The parameter of `forward` that takes it.
+        arrangement: How the tensor's axes hold the map; `no_channels`: spatial axes only, as in a waveform or EEG.
+        dtype: Torch's name of a dtype that differs from the network's: int64 for token ids.
+        name: The parameter of `forward` that takes it.
     """
 
     kind: ClassVar[str] = "input"

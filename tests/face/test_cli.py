@@ -231,7 +231,7 @@ def test_further_readings(run: Run, golden: Callable[[str, str], None]) -> None:
     golden("c1c2c3c40_readings.txt", out)
     markdown = run("analyze", "c1c2c3c40", "--ledger", "--tile", "8", "--markdown")[1]
     assert markdown.startswith("| Layer ")
-    assert "- each reads 76 pixels, 32 further than the one before; they share 44" in markdown
+    assert "- each reads 76 pixels, 32 after the previous one; they share 44" in markdown
     data = json.loads(run("analyze", "c1c2c3c40", "--ledger", "--effective", "--tile", "8", "--json")[1])
     assert list(data) == ["schema", "name", "ledger", "effective", "tiling"]
     assert (data["effective"]["side"], data["tiling"]["halo"]) == ([31, 31], [[16, 28]] * 2)

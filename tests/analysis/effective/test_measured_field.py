@@ -169,9 +169,9 @@ def test_signals_and_volumes() -> None:
     ("how", "error"),
     [
         ({"layer": "bdy"}, r"no submodule 'bdy'. Did you mean 'body'\?"),
-        ({"layer": "head"}, "head: its output is 2x2, not a map; name a submodule whose output is one"),
-        ({}, "the output: its output is 2x2, not a map; name a submodule"),
-        ({"layer": "body", "unit": (8, 0)}, "unit: 8x0 is not on the 8x8 map"),
+        ({"layer": "head"}, "head: its output is 2x2, not a map; choose a submodule that returns a map"),
+        ({}, "the output: its output is 2x2, not a map; choose a submodule"),
+        ({"layer": "body", "unit": (8, 0)}, "unit: 8x0 is outside the 8x8 map"),
     ],
 )
 def test_refusals(how: dict[str, Any], error: str, net: Net) -> None:
@@ -184,10 +184,10 @@ def test_images_that_do_not_fit(net: Net, tmp_path: Path) -> None:
     """None at all, of different sizes, a folder without images, a module that does not say its size."""
     with pytest.raises(FieldspecError, match="no images"):
         measured_effective_receptive_field(net, [], layer="body")
-    with pytest.raises(FieldspecError, match="images must have one size, gets 3x16x16 and 3x16x20"):
+    with pytest.raises(FieldspecError, match="images must all have the same size, gets 3x16x16 and 3x16x20"):
         measured_effective_receptive_field(net, [torch.zeros(3, 16, 16), torch.zeros(3, 16, 20)], layer="body")
     mixed = [torch.zeros(3, 16, 16), torch.zeros(3, 16, 20)]
-    with pytest.raises(FieldspecError, match="images must have one size, gets 16x16 and 16x20"):
+    with pytest.raises(FieldspecError, match="images must all have the same size, gets 16x16 and 16x20"):
         measured_effective_receptive_field(net, mixed, layer="body", batch_size=1, unit=(4, 4))
     with pytest.raises(FieldspecError, match="needs a module whose pretrained_cfg has an input_size"):
         measured_effective_receptive_field(net, tmp_path, layer="body")
@@ -273,5 +273,5 @@ def test_pictures_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(FieldspecError, match=r"pictures need matplotlib: pip install 'fieldspec\[report\]'"):
+    with pytest.raises(FieldspecError, match=r"plots need matplotlib: pip install 'fieldspec\[report\]'"):
         plot_effective_field(tmp_path / "field.png", prior)

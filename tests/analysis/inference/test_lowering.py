@@ -140,7 +140,9 @@ def test_one_axis() -> None:
 def test_what_cannot_run_is_named_at_once() -> None:
     """Every layer that stands in the way, with the reason."""
     layers = [{"resize": {"size": [12, 12]}}, {"adaptive_pool": {"type": "avg", "size": [5, 5]}}]
-    message = "resize1 (nearest resizing of this kind); adaptive_pool1 (adaptive pooling with windows of different sizes)"
+    message = (
+        "resize1 (nearest resizing of this kind); adaptive_pool1 (adaptive pooling with windows of different sizes)"
+    )
     with pytest.raises(EngineError, match=re.escape(message)):
         of(*layers)
 

@@ -118,7 +118,7 @@ def test_other_files_are_refused(
     data = json.loads(json.dumps(paper.to_dict()))
     change(data)
     (tmp_path / "odd.json").write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(FieldspecError, match=r"odd\.json: is no profile that fieldspec bench --fit wrote"):
+    with pytest.raises(FieldspecError, match=r"odd\.json: is not a profile written by fieldspec bench --fit"):
         load_profile(tmp_path / "odd.json")
 
 

@@ -173,7 +173,7 @@ def test_a_size_seen_once_is_not_known() -> None:
         FieldspecError, match="upsample_bilinear2d returns 32 units for any input; name an earlier layer"
     ):
         tile_plan(report, 8)
-    with pytest.raises(FixedShapeError, match="upsample_bilinear2d: its shape is only known for the input"):
+    with pytest.raises(FixedShapeError, match="upsample_bilinear2d: its shape is known only for the input"):
         ResizedGraph(report.graph).shapes((3, 48, 48))
 
 

@@ -190,7 +190,7 @@ def test_a_u_net_at_a_size_of_another_ratio() -> None:
     """23 units that become 45 are no tile of 16 that become 32: refused, though the network runs there."""
     report = report_of_module(UNet("nearest", follows=True), (2, 32, 32))
     assert [str(sizes.runs) for sizes in valid_input_sizes(report) or ()] == ["1 and more"] * 2
-    with pytest.raises(ShapeError, match="it takes the size of another map: 23x19 becomes 45x38 here, 16x16 became 32"):
+    with pytest.raises(ShapeError, match="it takes the size of another map: 23x19 becomes 45x38 here, but 16x16"):
         list(tile_plan(report, 8).tiles((45, 38)))
     corners = report_of_module(UNet("bilinear", follows=True, align_corners=True), (2, 32, 32))
     with pytest.raises(FieldspecError, match="resizes with aligned corners, by another ratio on any other size"):
@@ -255,7 +255,7 @@ def test_tiles_of_any_spec_make_the_whole(spec: dict[str, Any], tile: int, data:
 @pytest.mark.parametrize(
     ("layers", "error"),
     [
-        ([CONV, {"squeeze_excite": {}}, CONV], "squeeze_excite1.* sees the whole image, which a tile does not hold"),
+        ([CONV, {"squeeze_excite": {}}, CONV], "squeeze_excite1.* sees the whole image, which a tile does not contain"),
         ([CONV, {"norm": {"type": {"group": 1}}}], "norm1 sees the whole image"),
         ([CONV, {"adaptive_pool": {"type": "avg", "size": 7}}], "adaptive_pool1 returns 7 units for any input"),
         ([CONV, {"resize": {"size": [9, 9]}}, CONV], "resize1 returns 9 units for any input"),
@@ -277,7 +277,7 @@ def test_what_wraps_around_is_refused(shift: bool) -> None:
             return x.roll(1, 2)
 
     net = Rolled() if shift else nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular")
-    with pytest.raises(FieldspecError, match=r"cannot be run in tiles, because .* joins opposite edges of the image"):
+    with pytest.raises(FieldspecError, match=r"cannot be run in tiles, because .* wraps around the edges of the image"):
         tile_plan(report_of_module(net, (2, 32, 32)), 8)
 
 
@@ -294,11 +294,9 @@ def test_text_and_data() -> None:
     tiling = plan([CONV, DOWN], 8)
     assert tiling.to_text().splitlines() == [
         "network: tiles of 8 units of conv2.act",
-        "  each reads 19 pixels, 16 further than the one before; they share 3",
+        "  each reads 19 pixels, 16 after the previous one; they share 3",
         "  halo: 2 before and 1 after",
-        "  every tile begins at a multiple of 2 and is clipped at the image's border",
+        "  every tile starts at a multiple of 2 and is clipped at the image's border",
     ]
-    assert (
-        tiling.to_markdown().splitlines()[2] == "- each reads 19 pixels, 16 further than the one before; they share 3"
-    )
+    assert tiling.to_markdown().splitlines()[2] == "- each reads 19 pixels, 16 after the previous one; they share 3"
     assert tiling.to_dict()["halo"] == [[2, 1], [2, 1]]

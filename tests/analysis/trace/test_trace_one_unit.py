@@ -117,7 +117,7 @@ def test_the_other_readings(tail: nn.Module) -> None:
     net = nn.Sequential(nn.Conv2d(4, 4, 2, 4), Net(channels_last, l=nn.Linear(4, 4)), tail)
     assert fs.ledger(net, input_size=(4, 5, 5)).entries[1].seen == ((2, 2), (2, 2))
     assert fs.effective_receptive_field(net, input_size=(4, 5, 5)).side(1.0) == (2, 2)
-    with pytest.raises(fs.FieldspecError, match=r"^1\.l: its shape is only known for the input it was traced with$"):
+    with pytest.raises(fs.FieldspecError, match=r"^1\.l: its shape is known only for the input it was traced with$"):
         fs.tile_plan(net, 2, input_size=(4, 5, 5))
 
 
