@@ -1,4 +1,4 @@
-"""Any PyTorch module to a layer graph, on the meta device."""
+"""Trace any PyTorch module to a layer graph, on the meta device."""
 
 from fieldspec.analysis.trace.rules.registry import register_rule
 from fieldspec.analysis.trace.traced_module import Traced, opaque_layers, report_of_module, trace_module

@@ -1,4 +1,4 @@
-"""What a user says of a network's inputs, and how their dimensions may be read: which are channels, which are axes."""
+"""The given inputs of a network, and how their dimensions may be interpreted: as channels or as axes."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ MOST_DIMENSIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class InputPlan:
-    """The inputs as maps, and how many axes the network's maps have."""
+    """The inputs as maps, and the number of axes of the network's maps."""
 
     inputs: tuple[Input, ...]
     axes: int
 
     @property
     def is_typed(self) -> bool:
-        """Whether the user said what type any input has."""
+        """Whether the dtype of any input was given."""
         return any(layer.dtype is not None for layer in self.inputs)
 
     def of_integers(self) -> InputPlan:
-        """The same inputs as rows or images of indices, which have no channels."""
+        """The same inputs as rows or images of indices, without channels."""
         return planned([
             replace(_arranged(layer, "no_channels" if len(layer.shape) < 3 else "channels_first"), dtype="int64")
             for layer in self.inputs
         ])  # fmt: skip
 
     def others(self, windows: int) -> Iterator[InputPlan]:
-        """Other readings, for a network with windows over so many axes that are not the maps' under this one."""
+        """Other interpretations, for a network whose windows have a number of axes other than this one's maps."""
         if windows > self.axes and all(len(layer.shape) < 2 for layer in self.inputs):
-            yield replace(self, axes=windows)  # the generator of a GAN: a vector becomes a map
+            yield replace(self, axes=windows)  # such as the generator of a GAN: a vector becomes a map
         more: dict[Arrangement, int] = {"no_channels": 0, "channels_last": 1, "channels_second": 2}
         dimensions = [(arrangement, axes + more[arrangement]) for axes in range(windows, 0, -1) for arrangement in more]
         for arrangement, count in dimensions:
@@ -51,7 +51,7 @@ class InputPlan:
 
 
 def planned(inputs: Sequence[Input]) -> InputPlan:
-    """A plan of these inputs: as many axes as the largest has."""
+    """A plan for these inputs, with the number of axes of the largest."""
     return InputPlan(tuple(inputs), max(len(layer.shape) - 1 for layer in inputs))
 
 
@@ -67,7 +67,7 @@ def _arranged(layer: Input, arrangement: Arrangement) -> Input:
 
 
 def layout_of(layer: Input) -> Layout:
-    """Where the map of an input lies in the tensor (batch, ...) that the network is given."""
+    """Layout of an input's map in the tensor (batch, ...) that the network takes."""
     batch, *dims = of_map(layer.shape)
     if layer.arrangement == "no_channels":
         return (batch, *dims[1:])
@@ -77,10 +77,10 @@ def layout_of(layer: Input) -> Layout:
 
 
 def inputs_of(input_size: GivenSizes) -> InputPlan:
-    """What the user says, read as maps (channels, *axes).
+    """Parse the given input sizes as maps (channels, *axes).
 
     Raises:
-        FieldspecError: It is not a size, a size and a type, or several of them.
+        FieldspecError: Not a size, a size with a dtype, or several of these.
     Example:
         >>> inputs_of({"image": (3, 32, 32), "words": ((50,), "int64")}).inputs[1]
         Input(shape=(1, 50), arrangement='no_channels', dtype='int64', name='words')
@@ -92,7 +92,7 @@ def inputs_of(input_size: GivenSizes) -> InputPlan:
             made = [_input(input_size)]
         else:
             made = [_input(one) for one in input_size]
-    except TypeError:  # no numbers, or no whole ones
+    except TypeError:  # not numbers, or not integers
         made = []
     if not made or not made[0].shape or any(_is_wrong(layer.tensor_shape) for layer in made):
         raise FieldspecError(
@@ -110,7 +110,7 @@ def _input(size: Any, name: str | None = None) -> Input:
     sizes: Shape = tuple(index(one) for one in shape)
     word = None if dtype is None else str(dtype).removeprefix("torch.")
     if word is not None and not isinstance(getattr(torch, word, None), torch.dtype):
-        raise FieldspecError(f"input_size: {word!r} is not a type of torch, such as int64")
+        raise FieldspecError(f"input_size: {word!r} is not a dtype of torch, such as int64")
     made = Input(sizes, dtype=word, name=name)
     floats = word is None or getattr(torch, word).is_floating_point
     return made if (floats and sizes) or len(sizes) > 2 else _arranged(made, "no_channels")

@@ -1,4 +1,4 @@
-"""Where the units of a map lie in a tensor: each dimension a product of pieces of the map's axes."""
+"""Layouts of maps in tensors: each dimension is a product of pieces of the map's axes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple, overload
 
 from fieldspec.blocks.layers import Shape
 
-CHANNEL = 0  # the axes of a map are its channels, then its spatial axes from 1 on
-FREE = -1  # the same unit repeated: what `expand` makes of a dimension of 1
+CHANNEL = 0  # axis 0 of a map is its channels, spatial axes start at 1
+FREE = -1  # the same unit repeated, as `expand` does with a dimension of size 1
 
 
 class Factor(NamedTuple):
-    """A piece of an axis: index ``i`` of `size` counts for ``i * step`` units of it."""
+    """A piece of an axis: index ``i`` of `size` stands for unit ``i * step``."""
 
     axis: int
     size: int
@@ -21,20 +21,20 @@ class Factor(NamedTuple):
 
 
 Dim = tuple[Factor, ...]  # major to minor
-Layout = tuple[Dim, ...]  # a dimension of the tensor each; the batch of one example is the empty product
+Layout = tuple[Dim, ...]  # one per dimension of the tensor; a batch of size 1 is the empty product
 
 
 class LayoutError(Exception):
-    """An operation that takes a map apart in a way that no rule follows; the message says how."""
+    """An operation splits a map in a way that no rule supports; the message says how."""
 
 
 def whole(axis: int, size: int) -> Dim:
-    """A whole axis as a dimension."""
+    """A whole axis as one dimension."""
     return (Factor(axis, size, 1),) if size > 1 else ()
 
 
 def of_map(shape: Shape) -> Layout:
-    """The layout (batch, channels, *axes) of a map (channels, *axes).
+    """Layout of a tensor (batch, channels, *axes) that holds a map (channels, *axes).
 
     Example:
         >>> of_map((8, 32, 1))
@@ -44,15 +44,15 @@ def of_map(shape: Shape) -> Layout:
 
 
 def size_of(dim: Iterable[Factor]) -> int:
-    """The number of indices of a dimension."""
+    """Number of indices of a dimension."""
     return prod([factor.size for factor in dim])
 
 
 def reshaped(layout: Layout, sizes: Sequence[int]) -> Layout:
-    """The layout after a view of the same elements in other dimensions.
+    """Layout after viewing the same elements with other dimensions.
 
     Raises:
-        LayoutError: A dimension would cut an axis where it does not divide.
+        LayoutError: A dimension would split an axis at a non-divisor.
     Example:
         >>> reshaped(of_map((8, 4, 6)), (1, 8, 24))[2]       # height and width in one dimension
         (Factor(axis=1, size=4, step=1), Factor(axis=2, size=6, step=1))
@@ -83,7 +83,7 @@ def reshaped(layout: Layout, sizes: Sequence[int]) -> Layout:
 
 
 def fused(dim: Iterable[Factor]) -> Dim:
-    """The same dimension, pieces that continue each other made one."""
+    """The same dimension with adjacent pieces merged."""
     made: list[Factor] = []
     for factor in dim:
         last = made[-1] if made else None
@@ -95,12 +95,12 @@ def fused(dim: Iterable[Factor]) -> Dim:
 
 
 def along(dim: Iterable[Factor], *, spatial: bool) -> Dim:
-    """The pieces of a dimension that are of spatial axes, or those that are of channels."""
+    """The pieces of a dimension that belong to spatial axes, or those that belong to channels."""
     return tuple([factor for factor in dim if (factor.axis > CHANNEL) == spatial and factor.axis != FREE])
 
 
 def channels_in(layout: Iterable[Dim]) -> list[Factor]:
-    """All pieces of channels, in the order of the dimensions."""
+    """All channel pieces, in the order of the dimensions."""
     return [factor for dim in layout for factor in dim if factor.axis == CHANNEL]
 
 
@@ -110,7 +110,7 @@ def places_in(layout: Iterable[Dim]) -> set[Factor]:
 
 
 def numbered(layout: Layout) -> Layout:
-    """The same layout with channels counted in the order of the dimensions, the last one fastest."""
+    """The same layout with channels renumbered in the order of the dimensions, the last one fastest."""
     step = 1
     made: list[Dim] = []
     for dim in reversed(layout):
@@ -130,14 +130,14 @@ def with_dim(layout: Layout, at: int, dim: Dim) -> Layout:
 
 
 def fastest(layout: Layout, dim: int, size: int) -> Layout:
-    """Channels counted with dimension `dim`, now of `size` channels, as the fastest, the others in their order."""
+    """Renumber channels so that dimension `dim`, now of `size` channels, varies fastest; others keep their order."""
     rest = numbered(with_dim(layout, dim, ()))
     slower = [tuple([f._replace(step=f.step * size) if f.axis == CHANNEL else f for f in pieces]) for pieces in rest]
     return with_dim(tuple(slower), dim, whole(CHANNEL, size))
 
 
 class ChannelIndex(Sequence[int]):
-    """The channel at each index over some pieces, the last one fastest: computed when asked, for there may be many.
+    """Channel at each index over some pieces, the last varying fastest; computed lazily, as there may be many.
 
     Example:
         >>> list(ChannelIndex([Factor(CHANNEL, 2, 1), Factor(CHANNEL, 3, 2)]))       # two groups of three, shuffled
@@ -169,7 +169,7 @@ class ChannelIndex(Sequence[int]):
 
     @property
     def is_in_order(self) -> bool:
-        """Whether channel i stands at index i."""
+        """Whether channel i is at index i."""
         return self.first == 0 and (len(self) == 1 or self.factors == (Factor(CHANNEL, len(self), 1),))
 
     def __repr__(self) -> str:

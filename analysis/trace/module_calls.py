@@ -1,4 +1,4 @@
-"""Which module is running: the calls that nodes belong to, and what each call returns."""
+"""Tracks the running module: which call each node belongs to, and what each call returns."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque
 
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
-WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # which take memory that no layer claims
+WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # their indices take memory that no layer counts
 
 
 @contextmanager
 def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
-    """Follows which submodule runs: gives what each of its calls returned, and how often each was called."""
+    """Track submodule calls; yields the node that each call returned, and the number of calls per path."""
     paths: dict[int, str] = {}
     for path, part in module.named_modules():
         paths.setdefault(id(part), path)
@@ -65,7 +65,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tup
 
     handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
     hooked = [part for part in module.modules() if part._forward_hooks]
-    changed = {id(part) for part in hooked}  # hooks of their own may return another map: ask after the last of them
+    changed = {id(part) for part in hooked}  # their own hooks may return another map: look after the last hook
     handles += [part.register_forward_hook(note) for part in hooked]
     try:
         yield module_outputs, numbers
@@ -75,14 +75,14 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[tup
 
 
 def _let_go(record: Recorder, first: int) -> None:
-    """Second results, which a module that returns one tensor does not hand on, are gone at its end."""
+    """Free the further results of a module that returns only one tensor, at the end of its call."""
     for node, call in zip(record.graph.nodes[first:], record.calls[first:], strict=True):
         if isinstance(node.layer, Opaque) and node.layer.beside and call is record.call:
             node.layer = replace(node.layer, beside=0)
 
 
 def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
-    """What a layer returns as a map, if it is one: views that turn channels into patches become layers."""
+    """The output of a module as a map, if it is one: views that turn channels into patches become layers."""
     if len(value.layout) == 2 + record.axes and not record.is_plain(value):
         with suppress(LayoutError):
             value = record.settled(value)
@@ -91,7 +91,7 @@ def settled(output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> V
 
 
 def _idle(part: nn.Module, output: Tensor, record: Recorder, tracer: Tracer, value: Value) -> Value:
-    """The node of a module that computed nothing: dropout in eval mode, an identity, a flattening, a view."""
+    """The node of a module without computation: dropout in eval mode, identity, flatten, a view."""
     shape = record.shape(value)
     name = type(part).__name__
     layer: Layer = Identity()

@@ -1,4 +1,4 @@
-"""What torch was asked for at a node: what a layer graph, which says what is read and what it costs, leaves out."""
+"""The torch operation behind each node, with the arguments that a layer graph leaves out."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from fieldspec.analysis.trace.tensors.nested import tensors_in
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call of an operation of torch: its name, and the arguments that are neither maps nor weights."""
+    """One call of a torch operation: its name, and the arguments that are neither maps nor weights."""
 
-    name: str  # as in torch.ops.aten, in-place marks left out
+    name: str  # as in torch.ops.aten, without in-place suffixes
     settings: Mapping[str, Any]
-    weights: tuple[str, ...] = ()  # names of the parameters and buffers that it reads, in the order of the arguments
-    computed: bool = False  # some of them not as they are, but computed from others
-    constants: int = 0  # further tensors that do not depend on the input
-    map_first: bool = True  # whether the first tensor among the arguments is a map
+    weights: tuple[str, ...] = ()  # names of the parameters and buffers it reads, in argument order
+    computed: bool = False  # whether some of them are computed from others
+    constants: int = 0  # number of further tensors that do not depend on the input
+    map_first: bool = True  # whether the first tensor argument is a map
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A setting, or what it is where nothing is said."""
+        """The value of an argument, or `default` if it was not given."""
         return self.settings.get(name, default)
 
 
 def settings_of(func: OpOverload, args: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a call that hold no tensor, by their names."""
+    """The arguments of a call that contain no tensor, by name."""
     given = {**dict(zip(_arguments(func), args, strict=False)), **kwargs}
     return {name: value for name, value in given.items() if value is not None and not tensors_in(value)}
 

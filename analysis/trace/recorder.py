@@ -1,4 +1,4 @@
-"""What every rule does with the maps of a layer graph while it is recorded."""
+"""Map transformations that trace rules share while a layer graph is recorded."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from fieldspec.blocks.layers import (
 
 
 class Recorder(Recording):
-    """A recording that lays maps out anew: views of them become layers where a rule needs them so."""
+    """A recording that rearranges maps: views become layers when a rule needs them in another layout."""
 
     __slots__ = ()
 
     def straight(self, value: Value) -> Value:
-        """The same tensor over a map whose channels are counted in the order of the tensor's dimensions."""
+        """The same tensor over a map whose channels are in the order of the tensor's dimensions."""
         factors = channels_in(value.layout)
         layout = numbered(value.layout)
         if channels_in(layout) == factors and prod([f.size for f in factors]) == self.shape(value)[0]:
@@ -50,14 +50,14 @@ class Recorder(Recording):
         return Value(self.add("view", SelectChannels(index), [value.node], shape), layout)
 
     def ordered(self, value: Value, index: ChannelIndex) -> Value:
-        """The same tensor over a map of channels in another order; the caller says how they are laid out then."""
+        """The same tensor over a map with channels in another order; the caller provides the new layout."""
         if index.is_in_order:
             return value
         shape = (len(index), *self.shape(value)[1:])
         return Value(self.add("view", SelectChannels(index), [value.node], shape), value.layout)
 
     def filled(self, value: Value, dims: Sequence[int]) -> Value:
-        """The same tensor with what is repeated in `dims` made channels of their own."""
+        """The same tensor with repetitions in `dims` turned into channels."""
         if not any(factor.axis == FREE for dim in dims for factor in value.layout[dim]):
             return self.straight(value)
         layout = tuple(
@@ -70,12 +70,12 @@ class Recorder(Recording):
         return Value(node, numbered(layout))
 
     def absorbed(self, value: Value, dim: int) -> Value:
-        """The same tensor, pieces of patches in dimension `dim` made channels: a space-to-depth written as views."""
+        """The same tensor with patch pieces in dimension `dim` turned into channels: space-to-depth by views."""
         shape = self.shape(value)
         in_map = dim == 1 and len(value.layout) == 2 + self.axes
-        beside = in_map and (self.axes > 1 or bool(channels_in(value.layout[1:2])))  # steps of one feature stay steps
+        beside = in_map and (self.axes > 1 or bool(channels_in(value.layout[1:2])))  # a feature's time steps stay
 
-        def in_patch(factor: Factor) -> bool:  # beside a map's channels it may be all of an axis
+        def in_patch(factor: Factor) -> bool:  # next to a map's channels it may be a whole axis
             return factor.size < shape[factor.axis] or (beside and not value.layout[1 + factor.axis])
 
         inner = {f.axis: f for f in value.layout[dim] if f.axis > CHANNEL and f.step == 1 and in_patch(f)}
@@ -83,7 +83,7 @@ class Recorder(Recording):
             return value
         block = tuple(inner[axis].size if axis in inner else 1 for axis in range(1, len(shape)))
         patch = prod(block)
-        steps = {axis: prod(block[axis:]) for axis in inner}  # of a place in the patch, the last axis fastest
+        steps = {axis: prod(block[axis:]) for axis in inner}  # of a position in the patch, the last axis fastest
 
         def moved(factor: Factor) -> Factor:
             if factor.axis == CHANNEL:
@@ -101,7 +101,7 @@ class Recorder(Recording):
         return Value(self.seen("view", layer, value.node), layout)
 
     def spaced(self, value: Value, dim: int) -> Value:
-        """The same tensor, channels behind a whole axis in `dim` made places: a depth-to-space written as views."""
+        """The same tensor with channels after a whole axis in `dim` turned into units: depth-to-space by views."""
         pieces = value.layout[dim]
         if len(pieces) != 2 or pieces[0].axis <= CHANNEL or pieces[1].axis != CHANNEL or pieces[0].step != 1:
             return value
@@ -120,7 +120,7 @@ class Recorder(Recording):
         return Value(node, numbered(layout))
 
     def settled(self, value: Value) -> Value:
-        """(batch, channels, *axes) without patches in the channels or channels in the axes; made once of each."""
+        """(batch, channels, *axes) without patches in the channels or channels in the axes; cached per value."""
         if value not in self.maps:
             self.maps[value] = self._map_of(value)
         return self.maps[value]
@@ -137,7 +137,7 @@ class Recorder(Recording):
         return self.filled(self.with_axes(value), range(2))
 
     def with_axes(self, value: Value) -> Value:
-        """The same tensor over a map, of one unit where it was a vector: what windows and groups of channels need."""
+        """The same tensor over a map, of one unit if it was a vector, as windows and channel groups need it."""
         shape = self.shape(value)
         if len(shape) > 1 or not self.axes:
             return value
@@ -145,10 +145,10 @@ class Recorder(Recording):
         return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), value.layout)
 
     def unflattened(self, value: Value) -> Value:
-        """Features in several dimensions as a map of their own: what a decoder begins with.
+        """Features spread over several dimensions, as a map of their own, as at the start of a decoder.
 
         Raises:
-            LayoutError: They still belong to single units, and to which is no longer known.
+            LayoutError: They still belong to single units, and it is no longer known to which.
         """
         if self._is_of_units(value.node):
             raise LayoutError("features of single units that become a map again")
@@ -157,10 +157,10 @@ class Recorder(Recording):
         return Value(self.add("unflatten", Unflatten(shape), [value.node], shape), of_map(shape))
 
     def placed_like(self, value: Value, like: Layout) -> Value:
-        """The same tensor, features as units of a map where another has places: what token mixing ends with.
+        """The same tensor with features as units of a map where `like` has spatial axes, as at the end of token mixing.
 
         Raises:
-            LayoutError: As `unflattened`, or the other's places are not whole axes in their order.
+            LayoutError: As for `unflattened`, or the spatial axes in `like` are not whole and in order.
         """
         dims = [at for at, dim in enumerate(like) if places_in([dim]) and channels_in([value.layout[at]])]
         if not dims or places_in(value.layout):
@@ -183,7 +183,7 @@ class Recorder(Recording):
         return Value(node, tuple(placed))
 
     def _is_of_units(self, node: int) -> bool:
-        """Whether something flattened gets there without being mixed."""
+        """Whether a flattened map reaches this node without being mixed."""
         found, at = {node}, [node]
         while at:
             here = self.graph.nodes[at.pop()]
@@ -196,20 +196,20 @@ class Recorder(Recording):
         return False
 
     def written(self, value: Value) -> Value:
-        """The same tensor with memory for everything that is repeated in it."""
+        """The same tensor with memory for all its repetitions."""
         if not any(factor.axis == FREE for dim in value.layout for factor in dim):
             return value
         everywhere = range(len(value.layout))
         if len(value.layout) == 2 + self.axes:
             if places_in(value.layout):
-                return self.filled(value, range(2))  # a row repeated along the columns: who reads it spreads it
-            if channels_in(value.layout[2:]):  # features behind what repeats them: the steps of a decoder
+                return self.filled(value, range(2))  # a row repeated along columns: its reader broadcasts it
+            if channels_in(value.layout[2:]):  # features after the repetition: the time steps of a decoder
                 return self.unflattened(self.filled(value, everywhere))
             value = self.spread(value)
         return self.filled(value, everywhere)
 
     def spread(self, value: Value) -> Value:
-        """One unit repeated along the axes made a map of its own."""
+        """One unit repeated along the axes, as a map of its own."""
         shape = list(self.shape(value))
         if len(value.layout) != 2 + self.axes:
             raise LayoutError("units repeated along dimensions that are not axes of the input")
@@ -225,12 +225,12 @@ class Recorder(Recording):
         return Value(node, tuple(layout))
 
     def unrepeated(self, value: Value) -> Value:
-        """The same tensor with a unit of the map for each element."""
+        """The same tensor with one unit of the map per element."""
         value = self.written(value)
         return self.spread(value) if any(f.axis == FREE for dim in value.layout for f in dim) else value
 
     def flattened(self, value: Value) -> Value:
-        """(batch, features) of a whole map."""
+        """A whole map as (batch, features)."""
         value = self.straight(value)
         features = prod(self.shape(value))
         node = self.add("flatten", Flatten(), [value.node], (features,))
@@ -238,7 +238,7 @@ class Recorder(Recording):
         return Value(node, ((), whole(CHANNEL, features)))
 
     def is_plain(self, value: Value) -> bool:
-        """Whether the tensor has the map's units one by one: no windows, nothing repeated, no places in channels."""
+        """Whether the tensor has the map's units one by one: no windows, no repetition, no spatial axes in channels."""
         shape = self.shape(value)
         if any(len({f.axis > CHANNEL for f in dim}) > 1 for dim in value.layout):
             return False
@@ -248,7 +248,7 @@ class Recorder(Recording):
     # --------------------------------------------------------------------------------------- what rules ask
 
     def made(self, layout: Layout, value_shape: Shape) -> Shape:
-        """The shape of a new map with this layout: channels counted, spatial axes as they were."""
+        """Shape of a new map with this layout: channels counted, spatial axes as before."""
         channels = prod([f.size for f in channels_in(layout)])
         dims = len(layout)
         if not places_in(layout) and dims < 2 + self.axes:
@@ -257,9 +257,9 @@ class Recorder(Recording):
         return (channels, *sizes)
 
     def axis_of(self, value: Value, dim: int) -> int | None:
-        """The axis that a dimension holds whole, and nothing else; None where it holds no place.
+        """The axis that a dimension holds, alone and whole; None if it holds no spatial axis.
 
-        A dimension of one index is an axis of one unit where the tensor is a map.
+        A dimension of size 1 is an axis of one unit if the tensor is a map.
 
         Raises:
             LayoutError: It holds a part of an axis, or several.

@@ -1,7 +1,7 @@
-"""What common operations give, told without torch, which takes long to tell where there are no values.
+"""Results of common operations, computed without torch's meta kernels, which are slow.
 
-Each function says what torch says of the same arguments: sizes, strides and type. None where it may refuse them, or
-where it goes by more than is looked at here; then torch is asked.
+Each function returns what torch would return for the same arguments: sizes, strides and dtype. It returns None if torch
+might reject them, or if the result depends on more than is checked here; then torch is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Outcome = Tensor | tuple[Tensor, ...] | None
 
 
 def outcome(func: OpOverload, args: Sequence[Any], kwargs: dict[str, Any]) -> Outcome:
-    """Tensors without values, as the operation gives them; None where torch is to be asked."""
+    """The result of an operation as a tensor without values; None if torch must be used."""
     known = TABLE.get(func)
     return None if known is None or kwargs else known(*args)
 
@@ -31,7 +31,7 @@ def _empty(sizes: Sequence[int], like: Tensor) -> Tensor:
 
 
 def _is_dense(x: Tensor) -> bool:
-    """Whether its elements lie in memory without gaps, in whatever order of the dimensions."""
+    """Whether the elements are contiguous in memory, in any order of the dimensions."""
     expected = 1
     for stride, size in sorted(zip(x.stride(), x.shape, strict=True)):
         if size > 1 and stride != expected:
@@ -41,7 +41,7 @@ def _is_dense(x: Tensor) -> bool:
 
 
 def _like(x: Tensor) -> Outcome:
-    """The same sizes in the same order in memory; None where that has gaps."""
+    """A tensor with the same sizes and memory order; None if that has gaps."""
     if not x.is_floating_point():
         return None
     if x.is_contiguous():
@@ -51,7 +51,7 @@ def _like(x: Tensor) -> Outcome:
 
 
 def _is_plain(*tensors: Tensor | None) -> bool:
-    """Whether all are of one floating type and lie in memory in the order of their dimensions."""
+    """Whether all have the same floating dtype and are contiguous."""
     kinds = {tensor.dtype for tensor in tensors if tensor is not None}
     real = len(kinds) == 1 and next(iter(kinds)).is_floating_point
     return real and all(tensor is None or tensor.is_contiguous() for tensor in tensors)
@@ -60,7 +60,7 @@ def _is_plain(*tensors: Tensor | None) -> bool:
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, *rest: Any
 ) -> Outcome:
-    """(batch, channels, *axes)."""
+    """Convolution of (batch, channels, *axes)."""
     transposed, _, groups = rest
     batch, channels, *sizes = x.shape
     out_channels, in_channels, *kernel = weight.shape
@@ -79,7 +79,7 @@ def convolution(
 
 
 def batch_norm(x: Tensor, *rest: Any) -> Outcome:
-    """In eval mode the map, and no statistics."""
+    """Batch norm in eval mode: the map, without statistics."""
     _, _, mean, _, training = rest[:5]
     fit = x.dim() > 1 and all(one is None or one.shape == x.shape[1:2] for one in rest[:4])
     if training or mean is None or not x.is_meta or not fit:
@@ -89,7 +89,7 @@ def batch_norm(x: Tensor, *rest: Any) -> Outcome:
 
 
 def layer_norm(x: Tensor, shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, _: float) -> Outcome:
-    """The map, and one mean and one deviation of all that is normalized together."""
+    """Layer norm: the map, and mean and deviation of each normalized group."""
     count = len(shape)
     own = list(x.shape[x.dim() - count :])
     fit = 0 < count <= x.dim() and own == list(shape) and x.is_floating_point()
@@ -108,24 +108,24 @@ def matrix_product(a: Tensor, b: Tensor) -> Outcome:
 
 
 def added_product(bias: Tensor, a: Tensor, b: Tensor) -> Outcome:
-    """As the product, which the bias does not make larger."""
+    """`addmm`: like the product, provided that the bias does not broadcast it."""
     made = matrix_product(a, b)
     fits = isinstance(made, Tensor) and bias.dtype == a.dtype and bias.dim() == 1 and bias.shape[0] in (1, b.shape[1])
     return made if fits else None
 
 
 def of_each(x: Tensor, *_: Any) -> Outcome:
-    """A function of each element."""
+    """An element-wise function."""
     return _like(x)
 
 
 def in_place(x: Tensor, *_: Any) -> Outcome:
-    """The tensor itself, changed."""
+    """An in-place operation: the tensor itself."""
     return x if x.is_floating_point() else None
 
 
 def of_two(a: Tensor, b: Any, *_: Any) -> Outcome:
-    """The larger of two, of which one may be spread over the other; a number is spread over all."""
+    """An element-wise function of two operands, one broadcast over the other; numbers are broadcast over everything."""
     if not isinstance(b, Tensor):
         return of_each(a) if isinstance(b, int | float) else None
     large, small = (a, b) if a.numel() >= b.numel() else (b, a)
@@ -140,14 +140,14 @@ def of_two(a: Tensor, b: Any, *_: Any) -> Outcome:
 
 
 def two_in_place(a: Tensor, b: Any, *_: Any) -> Outcome:
-    """The first of two, over which the second is spread."""
+    """An in-place function of two operands, the second broadcast over the first."""
     if a.is_floating_point() and isinstance(b, Tensor) and b.dtype == a.dtype and b.shape == a.shape:
         return a
     return None
 
 
 def joined(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
-    """Side by side."""
+    """Concatenation."""
     shapes = [list(tensor.shape) for tensor in tensors]
     if not _is_plain(*tensors) or any(len(shape) != len(shapes[0]) or not prod(shape) for shape in shapes):
         return None
@@ -160,7 +160,7 @@ def joined(tensors: Sequence[Tensor], dim: int = 0) -> Outcome:
 
 
 def mean(x: Tensor, dims: Sequence[int] | None, keepdim: bool = False) -> Outcome:
-    """One index is left of each dimension."""
+    """Mean: each reduced dimension has size 1, or is removed."""
     count = x.dim()
     if not dims or not _is_plain(x) or any(not -count <= dim < count for dim in dims):
         return None

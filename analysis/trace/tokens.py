@@ -1,7 +1,7 @@
-"""Operations on tokens: units of a map in a row, and others beside them, such as a class token.
+"""Operations on tokens: the units of a map in a row, with others such as a class token before or after them.
 
-The rules follow the units. What is beside them takes part in everything that is done to the row: it costs memory and
-multiply-adds, and has no place on the map.
+The rules apply to the units. Tokens outside the map take part in everything done to the row: they cost memory and
+multiply-adds, and have no position on the map.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ CHOICES = {"slice", "narrow", "select", "split", "split_with_sizes", "unsafe_spl
 
 
 def has_tokens(op: Op) -> bool:
-    """Whether any map has tokens beside its units."""
+    """Whether any map has tokens besides its units."""
     return any(value.beside for value in map(op.values, tensors_in((op.args, op.kwargs))) if value is not None)
 
 
 def with_tokens(
     func: Callable[..., Any], op: Op, rule: Callable[[Op], Result], *, pointwise: bool, macs: int
 ) -> Result:
-    """What an operation on tokens gives: what a rule says of the units alone, and the tokens beside them again.
+    """Result of an operation on tokens: the rule's result for the units alone, with the tokens added again.
 
     Args:
         func: Torch's operation.
         op: The call.
-        rule: What follows the call on units.
-        pointwise: Whether constants lie on the tokens as they lie on the units.
-        macs: Multiply-adds of the whole.
+        rule: The rule for units alone.
+        pointwise: Whether constants apply to the tokens as they do to the units.
+        macs: Multiply-adds in total.
 
     Raises:
-        LayoutError: Units and tokens come apart, or are mixed with others.
+        LayoutError: Units and tokens are separated, or mixed with others.
     """
     if op.name in CHOICES and any(one.dim == op.arg("dim", 0) % op.args[0].dim() for one in op.input.beside):
         return _chosen(op)
@@ -78,7 +78,7 @@ def _units(func: Any, op: Op, *, pointwise: bool) -> Op:
     def without(tensor: Tensor) -> Tensor:
         value = op.values(tensor)
         sizes = list(tensor.shape)
-        if value is None and pointwise:  # constants and weights lie on the tokens as well
+        if value is None and pointwise:  # constants and weights apply to the tokens as well
             for (dim, size), count in across.items():
                 if -dim <= tensor.dim() and sizes[dim] == size:
                     sizes[dim] -= count
@@ -116,7 +116,7 @@ def _ghost(tensor: Tensor) -> Tensor:
 
 
 def _sizes(op: Op) -> list[int]:
-    """Of a view the sizes without tokens: the dimension that holds them goes on to be one."""
+    """For a view, the sizes without tokens: the dimension that holds them must remain one."""
     given, sizes = op.args[0].shape, list(op.sizes)
     for one in op.input.beside:
         before = prod(given[: one.dim])
@@ -133,7 +133,7 @@ def _sizes(op: Op) -> list[int]:
 
 
 def _again(op: Op, value: Value, tensor: Tensor, unit: Tensor, sides: set[Beside], first: int) -> Value:
-    """The value of the whole, of that of its units."""
+    """The value of the whole tensor, from that of its units."""
     beside = []
     for dim, (size, own) in enumerate(zip(tensor.shape, unit.shape, strict=True)):
         if size != own:
@@ -147,7 +147,7 @@ def _again(op: Op, value: Value, tensor: Tensor, unit: Tensor, sides: set[Beside
 
 
 def _chosen(op: Op) -> Result:
-    """Units, or tokens, taken apart again."""
+    """Separate units and tokens by a slice."""
     dim = op.arg("dim", 0) % op.args[0].dim()
     size = op.args[0].shape[dim]
     if op.name in ("select", "unbind"):
@@ -184,7 +184,7 @@ def _part(op: Op, dim: int, first: int, end: int) -> Value:
 
 
 def tokens(op: Op, value: Value, dim: int, count: int) -> Value:
-    """What stands beside the units of a map along a dimension, of no place."""
+    """The tokens outside a map along a dimension, without positions."""
     rest = numbered(tuple(tuple(f for f in pieces if f.axis <= CHANNEL) for pieces in with_dim(value.layout, dim, ())))
     layout = rest if count == 1 else fastest(rest, dim, count)
     shape = (prod([f.size for f in channels_in(layout)]), *[1] * op.record.axes)

@@ -1,4 +1,4 @@
-"""An `nn.Module` to a layer graph: run once on the meta device, nothing computed, nothing allocated."""
+"""Traces an `nn.Module` to a layer graph: one run on the meta device, without computation or allocation."""
 
 from __future__ import annotations
 
@@ -39,38 +39,38 @@ from fieldspec.blocks.layers import Opaque
 
 @dataclass(frozen=True)
 class Traced:
-    """A module's layer graph, and which node each call of a submodule returned."""
+    """A module's layer graph, and the node that each submodule call returned."""
 
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
-    unread: tuple[str, ...]  # names of weights that nothing read
-    fixed_width: tuple[int, int]  # elements of state that are not real floats, and their bytes
-    output_shape: tuple[int, ...]  # of the tensor that is the main output, without the batch
-    operations: Mapping[int, Operation]  # what torch was asked for at a node; of a view that became one, nothing
+    unread: tuple[str, ...]  # names of weights that nothing reads
+    fixed_width: tuple[int, int]  # number of state elements that are not real floats, and their bytes
+    output_shape: tuple[int, ...]  # of the main output, without the batch
+    operations: Mapping[int, Operation]  # the torch operation of each node; none for views
 
 
 def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
-    """Records the operations of one forward pass in eval mode as a layer graph.
+    """Record the operations of one forward pass in eval mode as a layer graph.
 
-    The module runs on tensors without memory; its own weights are never touched, and it is left as it is: mode,
-    hooks, buffers, generators. What no rule is for becomes an `Opaque` layer, with its place in the source; where the
-    module needs values to go on, the graph ends, and its `stop` says why and what lies behind.
+    The module runs on tensors without memory; its own weights are never touched, and it is left as it was: mode,
+    hooks, buffers, random generators. An operation without a rule becomes an `Opaque` layer, with its place in the
+    source. If the module needs tensor values to continue, the graph ends, and its `stop` says why and what is missing.
 
     Args:
         module: Any module, on any device.
-        input_size: (channels, *axes) of one example, without the batch; a list of them for several inputs, where () is
-            one number for each example, or a mapping by name. `((50,), "int64")` says the type, which is otherwise the
-            network's own, or int64 where that does not run. Dimensions that windows run along are axes, whatever
-            their order: (electrodes, time), (steps, features). Fields are in pixels of the first input of most axes.
+        input_size: (channels, *axes) of one example, without the batch; a list of these for several inputs, where () is
+            one number per example; or a mapping by name. `((50,), "int64")` gives a dtype, which is otherwise the
+            network's own, or int64 if that does not run. Dimensions that windows run along are axes, in any order:
+            (electrodes, time), (steps, features). Fields are in pixels of the first input with the most axes.
 
     Raises:
-        FieldspecError: The module does not run on such an input.
+        FieldspecError: The module does not run on this input.
     Example:
         >>> traced = trace_module(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.ReLU()), (3, 32, 32))
         >>> [(node.id, node.layer.kind, node.shape) for node in traced.graph]
         [('input', 'input', (3, 32, 32)), ('0', 'conv', (8, 15, 15)), ('1', 'act', (8, 15, 15))]
     """
-    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    module = getattr(module, "_orig_mod", module)  # unwrap torch.compile
     plan = inputs_of(input_size)
     try:
         made, windows, off_axes = _trace(module, plan)
@@ -82,8 +82,8 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
         except FieldspecError:
             raise error from None
     if not windows and plan.axes == 1 and opaque_layers(made.graph):
-        windows = 1  # attention may run along what was taken for channels, just as well
-    for other in plan.others(windows) if windows else ():  # windows along what was taken for channels
+        windows = 1  # attention may run along assumed channels just as well
+    for other in plan.others(windows) if windows else ():  # windows along assumed channels
         with suppress(FieldspecError):
             found, _, others = _trace(module, other)
             if (len(opaque_layers(found.graph)), others) < (len(opaque_layers(made.graph)), off_axes):
@@ -92,15 +92,15 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
 
 
 def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
-    """One reading of the inputs; with it over how many axes windows run that it leaves unknown or takes for channels,
-    the most, and how many convolutions of the latter kind there are.
+    """Trace one interpretation of the inputs; also returns the largest number of window axes that it leaves unknown or
+    takes for channels, and the number of convolutions along channels.
     """
     record = Recorder(plan.axes)
     tracer = Tracer(record)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.get_default_dtype())
     with (
         collector_paused(),
-        undisturbed(module, buffers=False),  # for which others stand in
+        undisturbed(module, buffers=False),  # ghosts stand in for the weights
         warnings.catch_warnings(action="ignore"),
         torch.no_grad(),
         Values(record, tracer),
@@ -118,7 +118,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
             stopped, output = stop, None
         except FieldspecError:
             raise
-        except Exception as error:  # arbitrary code on tensors without values; a rule that fails makes an Opaque
+        except Exception as error:  # arbitrary code on tensors without values; failing rules make an Opaque
             raise _failure(module, record, plan, error) from error
     found = [(tensor, tracer.read(tensor)) for tensor in _main_first(output)]
     held = [(tensor, value) for tensor, value in found if value is not None]
@@ -145,10 +145,10 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
 
 
 def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:
-    """The report of any module: what it costs and sees, as of a spec.
+    """The report of any module: its costs and fields, as for a spec.
 
     Raises:
-        FieldspecError: As `trace_module`.
+        FieldspecError: As for `trace_module`.
     Example:
         >>> report = report_of_module(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)), (3, 32, 32))
         >>> report.features.receptive_field, report.params         # 1 + 2 + 2; 8 * 27 + 8 and 8 * 72 + 8
@@ -169,7 +169,7 @@ def _name(module: nn.Module) -> str:
 
 
 def _main_first(output: Any) -> list[Any]:
-    """The tensors of an output: of a mapping or a tuple the first is the main one, of a list the last."""
+    """The tensors of an output, main one first: the first of a mapping or a tuple, the last of a list."""
     if isinstance(output, Tensor):
         return [output]
     if isinstance(output, Mapping):
@@ -191,5 +191,5 @@ def _failure(module: nn.Module, record: Recorder, plan: InputPlan, error: Except
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:
-    """The operations without a rule: their ids, and the layers that say what and where they are."""
+    """The operations without a rule: node ids, and the layers that describe them."""
     return [(node.id, node.layer) for node in graph.nodes if isinstance(node.layer, Opaque)]

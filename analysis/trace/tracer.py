@@ -1,4 +1,4 @@
-"""The mode under which a module runs on the meta device while every operation is recorded as a layer."""
+"""The dispatch mode in which a module runs on the meta device while its operations are recorded as layers."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         self.held = HeldValues()
         self.weights = WeightUse(record, self.held)
         self.meta = MetaRun(record, self.held, self.weights)
-        self.operations: dict[int, Operation] = {}  # what was asked for at a node
+        self.operations: dict[int, Operation] = {}  # the torch operation of each node
         self._asides = Asides(record, self.held)
         self._writes = Writes(record, self.held)
         self._results = OperationResults(record, self.held, self._writes, self._asides)
 
     def read(self, tensor: Tensor) -> Value | None:
-        """What a tensor holds that leaves the network."""
+        """The value of a tensor that is an output of the network."""
         self._writes.read([tensor])
         self._asides.read_at_end(tensor)
         return self.held.value(tensor)
 
     def feed(self, layer: Input, dtype: torch.dtype) -> Tensor:
-        """An input of the network as it takes it, as a batch of one."""
+        """Create an input as the network takes it, with a batch of one."""
         own = dtype if layer.dtype is None else getattr(torch, layer.dtype)
-        with _disable_current_modes():  # or it would be a constant
+        with _disable_current_modes():  # otherwise it would be a constant
             tensor = torch.empty(1, *layer.tensor_shape, dtype=own, device=META)
         node = self.record.add("input", layer, (), layer.shape)
         self.held.hold(tensor, Value(node, layout_of(layer)))
@@ -62,7 +62,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if _is_composite(func):  # under inference_mode torch does not take it apart itself
+        if _is_composite(func):  # under inference_mode torch does not decompose it
             with self:
                 return func._op_dk(COMPOSITE, *args, **kwargs)
         if func.is_view and args and self._asides.is_unread(args[0]):
@@ -116,13 +116,13 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         return out
 
     def _count(self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any) -> None:
-        """Note products of weights and constants among themselves: they count in the module that computes them."""
+        """Record products of weights and constants with each other: they count for the module that computes them."""
         if products := multiply_adds(func, args, kwargs, out):
             self.record.weight_macs.append((self.record.call.path, len(self.record.graph), products))
         self._note_uncounted(func, len(self.record.graph))
 
     def _note_uncounted(self, func: OpOverload, index: int) -> None:
-        """The total of multiply-adds leaves out an operation of which nobody says how many it has."""
+        """Record an operation whose number of multiply-adds is unknown, so that the total is marked as incomplete."""
         if not is_counted(func) and func._schema.name not in USER_RULES:
             operation = func._schema.name.removeprefix("aten::")
             self.record.uncounted.append((self.record.call.path, index, Uncounted(operation, place_in_source())))
@@ -130,7 +130,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     def _note_operation(
         self, func: OpOverload, args: Any, kwargs: dict[str, Any], tensors: list[Tensor], before: int
     ) -> None:
-        """What the last of the nodes that an operation made was asked for."""
+        """Record the call behind the last node that an operation added."""
         if len(self.record.graph) == before:
             return
         others = [tensor for tensor in tensors if tensor not in self.held]
@@ -150,7 +150,7 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
 
 def _is_composite(func: OpOverload) -> bool:
-    """Whether torch's own definition of an operation is by others, and no rule of a user's is for it."""
+    """Whether torch defines an operation by others and there is no user rule for it."""
     return _is_made_of_others(func) and func._schema.name not in USER_RULES
 
 

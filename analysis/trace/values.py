@@ -1,4 +1,4 @@
-"""What the tensors of a trace hold."""
+"""The values that tensors hold during a trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldspec.analysis.trace.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Tokens before and after the units that a dimension holds: of no place on the map."""
+    """Tokens before and after the units that a dimension holds; they have no position on the map."""
 
     dim: int
     before: int
@@ -17,13 +17,13 @@ class Beside:
 
     @property
     def count(self) -> int:
-        """All of them."""
+        """Their total number."""
         return self.before + self.after
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a tensor holds: the map of a node, laid out in the tensor's dimensions, and what stands beside its units."""
+    """The value of a tensor: a node's map, its layout in the tensor's dimensions, and tokens besides its units."""
 
     node: int
     layout: Layout

@@ -1,1 +1,1 @@
-"""What is said once a network has run: the names of its layers, the owners of its weights, where it stopped."""
+"""Finishing a trace: ids of nodes, owners of weights, and where the trace stopped."""

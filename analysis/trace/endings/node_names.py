@@ -1,4 +1,4 @@
-"""Ids for recorded nodes: the path of the module, and the operation where a module does several."""
+"""Ids for recorded nodes: the path of the module, plus the operation if a module has several."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from fieldspec.analysis.trace.recorder import Recorder
 
 
 def name_nodes(record: Recorder, module_outputs: Mapping[str, int]) -> None:
-    """Gives every node its id.
+    """Set the id of every node.
 
-    The operation whose result a module returns has the module's path, `path:2` when it is called a second time;
-    its other operations are `path.operation`, numbered from the second on.
+    The operation whose result a module returns has the module's path, or `path:2` in its second call; the module's
+    other operations are `path.operation`, numbered from the second on.
 
     Args:
         record: Nodes without ids.
-        module_outputs: The node that each call of a module returned.
+        module_outputs: The node that each module call returned.
     """
     nodes = record.graph.nodes
     taken = set(module_outputs)

@@ -1,4 +1,4 @@
-"""Where a network needs values: what is known up to there, and what lies behind."""
+"""Early ends of a trace at operations that need tensor values: what is known before, and what is missing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.blocks.graph import Stop, Uncounted
 
 OF_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
-UNMARKED = {"torchvision::nms"}  # operations that torch does not mark as such
+UNMARKED = {"torchvision::nms"}  # operations that torch does not tag as such
 
 
-class StopTrace(BaseException):  # no error: and not an Exception, which the network might catch
-    """The network does something whose result depends on values, which a trace has none of.
+class StopTrace(BaseException):  # not an error, and not an Exception, which the network might catch
+    """The result of an operation depends on tensor values, which a trace does not have.
 
     Args:
-        operation: Its name.
+        operation: Name of the operation.
         place: file:line of its caller.
         sources: Nodes that it reads.
     """
@@ -30,7 +30,7 @@ class StopTrace(BaseException):  # no error: and not an Exception, which the net
 
 
 def needs_values(func: OpOverload) -> bool:
-    """Whether the result of an operation, or its shape, may depend on values.
+    """Whether the result or the shape of an operation may depend on values.
 
     Example:
         >>> [needs_values(op) for op in (torch.ops.aten.nonzero.default, torch.ops.aten.topk.default)]
@@ -42,13 +42,13 @@ def needs_values(func: OpOverload) -> bool:
 def stop_of(
     module: nn.Module, record: Recorder, stopped: StopTrace, called: Collection[str], behind: Mapping[str, Tensor]
 ) -> Stop:
-    """What is said of an end before the end.
+    """Describe an early end of a trace.
 
     Args:
         module: The network.
         record: What was recorded.
-        stopped: Why no more was.
-        called: Paths of the modules that were.
+        stopped: Why the trace ended.
+        called: Paths of the modules that were called.
         behind: Weights, by name, that no node counts.
     """
     parameters = [weight for weight in behind.values() if isinstance(weight, nn.Parameter)]
@@ -64,14 +64,14 @@ def stop_of(
 
 
 def ends_of(record: Recorder, sources: Sequence[int]) -> list[int]:
-    """The nodes that stand for the outputs: what the operation reads, and whatever else nothing has read so far."""
+    """The nodes that serve as outputs: those that the operation reads, and all others that nothing has read yet."""
     read = {source for node in record.graph.nodes for source in node.inputs}
     unread = [index for index in range(len(record.graph)) if index not in read]
     return list(dict.fromkeys([*sources, *reversed(unread)]))
 
 
 def _unreached(module: nn.Module, called: Collection[str]) -> list[str]:
-    """The outermost modules of which no part was called."""
+    """Paths of the outermost modules of which no part was called."""
     run = {""}
     for path in called:
         while path:

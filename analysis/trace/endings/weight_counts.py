@@ -1,4 +1,4 @@
-"""Which layer counts which weight, and what is computed of weights alone."""
+"""Assigns each weight to the layer that counts it, and computations on weights to their module."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fieldspec.blocks.graph import Node
 def count_weights(
     record: Recorder, weights: Mapping[str, Tensor], owner: Mapping[int, int], homes: Mapping[int, Sequence[str]]
 ) -> dict[str, Tensor]:
-    """Gives every weight (by id) to its owner, the first node that reads it; a buffer of its module may go with that.
+    """Assign each weight (by id) to its owner, the first node that reads it; a buffer of its module may go with it.
 
-    What a module sums up to are its own weights: one that it was handed is its owner's, and so is one that others read
-    first. `homes` are the paths of the modules that have a weight.
+    A module counts only its own weights: one passed in from outside counts for its owner, and so does one that other
+    modules read first. `homes` are the paths of the modules that have a weight.
 
     Returns:
-        The weights that nothing reads and no node counts, by their names.
+        The weights that nothing reads and no node counts, by name.
     """
     nodes = record.graph.nodes
     for node in nodes:
@@ -35,7 +35,7 @@ def count_weights(
         if at is not None:
             at = _at_home(record, at, homes.get(id(tensor), (home,)), by_path)
         if at is None and is_buffer:
-            at = by_path.get(home)  # a counter beside the statistics of its norm
+            at = by_path.get(home)  # a counter next to its norm's statistics
         if at is None:
             unread[name] = tensor
         else:
@@ -44,13 +44,13 @@ def count_weights(
 
 
 def _at_home(record: Recorder, at: int, homes: Sequence[str], by_path: Mapping[str, int]) -> int:
-    """A node of the module that has a weight, which another module may have read at a node."""
+    """A node of the module that owns a weight, which another module may have read at node `at`."""
     reader = record.calls[at].path
     if reader in homes:
         return at
     around = [home for home in homes if _is_inside(reader, home)]
     if around:
-        return _nearest(record, max(around, key=len), at)  # a module was handed a weight of one around it
+        return _nearest(record, max(around, key=len), at)  # a weight of an enclosing module was passed to this one
     known = [by_path[home] for home in homes if home in by_path]
     if known:
         return known[0]
@@ -58,7 +58,7 @@ def _at_home(record: Recorder, at: int, homes: Sequence[str], by_path: Mapping[s
 
 
 def homes_of(module: nn.Module) -> dict[int, list[str]]:
-    """The paths of the modules that have each weight (by id): several where it is shared."""
+    """Paths of the modules that have each weight (by id); several if it is shared."""
     homes: dict[int, list[str]] = {}
     for name, tensor in chain(
         module.named_parameters(remove_duplicate=False), module.named_buffers(remove_duplicate=False)
@@ -68,14 +68,14 @@ def homes_of(module: nn.Module) -> dict[int, list[str]]:
 
 
 def fixed_width_of(weights: Iterable[Tensor]) -> tuple[int, int]:
-    """Of those that are not real floats, the elements and the bytes."""
+    """Number of elements that are not real floats, and their bytes."""
     fixed = [weight for weight in weights if not weight.is_floating_point()]
     return sum(weight.numel() for weight in fixed), sum(weight.nbytes for weight in fixed)
 
 
 def weights_of(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters, frozen or not, and the buffers that the state keeps, each once, by its first name."""
-    state = module.state_dict(keep_vars=True)  # only the names are asked
+    """Parameters, frozen or not, and persistent buffers, each once, under its first name."""
+    state = module.state_dict(keep_vars=True)  # only the names are used
     found = dict(module.named_parameters())
     known = set(map(id, found.values()))
     kept = {name: tensor for name, tensor in module.named_buffers() if name in state and id(tensor) not in known}
@@ -92,7 +92,7 @@ def _count(node: Node, tensor: Tensor, is_buffer: bool) -> None:
 
 
 def count_products(record: Recorder) -> None:
-    """Gives products of weights among themselves, and what nothing counts, to the module in which they are computed."""
+    """Assign products between weights, and uncounted operations, to the module in which they are computed."""
     nodes = record.graph.nodes
     for path, index, products in record.weight_macs:
         nodes[_nearest(record, path, index)].weight_macs += products
@@ -101,7 +101,7 @@ def count_products(record: Recorder) -> None:
 
 
 def _nearest(record: Recorder, path: str, index: int) -> int:
-    """A module's own node, from an index on if it has any there, or that of the nearest around it; else the input."""
+    """A module's own node, if possible from `index` on; else that of the nearest enclosing module, or the input."""
     while True:
         own = [at for at, call in enumerate(record.calls) if at and call.path == path]
         if own or not path:

@@ -1,1 +1,1 @@
-"""What is called in the place of a function of torch, so that it is recorded whole or spared values."""
+"""Replacements for torch functions, so that they are recorded as one operation or run without values."""

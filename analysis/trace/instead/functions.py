@@ -1,4 +1,4 @@
-"""Functions of torch before it takes them apart: some are spared values, for some an operation of our own stands in."""
+"""Intercepts torch functions before they are decomposed: avoids reading values, and substitutes our own operations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.overrides import TorchFunctionMode
@@ -19,25 +19,25 @@ from fieldspec.analysis.trace.instead.spectra import stft
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 
-TO_VALUES = {Tensor.numpy, Tensor.tolist, Tensor.__array__}  # which are no operations of torch
+TO_VALUES = {Tensor.numpy, Tensor.tolist, Tensor.__array__}  # not operations of torch
 
 
 class Values(TorchFunctionMode):
-    """Spares functions what torch would do with values.
+    """Runs functions in a way that does not need tensor values.
 
-    Lists that choose channels become tensors here: torch would make them where the map is, and there they have no
-    values. Autocast is off: it would turn the weights, and not a map that has no values.
+    Lists that select channels become tensors here: torch would create them on the map's device, where they have no
+    values. Autocast is disabled: it would convert the weights, but not a map without values.
     """
 
     def __init__(self, record: Recorder, tracer: Tracer) -> None:
         super().__init__()
         self.record, self.tracer = record, tracer
-        self.inference = torch.is_inference_mode_enabled()  # the caller's own
+        self.inference = torch.is_inference_mode_enabled()  # of the caller
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         inference = torch.is_inference_mode_enabled() != self.inference
-        if func is torch._C._set_grad_enabled or inference:  # tracing is without gradients, so this is the module's own
+        if func is torch._C._set_grad_enabled or inference:  # tracing has gradients off, so this is the module's call
             self.record.graph.gradient_cut = True
         if func in TO_VALUES and args[0].is_meta:
             raise self.tracer.meta.stopped(func.__name__, args)
@@ -53,7 +53,7 @@ class Values(TorchFunctionMode):
             return self._called(func, args, kwargs)
 
     def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
-        """A function's result; where it refuses to mix devices, which are of the trace's making, constants give way."""
+        """Call a function; if it refuses to mix devices, as only in tracing, constants move to the meta device."""
         first = len(self.record.graph)
         try:
             return stand_in(func, args, kwargs)(*args, **kwargs)
@@ -68,7 +68,7 @@ class Values(TorchFunctionMode):
 
 @contextmanager
 def unvalidated() -> Iterator[None]:
-    """Distributions do not look at the values of their parameters, which have none."""
+    """Disable the validation of distribution parameters, which have no values."""
     asked = Distribution._validate_args
     Distribution.set_default_validate_args(False)
     try:
@@ -78,7 +78,7 @@ def unvalidated() -> Iterator[None]:
 
 
 def _numbers(index: Any) -> Any:
-    """An index in which lists and masks that have values are the numbers of what they choose."""
+    """Convert lists and masks with values in an index to the indices that they select."""
     parts = list(index) if isinstance(index, tuple) else [index]
     made: list[Any] = []
     for part in parts:
@@ -92,7 +92,7 @@ def _numbers(index: Any) -> Any:
 
 
 def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
-    """What is called instead of a function of torch: an operation that is recorded whole, or the function itself."""
+    """The replacement for a torch function: an operation recorded as a whole, or the function itself."""
     if function is F.pad and (args[2:3] == ("circular",) or kwargs.get("mode") == "circular"):
         return _circular
     if function in INSTEAD and not (function is Tensor.type and (len(args) > 1 or kwargs)):
@@ -101,17 +101,17 @@ def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:
 
 
 def _type_of(tensor: Tensor) -> str:
-    """The name of a type, by which constants of the same are made where there are values."""
+    """Name of the tensor type, to create constants of this type with values."""
     with torch._C.DisableTorchFunction():
         return tensor.type().replace("torch.meta.", "torch.")
 
 
 def _replace_data(tensor: Tensor, data: Tensor) -> None:
-    """A weight that takes other values in the forward pass keeps its shape, which is all that counts here."""
+    """`Tensor.data = ...` in the forward pass: the weight keeps its shape, which is all that matters here."""
 
 
 def _no_nested(*args: Any) -> bool:
-    """Nested tensors would need the values of a mask; torch has a way without."""
+    """Disable nested tensors, which would need the values of a mask; torch has an alternative."""
     return False
 
 
@@ -137,7 +137,7 @@ def _circular(input: Tensor, pad: Any, mode: str, value: Any = None) -> Tensor:
 
 
 def _pad(x: Tensor, padding: list[int]) -> Tensor:
-    """Torch's own: it refuses what it refuses, and constants have values."""
+    """Torch's own padding, with its checks; constants have values."""
     padded: Tensor = torch._C._nn.pad(x, padding, "circular")
     return padded
 

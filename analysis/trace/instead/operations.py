@@ -1,4 +1,4 @@
-"""Operations of our own, which the tracer records as it records torch's."""
+"""Our own torch operations, which the tracer records like torch's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _library: Any = Library("fieldspec", "DEF")  # type: ignore[no-untyped-call]  # 
 
 
 def operation(signature: str, function: Callable[..., Any], key: str) -> Any:
-    """An operation of this signature; `key` says when torch calls the function."""
+    """Define an operation with this signature; `key` is the dispatch key of the function."""
     name = signature.partition("(")[0]
     _library.define(signature)
     _library.impl(name, function, key)

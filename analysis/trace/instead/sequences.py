@@ -1,4 +1,4 @@
-"""Recurrent layers as one operation, and sequences that are packed before them."""
+"""Recurrent layers as single operations, and packed sequences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
@@ -16,7 +16,7 @@ RECURRENT = {torch.lstm: "lstm", torch.gru: "gru", torch.rnn_tanh: "rnn_tanh", t
 
 
 def recurrent(function: Any, args: Any) -> Callable[..., Any] | None:
-    """What stands for a recurrent layer that is called with these arguments; None where it is none."""
+    """The replacement for a recurrent layer called with these arguments; None if it is not one."""
     kind = RECURRENT.get(function)
     if kind is None or not isinstance(args[-1], bool):
         return None
@@ -34,7 +34,7 @@ def _of_padded(kind: str) -> Callable[..., Any]:
 
 
 def _of_packed(kind: str) -> Callable[..., Any]:
-    """The same of the steps of one sequence: of a batch of one, which a trace has, packing takes away the end."""
+    """The same for packed sequences; with the batch size of 1 that a trace has, packing only removes padding."""
 
     def layer(x: Tensor, _: Tensor, states: Any, weights: Any, bias: bool, *settings: Any) -> Any:
         given = [states] if isinstance(states, Tensor) else list(states)
@@ -45,7 +45,7 @@ def _of_packed(kind: str) -> Callable[..., Any]:
 
 
 def pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]:
-    """The steps of the only sequence of a batch, and how many sequences have each."""
+    """The time steps of the only sequence in a batch, and the number of sequences at each step."""
     length = int(lengths[0].item())
     steps = x.select(0 if batch_first else 1, 0).narrow(0, 0, length)
     return steps.clone(), torch.ones(length, dtype=torch.int64, device="cpu")
@@ -54,7 +54,7 @@ def pack(x: Tensor, lengths: Tensor, batch_first: bool) -> tuple[Tensor, Tensor]
 def unpack(
     steps: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: float, total_length: int
 ) -> tuple[Tensor, Tensor]:
-    """The steps as a batch of one, with padding behind them where more are asked for."""
+    """The time steps as a batch of one, padded at the end if a greater length is asked for."""
     made = steps.unsqueeze(0 if batch_first else 1).clone()
     count = len(batch_sizes)
     if total_length > count:
@@ -63,12 +63,12 @@ def unpack(
 
 
 def products(steps: int, weights: list[torch.Size]) -> int:
-    """Multiply-adds of a recurrent layer: each number of each matrix once a step."""
+    """Multiply-adds of a recurrent layer: each element of each matrix once per time step."""
     return steps * sum(shape.numel() for shape in weights if len(shape) == 2)
 
 
 def _shape_of_layer(x: Tensor, states: list[Tensor], weights: Any, bias: Any, two: bool, first: Any) -> Any:
-    """Output (two dimensions of batch and steps, features) and last states."""
+    """Output (two dimensions of batch and time, features) and last states."""
     return x.new_empty((*x.shape[:2], states[0].shape[2] * (1 + two))), [torch.empty_like(one) for one in states]
 
 

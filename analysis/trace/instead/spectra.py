@@ -1,9 +1,9 @@
-"""Short-time Fourier transforms as what they are made of: windows, a product with each, and a transform of it."""
+"""Short-time Fourier transforms as windows, products with the window function, and Fourier transforms."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 
 
@@ -20,7 +20,7 @@ def stft(
     return_complex: bool | None = None,
     align_to_window: bool | None = None,
 ) -> Tensor:
-    """(batch, samples) -> (batch, frequencies, frames), of complex numbers or of pairs of real ones."""
+    """(batch, samples) -> (batch, frequencies, frames), complex or as pairs of real numbers."""
     if center:
         x = F.pad(x[None], (n_fft // 2, n_fft // 2), pad_mode)[0]
     width = win_length or n_fft

@@ -1,1 +1,1 @@
-"""What is known of the tensors of a run: what they hold, which weights they are made of, what memory they share."""
+"""What is known about the tensors of a run: their values, the weights they depend on, and shared memory."""

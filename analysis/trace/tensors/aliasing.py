@@ -1,4 +1,4 @@
-"""Which tensors share memory: a change of one is a change of the others."""
+"""Which tensors share memory, so that writing to one changes the others."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
-MAX_CONSTANT = 4_194_304  # elements of a constant that is computed
+MAX_CONSTANT = 4_194_304  # largest constant that is computed, in elements
 
 
 class Views:
-    """What every tensor is a view of, constants included: they may be filled with maps."""
+    """Records the base of every view, also for constants, which may be filled with maps."""
 
     def __init__(self) -> None:
         self._bases: dict[int, Tensor] = {}
         self._of: dict[int, list[Tensor]] = {}
-        self._kept: list[Tensor] = []  # alive, so that no id is used twice
+        self._kept: list[Tensor] = []  # keeps tensors alive, so that ids stay unique
 
     def note(self, func: OpOverload, args: Any, out: Any) -> None:
-        """Remember the results of an operation that are views of its first argument."""
+        """Record which results of an operation are views of its first argument."""
         if not func.is_view or not args or not isinstance(args[0], Tensor):
             return
         base = self.base(args[0])
@@ -34,7 +34,7 @@ class Views:
                 self._kept += [tensor, base]
 
     def base(self, tensor: Tensor) -> Tensor:
-        """The tensor whose memory it is; the tensor itself if it is not a view."""
+        """The tensor that owns the memory; the tensor itself if it is not a view."""
         return self._bases.get(id(tensor), tensor)
 
     def sharing(self, tensor: Tensor) -> Iterator[Tensor]:
@@ -46,14 +46,14 @@ class Views:
 
 
 def same_elements(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors of one memory hold all of the same elements, in the same order."""
+    """Whether two tensors on the same memory have the same elements in the same order."""
     alike = one.numel() == other.numel() and one.storage_offset() == other.storage_offset()
     same = one.shape == other.shape and one.stride() == other.stride()
     return bool(alike) and (same or (one.is_contiguous() and other.is_contiguous()))
 
 
 def overlap(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors of one memory share elements of it; taken for granted where they are too many to try."""
+    """Whether two tensors on the same memory share elements; assumed if there are too many to check."""
     spans = []
     for tensor in (one, other):
         if not tensor.numel():

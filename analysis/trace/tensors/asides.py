@@ -1,4 +1,4 @@
-"""Second results: statistics and indices beside what an operation is asked for."""
+"""Secondary results of operations, such as statistics and indices."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from fieldspec.analysis.trace.tensors.unknown import is_unknown, unknown
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Pointwise
 
-ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # whose indices are of what the values are of
+ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # indices read the same units as the values
 
 
 class Asides:
-    """What most networks never read: nothing is recorded of one until it is."""
+    """Secondary results, which most networks never read: nothing is recorded until they are."""
 
     def __init__(self, record: Recorder, held: HeldValues) -> None:
         self.record, self.held = record, held
         self._asides: dict[int, tuple[Tensor, Op, Value]] = {}
 
     def add(self, tensors: Iterable[Tensor], op: Op, value: Value) -> None:
-        """Results of an operation whose first holds `value`."""
+        """Add secondary results of an operation whose main result holds `value`."""
         self._asides.update({id(tensor): (tensor, op, value) for tensor in tensors})
 
     def is_unread(self, tensor: Any) -> bool:
-        """Whether a tensor is statistics or indices of a kind that few networks read: views of them may go unread."""
+        """Whether a tensor holds statistics or indices that are rarely read: views of them may go unread."""
         return id(tensor) in self._asides and self._asides[id(tensor)][1].name not in ALIKE
 
     def view(self, tensor: Tensor, made: Iterable[Tensor]) -> None:
-        """A view of statistics or indices does not use them yet."""
+        """Record a view of statistics or indices, which does not count as reading them."""
         _, op, value = self._asides[id(tensor)]
         others = [one for one in made if one is not tensor]
         self.add(others, op, value)
@@ -41,7 +41,7 @@ class Asides:
             self.record.pooled.update({id(one): windows for one in [tensor, *others]})
 
     def read(self, tensors: Iterable[Tensor]) -> None:
-        """Nothing is claimed of statistics, and of most indices, once they are read."""
+        """Mark statistics and most indices as unknown once they are read."""
         if self._asides:
             for tensor in tensors:
                 if id(tensor) in self._asides:
@@ -55,6 +55,6 @@ class Asides:
         self.held.hold(tensor, unknown(self.record, tensor, op.name, (value,), "a second result"))
 
     def read_at_end(self, tensor: Tensor) -> None:
-        """Of what leaves the network only what is beside an unknown map counts as read."""
+        """At the end, count an output as read only if it is a secondary result of an unknown map."""
         if id(tensor) in self._asides and is_unknown(self.record, self._asides[id(tensor)][2]):
             self._read(tensor)

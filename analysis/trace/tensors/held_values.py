@@ -1,4 +1,4 @@
-"""What the tensors of a run hold."""
+"""The values of all tensors of a run."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from fieldspec.analysis.trace.values import Value
 
 
 class HeldValues:
-    """Of every tensor that depends on the network's input, the map that it holds; of weights and constants nothing."""
+    """The map that each tensor holds if it depends on the network's input; nothing for weights and constants."""
 
     def __init__(self) -> None:
         self._values: dict[int, tuple[Tensor, Value]] = {}
-        self._kept: list[Tensor] = []  # alive, so that no id is used twice
+        self._kept: list[Tensor] = []  # keeps tensors alive, so that ids stay unique
 
     def __contains__(self, tensor: Tensor) -> bool:
         return id(tensor) in self._values
 
     def holds_any(self, tensors: Iterable[Tensor]) -> bool:
-        """Whether any of these holds a map."""
+        """Whether any of the tensors holds a map."""
         return any(id(tensor) in self._values for tensor in tensors)
 
     def value(self, tensor: Any) -> Value | None:
-        """What a tensor holds; None for weights and constants."""
+        """The value of a tensor; None for weights and constants."""
         found = self._values.get(id(tensor))
         return None if found is None else found[1]
 
     def values_in(self, tree: Any) -> list[Value]:
-        """What the tensors in nested tuples, lists and dicts hold."""
+        """The values of the tensors in nested tuples, lists and dicts."""
         return [self._values[id(tensor)][1] for tensor in tensors_in(tree) if id(tensor) in self._values]
 
     def shapes(self, record: Recorder, args: Any) -> list[Any]:
-        """What a rule of the user's gets: maps replaced by their shapes (channels, *axes), weights by theirs."""
+        """Arguments for a user rule: maps replaced by their shapes (channels, *axes), weights by theirs."""
 
         def shape(tensor: Tensor) -> tuple[int, ...]:
             value = self.value(tensor)
@@ -46,12 +46,12 @@ class HeldValues:
         return [tree_map_only(Tensor, shape, arg) for arg in args]
 
     def hold(self, tensor: Tensor, value: Value | None) -> None:
-        """Say what a tensor holds."""
+        """Set the value of a tensor."""
         if value is None:
             self._values.pop(id(tensor), None)
         else:
             self._values[id(tensor)] = (tensor, value)
 
     def keep(self, tensors: list[Tensor]) -> None:
-        """Let these live as long as the trace."""
+        """Keep these tensors alive as long as the trace."""
         self._kept += tensors

@@ -1,4 +1,4 @@
-"""Operations of torch on tensors without memory: shapes come out, nothing is computed but small constants."""
+"""Runs torch operations on tensors without memory: computes shapes, and values of small constants only."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from fieldspec.analysis.trace.tensors.weight_use import WeightUse
 
 
 class MetaRun:
-    """Runs what the network asks for; weights are replaced by tensors that have a shape and no memory."""
+    """Runs the network's operations; weights are replaced by tensors with a shape and no memory."""
 
     def __init__(self, record: Recorder, held: HeldValues, weights: WeightUse) -> None:
         self.record, self.held, self.weights = record, held, weights
         self._ghosts: dict[int, tuple[Tensor, Tensor]] = {}
-        self._written: set[int] = set()  # memory with values that the network would have changed by now
+        self._written: set[int] = set()  # memory whose values are outdated, since the network would have changed it
         self._computes = True  # constants have values
 
     @contextmanager
     def nothing_computed(self) -> Iterator[None]:
-        """Constants have no values either: they are where the map is."""
+        """Context in which constants have no values either: they are on the map's device."""
         self._computes = False
         try:
             yield
@@ -42,7 +42,7 @@ class MetaRun:
             self._computes = True
 
     def constants(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """What does not depend on the input has values, wherever the module asks for it to be: ``device=x.device``."""
+        """Create a tensor that does not depend on the input, with values, whatever the device (``device=x.device``)."""
         out = func(*args, **kwargs)
         if kwargs.get("device") is None or torch.device(kwargs["device"]) != META or not self._computes:
             return out
@@ -50,12 +50,12 @@ class MetaRun:
         return func(*args, **{**kwargs, "device": "cpu"}) if small else out
 
     def is_setting(self, tensor: Tensor) -> bool:
-        """Whether a weight has values that a network may decide by, as counters, tables and single numbers do."""
+        """Whether a weight has values that control flow may depend on: counters, tables, single numbers."""
         small = tensor.numel() == 1 or not (tensor.is_floating_point() or tensor.is_complex())
         return small and not tensor.is_meta and storage_of(tensor) not in self._written
 
     def run(self, func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
-        """The operation on the meta device; a rule of the user's can stand for one that has no shapes there."""
+        """Run an operation on the meta device, or by a user rule if it has no meta kernel."""
         if kwargs.get("device") is not None:
             kwargs["device"] = META
         if kwargs.get("pin_memory"):
@@ -64,7 +64,7 @@ class MetaRun:
             return told
         try:
             out = func(*mapped(self.ghost, args), **mapped(self.ghost, kwargs))
-        except (NotImplementedError, RuntimeError):  # torch's two ways to say that it cannot
+        except (NotImplementedError, RuntimeError):  # what torch raises if there is no kernel
             rule = USER_RULES.get(func._schema.name)
             if rule is None and needs_values(func):
                 raise self.stopped(func._schema.name, (args, kwargs)) from None
@@ -84,17 +84,17 @@ class MetaRun:
         return torch.empty(1, *layer.output_shape(*shapes), dtype=like.dtype, device=META)
 
     def stopped(self, operation: str, given: Any) -> StopTrace:
-        """What ends the trace at an operation that needs the values of what it is given."""
+        """The exception that ends the trace at an operation that needs the values of its arguments."""
         sources = [value.node for value in self.held.values_in(given)]
-        name = operation.removeprefix("aten::").replace("_local_scalar_dense", "item")  # as one writes it
+        name = operation.removeprefix("aten::").replace("_local_scalar_dense", "item")  # as written in source code
         return StopTrace(name, place_in_source(), sources)
 
     def ghost(self, tensor: Tensor) -> Tensor:
-        """A tensor without values of the same sizes, in the place of one that has some."""
+        """A tensor of the same sizes without values, in place of one with values."""
         if tensor.is_meta:
             return tensor
         if id(tensor) not in self._ghosts:
-            with _disable_current_modes():  # or it would be a constant
+            with _disable_current_modes():  # otherwise it would be a constant
                 ghost = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
             self._ghosts[id(tensor)] = (tensor, ghost)
             self.weights.stand_for(ghost, tensor)
@@ -102,5 +102,5 @@ class MetaRun:
 
 
 def storage_of(tensor: Tensor) -> int:
-    """The same number for all views of one memory."""
+    """An id of the memory, the same for all views of it."""
     return int(tensor.untyped_storage()._cdata)

@@ -1,4 +1,4 @@
-"""What the results of an operation hold: by a rule, by a rule of the user's, or nothing that is known."""
+"""Values of an operation's results: from a rule, from a user rule, or unknown."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from fieldspec.analysis.trace.tensors.writes import Writes
 from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.analysis.trace.values import Value
 
-UNEXPECTED = "a call that its rule does not expect"  # and fails at: a mistake of the rule's
+UNEXPECTED = "a call that its rule does not expect"  # the rule raised an error, which is its bug
 WINDOWS = re.compile("conv|pool|upsample|unfold|_pad[123]d")  # in the names of operations with windows
 
 
 class OperationResults:
-    """Records operations on maps, and says what their results hold."""
+    """Records operations on maps and the values of their results."""
 
     def __init__(self, record: Recorder, held: HeldValues, writes: Writes, asides: Asides) -> None:
         self.record, self.held, self.writes, self.asides = record, held, writes, asides
@@ -37,14 +37,14 @@ class OperationResults:
     def record_operation(
         self, func: OpOverload, args: Any, kwargs: dict[str, Any], out: Any, made: list[Tensor]
     ) -> None:
-        """The nodes of an operation whose results, without values, are `out`, with the tensors `made` in it."""
+        """Add the nodes of an operation; `out` are its results without values, and `made` the tensors in them."""
         op = self._op(func, args, kwargs, out)
         before = len(self.record.graph)
         try:
             results = self._values_of(func, op)
             self._check_all_read(op, before, results)
             _check_laid_out(made, results)
-        except Exception as error:  # a rule that fails claims nothing
+        except Exception as error:  # a failing rule claims nothing
             if func._schema.name in USER_RULES and not isinstance(error, LayoutError):
                 raise
             self.record.forget(before)
@@ -94,7 +94,7 @@ class OperationResults:
         return Value(op.add(layer, values, shape), of_map(shape))
 
     def _check_all_read(self, op: Op, before: int, results: Result) -> None:
-        """Of several maps a rule may have taken one for weights, as in a convolution whose kernel the map says.
+        """Check that a rule has not taken one of several maps for weights, as when the kernel is computed from the map.
 
         Raises:
             LayoutError: It has.
@@ -114,7 +114,7 @@ class OperationResults:
             self.writes.write(tensor, value)
 
     def _is_local(self, func: OpOverload, op: Op) -> bool:
-        """Whether an in-place operation leaves every element where it reads: a function of one map."""
+        """Whether an in-place operation writes each element where it reads it: an element-wise function of one map."""
         maps = {id(leaf) for leaf in tensors_in((op.args, op.kwargs)) if leaf in self.held}
         return torch.Tag.pointwise in func.tags and maps == {id(op.args[0])}
 
@@ -131,10 +131,10 @@ class OperationResults:
 
 
 def _check_laid_out(made: list[Tensor], results: Result) -> None:
-    """What a rule says a tensor holds has as many elements along each dimension as the tensor.
+    """Check that the layouts given by a rule match the sizes of the tensors in every dimension.
 
     Raises:
-        LayoutError: It has not, so that what reads it would be told of other dimensions.
+        LayoutError: They do not, so readers would see wrong dimensions.
     """
     values = results if isinstance(results, list) else [results]
     for tensor, value in zip(made, values, strict=False):

@@ -1,4 +1,4 @@
-"""Maps of which nothing is known but their shape and what they are made of."""
+"""Maps of which only the shape and the sources are known."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def unknown(
     products: int = 0,
     beside: int = 0,
 ) -> Value:
-    """What a tensor holds that nothing is claimed of, in a node of its own.
+    """Add a node for a result about which nothing is claimed; returns its value.
 
     Args:
-        record: Where the node goes.
+        record: Where to add the node.
         tensor: The result.
-        name: The operation's.
-        values: What it is made of.
+        name: Name of the operation.
+        values: The values that it depends on.
         reason: Why nothing is known.
         products: Multiply-adds.
         beside: Elements of further results.
@@ -40,12 +40,12 @@ def unknown(
 
 
 def is_unknown(record: Recorder, value: Value) -> bool:
-    """Whether a value is of such a node."""
+    """Whether a value belongs to a node of an unknown operation."""
     return isinstance(record.graph.nodes[value.node].layer, Opaque)
 
 
 def map_again(record: Recorder, name: str, tensor: Tensor, value: Value) -> Value:
-    """What nothing is known of, as a map of its own shape once it is a map again."""
+    """An unknown value as a map of its own shape, once it is a map again."""
     is_map = len(value.layout) == 2 + record.axes and bool(channels_in(value.layout[2:]))
     if not is_unknown(record, value) or not is_map:
         return value
@@ -53,7 +53,7 @@ def map_again(record: Recorder, name: str, tensor: Tensor, value: Value) -> Valu
 
 
 def _bare(record: Recorder, tensor: Tensor) -> tuple[tuple[int, ...], Layout]:
-    """Shape and layout of a tensor of which nothing is known: a map if it can be one, else all of it channels."""
+    """Shape and layout of an unknown tensor: a map if it can be one, else all of it as channels."""
     shape = tuple(tensor.shape)
     if len(shape) == 2 + record.axes and shape[0] == 1:
         return shape[1:], of_map(shape[1:])

@@ -1,4 +1,4 @@
-"""Which weights the tensors of a run are made of, and which operation is the first to read each."""
+"""Which weights each tensor depends on, and which operation reads each weight first."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ NONE = frozenset[int]()
 
 
 class WeightUse:
-    """Parameters and buffers, by id, through everything that is computed of them."""
+    """Tracks parameters and buffers, by id, through everything computed from them."""
 
     def __init__(self, record: Recorder, held: HeldValues) -> None:
         self.record, self.held = record, held
-        self.owned: list[tuple[int, set[int]]] = []  # a node, and the weights that it is the first to read
-        self.computed_weights = False  # whether the network reads some that are computed: standardised weights
-        self._names: dict[int, tuple[str, int]] = {}  # with their numbers of elements
-        self._weights: dict[int, frozenset[int]] = {}  # that a tensor is made of
+        self.owned: list[tuple[int, set[int]]] = []  # (node, ids of the weights that it reads first)
+        self.computed_weights = False  # whether it reads computed weights, such as standardized ones
+        self._names: dict[int, tuple[str, int]] = {}  # (name, number of elements)
+        self._weights: dict[int, frozenset[int]] = {}  # the weights that a tensor depends on
         self._trained: set[int] = set()
         self._read: set[int] = set()
-        self._computed: set[int] = set()  # tensors that an operation made of weights
+        self._computed: set[int] = set()  # tensors computed from weights
 
     def __contains__(self, tensor: Tensor) -> bool:
         return id(tensor) in self._weights
 
     def name(self, name: str, tensor: Tensor) -> None:
-        """Name a parameter or buffer of the module."""
+        """Register a parameter or buffer of the module."""
         self._names.setdefault(id(tensor), (name, tensor.numel()))
         self._weights[id(tensor)] = frozenset((id(tensor),))
         if tensor.requires_grad:
             self._trained.add(id(tensor))
 
     def stand_for(self, ghost: Tensor, tensor: Tensor) -> None:
-        """A tensor without values is made of what the one is made of whose place it takes."""
+        """Give a tensor without values the weights of the tensor that it replaces."""
         if id(tensor) in self._weights:
             self._weights[id(ghost)] = self._weights[id(tensor)]
 
     def note(self, tensors: Sequence[Tensor], made: Iterable[Tensor], *, is_view: bool) -> bool:
-        """What an operation makes of tensors that are no maps; whether it is made of weights."""
+        """Record the results of an operation on tensors that are not maps; returns whether they depend on weights."""
         weights = NONE.union(*[self._weights.get(id(tensor), NONE) for tensor in tensors])
         computed = bool(weights) and (not is_view or any(id(one) in self._computed for one in tensors))
         for tensor in made:
@@ -51,12 +51,12 @@ class WeightUse:
         return bool(weights)
 
     def note_written(self, base: Tensor, part: Tensor) -> None:
-        """What lies in the memory of a tensor of which a part was written."""
+        """Update the weights that a tensor depends on after a part of it was written."""
         self._weights[id(base)] = self._weights.get(id(base), NONE) | self._weights[id(part)]
         self._computed.add(id(base))
 
     def names_of(self, tensors: Iterable[Tensor]) -> list[str | None]:
-        """The weights that tensors are, whole and as they are; None where one is made of weights in another way."""
+        """Names of the weights that tensors are, whole and unchanged; None for tensors computed from weights."""
         return [self._name_of(tensor) for tensor in tensors if self._weights.get(id(tensor))]
 
     def _name_of(self, tensor: Tensor) -> str | None:
@@ -67,11 +67,11 @@ class WeightUse:
         return name if elements == tensor.numel() else None
 
     def lies_in_one(self, tensor: Tensor) -> bool:
-        """Whether a tensor is a weight or a view of one: it takes no memory of its own."""
+        """Whether a tensor is a weight or a view of one, and so takes no memory of its own."""
         return len(self._weights.get(id(tensor), NONE)) == 1 and id(tensor) not in self._computed
 
     def own(self, tensors: Sequence[Tensor], made: Sequence[Tensor], before: int) -> None:
-        """The first node that reads weights counts them: of several that an operation makes, its first result."""
+        """Make the first node that reads weights count them: if an operation adds several, its first result."""
         weights = NONE.union(*[self._weights.get(id(tensor), NONE) for tensor in tensors])
         self.computed_weights |= any(id(tensor) in self._computed for tensor in tensors)
         if len(self.record.graph) == before:

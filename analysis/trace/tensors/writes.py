@@ -1,4 +1,4 @@
-"""Changes in place: what the tensors hold then that share memory with the one that was written."""
+"""In-place writes: their effect on other tensors that share the memory."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ CHANGED = "a part changed in place"
 
 
 class Writes:
-    """Follows a write to the whole memory, where that can be said; what cannot be is stale until somebody reads it."""
+    """Propagates a write to the whole memory if possible; otherwise marks tensors as stale until they are read."""
 
     def __init__(self, record: Recorder, held: HeldValues) -> None:
         self.record, self.held = record, held
         self.views = Views()
-        self._stale: dict[int, Value | None] = {}  # tensors whose memory was changed through another: by what
+        self._stale: dict[int, Value | None] = {}  # tensors changed through another: the value written
 
     def note_views(self, func: OpOverload, args: Any, out: Any) -> None:
-        """Remember which results share memory with an argument."""
+        """Record which results share memory with an argument."""
         self.views.note(func, args, out)
 
     def replace(self, tensor: Tensor, value: Value | None) -> None:
-        """Say what a tensor holds that was written as a whole."""
+        """Set the value of a tensor that was written as a whole."""
         self._stale.pop(id(tensor), None)
         self.held.hold(tensor, value)
 
     def write(self, part: Tensor, value: Value | None) -> None:
-        """Say what was written to a tensor, and through it to others."""
+        """Record a write to a tensor, and through it to the tensors that share its memory."""
         base = self.views.base(part)
         held = value if base is part else self._whole(base, part, value)
         for other in self.views.sharing(part):
@@ -51,7 +51,7 @@ class Writes:
                 self._stale[id(other)] = value
 
     def _whole(self, base: Tensor, part: Tensor, value: Value | None) -> Value | None:
-        """What the whole memory holds once a part of it was written."""
+        """Value of the whole memory after a part of it was written."""
         before = len(self.record.graph)
         held = value
         try:
@@ -65,7 +65,7 @@ class Writes:
         return held
 
     def read(self, tensors: Iterable[Tensor]) -> None:
-        """Nothing is claimed of a stale tensor, once it is read."""
+        """Mark stale tensors as unknown once they are read."""
         if self._stale:
             for tensor in tensors:
                 if id(tensor) in self._stale:

@@ -121,5 +121,5 @@ def test_inputs_by_name(net: nn.Module) -> None:
 @pytest.mark.parametrize("size", [((50,), "integers"), {"image": ((3, 16, 16), "float31")}])
 def test_a_type_that_torch_has_not(size: Any) -> None:
     """Named, with the mend."""
-    with pytest.raises(fs.FieldspecError, match="is not a type of torch, such as int64"):
+    with pytest.raises(fs.FieldspecError, match="is not a dtype of torch, such as int64"):
         fs.analyze(GREY, input_size=size)
