@@ -1,6 +1,6 @@
-"""Which network to take: the front of an open spec under its constraints, exact where its parts stand in series.
+"""Architecture search: Pareto fronts of open specs under constraints, exact if the parts are in series.
 
-Names are loaded when they are used.
+Names are imported lazily.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The exact search: dynamic programming over the interfaces between the parts of a network in series."""
+"""Exact search by dynamic programming over the interfaces between the parts of a network in series."""

@@ -1,4 +1,4 @@
-"""What must still be added, and what may be at most, from each interface to the end."""
+"""Bounds on what each column can still gain from each interface to the end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FAR = np.int64(1) << np.int64(60)
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Of each interface behind one stage: the least and the most of each column to the end, and the ways there.
+    """For each interface after a stage: the least and most of each column up to the end, and the number of completions.
 
-    Of the field, the form of the last window is a part of the rest. An interface without a way to an end that the
-    demands accept has none.
+    For receptive fields, the size of the last interface's form is included. `ways` is 0 for an interface from which no
+    end that the demands accept can be reached.
     """
 
     least: Ints
@@ -29,7 +29,7 @@ class Rest:
 
 
 def rests(lattice: Lattice, demands: Demands) -> list[Rest]:
-    """The rest behind each level, from the first to the last."""
+    """Compute the bounds after each level, from the first to the last."""
     sums = np.array([column.rule == "sum" for column in lattice.columns], dtype=bool)
     found = [_ends(lattice, demands)]
     for level, before in zip(reversed(lattice.levels[1:]), reversed(lattice.levels[:-1]), strict=True):
@@ -57,7 +57,7 @@ def _ends(lattice: Lattice, demands: Demands) -> Rest:
 
 
 def _form(column: Column, last: Interface) -> int:
-    """What the last interface adds to a column: the size of the form of the field."""
+    """What the last interface adds to a column: the size of the field's form."""
     if column.measure != "receptive_field":
         return 0
     return last.field.size[column.axis or 0] if last.field is not None and last.field.axes else 1

@@ -1,4 +1,4 @@
-"""How many candidates keep some constraints, counted along the lattice without a look at any."""
+"""Counting the candidates that satisfy constraints, along the lattice, without enumerating them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fieldspec.search.exact.demands import Demands, least_of, most_of
 from fieldspec.search.exact.lattice import Edge, Ints, Lattice, Level
 from fieldspec.search.exact.paths import FLOATS, Program, TooManyRowsError
 
-MOST_ROWS = 300_000  # of a level, beyond which combinations of values are no longer told apart
-MOST_MADE = 20_000_000  # rows before those alike are put together, some ten seconds
+MOST_ROWS = 300_000  # of a level, before counting is given up
+MOST_MADE = 20_000_000  # rows before merging equal ones, some ten seconds
 MOST_ADDED = 20_000_000_000  # elements of histograms, some ten seconds
 
 
 def networks(lattice: Lattice) -> int:
-    """Candidates whose values fit together."""
+    """Number of candidates whose values fit together."""
     return rests(lattice, Demands(lattice.columns, Constraints(), bits=dict(lattice.bits)))[0].ways[0]
 
 
 def keeping(lattice: Lattice, constraints: Constraints) -> int | None:
-    """Candidates that keep all of some constraints; None where that would take too long."""
+    """Number of candidates that satisfy all constraints; None if counting would take too long."""
     demands = Demands(lattice.columns, constraints, bits=dict(lattice.bits))
     found = rests(lattice, demands)
     if not constraints.comparisons:
@@ -45,14 +45,14 @@ def keeping(lattice: Lattice, constraints: Constraints) -> int | None:
 
 
 def _sum(lattice: Lattice, constraint: Constraint) -> int | None:
-    """The only column of a measure, if it adds up and the form of the last window is no part of it."""
+    """The column of a measure that is a plain sum over the parts; None for other measures."""
     if constraint.name == "receptive_field":
         return None
     return next((n for n, one in enumerate(lattice.columns) if one.measure == constraint.name and one.adds_up), None)
 
 
 def _at_most(lattice: Lattice, found: list[Rest], number: int, limit: int) -> int | None:
-    """ChangeSpace to an end whose column comes to no more than a limit: a histogram behind each interface."""
+    """Number of candidates whose column is at most a limit, by a histogram at each interface."""
     if limit < 0:
         return 0
     steps = _steps(lattice, number)
@@ -72,7 +72,7 @@ def _at_most(lattice: Lattice, found: list[Rest], number: int, limit: int) -> in
 
 
 def _steps(lattice: Lattice, number: int) -> list[int]:
-    """What divides every sum behind each level: large where the maps are."""
+    """A common divisor of all sums after each level; large while maps are large."""
     found: list[int] = []
     step = 0
     for level in lattice.levels[1:]:
@@ -82,7 +82,7 @@ def _steps(lattice: Lattice, number: int) -> list[int]:
 
 
 def _finer(histogram: Ints, times: int, cells: int) -> Ints:
-    """The same counts in cells of a smaller step."""
+    """The same histogram in cells of a smaller step."""
     if times == 1:
         return histogram
     made = np.zeros(cells, dtype=np.int64)
@@ -93,7 +93,7 @@ def _finer(histogram: Ints, times: int, cells: int) -> Ints:
 def _behind(
     level: Level, rest: Rest, before: dict[int, Ints], number: int, step: int, limit: int, times: int
 ) -> dict[int, Ints]:
-    """The histograms behind a level, in cells of `step`; those before it have cells that are `times` as large."""
+    """The histograms after a level, in cells of `step`, from those before it, whose cells are `times` as large."""
     behind: dict[int, Ints] = {}
     cells = limit // step + 1
     edges = [edge for edge in level.edges if edge.source in before and rest.ways[edge.target]]

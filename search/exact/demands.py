@@ -1,4 +1,4 @@
-"""What constraints and objectives ask of the columns: limits, and the direction that is better."""
+"""Demands of constraints and objectives on the columns: limits, and which direction is better."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from fieldspec.search.space.measures import DIRECTIONS, WIDEST, Column, parts
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Of one column: the least and the most that the end may have, and which way an objective pulls."""
+    """Demand on one column: the least and most allowed at the end, and the direction of an objective."""
 
     least: int | None = None
     most: int | None = None
-    pull: int = 0  # 1: an objective wants more, -1: less
-    falls: int | None = None  # a limit from above that one of the columns of its measure has to keep
-    more: bool = False  # of a measure that the end tells: more, or less, of the sum may keep a constraint
+    pull: int = 0  # 1: an objective maximizes it, -1: minimizes
+    falls: int | None = None  # upper limit that one of its measure's columns must satisfy
+    more: bool = False  # for measures evaluated at the end: whether a larger or smaller sum may help
     less: bool = False
 
 
 @dataclass(frozen=True)
 class Demands:
-    """Constraints, of which some may be left out, and objectives, over the columns of a lattice."""
+    """Constraints (possibly a subset) and objectives, over the columns of a lattice."""
 
     columns: tuple[Column, ...]
     constraints: Constraints
@@ -38,14 +38,14 @@ class Demands:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """The measures that span the front, in the order of the objectives."""
+        """The measures of the front, in order."""
         return (*self.minimize, *self.maximize)
 
     def of(self, column: Column) -> Demand:
-        """What is asked of one column.
+        """The demand on one column.
 
-        Of a field every axis has to reach a lower limit, as the smaller one counts; an upper limit holds if any axis
-        keeps it, so it is no limit of a column, and only the end tells.
+        The smallest axis of a receptive field counts: a lower limit applies to every axis, but an upper limit holds if
+        any axis satisfies it, so it does not limit a single column and is checked over the columns together.
         """
         own = [one for one in self.constraints.comparisons if one.name == column.measure]
         least = max([limit for one in own if (limit := least_of(one)) is not None], default=None)
@@ -62,7 +62,7 @@ class Demands:
         return Demand(least, most, pull) if column.axis is None else Demand(least, None, pull, most)
 
     def accepts(self, interface: Interface) -> bool:
-        """Whether the last interface keeps what it alone decides: properties, the map, a proven field."""
+        """Whether the last interface satisfies what it alone decides: properties, map size, a proven field."""
         if any(not interface.properties & self.bits[name] for name in self.constraints.uses):
             return False
         if any(interface.properties & self.bits[name] for name in self.constraints.forbids):
@@ -76,7 +76,7 @@ class Demands:
         return interface.is_proven or not fields
 
     def kept_at_end(self, values: NDArray[np.int64], last: Interface) -> NDArray[np.bool_]:
-        """The rows of columns behind the last interface that keep the constraints on what only the end tells."""
+        """Mask of the rows at the last interface that satisfy the constraints on measures evaluated at the end."""
         kept = np.ones(len(values), dtype=bool)
         for one in [one for one in self.constraints.comparisons if one.name in DIRECTIONS]:
             told = at_end(one.name, self.columns, values, last.features_shape)
@@ -87,7 +87,7 @@ class Demands:
 
 
 def least_of(constraint: Constraint) -> int | None:
-    """The smallest whole number that a comparison allows."""
+    """The smallest integer that a comparison allows, or None."""
     limit = constraint.limit * parts(constraint.name)
     if constraint.relation in (">=", "="):
         return ceil(limit)
@@ -95,7 +95,7 @@ def least_of(constraint: Constraint) -> int | None:
 
 
 def most_of(constraint: Constraint) -> int | None:
-    """The largest whole number that a comparison allows.
+    """The largest integer that a comparison allows, or None.
 
     Example:
         >>> from fractions import Fraction

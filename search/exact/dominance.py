@@ -1,4 +1,4 @@
-"""Which rows of numbers no other row beats."""
+"""Dominance: the rows of numbers that no other row dominates."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from fieldspec.search.exact.lattice import Ints
 from fieldspec.search.exact.stairs import Mask, Plane, Stairs
 
-MOST_LEVELS = 64  # combinations of the other columns that are looked at one by one
-BLOCK = 1_024  # rows that are compared each with each
+MOST_LEVELS = 64  # combinations of the other columns to handle one by one
+BLOCK = 1_024  # rows to compare pairwise
 
 
 def undominated(
     values: Ints, strict: Mask, groups: Ints | None = None, *, most_levels: int = MOST_LEVELS, block: int = BLOCK
 ) -> Mask:
-    """The rows that no other of their group beats; smaller is better in every column.
+    """Mask of the rows that no other row of their group dominates; smaller is better in every column.
 
-    A row beats another that is nowhere better if it is better itself in a `strict` column, one of an objective: rows
-    that differ in others only may meet at the end, where each counts.
+    A row dominates another if it is nowhere worse, and better in a `strict` column, one of an objective. Rows that
+    differ only in other columns may tie at the end, where each of them counts.
 
-    Two columns with the most values span a plane, in which a row is beaten if the lowest step of a staircase up to its
-    left end is not above it: one sorted search for many rows. Where the other columns have few values, each combination
-    of them has a staircase of its own. Where a third has many, the rows are taken in blocks along it: those of a block
-    meet the staircases of all blocks before, then each other.
+    The two columns with the most values span a plane. In it, a row is dominated if the staircase of the others is at or
+    below it: one sorted search for many rows. If the other columns have few combinations of values, each combination
+    gets its own staircase. Otherwise the rows are processed in blocks along a third column: each block is compared with
+    the staircases of all earlier blocks, then within itself.
 
     Example:
         >>> rows = np.array([[1, 5], [2, 4], [2, 6], [3, 4]])
@@ -50,7 +50,7 @@ def undominated(
 
 
 class _Search:
-    """Rows with a plane of two of their columns."""
+    """Rows, with the plane of two of their columns."""
 
     def __init__(self, values: Ints, strict: Mask, groups: Ints, x: int, y: int) -> None:
         self.values, self.strict, self.groups = values, strict, groups
@@ -58,7 +58,7 @@ class _Search:
         self.both = bool(strict[x]), bool(strict[y])
 
     def by_levels(self, rows: Ints, rest: list[int]) -> Ints:
-        """Level after level of the other columns in ascending order, so that what beats a row comes before it."""
+        """Process the levels of the other columns in ascending order, so that dominating rows come first."""
         stairs: list[tuple[Ints, Stairs]] = []
         kept = []
         for level, alive in self._levels(rows, rest):
@@ -71,9 +71,9 @@ class _Search:
         return np.concatenate(kept)
 
     def by_blocks(self, rows: Ints, third: int, rest: list[int], block: int) -> Ints:
-        """Blocks of rows that are sorted by a third column; no block ends between equals."""
+        """Process blocks of rows sorted by a third column; equal values are never split across blocks."""
         ahead = bool(self.strict[third])
-        stairs: dict[tuple[int, ...], tuple[Ints, Stairs]] = {}  # by level of the rest, of all blocks before
+        stairs: dict[tuple[int, ...], tuple[Ints, Stairs]] = {}  # by level of the rest, over all earlier blocks
         kept = []
         for those in self._blocks(rows, third, block):
             past = [self._past(stairs.values(), *one, rest, ahead=ahead) for one in self._levels(those, rest)]
@@ -91,7 +91,7 @@ class _Search:
     def _past(
         self, stairs: Iterable[tuple[Ints, Stairs]], level: Ints, rows: Ints, rest: list[int], *, ahead: bool
     ) -> Ints:
-        """The rows of one level that none of these staircases beats; `ahead`: these are better elsewhere already."""
+        """The rows of a level that no staircase dominates; `ahead` if these are strictly better in a third column."""
         for other, steps in stairs:
             if len(rows) and (other <= level).all():
                 strict = ahead or bool((other < level)[self.strict[rest]].any())
@@ -99,7 +99,7 @@ class _Search:
         return rows
 
     def _blocks(self, rows: Ints, third: int, block: int) -> list[Ints]:
-        """So many rows each, or all that have one value of the third column, if these are more."""
+        """Split into blocks of about `block` rows; rows with equal third column stay together."""
         ends = [0, *(np.flatnonzero(np.diff(self.values[rows, third])) + 1).tolist(), len(rows)]
         cuts = [0]
         for start, end in pairwise(ends):
@@ -108,13 +108,13 @@ class _Search:
         return [one for one in np.split(rows, cuts[1:]) if len(one)]
 
     def _levels(self, rows: Ints, rest: list[int]) -> list[tuple[Ints, Ints]]:
-        """The rows of each combination of the rest, in ascending order."""
+        """Group the rows by their values in the rest, in ascending order."""
         levels, of = np.unique(self.values[rows][:, rest], axis=0, return_inverse=True)
         starts = np.cumsum(np.bincount(of.ravel(), minlength=len(levels)))[:-1]
         return list(zip(levels, np.split(rows[np.argsort(of.ravel(), kind="stable")], starts), strict=True))
 
     def _each_with_each(self, rows: Ints) -> Ints:
-        """Those of a block that none of it beats."""
+        """The rows of a block that are not dominated within it, by pairwise comparison."""
         values, groups = self.values[rows], self.groups[rows]
         no_worse = groups[:, None] == groups
         better = np.zeros((len(rows), len(rows)), dtype=bool)

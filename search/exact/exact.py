@@ -1,4 +1,4 @@
-"""The exact search of an open spec: a dynamic program for every combination of what its parts share."""
+"""The exact search of an open spec: one dynamic program for each combination of the values that its parts share."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from fieldspec.search.space.measures import NotInPartsError, columns_of
 from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import StageSeries
 
-BEAM = 300  # rows behind an interface of the quick pass before, whose networks bound what is still of use
-MOST_WITH_TIES = 400_000  # rows of a level, beyond which ties are no longer kept
+BEAM = 300  # rows per interface in a first quick pass, whose networks prune the exact one
+MOST_WITH_TIES = 400_000  # rows of a level above which ties are not counted
 
 
 class ExactSearch:
-    """The exact front of an open spec whose parts stand in series.
+    """Exact search of an open spec whose parts are in series.
 
     Raises:
-        NotInPartsError: They do not, or a measure is not made of its parts.
+        NotInPartsError: They are not in series, or a measure cannot be computed from the parts.
     """
 
     def __init__(self, spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick) -> None:
@@ -37,21 +37,21 @@ class ExactSearch:
         self.minimize, self.maximize = tuple(minimize), tuple(maximize)
         self.series = StageSeries(spec)
         self.combinations = list(self.series.combinations())
-        self.so_far: list[Best] = []  # of the block in work, networks that keep the constraints, not proved to be best
-        self.bounds: dict[str, int] = {}  # of the block in work, what no candidate can be better than
+        self.so_far: list[Best] = []  # of the current block: feasible networks, not proved optimal
+        self.bounds: dict[str, int] = {}  # of the current block: no candidate is better
         self.signs = np.array([1] * len(self.minimize) + [-1] * len(self.maximize), dtype=np.int64)
 
     def __len__(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return len(self.combinations)
 
     def blocks(self, start: int = 0) -> Iterator[SearchBlock]:
-        """The block of each combination of what the parts share, without the first ones."""
+        """Yield the block of each combination of shared values, from `start` on."""
         for combination in self.combinations[start:]:
             yield self.block(combination)
 
     def block(self, combination: Sequence[int]) -> SearchBlock:
-        """The front of one combination, and its counts."""
+        """Search one combination: its front and counts."""
         lattice, constraints = self.lattice(combination)
         valid = networks(lattice)
         found = SearchBlock(valid=valid, feasible=keeping(lattice, constraints))
@@ -64,7 +64,7 @@ class ExactSearch:
         return found
 
     def lattice(self, combination: Sequence[int]) -> tuple[Lattice, Constraints]:
-        """The interfaces and passages of one combination, and its constraints."""
+        """Build the lattice of one combination, and its constraints."""
         segments = Segments(self.series.document(combination))
         constraints = segments.constraints()
         measures = dict.fromkeys([*[one.name for one in constraints.comparisons], *self.minimize, *self.maximize])
@@ -76,11 +76,11 @@ class ExactSearch:
         return lattice, constraints
 
     def demands(self, lattice: Lattice, constraints: Constraints) -> Demands:
-        """The constraints with the objectives."""
+        """The constraints together with the objectives."""
         return Demands(lattice.columns, constraints, self.minimize, self.maximize, dict(lattice.bits))
 
     def best(self, lattice: Lattice, combination: Sequence[int], demands: Demands) -> list[Best]:
-        """The front of one combination."""
+        """Find the front of one combination."""
         quick = Program(lattice, demands, ties=False, beam=BEAM)
         first = front(quick.ends(), self.signs)
         self.so_far, self.bounds = self._bests(first, quick, combination, tied=False), quick.bounds()
@@ -95,7 +95,7 @@ class ExactSearch:
         return self._bests(front(paths.ends(), self.signs), paths, combination, tied=tied)
 
     def _bests(self, table: Table, paths: Program, combination: Sequence[int], *, tied: bool) -> list[Best]:
-        """The candidates of some ends."""
+        """Convert ends to candidates."""
         found = []
         for values, count, origin in zip(table.values.tolist(), table.count.tolist(), table.origin, strict=True):
             numbers = self._numbers(combination, paths.trace(int(origin[0]), int(origin[1])), paths.lattice)
@@ -106,7 +106,7 @@ class ExactSearch:
         self.tick(f"{rows:,} prefixes behind part", number, of)
 
     def _numbers(self, combination: Sequence[int], trace: Sequence[int], lattice: Lattice) -> tuple[int, ...]:
-        """The values of all domains, by their numbers in the spec."""
+        """The value indices of all domains, in the order of the spec."""
         found = [0] * len(self.spec.domains)
         for domain, at in zip(self.series.shared, combination, strict=True):
             found[domain] = at

@@ -1,4 +1,4 @@
-"""The front of several blocks."""
+"""The Pareto front over several blocks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.search.space.blocks import Best
 
 
 def front_of(found: Sequence[Best], signs: Sequence[int]) -> list[Best]:
-    """Those that no other beats; of equals the first, with the ties of all.
+    """Keep the candidates that no other dominates; of equal ones the first, with their ties added up.
 
     Example:
         >>> found = [Best((3, 5), (0,), 1), Best((2, 5), (1,), 2), Best((2, 5), (4,), 1), Best((9, 9), (7,), 1)]

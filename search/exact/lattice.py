@@ -1,4 +1,4 @@
-"""All candidates of a series as paths: the interfaces behind each part, and the passages between them."""
+"""The lattice: all candidates of a series as paths through the interfaces after each part."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import Stage, StageSeries
 
 Ints = NDArray[np.int64]
-Tick = Callable[[str, int, int], None]  # what is being done, how much of it, of how much
+Tick = Callable[[str, int, int], None]  # what is being done, how many are done, of how many
 
 
 @dataclass(slots=True)
 class Edge:
-    """The alternatives of a stage that lead from one interface to another, those of the same cost put together."""
+    """The alternatives of a stage between two interfaces, with those of equal cost merged."""
 
     source: int
     target: int
-    costs: Ints  # a row for each cost
-    first: Ints  # the first alternative that has it
-    count: Ints  # how many have it
+    costs: Ints  # one row per distinct cost
+    first: Ints  # the first alternative with that cost
+    count: Ints  # the number of alternatives with that cost
 
 
 @dataclass(slots=True)
 class Level:
-    """The interfaces behind a stage, and the edges that lead there."""
+    """The interfaces after a stage, and the edges that lead to them."""
 
     interfaces: list[Interface] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
 
 
 class Lattice:
-    """Levels from the input to the output of a series, for one combination of what its stages share.
+    """The levels of a series from input to output, for one combination of shared values.
 
-    With `sizes`, one for each value of each domain, the last column adds them up, and no way is followed beyond
-    `most_size`.
+    With `sizes`, one for each value of each domain, the last column adds them up, and paths whose size exceeds
+    `most_size` are dropped.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class Lattice:
     ) -> None:
         self.columns = tuple(columns)
         self._sizes, self._most = sizes, most_size
-        self._least = [0]  # of each interface of the last level, the least size that leads there
+        self._least = [0]  # least size of a path to each interface of the last level
         self.bits = bits
         self.segments = segments
         self.levels = [Level([first_interface(segments.input)])]
-        self.choices: list[list[tuple[int, ...]]] = []  # of each stage, the values of each alternative by numbers
+        self.choices: list[list[tuple[int, ...]]] = []  # for each stage, the value indices of each alternative
         for number, stage in enumerate(series.stages, 1):
             told = partial(tick, f"part {number} of {len(series.stages)}")
             self._extend(series, series.stage_of(stage, combination), told)
@@ -72,11 +72,11 @@ class Lattice:
 
     @property
     def last(self) -> Level:
-        """The interfaces behind the whole network."""
+        """The interfaces after the whole network."""
         return self.levels[-1]
 
     def _extend(self, series: StageSeries, stage: Stage, tick: Callable[[int, int], None]) -> None:
-        """One more level: every alternative, laid out on every shape, read for every interface of that shape."""
+        """Add a level: lay out every alternative on every shape, and evaluate it for every interface of that shape."""
         before = self.levels[-1].interfaces
         shapes: dict[tuple[int, ...], list[int]] = {}
         for number, interface in enumerate(before):
@@ -112,13 +112,13 @@ class Lattice:
         self.levels.append(Level(list(numbers), [_edge(*ends, costs) for ends, costs in found.items()]))
 
     def _size(self, stage: Stage, chosen: Sequence[int]) -> int:
-        """The size of an alternative."""
+        """The total size of an alternative's values."""
         if not self._sizes:
             return 0
         return sum(self._sizes[domain][at] for domain, at in zip(stage.domains, chosen, strict=True))
 
     def _join_axes(self) -> None:
-        """One column for the field where all axes are alike."""
+        """Merge the columns of the field's axes if they are all equal."""
         own = [number for number, column in enumerate(self.columns) if column.axis is not None]
         if not own:
             return

@@ -1,4 +1,4 @@
-"""The candidate that comes nearest to constraints that none keeps."""
+"""The candidate closest to satisfying constraints that no candidate satisfies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fieldspec.search.space.blocks import Near
 from fieldspec.search.space.candidates import missed
 from fieldspec.search.space.measures import number
 
-MOST_ROWS = 200_000  # of a level, beyond which only some of the candidates are looked at
+MOST_ROWS = 200_000  # of a level, above which the search becomes a beam search
 BEAM = 1_000
 
 
 def nearest(
     lattice: Lattice, constraints: Constraints, numbers_of: Callable[[Sequence[int]], tuple[int, ...]]
 ) -> Near | None:
-    """The candidate whose worst miss is the smallest part of its limit; a property that is missing counts as a whole.
+    """Find the candidate with the smallest worst violation, relative to the limit; a missing property counts as 1.
 
-    The front of the compared measures, each in the direction of its limit, holds the nearest: once among the candidates
-    with the properties that are asked for, and once among all.
+    It is on the Pareto front of the constrained measures, each in the direction of its limit. The front is computed
+    twice: among the candidates with the required properties, and among all.
     """
     names = dict.fromkeys(one.name for one in constraints.comparisons)
     downward = {one.name for one in constraints.comparisons if one.relation in ("<", "<=", "=")}
@@ -39,7 +39,7 @@ def nearest(
 def _ends(
     lattice: Lattice, demands: Demands, comparisons: Sequence[Constraint]
 ) -> Iterator[tuple[float, int, list[int], int]]:
-    """The nearest end behind each last interface: how far, how many comparisons it breaks, its way and properties."""
+    """Yield the closest end at each last interface: violation, number of violated comparisons, path, properties."""
     try:
         paths = Program(lattice, demands, ties=False, most_rows=MOST_ROWS)
     except TooManyRowsError:
@@ -58,6 +58,6 @@ def _ends(
 
 
 def _lacks(constraints: Constraints, bits: dict[str, int], properties: int) -> int:
-    """How many properties are missing, or there though they are forbidden."""
+    """Number of properties that are missing, or present though forbidden."""
     missing = [name for name in constraints.uses if not properties & bits[name]]
     return len(missing) + len([name for name in constraints.forbids if properties & bits[name]])

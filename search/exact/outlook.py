@@ -1,4 +1,4 @@
-"""What a prefix can come to at best, against what is known already: a bound for two objectives that add up."""
+"""Pruning against known networks, by a bound on the completions of a prefix, for two additive objectives."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ CELLS = 1024
 
 
 class Outlook:
-    """For each interface, the least that the second objective can still add while the first stays within a budget.
+    """For each interface, the least that the second objective can still add, for each budget of the first.
 
-    Both are computed backward over the lattice, the first in cells that round in its favor; constraints on other
-    columns are left out, so that nothing is promised too little. A prefix is dropped if, whatever the first objective
-    comes to, some network that is known has less of it and is no worse in the second.
+    It is computed backward over the lattice, with the first objective in cells rounded in its favor and without the
+    constraints on other columns, so that the bound is never too tight. A prefix is dropped if, for every final value of
+    the first objective, a known network has a smaller one and is no worse in the second.
 
     Args:
-        lattice: The interfaces and passages.
-        demands: With two objectives.
-        rests: Of the lattice under these demands.
-        known: The two objectives of some networks that keep the demands, a row each.
+        lattice: The lattice.
+        demands: Demands with two objectives.
+        rests: The bounds of the lattice under these demands.
+        known: The objectives of feasible networks: (networks, 2).
     """
 
     def __init__(self, lattice: Lattice, demands: Demands, rests: Sequence[Rest], known: Ints) -> None:
         signs = [1] * len(demands.minimize) + [-1] * len(demands.maximize)
         named = {column.measure: number for number, column in enumerate(lattice.columns)}
-        first, second = demands.objectives  # the first is made small
+        first, second = demands.objectives  # the first is minimized
         self.x, self.y, self.sign = named[first], named[second], signs[1]
         limit = demands.of(lattice.columns[self.x]).most
         top = int(rests[0].most[0][self.x]) if limit is None else limit
@@ -40,16 +40,16 @@ class Outlook:
         floor = self._floor(demands.of(lattice.columns[self.y]))
         self.tables = [
             [self._thresholds(row, best, floor) for row in level] for level in self._least(lattice)
-        ]  # the value of the second objective from which a prefix is of no use, by the cell of the first
+        ]  # second objective from which on a prefix is useless, by cell of the first
 
     @staticmethod
     def applies(demands: Demands, lattice: Lattice) -> bool:
-        """Whether there are two objectives that add up, the first of them made small."""
+        """Whether there are two additive objectives, of which the first is minimized."""
         sums = {column.measure for column in lattice.columns if column.adds_up}
         return len(demands.objectives) == 2 and bool(demands.minimize) and sums.issuperset(demands.objectives)
 
     def useful(self, values: Ints, level: int, interface: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-        """The prefixes that may still come to something."""
+        """Mask of the prefixes that may still lead to a network of the front."""
         cells = np.minimum(values[:, self.x] // self.width, CELLS - 1)
         useful: np.ndarray[tuple[int, ...], np.dtype[np.bool_]] = (
             values[:, self.y] * self.sign < self.tables[level][interface][cells]
@@ -57,23 +57,23 @@ class Outlook:
         return useful
 
     def _floor(self, demand: object) -> int:
-        """The best that the second objective may come to."""
+        """The best value of the second objective that the constraints allow."""
         limit = getattr(demand, "most" if self.sign < 0 else "least")
         return -int(FAR) if limit is None else limit * self.sign
 
     def _best(self, known: Ints) -> Ints:
-        """The second objective of the best known network with less of the first than any in a cell has."""
+        """By cell: the best second objective of known networks with less of the first than any value in the cell."""
         best = np.full(CELLS, FAR)
         for x, y in known.tolist():
             best[x // self.width + 1 :] = np.minimum(best[x // self.width + 1 :], y)
         return best
 
     def _least(self, lattice: Lattice) -> list[Ints]:
-        """By level, interface and cell of the rest of the first objective, the least that the second adds."""
+        """The least that the second objective adds, by level, interface and cell of the first objective's remainder."""
         end = self.rests[-1]
         last = np.full((len(lattice.last.interfaces), CELLS), FAR)
         for at, ways in enumerate(end.ways):
-            if ways:  # the form of the last window is a part of the field
+            if ways:  # includes the size of the field's form
                 last[at, end.least[at][self.x] // self.width :] = end.least[at][self.y] * self.sign
         found = [last]
         for level, before in zip(reversed(lattice.levels[1:]), reversed(lattice.levels[:-1]), strict=True):
@@ -88,10 +88,10 @@ class Outlook:
         return found[::-1]
 
     def _thresholds(self, least: Ints, best: Ints, floor: int) -> Ints:
-        """For each cell of a prefix, how large its second objective may be."""
+        """For each cell of a prefix, the value that its second objective must stay below."""
         open_cells = np.flatnonzero(best > floor)
         thresholds = np.full(CELLS, -FAR)
-        for cell in open_cells.tolist():  # of the end: what is left for the rest shrinks with the prefix's cell
+        for cell in open_cells.tolist():  # cell at the end; a prefix's larger cell leaves less for the rest
             reached = np.where(least[cell::-1] >= FAR, -FAR, best[cell] - least[cell::-1])
             np.maximum(thresholds[: cell + 1], reached, out=thresholds[: cell + 1])
         return thresholds

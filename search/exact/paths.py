@@ -1,4 +1,4 @@
-"""The dynamic program: from level to level, what each interface keeps of the prefixes that lead there."""
+"""The dynamic program: level by level, the prefixes that each interface keeps."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from fieldspec.search.exact.tables import Keeper, Table, joined, merged
 from fieldspec.search.space.ends import at_end
 from fieldspec.search.space.measures import DIRECTIONS, NARROWS, WIDEST
 
-CHUNK = 400_000  # rows that are made at once
-FLOATS = 2**62  # candidates from which counts are floats
+CHUNK = 400_000  # rows to create at once
+FLOATS = 2**62  # number of candidates from which on counts are floats
 
 
 class TooManyRowsError(Exception):
-    """More prefixes would have to be told apart than were allowed."""
+    """The program would need more rows than allowed."""
 
 
 class Program:
-    """All ways through a lattice under some demands, so far as they matter.
+    """The paths through a lattice that matter under the demands.
 
     Args:
-        lattice: The interfaces and passages.
-        demands: What the end has to keep, and what makes one end better than another.
-        prune: Drop the prefixes that others beat; without it every combination of values is kept, and counted.
-        ties: Keep what ends in the same objectives.
-        most_rows: Of one level.
-        most_made: Of all levels, before those that are alike are put together.
-        beam: Keep no more rows than that behind an interface: some networks, found quickly.
-        known: The objectives of some networks, a row each: what cannot come to better is dropped.
-        tick: Told of each level with its rows.
+        lattice: The lattice.
+        demands: The constraints and objectives.
+        prune: Whether to drop dominated prefixes; if not, all distinct rows are kept, with exact counts.
+        ties: Whether to keep prefixes that may end in the same objectives as one that dominates them.
+        most_rows: Maximum number of rows of a level.
+        most_made: Maximum number of rows created in all levels, before merging.
+        beam: Maximum number of rows to keep per interface, for a quick, incomplete search.
+        known: Objectives of known networks, (networks, objectives); prefixes that cannot improve on them are dropped.
+        tick: Called after each level, with the level, the number of levels, and its rows.
 
     Raises:
-        TooManyRowsError: There are more.
+        TooManyRowsError: A maximum is exceeded.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Program:
         return Keeper(columns, demands, least, most, prune=self.prune, ties=self.ties)
 
     def _behind(self, edges: list[Edge], number: int, target: int, keeper: Keeper) -> Table:
-        """What is kept of all prefixes that lead to one interface."""
+        """The prefixes to keep at one interface."""
         tables: list[Table] = []
         waiting = settled = 0
         for chunk in self._chunks(edges, number):
@@ -135,7 +135,7 @@ class Program:
                 yield self._product(before, rows, edge, alternatives)
 
     def _product(self, before: Table, rows: Ints, edge: Edge, alternatives: int) -> Table:
-        """Every one of some rows with every alternative of an edge."""
+        """Extend each of some rows by each alternative of an edge."""
         many = len(edge.costs)
         values = before.values[rows][:, None, :]
         costs = edge.costs[None, :, :]
@@ -150,7 +150,7 @@ class Program:
     # -- the end ---------------------------------------------------------------------------------------------
 
     def ends(self) -> Table:
-        """The whole networks that keep the demands: the objectives' measures as values, their places as origins."""
+        """The complete networks that satisfy the demands, with objectives as values, interface and row as origins."""
         parts = [self._ends_at(interface, table) for interface, table in sorted(self.levels[-1].items())]
         if parts:
             return joined(parts)
@@ -173,7 +173,7 @@ class Program:
         return Table(values, table.count, table.rank, origin)
 
     def bounds(self) -> dict[str, int]:
-        """For each objective that adds up, what no candidate is better than."""
+        """For each additive objective, and memory: a bound that no candidate exceeds in the better direction."""
         found: dict[str, int] = {}
         for number, column in enumerate(self.lattice.columns):
             if (
@@ -190,11 +190,11 @@ class Program:
         return found
 
     def count(self) -> int:
-        """How many candidates keep the demands; of paths that were not pruned."""
+        """Number of candidates that satisfy the demands; only valid without pruning."""
         return sum(int(table.count.sum()) for table in self.levels[-1].values())
 
     def trace(self, interface: int, row: int) -> list[int]:
-        """The alternative of each stage that leads to an end."""
+        """The alternative chosen in each stage on the path to an end."""
         found: list[int] = []
         for level in reversed(self.levels[1:]):
             interface, row, alternative = map(int, level[interface].origin[row])
@@ -203,13 +203,13 @@ class Program:
 
 
 def front(table: Table, signs: Ints) -> Table:
-    """The ends that no other beats, those of the same objectives put together, in the order of the first objective."""
+    """The Pareto front of ends, with equal ones merged, ordered by the first objective."""
     table = merged(table)
     return table.take(undominated(table.values * signs, np.ones(table.values.shape[1], dtype=bool)))
 
 
 def _rank(tables: dict[int, Table]) -> None:
-    """Renumber the prefixes of a level in their order."""
+    """Renumber the ranks of a level's prefixes from 0, in their order."""
     if not tables:
         return
     ranks = np.concatenate([table.rank for table in tables.values()])

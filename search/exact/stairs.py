@@ -1,4 +1,4 @@
-"""Staircases in a plane: of rows in two columns, the lowest second up to each first, group by group."""
+"""Staircases in a plane: the lowest y up to each x, for groups of rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Mask = NDArray[np.bool_]
 
 
 class Plane:
-    """Two columns, the first with the group in front of it, so that one sorted search finds both."""
+    """Two columns of rows; x is combined with the group into one key, so that one sorted search covers all groups."""
 
     def __init__(self, x: Ints, y: Ints, groups: Ints) -> None:
         self.width = int(x.max() - x.min()) + 2
@@ -20,14 +20,14 @@ class Plane:
 
 
 class Stairs:
-    """The lowest y up to each x, in every group; `rows` are those that make a step."""
+    """The lowest y up to each x, in every group; `rows` are the rows that form a step."""
 
     def __init__(self, plane: Plane, rows: Ints) -> None:
         order = np.lexsort((plane.y[rows], plane.keys[rows]))
         rows = rows[order]
         groups, y = plane.groups[rows], plane.y[rows]
         number = np.cumsum(np.diff(groups, prepend=groups[:1]) != 0)
-        fall = number * (int(y.max() - y.min()) + 1)  # each group begins below all before it, so that no minimum passes
+        fall = number * (int(y.max() - y.min()) + 1)  # groups lie below earlier ones, so minima do not carry over
         lowest = np.minimum.accumulate(y - fall)
         steps = np.concatenate([[True], lowest[1:] < lowest[:-1]])
         self.rows: Ints = rows[steps]
@@ -35,7 +35,7 @@ class Stairs:
         self.lowest: Ints = y[steps]
 
     def beats(self, plane: Plane, rows: Ints, strict: bool | Mask, strict_x: bool, strict_y: bool) -> Mask:
-        """The rows that a step beats; `strict` if it is better in another column already, of all or of each."""
+        """Mask of the rows dominated by a step; `strict` (for all or each): it is already better in another column."""
         y = plane.y[rows]
         at, there = self._search(plane, rows, "right")
         lowest = self.lowest[at]

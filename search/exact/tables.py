@@ -1,4 +1,4 @@
-"""The prefixes behind one interface: their columns, how many there are of each, and the way back."""
+"""Tables of the prefixes at an interface: their columns, multiplicities, and origins."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from fieldspec.search.space.measures import Column
 
 @dataclass(slots=True)
 class Table:
-    """Rows of prefixes; of prefixes that nothing tells apart, the first stands for all."""
+    """Rows of prefixes; prefixes with equal values share a row, represented by the first."""
 
-    values: Ints  # a column for each that is carried along
-    count: NDArray[np.generic]  # whole numbers, as floats where they would not fit
+    values: Ints  # one column per Column of the lattice
+    count: NDArray[np.generic]  # integers, or floats if they would overflow
     rank: Ints  # the order of the prefixes
-    origin: Ints  # interface, row and alternative before
+    origin: Ints  # interface and row before, alternative
 
     def take(self, rows: NDArray[np.generic]) -> Table:
-        """Some of the rows, by a mask or numbers."""
+        """Select rows by a mask or by indices."""
         return Table(self.values[rows], self.count[rows], self.rank[rows], self.origin[rows])
 
     def __len__(self) -> int:
@@ -33,7 +33,7 @@ class Table:
 
 
 def joined(tables: Sequence[Table]) -> Table:
-    """The rows of all."""
+    """Concatenate tables."""
     if len(tables) == 1:
         return tables[0]
     return Table(
@@ -45,7 +45,7 @@ def joined(tables: Sequence[Table]) -> Table:
 
 
 def merged(table: Table) -> Table:
-    """Rows with the same values put together: counts added, the first of them kept."""
+    """Merge rows with equal values: add their counts, keep the first."""
     if len(table) < 2:
         return table
     order = np.lexsort((table.rank, *table.values.T[::-1]))
@@ -58,9 +58,9 @@ def merged(table: Table) -> Table:
 
 
 class Keeper:
-    """Decides which prefixes behind an interface may still matter.
+    """Decides which prefixes at an interface to keep.
 
-    With `ties`, a prefix is kept if it may end in the same objectives as one that beats it elsewhere.
+    With `ties`, a prefix is kept if it may end in the same objectives as one that dominates it.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Keeper:
         self.alone = [sum(one.measure == column.measure for one in columns) == 1 for column in columns]
 
     def feasible(self, values: Ints) -> Mask:
-        """The rows that some way to the end may still complete."""
+        """Mask of the rows that can still satisfy the limits."""
         low, high = self._ends(values, self.least), self._ends(values, self.most)
         kept = np.ones(len(values), dtype=bool)
         for number, demand in enumerate(self.demands):
@@ -93,7 +93,7 @@ class Keeper:
         return ends
 
     def settle(self, values: Ints) -> None:
-        """Put one value for all that differ in nothing that still matters."""
+        """Clip values, in place, where their difference no longer matters, so that rows can be merged."""
         for number, demand in enumerate(self.demands):
             if demand.pull or demand.falls is not None or demand.more or demand.less:
                 continue
@@ -107,7 +107,7 @@ class Keeper:
                 np.maximum(column, demand.most - self.most[number], out=column)
 
     def reduced(self, table: Table) -> Table:
-        """Without the rows that others beat whatever comes."""
+        """Drop the rows that are dominated whatever follows."""
         table = merged(table)
         if not self.prune or len(table) < 2:
             return table
@@ -125,7 +125,7 @@ class Keeper:
         return joined(kept)
 
     def _safe(self, values: Ints, number: int) -> Mask:
-        """The rows that keep the limit against which an objective pulls, whatever comes."""
+        """Mask of the rows that satisfy the limit opposed to their objective, whatever follows."""
         demand = self.demands[number]
         if demand.pull > 0 and demand.most is not None:
             return np.asarray(self._ends(values, self.most)[:, number] <= demand.most)
@@ -134,7 +134,7 @@ class Keeper:
         return np.zeros(len(values), dtype=bool)
 
     def _wants(self, values: Ints, number: int) -> tuple[bool, bool]:
-        """Whether more may be better in a column, and whether less may be."""
+        """Whether a larger value of a column may be better, and whether a smaller one may."""
         demand = self.demands[number]
         low, high = self._ends(values, self.least)[:, number], self._ends(values, self.most)[:, number]
         more = demand.more or demand.pull > 0 or (demand.least is not None and bool((low < demand.least).any()))
@@ -155,5 +155,5 @@ class Keeper:
         return undominated(values[:, one_way] * signs, np.array(strict, dtype=bool), groups)
 
     def _counts(self, number: int) -> bool:
-        """Whether what is better here is better at the end: then it cannot tie with what it beats."""
+        """Whether better here means better at the end, so that a row cannot tie with one that dominates it."""
         return self.demands[number].pull != 0 and bool(self.sums[number]) and self.alone[number]

@@ -1,1 +1,1 @@
-"""The smallest changes to a closed spec that meet other constraints."""
+"""Fitting: the smallest changes to a closed spec that meet other constraints."""

@@ -1,4 +1,4 @@
-"""The changes that one item of a spec may take, each with its size."""
+"""The changes that an item of a spec may undergo, each with its size."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from fieldspec.architectures.expansion.expressions import compute
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import ITEM_KEYS, block_type
 
-ONE = 1_000  # a change at all: two small ones are more than a large one
+ONE = 1_000  # base size of a change, so that two small changes exceed one large one
 WIDTHS = ("out", "expand", "middle", "hidden", "growth")
 RATIOS = (0.5, 0.75, 0.875, 1.125, 1.25, 1.5, 2.0)
-INSIDE = ("expand", "middle", "hidden")  # widths that no other item sees, so that one at a time may be tried
-FINE = 16  # of these, every width so near, where a budget is to be filled
+INSIDE = ("expand", "middle", "hidden")  # widths inside one item, which can be changed in single steps
+FINE = 16  # to fill a budget, every such width within this distance
 KERNELS = (1, 3, 5, 7)
 MAX_DILATION = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ItemChange:
-    """One item as it could be, what was changed, and how much: `ONE`, and more the larger the step."""
+    """A changed item, a description of the change, and its size: `ONE` plus more for larger steps."""
 
     item: Any
     words: str  # `kernel: 3 -> 5`
@@ -31,13 +31,13 @@ class ItemChange:
 
 
 class ItemChanges:
-    """The changes of the items of one spec; `params` are the values of its parameters."""
+    """Generates the changes of a spec's items; `params` are the values of the spec's parameters."""
 
     def __init__(self, params: Mapping[str, Any], *, fine: bool = False) -> None:
         self._params, self._fine = params, fine
 
     def of(self, item: Any) -> list[ItemChange]:
-        """Every single change of an item, the settings of the items in it included."""
+        """List every single change of an item, including changes of nested items, smallest first."""
         found = list(self._of(item)) if isinstance(item, dict) else []
         unlike = {flow(change.item): change for change in reversed(found)}
         return sorted(unlike.values(), key=lambda change: change.size)
@@ -72,7 +72,7 @@ class ItemChanges:
                     yield ItemChange({**item, "repeat": value}, f"repeat: {repeat} -> {value}", size)
 
     def _inside(self, value: Any) -> Iterator[tuple[Any, str, int]]:
-        """The changes of the items of a body, or of one of several branches."""
+        """Yield the changes of the items of a body, or of several branches."""
         for at, one in enumerate(value):
             if isinstance(one, list | tuple):
                 inside = self._inside(one)
@@ -82,7 +82,7 @@ class ItemChanges:
                 yield [*value[:at], made, *value[at + 1 :]], f"[{at}]{words}", size
 
     def _number(self, value: Any) -> Any:
-        """A value, or what an expression gives."""
+        """A value, with expressions evaluated if possible."""
         if not isinstance(value, str) or "$" not in value:
             return value
         try:
@@ -91,7 +91,7 @@ class ItemChanges:
             return value
 
     def _values(self, word: str, before: Any) -> Iterator[tuple[int, int]]:
-        """Other values of a setting, each with the size of the step."""
+        """Yield other values of a setting, each with the size of the step."""
         if not isinstance(before, int) or isinstance(before, bool):
             return
         if word in WIDTHS:

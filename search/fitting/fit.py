@@ -23,7 +23,7 @@ MOST_CHANGES = 3
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """One way to meet the target."""
+    """One solution: changes that meet the target."""
 
     document: Mapping[str, Any] = field(repr=False)  # the closed spec, with the target among its constraints
     changes: tuple[str, ...]  # `layers[6] conv.dilation: 2 -> 4`
@@ -32,13 +32,13 @@ class Fit:
 
 @dataclass(frozen=True)
 class FitResult:
-    """ChangeSpace to meet a target, the smallest changes first."""
+    """The solutions for a target, smallest changes first."""
 
     spec: ArchitectureSpec = field(repr=False)
     target: FitTarget
-    before: Mapping[str, MeasureValue | None]  # the measures of the spec as it is
+    before: Mapping[str, MeasureValue | None]  # the measures of the unchanged spec
     fits: tuple[Fit, ...]
-    is_exact: bool  # whether all combinations of so many changes were compared; else single ones and pairs
+    is_exact: bool  # all combinations of up to `most_changes` were compared; else only single changes and pairs
     most_changes: int
 
 
@@ -50,22 +50,22 @@ def fit(
     most_changes: int = MOST_CHANGES,
     profile: MachineProfile | None = None,
 ) -> FitResult:
-    """Change a spec as little as possible so that it keeps other constraints, beside its own of other measures.
+    """Change a spec as little as possible so that it satisfies new constraints, and its own on other measures.
 
-    A change is another width, kernel, dilation, stride or number of copies of one item, or the item dropped. Fewer
-    changes come first, then smaller ones; no change can be left out. To fill a budget, the fullest way of each number
-    of changes is told.
+    A change is another width, kernel, dilation, stride or number of copies of one item, or dropping the item. Fewer
+    changes come first, then smaller ones; every change of a solution is needed. To fill a budget, the fullest solution
+    is returned for each number of changes.
 
     Args:
-        spec: What `load` takes; `to_spec` gives one for a PyTorch network.
+        spec: A spec, as `load` takes it; `to_spec` makes one from a PyTorch network.
         to: Comparisons such as `params < 150k, receptive_field > 64`; `params = 199k` fills a budget.
-        alternatives: How many ways to tell.
-        most_changes: At once.
-        profile: Of the machine whose `latency_ms` is meant, by `load_profile`.
+        alternatives: Maximum number of solutions.
+        most_changes: Maximum number of changes in one solution.
+        profile: The profile of the machine that `latency_ms` refers to, from `load_profile`.
 
     Raises:
-        SpecError: The spec cannot be used.
-        FieldspecError: The target cannot be read.
+        SpecError: The spec is invalid.
+        FieldspecError: The target is invalid.
     Example:
         >>> result = fit("c1c2c3c40", "receptive_field > 60", alternatives=1)
         >>> result.fits[0].changes, result.fits[0].measures["receptive_field"]
@@ -78,14 +78,14 @@ def fit(
     check_latency(ways.spec, target.fill)
     names = names_told(target.constraints, ())
     before = measure(ways.spec, ways.unchanged, names)
-    assert before is not None  # it has been loaded
+    assert before is not None  # it has been loaded successfully
     found, is_exact = _filled(ways, most_changes) if target.fill else _least(ways, alternatives, most_changes)
     fits = tuple([_fit(ways, numbers, names) for numbers in found[:alternatives]])
     return FitResult(loaded, target, before.measures, fits, is_exact, most_changes)
 
 
 def _least(ways: ChangeSpace, alternatives: int, most_changes: int) -> tuple[list[tuple[int, ...]], bool]:
-    """No change if none is needed, each kind of single change that is enough, then combinations."""
+    """No change if none is needed; else the smallest sufficient single change of each kind, then combinations."""
     if ways.holds(ways.unchanged):
         return [ways.unchanged], True
     found: dict[str, tuple[int, ...]] = {}
@@ -102,10 +102,10 @@ def _least(ways: ChangeSpace, alternatives: int, most_changes: int) -> tuple[lis
 
 
 def _filled(ways: ChangeSpace, most_changes: int) -> tuple[list[tuple[int, ...]], bool]:
-    """The fullest way of each number of changes."""
+    """The fullest solution for each number of changes."""
     best, is_exact = _best(ways, most_changes)
     fullest: dict[int, tuple[int, ...]] = {}
-    for one in best:  # by size, so that of one number of changes the last is the fullest
+    for one in best:  # sorted by size: for each number of changes, the last is the fullest
         fullest[one.objectives[0] // ONE] = one.numbers
     changed = [numbers for numbers in fullest.values() if any(numbers)]
     return changed or list(fullest.values()), is_exact

@@ -1,4 +1,4 @@
-"""What a fit is for: `params < 150k, receptive_field > 64`, in the words of constraints."""
+"""The target of a fit: comparisons such as `params < 150k, receptive_field > 64`."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ PART = re.compile(rf"\s*([a-z_.]+)\s*({COMPARISON.pattern})")
 
 @dataclass(frozen=True)
 class FitTarget:
-    """Constraints to be met, and the measures that are to fill their limit."""
+    """The constraints to satisfy, and the measures that should fill their limit."""
 
-    section: Mapping[str, Any]  # as a spec has it
+    section: Mapping[str, Any]  # as in a spec
     fill: tuple[str, ...]
 
     @property
     def constraints(self) -> Constraints:
-        """The section, read."""
+        """The parsed section."""
         return parse_constraints(self.section, ("constraints",), Problems())
 
 
 def target_of(text: str, own: Mapping[str, Any]) -> FitTarget:
-    """The target that a text says, over a spec's own constraints, of which it replaces those of the same measures.
+    """Parse a target; it replaces the spec's own constraints on the same measures, and keeps the others.
 
-    `=` asks to fill a budget: as much as there can be, and no more.
+    `=` fills a budget: as close to the limit as possible, but not above it.
 
     Raises:
-        FieldspecError: The text cannot be read; names the part.
+        FieldspecError: The text is invalid; names the part.
     Example:
         >>> target_of("params = 199k, receptive_field > 64", {"params": "< 100k", "forbids": ["max_pool"]})
         FitTarget(section={'params': '<= 199k', 'forbids': ['max_pool'], 'receptive_field': '> 64'}, fill=('params',))

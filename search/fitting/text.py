@@ -1,4 +1,4 @@
-"""A fit in words, and as files."""
+"""The result of a fit as text, plain data and files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from fieldspec.search.fitting.fit import Fit, FitResult
 
 
 def text(result: FitResult) -> str:
-    """Each way with its changes and their prices."""
-    lines = [f"{result.spec.name}, to keep {flow(dict(result.target.section))}"]
+    """Format each solution with its changes and the measures that they change."""
+    lines = [f"{result.spec.name}, to satisfy {flow(dict(result.target.section))}"]
     if not result.fits:
-        tried = f"up to {result.most_changes} changes" if result.is_exact else "one change or two"
-        return "\n".join([*lines, f"No way with {tried}."])
+        tried = f"up to {result.most_changes} changes" if result.is_exact else "one or two changes"
+        return "\n".join([*lines, f"No solution with {tried}."])
     for number, one in enumerate(result.fits, 1):
         lines += ["", f"{number}. {_prices(result, one)}", *[f"   ~ {words}" for words in one.changes]]
     if not result.is_exact:
-        lines += ["", "Of single changes and pairs: the spec is not in series."]
+        lines += ["", "Only single changes and pairs were tried, because the spec is not in series."]
     return "\n".join(lines)
 
 
 def _prices(result: FitResult, fit: Fit) -> str:
-    """The measures that differ."""
+    """The measures that differ, before and after."""
     told = [
         f"{name} {_number(before)} -> {_number(fit.measures[name])}"
         for name, before in result.before.items()
@@ -39,7 +39,7 @@ def _number(value: MeasureValue | None) -> str:
 
 
 def plain_data(result: FitResult) -> dict[str, Any]:
-    """The same as plain data, each way with its closed spec."""
+    """Convert to plain data; each solution has its closed spec."""
     ways = [
         {"changes": list(one.changes), "measures": dict(one.measures), "spec": dict(one.document)}
         for one in result.fits
@@ -54,7 +54,7 @@ def plain_data(result: FitResult) -> dict[str, Any]:
 
 
 def write_fits(result: FitResult, folder: Path) -> list[Path]:
-    """Each way as a closed spec, numbered in its order."""
+    """Write each solution as a closed spec, numbered in order."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for number, one in enumerate(result.fits, 1):

@@ -1,4 +1,4 @@
-"""The changes of a spec as an open spec, and the small ones among its candidates that meet a target."""
+"""The changes of a spec as an open spec, and the search for the smallest ones that meet a target."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fieldspec.search.space.measures import Column, columns_of, wholes
 from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import StageSeries
 
-SIZE = "changes"  # the column of the sizes of the changes
-PRICES = ("params", "macs")  # of two ways to change as much, the one that costs less
-MOST_TRIED = 4_000  # pairs of changes, where a spec is not in series
+SIZE = "changes"  # column with the total size of the changes
+PRICES = ("params", "macs")  # tie-breakers between changes of equal size: less is better
+MOST_TRIED = 4_000  # pairs of changes, if a spec is not in series
 
 
 class ChangeSpace:
-    """Each item that may change is a domain of whole items, itself the first of them."""
+    """An open spec in which each item that may change is a choice of itself and its changed versions."""
 
     def __init__(self, document: Mapping[str, Any], target: FitTarget, profile: MachineProfile | None = None) -> None:
         changes = ItemChanges(document.get("params") or {}, fine=bool(target.fill))
@@ -48,18 +48,18 @@ class ChangeSpace:
         self.unchanged = (0,) * len(self.spec.domains)
 
     def chosen(self, numbers: Sequence[int]) -> list[tuple[int, ItemChange]]:
-        """The changes of a candidate, each with the place of its item."""
+        """The changes of a candidate, each with the index of its item."""
         every = zip(self.places, self.changes, numbers, strict=True)
         return [(place, own[number - 1]) for place, own, number in every if number]
 
     def document(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """A candidate as its author would have written it."""
+        """A candidate as a closed spec, otherwise as the author wrote it."""
         items: dict[Path, Any] = {("layers", place): change.item for place, change in self.chosen(numbers)}
         data: dict[str, Any] = closed(dict(self.written), items)
         return data
 
     def singles(self) -> Iterator[tuple[int, ...]]:
-        """One change each, the smallest first."""
+        """Yield the candidates with one change, smallest change first."""
         every = [(change.size, at, n) for at, own in enumerate(self.changes) for n, change in enumerate(own, 1)]
         for _, at, number in sorted(every):
             yield (*self.unchanged[:at], number, *self.unchanged[at + 1 :])
@@ -70,15 +70,15 @@ class ChangeSpace:
         return candidate is not None and not candidate.broken
 
     def is_needed(self, numbers: Sequence[int]) -> bool:
-        """Whether a candidate does not meet the target any more without one of its changes, whichever."""
+        """Whether every change is needed: without any one of them, the candidate misses the target."""
         at = [place for place, number in enumerate(numbers) if number]
         return not any(self.holds((*numbers[:place], 0, *numbers[place + 1 :])) for place in at)
 
     def program(self, most_changes: int) -> list[Best]:
-        """The front of small changes, by the dynamic program of the exact search.
+        """The front of the smallest changes, by the dynamic program of the exact search.
 
         Raises:
-            NotInPartsError: The spec is not in series, or a measure is not made of its parts.
+            NotInPartsError: The spec is not in series, or a measure cannot be computed from the parts.
         """
         series = StageSeries(self.spec)
         segments = Segments(series.document(()))
@@ -104,7 +104,7 @@ class ChangeSpace:
         return front_of(found, self._signs(len(demands.objectives)))
 
     def pairs(self) -> list[Best]:
-        """The same among no change, single changes and the smallest pairs, one by one."""
+        """The front over no change, single changes and the smallest pairs, evaluated one by one."""
         names = self.target.fill or PRICES
         singles = list(self.singles())
         pairs = [
@@ -125,7 +125,7 @@ class ChangeSpace:
         return sum(change.size for _, change in self.chosen(numbers))
 
     def _signs(self, objectives: int) -> tuple[int, ...]:
-        """Small changes, and low prices or full budgets."""
+        """Signs of the objectives: small changes first, then small prices or full budgets."""
         return (1, *[-1 if self.target.fill else 1] * (objectives - 1))
 
 
@@ -133,7 +133,7 @@ def _silent(what: str, done: int, of: int) -> None: ...
 
 
 def _loads(document: Mapping[str, Any], at: int, item: Any) -> bool:
-    """Whether an item could stand in its place at all."""
+    """Whether the spec loads with an item in this place."""
     try:
         load_open({**document, "layers": [*document["layers"][:at], item, *document["layers"][at + 1 :]]})
     except SpecError:

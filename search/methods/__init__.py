@@ -1,1 +1,1 @@
-"""How a space is searched: exactly where it is in series, else candidate by candidate; kept in a folder."""
+"""Search methods: exact for spaces in series, else enumeration or sampling; with a journal for resuming."""

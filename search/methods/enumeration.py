@@ -1,4 +1,4 @@
-"""Every candidate of a small space, one after the other."""
+"""Enumeration of all candidates of a small space."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fieldspec.search.space.blocks import Best, Near, SearchBlock
 from fieldspec.search.space.candidates import Candidate, measure
 from fieldspec.search.space.measures import wholes
 
-AT_ONCE = 200  # candidates of a block
+AT_ONCE = 200  # candidates per block
 
 
 class Enumeration:
-    """The candidates of a space in the order of its domains, the last changing fastest."""
+    """Enumerates the candidates of a space in the order of its domains, the last changing fastest."""
 
     def __init__(self, spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick) -> None:
         self.spec, self.tick = spec, tick
@@ -24,11 +24,11 @@ class Enumeration:
         self.signs = (1,) * len(minimize) + (-1,) * len(maximize)
 
     def __len__(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return -(-self.spec.space // AT_ONCE)
 
     def blocks(self, start: int = 0) -> Iterator[SearchBlock]:
-        """Blocks of candidates, without the first ones."""
+        """Yield blocks of candidates, from block `start` on."""
         space = product(*[range(len(domain.values)) for domain in self.spec.domains])
         every = islice(space, start * AT_ONCE, None)
         done = start * AT_ONCE
@@ -43,7 +43,7 @@ class Enumeration:
 
 
 def tally(block: SearchBlock, candidate: Candidate | None, objectives: Sequence[str]) -> None:
-    """Count a candidate; None is one whose values do not fit together."""
+    """Add a candidate to a block; None stands for one whose values do not fit together."""
     block.visited += 1
     if candidate is None or block.valid is None or block.feasible is None:
         return

@@ -1,4 +1,4 @@
-"""The blocks of a search on disk, so that it can be continued."""
+"""The journal of a search: its finished blocks on disk, for resuming."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME = "search.jsonl"
 
 
 class Journal:
-    """One line for what is searched, then one for each block that is done. A line that was cut off is dropped."""
+    """A JSONL file: one line identifies the search, then one for each finished block. A truncated line is dropped."""
 
     def __init__(self, folder: Path, question: dict[str, Any]) -> None:
         self.path = folder / NAME
@@ -22,21 +22,21 @@ class Journal:
         self._head = {"schema": 1, "question": hashlib.sha256(text.encode()).hexdigest()}
 
     def read(self) -> list[SearchBlock]:
-        """The blocks that are done, of this very search.
+        """Read the finished blocks of this search.
 
         Raises:
-            FieldspecError: The journal is another search's.
+            FieldspecError: The journal belongs to another search.
         """
         if not self.path.is_file():
             return []
         lines = self._lines()
         if not self.is_of_this():
-            why = "holds another search: of another spec, other objectives or another method"
-            raise FieldspecError(f"{self.path}: {why}. Give another folder, or leave out --resume")
+            why = "contains another search (different spec, objectives or method)"
+            raise FieldspecError(f"{self.path}: {why}. Give another folder, or remove --resume")
         return [SearchBlock.of(json.loads(line)) for line in lines[1:]]
 
     def is_of_this(self) -> bool:
-        """Whether it is there, and of this very search."""
+        """Whether the journal exists and belongs to this search."""
         lines = self._lines() if self.path.is_file() else []
         return bool(lines) and bool(json.loads(lines[0]) == self._head)
 
@@ -44,13 +44,13 @@ class Journal:
         return self.path.read_text(encoding="utf-8").split("\n")[:-1]
 
     def begin(self, blocks: list[SearchBlock]) -> None:
-        """Write what is done already."""
+        """Start the journal with the blocks finished so far."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = [json.dumps(one) for one in (self._head, *[block.to_dict() for block in blocks])]
         self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def add(self, block: SearchBlock) -> None:
-        """Write one more."""
+        """Append a block."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(block.to_dict()) + "\n")
             file.flush()

@@ -1,4 +1,4 @@
-"""Some candidates of a space that is too large to see all and not in series, chosen by Optuna's sampler."""
+"""Sampling of spaces that are not in series and too large to enumerate, with Optuna."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from fieldspec.search.space.blocks import SearchBlock
 from fieldspec.search.space.candidates import Candidate, measure
 
 Direction = Literal["minimize", "maximize"]
-AT_ONCE = 100  # trials of a block
-MISSED = "missed"  # how far a trial is from keeping the constraints; the sampler prefers what is nearer
+AT_ONCE = 100  # trials per block
+MISSED = "missed"  # constraint violation of a trial; the sampler prefers smaller ones
 FAR = 1e9
 
 
 class Sampling:
-    """Trials of a genetic algorithm (NSGA-II) that knows which of two candidates misses the constraints by less.
+    """Samples candidates with a genetic algorithm (NSGA-II) that takes constraint violations into account.
 
-    Each candidate counts once, however often it is drawn. A search that was stopped runs its trials again to go on as
-    it would have.
+    Each candidate counts once, however often it is drawn. A resumed search reruns its earlier trials, so that it
+    continues as if it had not been stopped.
     """
 
     def __init__(
@@ -36,11 +36,11 @@ class Sampling:
         self.directions += ["maximize" for _ in maximize]
 
     def __len__(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return -(-self.trials // AT_ONCE)
 
     def blocks(self, start: int = 0) -> Iterator[SearchBlock]:
-        """Blocks of trials; those before `start` are run again to lead up to them, and not given."""
+        """Yield blocks of trials from `start` on; earlier trials are rerun to restore the sampler's state."""
         study = self._study()
         seen: dict[tuple[int, ...], Candidate | None] = {}
         for number in range(len(self)):
@@ -55,7 +55,7 @@ class Sampling:
                 yield found
 
     def candidates(self) -> Iterator[Candidate]:
-        """Those of its trials that are networks, each once, in the order in which they are drawn."""
+        """Yield the valid candidates of the trials, each once, in the order of sampling."""
         study, seen = self._study(), dict[tuple[int, ...], Candidate | None]()
         for _ in range(self.trials):
             candidate, is_new = self._trial(study, seen)

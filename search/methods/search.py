@@ -1,4 +1,4 @@
-"""The search of an open spec: the method that fits, block by block, and the front of what it found."""
+"""The search of an open spec: chooses a method, runs it block by block, and returns the Pareto front."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ Searchable = OpenSpec | ArchitectureSpec | str | os.PathLike[str] | Mapping[str,
 
 
 class Blocks(Protocol):
-    """A method: so many blocks, each found by itself."""
+    """A search method: a number of blocks that are searched independently."""
 
     def __len__(self) -> int: ...
 
     def blocks(self, start: int = 0) -> Iterator[SearchBlock]:
-        """Those from `start` on."""
+        """Yield the results of the blocks from `start` on."""
 
 
 def search_networks(
@@ -53,22 +53,22 @@ def search_networks(
     profile: MachineProfile | None = None,
     tick: Tick | None = None,
 ) -> SearchResult:
-    """The networks of an open spec that keep its constraints and that no other beats in every objective.
+    """Find the Pareto front of an open spec's networks under its constraints.
 
     Args:
-        spec: An open spec, or what `load_open` takes.
-        minimize: Measures to make small, such as `params`; those of the spec's `objectives` where none are given.
-        maximize: Measures to make large.
-        trials: Of a sampled search; given, it samples any space.
-        seed: Of a sampled search.
-        folder: Where the state of the search is kept.
-        resume: Continue what is there.
-        profile: Of the machine whose `latency_ms` is meant, by `load_profile`.
-        tick: Told what is being done, how much of it, of how much.
+        spec: An open spec, as `load_open` takes it.
+        minimize: Measures to minimize, such as `params`. Without any objective, the spec's `objectives` are used.
+        maximize: Measures to maximize.
+        trials: Number of trials; if given, the space is sampled whatever its form.
+        seed: Seed of a sampled search.
+        folder: Folder for the journal of the search.
+        resume: Whether to continue the search in `folder`.
+        profile: The profile of the machine that `latency_ms` refers to, from `load_profile`.
+        tick: Called with what is being done, how many are done, and of how many.
 
     Raises:
-        SpecError: The spec cannot be used.
-        FieldspecError: There is nothing to choose, no objective, or the folder holds another search.
+        SpecError: The spec is invalid.
+        FieldspecError: The spec has no open value or no objective, or the folder contains another search.
     Example:
         >>> conv = {"conv": {"out": {"range": [8, 32, 8]}, "kernel": {"choice": [3, 5]}}}
         >>> result = search_networks({"input": [3, 8, 8], "layers": [conv]}, minimize=["params"])
@@ -85,17 +85,17 @@ def search_networks(
     other = _by_candidates(*asked, tick, seed, "")
     kept = _journal(folder, *asked, other[0], trials, seed)
     if method == "exact" and resume and kept and kept.is_of_this():
-        method, search, reason = other  # as was found on the way before
+        method, search, reason = other  # the exact search had to fall back before
     try:
         blocks = _run(search, _journal(folder, *asked, method, trials, seed), resume)
-    except NotInPartsError as error:  # which only laying out the parts has shown
+    except NotInPartsError as error:  # only found while laying out the parts
         method, search, reason = _by_candidates(*asked, tick, seed, str(error))
         blocks = _run(search, _journal(folder, *asked, method, trials, seed), resume)
     return _result(*asked, method, reason, blocks, search)
 
 
 def _run(search: Blocks, journal: Journal | None, resume: bool) -> list[SearchBlock]:
-    """The blocks of a search, so far as nobody stops it."""
+    """Run the blocks of a search, until it ends or is interrupted."""
     blocks = journal.read() if journal and resume else []
     if journal:
         journal.begin(blocks)
@@ -105,7 +105,7 @@ def _run(search: Blocks, journal: Journal | None, resume: bool) -> list[SearchBl
             if journal:
                 journal.add(block)
     except KeyboardInterrupt:
-        pass  # what is done is told
+        pass  # report what is finished
     return blocks
 
 
@@ -115,13 +115,13 @@ def _silent(what: str, done: int, of: int) -> None: ...
 def objectives_of(
     spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What a search makes small and large: as is given, else as the spec says.
+    """The measures to minimize and to maximize: as given, else from the spec's `objectives`.
 
     Raises:
-        FieldspecError: There is nothing to choose, no objective, or one that is unknown or given twice.
+        FieldspecError: The spec has no open value or no objective, or one is unknown or given twice.
     """
     if not spec.domains:
-        raise FieldspecError(f"{spec.name} has nothing open. Put {{choice: [...]}} in place of a value")
+        raise FieldspecError(f"{spec.name} has no open value. Replace a value with {{choice: [...]}}")
     if not minimize and not maximize:
         own = spec.source.data.get("objectives") or {}
         minimize, maximize = own.get("minimize") or (), own.get("maximize") or ()
@@ -139,15 +139,15 @@ def objectives_of(
 def _method(
     spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick, trials: int | None, seed: int
 ) -> tuple[Method, Blocks, str]:
-    """The exact one where the space is in series and the measures add up, else the one that its size allows."""
+    """Choose a method: exact if the space is in series and the measures are computed from parts, else by size."""
     if trials is not None:
-        return "sampled", Sampling(spec, minimize, maximize, tick, trials, seed), "as was asked by trials"
+        return "sampled", Sampling(spec, minimize, maximize, tick, trials, seed), "as requested by trials"
     try:
         search = ExactSearch(spec, minimize, maximize, tick)
     except NotInPartsError as error:
         return _by_candidates(spec, minimize, maximize, tick, seed, str(error))
     if search.series.shared and spec.space * len(search.series.stages) <= search.series.laid_out:
-        reason = "its parts share what is open, so that looking at each candidate takes no longer"
+        reason = "its parts share open values, so evaluating each candidate is as fast"
         return _by_candidates(spec, minimize, maximize, tick, seed, reason)
     return "exact", search, ""
 
@@ -155,7 +155,7 @@ def _method(
 def _by_candidates(
     spec: OpenSpec, minimize: Sequence[str], maximize: Sequence[str], tick: Tick, seed: int, reason: str
 ) -> tuple[Method, Blocks, str]:
-    """Each of them, or some of too many."""
+    """Enumerate all candidates, or sample if there are too many."""
     if spec.space <= MOST_ENUMERATED:
         return "enumerated", Enumeration(spec, minimize, maximize, tick), reason
     return "sampled", Sampling(spec, minimize, maximize, tick, TRIALS, seed), reason
@@ -186,7 +186,7 @@ def _result(
     blocks: Sequence[SearchBlock],
     search: Blocks,
 ) -> SearchResult:
-    """The front of all blocks, each network of it by its own report; of a search that was stopped, what there is."""
+    """The front over all finished blocks, with each network's measures checked against its report."""
     whole, of = total(blocks), len(search)
     whole.front += getattr(search, "so_far", [])
     signs = (1,) * len(minimize) + (-1,) * len(maximize)

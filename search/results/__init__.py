@@ -1,1 +1,1 @@
-"""What a search found, as data, tables, files and a picture."""
+"""The results of a search, as data, tables, files and a plot."""

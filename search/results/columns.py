@@ -1,4 +1,4 @@
-"""The cells of a table of networks, and how they stand below each other."""
+"""Cells and alignment of tables of networks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spec.constraints import MeasureValue
 
-MOST_WIDE = 44  # characters of one value
+MOST_WIDE = 44  # characters per value
 _LAYER = re.compile(r"layers(\[[0-9]+\])")
 
 
 def aligned(rows: Sequence[Sequence[str]], numbers: int) -> list[str]:
-    """Lines of columns, of which the first ones are numbers, aligned to the right.
+    """Align rows in columns; the first `numbers` columns to the right, the others to the left.
 
     Example:
         >>> aligned([["params", "out"], ["1,024", "8"]], 1)
@@ -24,12 +24,12 @@ def aligned(rows: Sequence[Sequence[str]], numbers: int) -> list[str]:
 
 
 def number_text(count: MeasureValue | None) -> str:
-    """A count, or that there is none."""
+    """Format a count; None is "not counted"."""
     return "not counted" if count is None else f"{count:,}"
 
 
 def column_name(name: str) -> str:
-    """The name of a setting as the head of a column.
+    """Shorten the name of a setting to a column head.
 
     Example:
         >>> column_name("layers[3].inverted_residual.expand"), column_name("layers[2]"), column_name("width")
@@ -46,6 +46,6 @@ def _cell(text: str, width: int, is_number: bool) -> str:
 
 
 def short(value: object) -> str:
-    """A value of a setting, cut off where it is long."""
+    """Format the value of a setting, truncated if long."""
     text = flow(value)
     return text if len(text) <= MOST_WIDE else f"{text[: MOST_WIDE - 3]}..."

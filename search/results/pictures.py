@@ -1,4 +1,4 @@
-"""The front as a picture."""
+"""A plot of the front."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldspec.search.results.result import SearchResult
 
 
 def plot_front(result: SearchResult, path: Path) -> None:
-    """Scatter the first two objectives, or one beside the parameters; a third is the color.
+    """Plot the front: a scatter of the first two objectives, or of one and the parameters; a third sets the color.
 
     Raises:
         FieldspecError: There is no front, or matplotlib is missing.
@@ -17,9 +17,9 @@ def plot_front(result: SearchResult, path: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise FieldspecError("a picture needs matplotlib: pip install 'fieldspec[report]'") from None
+        raise FieldspecError("a plot needs matplotlib: pip install 'fieldspec[report]'") from None
     if not result.pareto:
-        raise FieldspecError("there is no front to draw")
+        raise FieldspecError("there is no front to plot")
     names = [*result.objectives, *[name for name in ("params", "macs") if name not in result.objectives]]
     across, up, *more = names
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")

@@ -1,4 +1,4 @@
-"""What a search found."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ Method = Literal["exact", "enumerated", "sampled"]
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A network of the front: the values that make it, and what it measures."""
+    """A network of the front: its values and measures."""
 
     spec: OpenSpec = field(repr=False)
     numbers: tuple[int, ...] = field(repr=False)
     measures: Mapping[str, MeasureValue | None]
-    ties: int | None = 1  # candidates of the same objectives, this one counted; None where they were not counted
+    ties: int | None = 1  # candidates with equal objectives, including this one; None if not counted
 
     @property
     def values(self) -> dict[str, Any]:
-        """The value of each parameter and open setting."""
+        """The values of the parameters and open settings."""
         names = [domain.name for domain in self.spec.domains]
         return dict(zip(names, values_of(self.spec, self.numbers), strict=True))
 
     def document(self, name: str | None = None) -> dict[str, Any]:
-        """The closed spec, as plain data that `fs.load` takes."""
+        """The closed spec, as plain data for `fs.load`."""
         data = self.spec.document(values_of(self.spec, self.numbers))
         return {"name": name, **{key: one for key, one in data.items() if key != "name"}} if name else data
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The front of a space, and how it was found.
+    """The Pareto front of a space, and how it was found.
 
-    - `exact`: every candidate was compared, most without being laid out.
-    - `enumerated`: every candidate was laid out.
-    - `sampled`: `visited` candidates were; a better one may be among the others.
+    - `exact`: all candidates were compared, most of them without laying them out.
+    - `enumerated`: all candidates were laid out.
+    - `sampled`: only `visited` candidates were laid out; there may be better ones.
     """
 
     spec: OpenSpec = field(repr=False)
@@ -48,33 +48,33 @@ class SearchResult:
     minimize: tuple[str, ...]
     maximize: tuple[str, ...]
     pareto: tuple[FrontPoint, ...]
-    visited: int  # candidates that were laid out one by one
-    networks: int | None  # candidates whose values fit together; None where not counted
-    feasible: int | None  # candidates that keep every constraint; None where not counted
-    excluded: Mapping[str, int | None]  # how many networks break each constraint
-    done: tuple[int, int]  # blocks of the search that are done, of how many
-    reason: str = ""  # why it is not exact
-    nearest: FrontPoint | None = None  # where nothing is feasible
-    obstacles: tuple[str, ...] = ()  # what the nearest breaks
-    distance: float = 0.0  # by how much of its limit it misses the worst of these
-    bounds: Mapping[str, MeasureValue] = field(default_factory=dict)  # of a stopped search: none is better
+    visited: int  # candidates laid out one by one
+    networks: int | None  # candidates whose values fit together; None if not counted
+    feasible: int | None  # candidates that satisfy all constraints; None if not counted
+    excluded: Mapping[str, int | None]  # number of networks that violate each constraint
+    done: tuple[int, int]  # finished blocks, and blocks in all
+    reason: str = ""  # why the search is not exact
+    nearest: FrontPoint | None = None  # the closest candidate, if none is feasible
+    obstacles: tuple[str, ...] = ()  # the constraints that the nearest violates
+    distance: float = 0.0  # its worst violation, relative to the limit
+    bounds: Mapping[str, MeasureValue] = field(default_factory=dict)  # of an interrupted search: no candidate is better
 
     @property
     def space(self) -> int:
-        """How many candidates there are."""
+        """Number of candidates."""
         return self.spec.space
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """The measures that span the front."""
+        """The measures of the front, in order."""
         return (*self.minimize, *self.maximize)
 
     @property
     def is_complete(self) -> bool:
-        """Whether the search came to its end."""
+        """Whether the search has finished."""
         return self.done[0] == self.done[1]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: `space`, `feasible` (null where not counted), `method`, and `pareto`."""
+        """Convert to plain data: `space`, `feasible` (null if not counted), `method`, and `pareto`."""
         points = [{"set": one.values, "measures": dict(one.measures), "ties": one.ties} for one in self.pareto]
         return {"space": self.space, "feasible": self.feasible, "method": self.method, "pareto": points}

@@ -1,4 +1,4 @@
-"""A search in words and a table, and its front as files."""
+"""The result of a search as text and files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.results.columns import aligned, column_name, number_text, short
 from fieldspec.search.results.result import FrontPoint, SearchResult
 
-MOST_ROWS = 20  # of the table that is printed
-SHOWN = ("params", "macs", "receptive_field", "memory")  # in the table, beside those of objectives and constraints
+MOST_ROWS = 20  # of the printed table
+SHOWN = ("params", "macs", "receptive_field", "memory")  # shown in addition to objectives and constraints
 
 
 def text(result: SearchResult) -> str:
-    """How the space was searched, what the constraints exclude, and the front."""
+    """Format how the space was searched, what the constraints exclude, and the front."""
     return "\n".join([*_head(result), "", *(_table(result) if result.pareto else _nothing(result))])
 
 
@@ -30,26 +30,24 @@ def _head(result: SearchResult) -> list[str]:
     }[result.method]
     lines = [f"{result.spec.name}: {how}"]
     if not result.is_complete:
-        lines.append(
-            f"  stopped: {result.done[0]:,} of {result.done[1]:,} blocks are done, and what follows is of these"
-        )
+        lines.append(f"  stopped: {result.done[0]:,} of {result.done[1]:,} blocks are done; results cover only these")
     lines += [
         f"  proved: no candidate has {'less' if name in result.minimize else 'more'} {name} than {number_text(bound)}"
         for name, bound in result.bounds.items()
     ]
     if result.networks is not None and result.networks < result.space:
         lines.append(
-            f"  {number_text(result.space - result.networks):>15}  are no networks: their values do not fit together"
+            f"  {number_text(result.space - result.networks):>15}  are invalid: their values do not fit together"
         )
     if result.feasible is not None:
-        lines.append(f"  {number_text(result.feasible):>15}  keep every constraint")
+        lines.append(f"  {number_text(result.feasible):>15}  satisfy all constraints")
     of = "" if result.method != "sampled" else " of those visited"
     lines += [f"  {number_text(count):>15}  excluded by {words}{of}" for words, count in result.excluded.items()]
     return lines
 
 
 def _table(result: SearchResult) -> list[str]:
-    """A row for each point: the objectives, the other measures, the values that differ."""
+    """Format one row per network: the objectives, the other measures, the values that differ."""
     points = result.pareto
     ways = [f"small {', '.join(result.minimize)}"] if result.minimize else []
     ways += [f"large {', '.join(result.maximize)}"] if result.maximize else []
@@ -66,11 +64,11 @@ def _table(result: SearchResult) -> list[str]:
     same = [f"  {name}: {number_text(points[0].measures[name])}" for name in alike]
     same += [f"  {name}: {short(value)}" for name, value in points[0].values.items() if name not in settings]
     title = "Front of" if result.is_complete else "The best so far,"
-    return [f"{title} {count}: {' and '.join(ways)}", *lines, *(["", "The same in all", *same] if same else [])]
+    return [f"{title} {count}: {' and '.join(ways)}", *lines, *(["", "The same for all", *same] if same else [])]
 
 
 def _measures(result: SearchResult) -> list[str]:
-    """The objectives, then what differs of the constraints' measures and those of every table."""
+    """The objectives, then those of the constrained and the usual measures that differ."""
     points = result.pareto
     more = dict.fromkeys([*[words.split()[0] for words in result.excluded], *SHOWN])
     known = [name for name in more if name in points[0].measures and name not in result.objectives]
@@ -82,20 +80,20 @@ def _values(point: FrontPoint, settings: Sequence[str]) -> list[str]:
 
 
 def _nothing(result: SearchResult) -> list[str]:
-    """Nothing feasible: what stands in the way, and what comes nearest."""
-    lines = ["No candidate keeps every constraint."]
+    """Format a search without feasible candidates: the closest candidate, and what it violates."""
+    lines = ["No candidate satisfies all constraints."]
     if not result.is_complete or result.method == "sampled":
-        lines = ["No candidate so far keeps every constraint."]
+        lines = ["No candidate so far satisfies all constraints."]
     if result.nearest is None:
         return lines
     near = result.nearest
-    lines.append(f"The nearest misses {' and '.join(result.obstacles)} by {100 * result.distance:.3g} %:")
+    lines.append(f"The closest misses {' and '.join(result.obstacles)} by {100 * result.distance:.3g} %:")
     lines += [f"  {name}: {number_text(value)}" for name, value in near.measures.items()]
     return [*lines, "with", *[f"  {name}: {short(value)}" for name, value in near.values.items()]]
 
 
 def write_front(result: SearchResult, folder: Path) -> list[Path]:
-    """Each network of the front as a closed spec, numbered in its order, and all of them in `front.csv`."""
+    """Write each network of the front as a closed spec, numbered in order, and all of them to `front.csv`."""
     folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(result.pareto)))
     paths = []

@@ -1,1 +1,1 @@
-"""The space of an open spec: its parts in series, and what each part does to whatever stands before it."""
+"""The space of an open spec: its parts in series, and the effect of each part on the interface before it."""

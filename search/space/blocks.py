@@ -1,4 +1,4 @@
-"""What a part of a search found: a block of candidates, put together with others in any number of sittings."""
+"""Blocks: the partial results of a search, which can be combined and stored."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from typing import Any, NamedTuple
 
 
 class Best(NamedTuple):
-    """A candidate that no other of its block beats."""
+    """A candidate that no other of its block dominates."""
 
     objectives: tuple[int, ...]
-    numbers: tuple[int, ...]  # the value of each domain, by its number
-    ties: int | None  # candidates of the same objectives, itself counted; None where they were not counted
+    numbers: tuple[int, ...]  # index of each domain's value
+    ties: int | None  # candidates with equal objectives, including itself; None if not counted
 
 
 class Near(NamedTuple):
-    """A candidate that breaks constraints, and by how much of its limit the worst of them is missed."""
+    """An infeasible candidate; `distance` is its worst violation, relative to the limit."""
 
     distance: float
-    broken: int  # how many it breaks
+    broken: int  # number of violated constraints
     numbers: tuple[int, ...]
 
 
 @dataclass(slots=True)
 class SearchBlock:
-    """The counts of a part of the space, and its best candidates."""
+    """The counts and the best candidates of a part of the space."""
 
     front: list[Best] = field(default_factory=list)
     visited: int = 0
-    valid: int | None = 0  # candidates that are networks; None where they were not counted
+    valid: int | None = 0  # candidates that are valid networks; None if not counted
     feasible: int | None = 0
-    excluded: dict[str, int | None] = field(default_factory=dict)  # of those that are networks, by each constraint
-    nearest: Near | None = None  # where none is feasible
+    excluded: dict[str, int | None] = field(default_factory=dict)  # valid networks that violate each constraint
+    nearest: Near | None = None  # if none is feasible
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Convert to plain data."""
         return {
             "front": [list(one) for one in self.front],
             "visited": self.visited,
@@ -47,14 +47,14 @@ class SearchBlock:
 
     @staticmethod
     def of(data: dict[str, Any]) -> SearchBlock:
-        """From plain data."""
+        """Convert from plain data."""
         front = [Best(tuple(values), tuple(numbers), ties) for values, numbers, ties in data["front"]]
         nearest = _near(*data["nearest"]) if data["nearest"] else None
         return SearchBlock(front, data["visited"], data["valid"], data["feasible"], data["excluded"], nearest)
 
 
 def total(blocks: Iterable[SearchBlock]) -> SearchBlock:
-    """The counts of several, and all their candidates, still to be compared."""
+    """Add up the counts of blocks, and collect their candidates without comparing them."""
     whole = SearchBlock()
     for block in blocks:
         whole.front += block.front

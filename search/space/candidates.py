@@ -1,4 +1,4 @@
-"""One candidate: its values, the network that they make, and what that measures by its report."""
+"""Candidates: their values, and the measures of their networks."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from fieldspec.architectures.spec.constraints import (
 )
 from fieldspec.blocks.errors import FieldspecError
 
-TOLD = ("params", "macs", "receptive_field", "memory", "weight_bytes", "feature_size")  # of every network
+TOLD = ("params", "macs", "receptive_field", "memory", "weight_bytes", "feature_size")  # shown for every network
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A point of the space: a value of each domain by its number, and the measures of the network."""
+    """A point of the space: the index of each domain's value, and the measures of the network."""
 
     numbers: tuple[int, ...]
     measures: Mapping[str, MeasureValue | None]
-    broken: tuple[str, ...] = ()  # the constraints that it does not keep
-    distance: float = 0.0  # by how much of its limit the worst of them is missed
+    broken: tuple[str, ...] = ()  # the constraints that it violates
+    distance: float = 0.0  # its worst violation, relative to the limit
 
 
 def names_told(constraints: Constraints, objectives: Iterable[str]) -> tuple[str, ...]:
-    """The measures to tell of each candidate: those of every network, and those of constraints and objectives."""
+    """The measures to show for each candidate: the usual ones, then those of constraints and objectives."""
     return tuple(dict.fromkeys([*TOLD, *[one.name for one in constraints.comparisons], *objectives]))
 
 
 def values_of(spec: OpenSpec, numbers: Sequence[int]) -> tuple[Any, ...]:
-    """The values that the numbers stand for."""
+    """The values at these indices."""
     return tuple([domain.values[at] for domain, at in zip(spec.domains, numbers, strict=True)])
 
 
 def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Candidate | None:
-    """A candidate by the report of its network, as `fieldspec analyze` has it; None where its values do not fit."""
+    """Measure a candidate by its network's report, as `fieldspec analyze` does; None if its values do not fit."""
     try:
         network = spec.close(values_of(spec, numbers))
     except SpecError:
@@ -64,18 +64,18 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
 
 
 def check_latency(spec: OpenSpec, names: Iterable[str]) -> None:
-    """Raise where a latency is asked for and no machine named: no candidate would have a number.
+    """Raise if a latency is requested without a machine profile, since no candidate would have a value.
 
     Args:
-        spec: With its constraints.
-        names: Of further measures.
+        spec: The open spec, for its constraints.
+        names: Further measures.
     """
     if "latency_ms" in {*names, *(spec.source.data.get("constraints") or {})} and spec.profile is None:
         raise FieldspecError(f"latency_ms: of {NO_PROFILE}")
 
 
 def missed(constraint: Constraint, value: MeasureValue | None) -> float:
-    """By how much of its limit a comparison is missed; what has no proven number misses it as a whole.
+    """The violation of a comparison, relative to its limit; 1 if the measure has no proven value.
 
     Example:
         >>> from fractions import Fraction
@@ -91,12 +91,12 @@ def missed(constraint: Constraint, value: MeasureValue | None) -> float:
 
 
 def told(verdict: ConstraintResult) -> str:
-    """A constraint in words: `params < 200,000`, `uses dilated`."""
+    """Format a constraint: `params < 200,000`, `uses dilated`."""
     return f"{verdict.name} {verdict.needs.removeprefix('no ') if verdict.name == 'forbids' else verdict.needs}"
 
 
 def singles(constraints: Constraints) -> dict[str, Constraints]:
-    """Each constraint by itself, under the words for it."""
+    """Split constraints into single ones, by their text."""
     found = {f"{one.name} {one}": Constraints((one,)) for one in constraints.comparisons}
     found |= {f"uses {name}": Constraints(uses=(name,)) for name in constraints.uses}
     return found | {f"forbids {name}": Constraints(forbids=(name,)) for name in constraints.forbids}

@@ -1,4 +1,4 @@
-"""Measures that the end of a network tells, from sums that are carried along and the shape of the last map."""
+"""Measures that are evaluated at the end of a network, from sums over its parts and the shape of the last map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.search.space.measures import Column, whole
 
 
 def at_end(measure: str, columns: Sequence[Column], values: NDArray[np.int64], shape: Shape) -> NDArray[np.int64]:
-    """A measure of networks whose last map has this shape, as whole numbers, from a row of columns for each."""
+    """Evaluate a measure, as integers, of networks whose last map has `shape`: (networks, columns) -> (networks,)."""
     own = {column.of: number for number, column in enumerate(columns) if column.measure == measure}
     sums, of = np.unique(values[:, list(own.values())], axis=0, return_inverse=True)
     told = []

@@ -1,4 +1,4 @@
-"""What a part of a network has to know of all that stands before it, so that nothing else is needed."""
+"""Interfaces: all that a part of a network needs to know about the parts before it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fieldspec.blocks.layers import Shape
 
 
 class Interface(NamedTuple):
-    """Channels, map, jump and the form of the field; fields of the same form differ by an interval, which is a cost.
+    """Channels, map, jump and the form of the field between two parts.
 
-    The window of a unit is always that of `field` widened by the same number of pixels, as every layer does with the
-    windows it reads: it moves them and takes their union. So only the form is kept here, with its smallest window a
-    pixel wide, and the rest is added up beside the parameters.
+    Every layer moves windows and takes their union, so widening all windows of its input by some pixels widens all
+    windows of its output by the same. Therefore only the form of the field is kept here, with a smallest window of one
+    pixel; the widening is a cost that adds up like the parameters.
     """
 
     shape: Shape
-    field: Field | None  # None behind the last map whose units have a position
-    features: tuple[bool, tuple[int, ...]] | None = None  # of that map, once it is past: is its field proven; its shape
-    properties: int = 0  # as bits, those that constraints name
-    behind_depthwise: bool = False  # whether a 1x1 convolution would follow a depthwise one here
+    field: Field | None  # None after the last map whose units have a position
+    features: tuple[bool, tuple[int, ...]] | None = None  # after that map: whether its field is proven, and its shape
+    properties: int = 0  # bits of the properties that constraints name
+    behind_depthwise: bool = False  # whether a 1x1 convolution here would follow a depthwise one
 
     @property
     def features_shape(self) -> Shape:
@@ -30,27 +30,27 @@ class Interface(NamedTuple):
 
     @property
     def features_size(self) -> tuple[int, ...]:
-        """Its height and width."""
+        """Height and width of that map."""
         return self.features_shape[1:]
 
     @property
     def is_proven(self) -> bool:
-        """Whether the field of that map is."""
+        """Whether the field of that map is proven."""
         return self.features[0] if self.features else is_proven(self.field)
 
 
 def first_interface(shape: Shape) -> Interface:
-    """Before the first layer."""
+    """The interface before the first layer."""
     return Interface(shape, Field((PIXEL,) * (len(shape) - 1), has_position=len(shape) > 1))
 
 
 def is_proven(field: Field | None) -> bool:
-    """Whether the numbers of a field are proven."""
+    """Whether the size of a field is proven."""
     return field is not None and field.status in ("exact", "whole_input") and bool(field.axes)
 
 
 def normalized(field: Field) -> tuple[Field, tuple[int, ...]]:
-    """The form of a field, and the pixels per axis by which its windows are wider than the form's.
+    """Split a field into its form, and the pixels per axis by which its windows are wider than the form's.
 
     Example:
         >>> normalized(Field((AxisField(1, 2, (Window(-3, 3),)),)))
@@ -76,7 +76,7 @@ def _moved(field: Field, starts: list[int], wider: list[int]) -> Field:
             for axis, start, by in zip(field.axes, starts, wider, strict=True)
         ]
     )
-    status = "exact" if field.status == "whole_input" else field.status  # both are proven, and which is no matter here
+    status = "exact" if field.status == "whole_input" else field.status  # both are proven, and treated alike
     return Field(axes, status, None, field.has_position, None, field.lost)
 
 
@@ -85,12 +85,12 @@ def _narrowed(window: Window, start: int, by: int) -> Window:
 
 
 def is_plain(field: Field) -> bool:
-    """Whether all units of all channels see windows of one size, so that the field scales with the jump."""
+    """Whether all units of all channels have windows of the same size, so that the field scales with the jump."""
     return field.channels is None and all(axis.period == 1 for axis in field.axes) and field.status != "unknown"
 
 
 def scaled(field: Field, jumps: tuple[int, ...]) -> Field:
-    """A plain field that began at a jump of one pixel, as it is behind these jumps."""
+    """Scale a plain field, computed for an input jump of one pixel, to these input jumps."""
     axes = tuple([_scaled(axis, jump) for axis, jump in zip(field.axes, jumps, strict=True)])
     return field._replace(axes=axes)
 

@@ -1,4 +1,4 @@
-"""What one part of a network makes of whatever stands before it: the next interface, and the cost."""
+"""Passages: the effect of one part of a network on the interface before it, and its cost."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ POINT = AxisField(1, 1, (Window(0, 0),))
 
 
 class Passage(NamedTuple):
-    """From one interface to the next, at what cost in each column."""
+    """The interface after a part, and the cost in each column."""
 
     behind: Interface
     costs: tuple[int, ...]
 
 
 class Alternative:
-    """One alternative of one part of a network, laid out on one shape, read for the interfaces of that shape."""
+    """One alternative of a part, laid out on one shape, and evaluated for the interfaces of that shape."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Alternative:
         self._behind_depthwise = behind_depthwise(graph.output, graph) if "depthwise_separable" in bits else False
 
     def passage(self, before: Interface) -> Passage | None:
-        """Behind this interface; None where maps of different jumps meet."""
+        """The passage from an interface; None if maps of different jumps are merged."""
         found = self._field(before)
         if found is None:
             return None
@@ -62,7 +62,7 @@ class Alternative:
         return Passage(Interface(self.shape, field, features, known, flag), tuple(costs))
 
     def _of_the_way(self, at: int) -> dict[str, int]:
-        """What the part adds up to its node `at` of the measures of the way to the last map, if any is asked for."""
+        """The part's contributions, up to node `at`, to the measures of the path to the last map, if any is needed."""
         if at not in self._ways:
             asked = {column.measure for column in self.columns} & {*ON_THE_WAY, *NARROWS, *DIRECTIONS}
             narrowest = narrowest_channels(self.graph, at) if asked else None
@@ -74,7 +74,7 @@ class Alternative:
     def _field(
         self, before: Interface
     ) -> tuple[Field | None, tuple[bool, tuple[int, ...]] | None, tuple[int, ...], int | None] | None:
-        """The form behind, the features if they are past, by how much the windows grow, and the node where."""
+        """The form after the part, the features if inside it, the growth of the windows, and the features' node."""
         if before.field is None:
             return None, before.features, (), None
         jumps = tuple([axis.advance for axis in before.field.axes])
@@ -92,7 +92,7 @@ class Alternative:
         return None, (is_proven(form), self.graph.nodes[at].shape), wider, at
 
     def _from_a_point(self) -> tuple[int, Field, tuple[int, ...]] | None:
-        """The node of the features, their form and growth at a jump of one pixel; None unless it scales."""
+        """The features' node, form and growth for an input jump of one pixel; None unless the field scales with it."""
         shape = self.graph.nodes[0].shape
         if len(shape) < 2:
             return None
@@ -113,7 +113,7 @@ class Alternative:
     # -- properties ------------------------------------------------------------------------------------------
 
     def _properties(self) -> tuple[int, int]:
-        """Those of the list, as bits, if no depthwise convolution stands before the part, and if one does."""
+        """Bits of the part's properties, without and with a depthwise convolution before it."""
         found = properties(self.graph)
         known = sum(bit for name, bit in self.bits.items() if name in found)
         joint = self.bits.get("depthwise_separable", 0)
@@ -122,7 +122,7 @@ class Alternative:
         return known, known
 
     def _mixes_first(self, index: int) -> bool:
-        """Whether a node is a 1x1 convolution over all channels with none before it in this part."""
+        """Whether a node is an ungrouped 1x1 convolution that may follow a depthwise one of an earlier part."""
         node = self.graph.nodes[index]
         conv = node.layer
         if not isinstance(conv, Conv) or max(conv.kernel_size, default=1) > 1 or conv.groups > 1:

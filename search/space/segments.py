@@ -1,4 +1,4 @@
-"""Parts of a spec's trunk, laid out by the project's own expander on whatever shape stands before them."""
+"""Layout of single items and heads of a spec on any input shape, by the regular expander."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from fieldspec.architectures.spec.trunk import Trunk
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Shape
 
-IDENTITY: dict[str, Any] = {"identity": {}}  # what stands before a head that is laid out alone
+IDENTITY: dict[str, Any] = {"identity": {}}  # item before a head that is laid out alone
 
 
 class Segments:
-    """Lays out items and heads of one spec, of which everything but them is known.
+    """Lays out the items and heads of a spec whose other sections are fixed.
 
-    `data` is a closed document of the space: its defaults, blocks, input and constraints are those of all candidates.
+    `data` is a closed document of the space; its defaults, blocks, input and constraints are shared by all candidates.
     """
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._values = dict(data.get("params") or {})
         found = {key: self._plain(data[key], (key,), {}) for key in ("input", "defaults", "constraints") if key in data}
         sections = {key: value for key, value in {**data, **found, "head": None}.items() if value is not LEFT_OUT}
-        self.document: SpecDocument  # but for the head, which is laid out as any item
+        self.document: SpecDocument  # without the head, which is laid out like an item
         self.document, _ = validate(SpecDocument, sections, ())
 
     @property
@@ -39,11 +39,11 @@ class Segments:
         return tuple(self.document.input)
 
     def constraints(self) -> Constraints:
-        """What every candidate has to keep."""
+        """The constraints of every candidate."""
         return parse_constraints(self.document.constraints, ("constraints",), Problems())
 
     def trunk(self, item: Any, values: Mapping[str, Any], shape: Shape) -> LayerGraph | None:
-        """All copies of one item behind a map of `shape`, none if it is left out; None where they do not fit there."""
+        """Lay out all copies of an item on a map of `shape`, none if it is left out; None if they do not fit."""
         problems = Problems()
         trunk, expander = self._trunk(values, shape, problems)
         items = [self._plain(item, ("layers", 0), values)]
@@ -58,7 +58,7 @@ class Segments:
         return trunk.graph
 
     def head(self, head: Any, values: Mapping[str, Any], shape: Shape) -> LayerGraph | None:
-        """The head behind a map of `shape`; None where it does not fit there."""
+        """Lay out a head on a map of `shape`; None if it does not fit."""
         problems = Problems()
         trunk, expander = self._trunk(values, shape, problems)
         trunk.place([one for one in expander.parser.parse([IDENTITY], ("layers",), top=True) if one is not None])
@@ -74,7 +74,7 @@ class Segments:
         return Trunk(shape, expander), expander
 
     def _plain(self, value: Any, path: Path, values: Mapping[str, Any]) -> Any:
-        """A part of the document without parameters; LEFT_OUT where one of null leaves it out."""
+        """A part of the document with parameters substituted; LEFT_OUT if a null parameter removes it."""
         if not self._values and not values:
             return value
         return self._substitution(values, Problems()).replaced(value, path)

@@ -1,4 +1,4 @@
-"""An open spec as parts in series: what each may choose for itself, and what several of them share."""
+"""An open spec as a series of stages: the domains that each has to itself, and those that are shared."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fieldspec.architectures.spaces.open_spec import OpenSpec, names_in
 from fieldspec.blocks.registry import block_names
 from fieldspec.search.space.measures import NotInPartsError
 
-MAX_LAID_OUT = 300_000  # alternatives over all combinations of shared values, some minutes
-MAX_ALTERNATIVES = 100_000  # of one part, its own domains multiplied out
+MAX_LAID_OUT = 300_000  # alternatives over all combinations of shared values; some minutes
+MAX_ALTERNATIVES = 100_000  # of one stage, the product of its own domains
 NUMBERED = re.compile(r"([a-z_]+?)[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One item of the trunk, or the head, and the domains that it has to itself, by their numbers in the spec."""
+    """One item of the trunk, or the head, and the indices of the domains that only it uses."""
 
     path: Path  # of the item, or ("head",)
     written: Any
@@ -31,15 +31,15 @@ class Stage:
 
     @property
     def is_head(self) -> bool:
-        """Whether it stands behind the trunk."""
+        """Whether the stage is the head."""
         return self.path == ("head",)
 
 
 class StageSeries:
-    """The stages of an open spec whose items stand one behind the other.
+    """The stages of an open spec whose items are in series.
 
     Raises:
-        NotInPartsError: They do not, or one of them has too many alternatives.
+        NotInPartsError: They are not in series, or a stage has too many alternatives.
     """
 
     def __init__(self, spec: OpenSpec) -> None:
@@ -60,7 +60,7 @@ class StageSeries:
         self._check()
 
     def _owner(self, domain: Domain, places: Sequence[tuple[Path, Any]]) -> int | None:
-        """The only stage that a domain has to do with; None where there are several, or other sections."""
+        """The only stage that uses a domain; None if several stages or other sections do."""
         if domain.path[0] in ("layers", "head"):
             own = [at for at, (path, _) in enumerate(places) if domain.path[: len(path)] == path]
             return own[0]
@@ -82,7 +82,7 @@ class StageSeries:
             raise NotInPartsError("its head may be left out")
         if self.shared and self.laid_out > MAX_LAID_OUT:
             combinations = prod([len(self.domains[number].values) for number in self.shared])
-            raise NotInPartsError(f"what its parts share has {combinations:,} combinations")
+            raise NotInPartsError(f"its parts share values with {combinations:,} combinations")
         for stage in self.stages:
             count = prod([len(self.domains[number].values) for number in stage.domains])
             if count > MAX_ALTERNATIVES:
@@ -98,7 +98,7 @@ class StageSeries:
                     raise NotInPartsError(f"whether the id {name!r} is taken depends on the items that are chosen")
 
     def _may_be_left_out(self, stage: Stage) -> bool:
-        """Whether a parameter that is null, or may be, stands for an item or for the settings of its block."""
+        """Whether a null parameter, or one that may be null, removes an item or the settings of its block."""
         params = self.spec.source.data.get("params") or {}
         values = {f"${name}": [value] for name, value in params.items()}
         values |= {f"${one.name}": list(one.values) for one in self.domains if one.path[0] == "params"}
@@ -109,14 +109,14 @@ class StageSeries:
 
     @property
     def laid_out(self) -> int:
-        """How many alternatives of parts there are, over all combinations of what they share."""
+        """Number of alternatives to lay out: those of all stages, for all combinations of shared values."""
         combinations = prod([len(self.domains[number].values) for number in self.shared])
         return combinations * sum(
             [prod([len(self.domains[number].values) for number in one.domains]) for one in self.stages]
         )
 
     def _items(self, stage: Stage) -> Iterator[Any]:
-        """The item as written, or each that may stand in its place."""
+        """Yield the items that may stand in a stage's place."""
         values = [self.domains[number].values for number in stage.domains if self.domains[number].path == stage.path]
         whole = values[0] if values else [stage.written]
         params = self.spec.source.data.get("params") or {}
@@ -127,12 +127,12 @@ class StageSeries:
 
     @staticmethod
     def _may_clash(name: Any) -> bool:
-        """Whether an id looks like one that an item without an id is given."""
+        """Whether an id looks like a generated one."""
         found = NUMBERED.fullmatch(name) if isinstance(name, str) else None
         return found is not None and found[1] in block_names()
 
     def alternatives(self, stage: Stage) -> Iterator[tuple[tuple[int, ...], Any, dict[str, Any]]]:
-        """Each choice of a stage: its values by their numbers, the item, and the parameters that are its own."""
+        """Yield each alternative of a stage: its value indices, the item, and the parameters that only it uses."""
         own = [self.domains[number] for number in stage.domains]
         for numbers in product(*[range(len(domain.values)) for domain in own]):
             values = {domain.path: domain.values[at] for domain, at in zip(own, numbers, strict=True)}
@@ -141,11 +141,11 @@ class StageSeries:
             yield numbers, item, params
 
     def combinations(self) -> Iterator[tuple[int, ...]]:
-        """The values, by their numbers, of the domains that are shared, the last of them changing fastest."""
+        """Yield the value indices of the shared domains, the last changing fastest."""
         yield from product(*[range(len(self.domains[number].values)) for number in self.shared])
 
     def document(self, combination: Sequence[int]) -> Mapping[str, Any]:
-        """The document with the shared domains at these values, and the others at their first."""
+        """The document with these values of the shared domains, and the first value of all others."""
         numbers = [0] * len(self.domains)
         for domain, at in zip(self.shared, combination, strict=True):
             numbers[domain] = at
@@ -155,7 +155,7 @@ class StageSeries:
         return data
 
     def stage_of(self, stage: Stage, combination: Sequence[int]) -> Stage:
-        """A stage with the shared domains in it at these values: those of its own stay."""
+        """A stage with these values of the shared domains; its own domains stay open."""
         values = {
             self.domains[domain].path: self.domains[domain].values[at]
             for domain, at in zip(self.shared, combination, strict=True)

@@ -1,1 +1,1 @@
-"""Candidates of an open spec, trained: one study that any number of workers share."""
+"""Studies: candidates of an open spec, trained by any number of workers that share one study."""

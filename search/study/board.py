@@ -1,4 +1,4 @@
-"""The leaderboard of a study that is there: no torch, and nothing is trained."""
+"""Reading the leaderboard of an existing study. No torch, no training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fieldspec.search.study.storage.urls import close, in_words, open_storage, s
 def read_leaderboard(
     spec: Searchable, folder: str | os.PathLike[str], *, storage: str | None = None, study: str | None = None
 ) -> Leaderboard:
-    """The leaderboard of a study that is there, without training anything.
+    """Read the leaderboard of an existing study, without training anything.
 
     Args:
-        spec: The open one that it is of.
-        folder: With its journal, where no storage is given.
-        storage: Its URL.
-        study: Its name; where none is given, it is the only one of this spec.
+        spec: The study's open spec.
+        folder: The folder with the study's journal, unless a storage is given.
+        storage: The URL of the study's storage.
+        study: The study's name; if not given, the only study of this spec is read.
 
     Raises:
         FieldspecError: There is no such study.
@@ -31,7 +31,7 @@ def read_leaderboard(
     opened, folder = spec if isinstance(spec, OpenSpec) else load_open(spec), Path(folder)
     where = storage_name(storage, folder)
     if storage is None and not Path(where).is_file():
-        raise FieldspecError(f"{where}: no such file; give the folder or the --storage of a study")
+        raise FieldspecError(f"{where}: no such file; give the folder or --storage of a study")
     opened_storage = open_storage(storage, folder)
     with in_words(where):
         number, question = find(opened_storage, study, opened.to_dict(), where)

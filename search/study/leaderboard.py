@@ -1,4 +1,4 @@
-"""What a study has found so far: its trials by their accuracy on the held-out images."""
+"""The leaderboard of a study: its trials, ranked by accuracy on the held-out images."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ class Leaderboard:
 
     @cached_property
     def ranked(self) -> list[TrialRecord]:
-        """Those at their end by accuracy, fewer parameters first among equals; pruned ones by how far they came."""
+        """Complete trials by accuracy, then by fewer parameters; then pruned ones by epochs; then all others."""
         return sorted(self.trials, key=_rank)
 
     @property
     def winner(self) -> TrialRecord | None:
-        """The most accurate of those at their end."""
+        """The most accurate complete trial."""
         first = self.ranked[0] if self.trials else None
         return first if first is not None and first.status == "complete" else None
 
     @cached_property
     def front(self) -> frozenset[int]:
-        """The places of candidates that no other beats in accuracy without costing more."""
+        """Places of the candidates on the Pareto front of accuracy and costs."""
         points = {one.candidate.place: self._point(one) for one in self.trials if one.status == "complete"}
         return frozenset(
             place for place, one in points.items() if not any(_beats(other, one) for other in points.values())
         )
 
     def _point(self, trial: TrialRecord) -> tuple[float, ...]:
-        """What is to be small: the share named wrongly, and the costs."""
+        """The values to minimize: the error rate and the costs."""
         return 1 - (trial.accuracy or 0.0), *[trial.candidate.measures[name] or 0 for name in self.question.minimize]
 
     @property
@@ -53,12 +53,12 @@ class Leaderboard:
         return all(one.has_ended for one in self.trials)
 
     def values(self, trial: TrialRecord) -> dict[str, Any]:
-        """The value of each open place."""
+        """The value of each open setting."""
         names = [domain.name for domain in self.spec.domains]
         return dict(zip(names, values_of(self.spec, trial.candidate.numbers), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: the study, and its trials by their rank."""
+        """Convert to plain data: the study, and its trials by rank."""
         return {
             "schema": 1,
             "study": self.question.name,
@@ -96,6 +96,6 @@ def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def counted(trials: Sequence[TrialRecord]) -> str:
-    """How many trials are in which state: `5 complete, 1 pruned`."""
+    """Count the trials by status: `5 complete, 1 pruned`."""
     counts = {status: sum(one.status == status for one in trials) for status in _ORDER}
     return ", ".join(f"{count} {status}" for status, count in counts.items() if count)

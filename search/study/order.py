@@ -1,4 +1,4 @@
-"""In which order the candidates of a study are trained: the front from its ends inwards, then others."""
+"""The order in which a study trains its candidates: the front, from its ends inwards, then others."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fieldspec.search.study.storage.trials import Origin, StudyCandidate
 
 
 class Ordered(NamedTuple):
-    """The candidates to train, and the search that their front is of."""
+    """The candidates to train, and the search that found their front."""
 
     candidates: list[StudyCandidate]
     search: SearchResult
@@ -26,18 +26,18 @@ class Ordered(NamedTuple):
 def ordered(
     spec: OpenSpec, costs: tuple[str, ...], gains: tuple[str, ...], count: int, seed: int, tick: Tick
 ) -> Ordered:
-    """The first `count` candidates; asked for more, the same come first.
+    """Choose the first `count` candidates; a larger count only appends to them.
 
-    The order is fixed before anything is trained, so that the networks of a study do not depend on which worker is
-    first. Each of them keeps every constraint, and no network comes twice.
+    The order is fixed before training, so the networks of a study do not depend on the workers. Every candidate
+    satisfies all constraints, and no network occurs twice.
 
     Args:
-        spec: The open one.
-        costs: Measures to make small.
-        gains: Measures to make large.
-        count: How many; there are fewer where the space has no more that keep the constraints.
-        seed: Of what is drawn behind the front.
-        tick: Told of the search's progress.
+        spec: The open spec.
+        costs: Measures to minimize.
+        gains: Measures to maximize.
+        count: Number of candidates; fewer are returned if the space has no more feasible ones.
+        seed: Seed of the candidates drawn after the front.
+        tick: Called with the progress of the search.
     """
     result = search_networks(spec, minimize=costs, maximize=gains, seed=seed, tick=tick)
     if not result.pareto:
@@ -52,14 +52,14 @@ def ordered(
 
 
 def spread(count: int) -> list[int]:
-    """The numbers below `count`, both ends first, then always the middle of what lies between two.
+    """The numbers below `count`: both ends first, then repeatedly the middle of each gap.
 
     Example:
         >>> spread(9), spread(2), spread(1)
         ([0, 8, 4, 2, 6, 1, 3, 5, 7], [0, 1], [0])
     """
     order, gaps = [0, count - 1][:count], [(0, count - 1)]
-    for low, high in gaps:  # which grows
+    for low, high in gaps:  # grows in the loop
         middle = (low + high) // 2
         if low < middle:
             order.append(middle)
@@ -70,7 +70,7 @@ def spread(count: int) -> list[int]:
 def _drawn(
     spec: OpenSpec, costs: tuple[str, ...], gains: tuple[str, ...], names: tuple[str, ...], seed: int
 ) -> Iterator[Candidate]:
-    """Others that keep the constraints: of a small space all, shuffled; of a large one what Optuna's NSGA-II draws."""
+    """Yield other feasible candidates: all of a small space, shuffled; those Optuna's NSGA-II draws of a large one."""
     if spec.space > MOST_ENUMERATED:
         sampling = Sampling(spec, costs, gains, lambda what, done, of: None, TRIALS, seed)
         every = (one.numbers for one in sampling.candidates() if not one.broken)
@@ -84,7 +84,7 @@ def _drawn(
 
 
 def _digits(number: int, sizes: list[int]) -> tuple[int, ...]:
-    """The candidate of a number: a digit for each domain.
+    """The value indices of the candidate with this number: a digit for each domain.
 
     Example:
         >>> _digits(5, [2, 3]), _digits(0, [2, 3])

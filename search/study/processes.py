@@ -1,4 +1,4 @@
-"""Several workers on one machine, each a process."""
+"""Worker processes on one machine."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fieldspec.training.data.sources.datasets import load_data
 from fieldspec.training.loop.options import RunOptions
 from fieldspec.training.run.run import INTERRUPTED, TERMINATED, StoppedError
 
-BAD = 2  # the exit status of a worker that has said what is wrong
-PATIENCE = 60.0  # seconds for a worker to end when it is told to
+BAD = 2  # exit status of a worker that has printed an error
+PATIENCE = 60.0  # seconds for a worker to stop after it is asked to
 
 
 @dataclass(frozen=True)
 class WorkOrder:
-    """What a worker in another process is told: plain data."""
+    """The arguments of a worker in another process, picklable."""
 
     question: StudyQuestion
     folder: Path
@@ -40,11 +40,11 @@ class WorkOrder:
     options: RunOptions
     pruning: Pruning
     command: str
-    to_stderr: bool  # what it tells
+    to_stderr: bool  # where the worker prints its lines
 
 
 def work(order: WorkOrder) -> None:
-    """Be a worker, to the end of the study; the exit status is a command's."""
+    """Run a worker to the end of the study, with the exit status of a command."""
     try:
         spec = load_open(dict(order.question.spec))
         first = spec.close([domain.values[0] for domain in spec.domains])
@@ -64,7 +64,7 @@ def work(order: WorkOrder) -> None:
 
 
 def _lives(parent: Any) -> Callable[[], bool]:
-    """Whether the process that gave the order is still there: a worker that nobody can stop any more ends itself."""
+    """A function that tells whether the parent process is alive; orphaned workers end themselves."""
     return lambda: parent is None or parent.is_alive()
 
 
@@ -76,10 +76,10 @@ def _teller(to_stderr: bool) -> Callable[[str], None]:
 
 
 def run_processes(order: WorkOrder, count: int, tell: Callable[[str], None]) -> list[int]:
-    """Start so many workers and wait for them; returns their exit statuses, below 0 where a signal killed one.
+    """Start `count` workers and wait for them; returns their exit statuses, negative for those killed by a signal.
 
     Raises:
-        StoppedError: Someone stopped this process; the workers have given their trials back.
+        StoppedError: This process was interrupted; the workers have given their trials back.
     """
     context = get_context("spawn")
     processes = [context.Process(target=work, args=(order,), name=f"worker {number + 1}") for number in range(count)]
@@ -99,19 +99,19 @@ def run_processes(order: WorkOrder, count: int, tell: Callable[[str], None]) -> 
 
 
 def _join(processes: list[SpawnProcess], tell: Callable[[str], None]) -> None:
-    """Wait for all; of one that is killed it is told at once."""
+    """Wait for all workers; report killed ones immediately."""
     running = {process.sentinel: process for process in processes}
     while running:
         for sentinel in wait(list(running)):
             process = running.pop(cast(int, sentinel))
             process.join()
             if (signal_number := -(process.exitcode or 0)) > 0:
-                tell(f"{process.name} was killed by signal {signal_number}; its trial is taken up again")
+                tell(f"{process.name} was killed by signal {signal_number}; its trial will be continued")
 
 
 @contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal; the workers are told to end by this one alone."""
+    """Let started processes ignore Ctrl-C, which the terminal sends to all of them; this process stops them."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -121,7 +121,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """SIGTERM ends this process by way of its workers."""
+    """Turn SIGTERM into SystemExit, so that the workers are stopped first."""
 
     def end(number: int, frame: Any) -> None:
         raise SystemExit(TERMINATED)

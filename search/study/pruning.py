@@ -1,4 +1,4 @@
-"""Which trials end early: Optuna's pruners, among rivals that cost no more."""
+"""Pruning of trials with Optuna's pruners, compared only with trials that cost no more."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from fieldspec.search.study.storage.trials import TrialRecord
 
 Pruning = Literal["none", "median", "hyperband"]
-RUNGS = "rungs"  # a trial's attribute: the accuracies by which Hyperband has let it go on
+RUNGS = "rungs"  # attribute of a trial: the accuracies at which Hyperband let it continue
 _STATES = {"running": TrialState.RUNNING, "complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-STARTUP = 4  # trials that come to their end before the median of any is asked
+STARTUP = 4  # trials to complete before the median pruner applies
 
 
 def pruner(kind: Pruning, epochs: int) -> BasePruner | None:
-    """Optuna's pruner for trials of so many epochs; None where all come to their end."""
+    """Optuna's pruner for trials of `epochs` epochs; None for no pruning."""
     if kind == "median":
         return MedianPruner(n_startup_trials=STARTUP)
     return HyperbandPruner(min_resource=1, max_resource=epochs) if kind == "hyperband" else None
@@ -27,18 +27,18 @@ def pruner(kind: Pruning, epochs: int) -> BasePruner | None:
 def ends_early(
     judge: BasePruner, name: str, trial: TrialRecord, trials: Sequence[TrialRecord], costs: Sequence[str]
 ) -> tuple[bool, dict[str, float]]:
-    """Whether a trial ends after its latest epoch, and the rungs to note with it.
+    """Whether to prune a trial after its latest epoch, and the rungs to record with it.
 
-    Optuna does not prune where there are several objectives: a small network would fall behind larger ones. Here a
-    trial is compared with those that cost no more in any objective, in a study in memory where the others are blank. A
-    trial's number there is its candidate's place, so that Hyperband's brackets do not depend on who trains what.
+    Optuna does not prune multi-objective studies, in which small networks would lose to larger ones. Therefore a trial
+    is compared only with those that cost no more in any objective, in an in-memory study in which all others are blank.
+    Its trial numbers are the candidates' places, so that Hyperband's brackets do not depend on the workers.
 
     Args:
-        judge: Says so.
-        name: Of the study, from which Hyperband draws the brackets.
-        trial: With its accuracies so far.
-        trials: All of the study.
-        costs: The measures to make small.
+        judge: The pruner.
+        name: The name of the study, from which Hyperband derives the brackets.
+        trial: The trial, with its accuracies so far.
+        trials: All trials of the study.
+        costs: The measures to minimize.
     """
     study = optuna.create_study(study_name=name, direction="maximize", pruner=judge)
     rivals = {one.candidate.place: one for one in trials if _costs_no_more(one, trial, costs)}

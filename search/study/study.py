@@ -1,4 +1,4 @@
-"""A trained search: candidates of an open spec in a study that any number of workers, on any machine, work off."""
+"""Search with training: a study of an open spec's candidates, shared by any number of workers and machines."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ TRIALS = 20
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study that has come to its end."""
+    """A finished study."""
 
     board: Leaderboard
     winner: Winner | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Convert to plain data."""
         return {**self.board.to_dict(), "winner": self.winner.to_dict() if self.winner is not None else None}
 
 
@@ -68,33 +68,33 @@ def train_candidates(
     tick: Tick | None = None,
     command: str = "",
 ) -> StudyResult:
-    """Train candidates of an open spec that keep its constraints, and judge them by the held-out images.
+    """Train candidates of an open spec that satisfy its constraints, and rank them by accuracy on held-out images.
 
-    A study that is there already is joined and continued. The test images are looked at once, for the winner.
+    An existing study is joined and continued. The test images are used once, for the winner.
 
     Args:
-        spec: An open spec, or what `load_open` takes.
-        recipe: As `load_recipe` takes it.
-        data: As `load_data` takes it.
-        folder: Of the study on this machine: runs, and in the end the winner.
-        minimize: Measures to make small, such as `params`: costs, which stand beside accuracy as objectives.
-        maximize: Measures to make large, which say with `minimize` which front is trained first.
-        trials: How many candidates.
-        seed: Of those behind the front.
-        storage: The URL of Optuna's storage; a journal in `folder` where none is given.
-        study: Its name there; that of spec and recipe where none is given.
-        pruning: Which of Optuna's pruners ends trials early.
-        workers: Processes.
-        options: How data and machine are used.
-        skip_bad: Whether image files that cannot be read are left out.
-        tell: Takes lines for a person.
-        to_stderr: Whether workers in other processes tell theirs to stderr.
-        tick: Told of the search for the front.
-        command: What was typed, for the cards.
+        spec: An open spec, as `load_open` takes it.
+        recipe: The recipe, as `load_recipe` takes it.
+        data: The data, as `load_data` takes it.
+        folder: The study's folder on this machine, for the runs and finally the winner.
+        minimize: Measures to minimize, such as `params`: costs, which are objectives in addition to accuracy.
+        maximize: Measures to maximize, which together with `minimize` determine the front that is trained first.
+        trials: Number of candidates.
+        seed: Seed of the candidates drawn after the front.
+        storage: The URL of Optuna's storage; by default a journal in `folder`.
+        study: The study's name; by default made from spec and recipe.
+        pruning: Which of Optuna's pruners to use.
+        workers: Number of worker processes.
+        options: How runs use data and machine.
+        skip_bad: Whether to skip image files that cannot be read.
+        tell: Called with each line of output.
+        to_stderr: Whether worker processes print to stderr.
+        tick: Called with the progress of the search for the front.
+        command: The command line, for the cards.
 
     Raises:
-        FieldspecError: Something cannot be used, or the study asks something else.
-        StoppedError: Someone pressed Ctrl-C.
+        FieldspecError: An argument cannot be used, or the study has different settings.
+        StoppedError: The study was interrupted with Ctrl-C or SIGTERM.
     """
     opened, chosen, folder = spec if isinstance(spec, OpenSpec) else load_open(spec), load_recipe(recipe), Path(folder)
     costs, gains = objectives_of(opened, minimize, maximize)
@@ -115,7 +115,7 @@ def train_candidates(
             else:
                 StudyWorker(queue, question, folder, images, options, pruning, tell, command).work()
             board = Leaderboard(question, opened, tuple(queue.trials()))
-        folder.mkdir(parents=True, exist_ok=True)  # of a study in which others have done all the work
+        folder.mkdir(parents=True, exist_ok=True)  # if other machines have done all the work
         write_study(board, folder)
         return StudyResult(board, write_winner(board, folder, images, options))
     except KeyboardInterrupt:
@@ -138,7 +138,7 @@ def _queue(spec: OpenSpec, question: StudyQuestion, url: str | None, folder: Pat
 def _fill(
     queue: TrialQueue, question: StudyQuestion, count: int, tell: Callable[[str], None], tick: Tick | None
 ) -> None:
-    """Put in as many candidates as are asked for, unless there are so many already."""
+    """Add candidates to the queue until it has `count`."""
     there = queue.trials()
     if len(there) >= count or queue.has_all:
         tell(f"{question.name}: joined, {sum(one.has_ended for one in there)} of {len(there)} trials have ended")
@@ -156,30 +156,30 @@ def _chosen(found: Ordered, count: int) -> str:
     front = sum(one.origin == "front" for one in found.candidates)
     drawn = len(found.candidates) - front
     of = len(found.search.pareto)
-    whole = f"the {of} networks of the front" if of > 1 else "the only network of the front"
+    whole = f"the {of} networks on the front" if of > 1 else "the only network on the front"
     parts = [f"{front} of {whole}" if front < of else whole, *([f"{drawn} drawn from the others"] if drawn else [])]
-    more = f", all that are found of the {count} asked for" if len(found.candidates) < count else ""
+    more = f", all that could be found of the {count} requested" if len(found.candidates) < count else ""
     return f"{len(found.candidates)} candidate{'s' * (len(found.candidates) > 1)}: {' and '.join(parts)}{more}"
 
 
 def _nothing(found: Ordered) -> str:
-    return "no candidate keeps every constraint; `fieldspec search` without --train says which is nearest"
+    return "no candidate satisfies all constraints; `fieldspec search` without --train shows the closest"
 
 
 def _check(first: ArchitectureSpec, data: Data) -> None:
-    """What would come up in the first trial, or not at all."""
+    """Check what would otherwise fail in the first trial, or go unnoticed."""
     classes, own = len(data.train.classes), first.head.classes if first.head is not None else None
     if own != classes:
-        why = "the constraints count another classifier than is trained"
-        raise FieldspecError(f"{data.name} has {classes} classes, so {why}. Write head: {{classes: {classes}}}")
+        why = "its networks get another classifier than the constraints are checked with"
+        raise FieldspecError(f"{data.name} has {classes} classes, so {why}. Set head: {{classes: {classes}}}")
     if "held_out" not in training_parts(data, full=False, test_each_epoch=False)[1]:
-        raise FieldspecError(f"{data.name}: too few images of each class to hold a tenth out, which judges the trials")
+        raise FieldspecError(f"{data.name}: too few images per class to hold out a tenth, by which trials are ranked")
 
 
 def _check_end(queue: TrialQueue, statuses: Sequence[int]) -> None:
-    """Whether the study has ended with its workers."""
+    """Raise if the workers have ended before the study."""
     if all(one.has_ended for one in queue.trials()):
         return
     if BAD in statuses:
-        raise FieldspecError("a worker could not go on; the same command continues the study")
-    raise FieldspecError("all workers have ended before the study; the same command continues it")
+        raise FieldspecError("a worker failed; rerun the command to continue the study")
+    raise FieldspecError("all workers ended before the study was finished; rerun the command to continue it")

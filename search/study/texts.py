@@ -1,4 +1,4 @@
-"""A leaderboard in words and a table."""
+"""A leaderboard as text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from fieldspec.search.results.columns import aligned, column_name, number_text, 
 from fieldspec.search.study.leaderboard import Leaderboard, counted
 from fieldspec.search.study.storage.trials import TrialRecord
 
-SHOWN = ("params", "macs", "receptive_field", "memory")  # beside the objectives, where they differ
+SHOWN = ("params", "macs", "receptive_field", "memory")  # in addition to the objectives, if they differ
 
 
 def text(board: Leaderboard, most: int | None = 20) -> str:
-    """A row for each trial: rank, accuracy, whether it is on the front, measures, and the values that differ.
+    """Format one row per trial: rank, accuracy, whether it is on the front, measures, and the values that differ.
 
     Args:
-        board: With one trial at least.
-        most: Rows; None for all.
+        board: A leaderboard with at least one trial.
+        most: Maximum number of rows; None for all.
     """
     shown = board.ranked[:most]
     measures = _measures(board)
@@ -33,9 +33,9 @@ def text(board: Leaderboard, most: int | None = 20) -> str:
     lines = [f"Leaderboard of {board.question.name}: {counted(board.trials)}", *aligned(rows, len(titles))]
     if len(shown) < len(board.ranked):
         lines.append(f"... {len(board.ranked) - len(shown):,} more")
-    lines += ["", "held-out: accuracy on the held-out images after the last epoch; test images have no part in it"]
+    lines += ["", "held-out: accuracy on the held-out images after the last epoch; test images are not used"]
     if costs:
-        lines.append(f"front: no other is as accurate with as little {' and '.join(costs)}")
+        lines.append(f"front: Pareto-optimal in accuracy and {' and '.join(costs)}")
     return "\n".join(lines)
 
 
@@ -48,7 +48,7 @@ def _came(trial: TrialRecord) -> str:
 
 
 def _measures(board: Leaderboard) -> list[str]:
-    """The costs and gains, then what differs of those that every table has."""
+    """The costs and gains, then those of the usual measures that differ."""
     own = [*board.question.minimize, *board.question.maximize]
     known = board.trials[0].candidate.measures
     more = [name for name in SHOWN if name in known and name not in own]

@@ -1,4 +1,4 @@
-"""The winner of a study: looked at with the test images once, and written out with what it takes to believe it."""
+"""The winner of a study: evaluated on the test images once, and written out with its evidence."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from fieldspec.training.run.final_evaluation import evaluate_run
 from fieldspec.training.run.training import train
 
 WINNER, SPEC, BOARD, STUDY = "winner", "spec.yaml", "leaderboard.csv", "study.json"
-EVIDENCE = (CARD, LAST, LOG, "evaluation.json", "mistakes.csv")  # of its run
+EVIDENCE = (CARD, LAST, LOG, "evaluation.json", "mistakes.csv")  # files of its run
 
 
 @dataclass(frozen=True)
 class Winner:
-    """The most accurate network of a study, and where it was written."""
+    """The most accurate network of a study, and the folder that it was written to."""
 
     trial: TrialRecord
     folder: Path
-    card: dict[str, Any] | None  # None where its run lies on another machine
-    tested: int  # networks of this study that have been looked at with the test images, on this machine
+    card: dict[str, Any] | None  # None if its run is on another machine
+    tested: int  # networks of this study evaluated on the test images, on this machine
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Convert to plain data."""
         candidate, card = self.trial.candidate, self.card or {}
         return {
             "name": candidate.name,
@@ -49,7 +49,7 @@ class Winner:
 
 
 def write_study(board: Leaderboard, folder: Path) -> None:
-    """The leaderboard as JSON, with the question, and as a table."""
+    """Write the leaderboard as JSON, with the study's settings, and as CSV."""
     told = board.to_dict()
     write_json(folder / STUDY, told)
     rows = [_flat(row) for row in told["trials"]]
@@ -62,9 +62,9 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_winner(board: Leaderboard, folder: Path, data: Data, options: RunOptions) -> Winner | None:
-    """Evaluate the winner's run, unless that has been done, and put spec, weights, card and evaluation together.
+    """Evaluate the winner's run, unless already done, and collect its spec, weights, card and evaluation.
 
-    Several workers may come to the end of a study at once; one of them does it.
+    A lock serializes workers that finish a study at the same time.
 
     Raises:
         FieldspecError: A file cannot be written.

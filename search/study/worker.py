@@ -1,4 +1,4 @@
-"""A worker: takes candidates from the queue, trains them on held-out images, and tells what came of it."""
+"""A worker of a study: takes candidates from the queue, trains them, and reports their held-out accuracy."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from fieldspec.training.run.epoch_files import duration
 from fieldspec.training.run.run import TERMINATED, StoppedError
 from fieldspec.training.run.training import train
 
-RUNS = "runs"  # within the folder of a study
+RUNS = "runs"  # subfolder of a study
 History = Sequence[Mapping[str, float]]
 
 
 class PrunedError(Exception):
-    """The trial has fallen behind and ends here."""
+    """The trial is pruned."""
 
 
 @dataclass(frozen=True)
 class StudyWorker:
-    """What a worker of a study needs to train its candidates."""
+    """A worker, with all that it needs to train candidates."""
 
     queue: TrialQueue
     question: StudyQuestion
@@ -46,14 +46,14 @@ class StudyWorker:
     pruning: Pruning
     tell: Callable[[str], None]
     command: str = ""
-    goes_on: Callable[[], bool] = lambda: True  # asked after each epoch
+    goes_on: Callable[[], bool] = lambda: True  # called after each epoch
 
     def work(self) -> None:
-        """Train until every trial has ended, by this worker or another.
+        """Train until every trial has ended, here or in another worker.
 
         Raises:
-            StoppedError: Someone stopped it; its trial is given back.
-            FieldspecError: Nothing can be trained here, as on a full disk; its trial is given back.
+            StoppedError: The worker was interrupted; its trial is given back.
+            FieldspecError: Training is impossible here, as on a full disk; its trial is given back.
         """
         said: list[int] = []
 
@@ -69,14 +69,16 @@ class StudyWorker:
                     with self.queue.heartbeat(trial):
                         self._run(trial)
                 except LostError:
-                    self.tell(f"{trial.candidate.name} was taken up by another worker while this one was silent")
+                    self.tell(
+                        f"{trial.candidate.name} was taken over by another worker, after this one had sent no heartbeat"
+                    )
                 except BaseException:
-                    with suppress(Exception):  # where the storage is gone, its lock says that the worker is
+                    with suppress(Exception):  # if the storage is gone, the free lock shows it
                         self.queue.give_back(trial)
                     raise
 
     def _run(self, trial: TrialRecord) -> None:
-        """One trial to its end, from the state of its run where there is one."""
+        """Train one trial to its end, from the state of its run if there is one."""
         candidate = trial.candidate
         began = time.perf_counter()
 
@@ -122,11 +124,11 @@ class StudyWorker:
             raise PrunedError
 
     def _tell(self, trial: TrialRecord, took: float) -> None:
-        """A line for a trial that has ended: where the study is, what came of it, the time left."""
+        """Print a line for an ended trial: progress of the study, the trial's result, the time left."""
         trials = self.queue.trials()
         this = next(one for one in trials if one.candidate.place == trial.candidate.place)
         ended = [one for one in trials if one.has_ended]
-        came = f"{100 * (this.accuracy or 0):.2f} % of the held-out images"
+        came = f"{100 * (this.accuracy or 0):.2f} % held-out accuracy"
         if this.status == "pruned":
             came = f"pruned after epoch {this.epochs} at {came}"
         elif this.status == "failed":
@@ -139,17 +141,17 @@ class StudyWorker:
 
 
 def closed_spec(spec: OpenSpec, candidate: StudyCandidate) -> ArchitectureSpec:
-    """The network of a candidate, under its own name."""
+    """The closed spec of a candidate, with its name."""
     return load({**spec.document(values_of(spec, candidate.numbers)), "name": candidate.name})
 
 
 def run_folder(folder: Path, candidate: StudyCandidate) -> Path:
-    """Where a candidate is trained: the same place for whoever takes it up."""
+    """The run folder of a candidate, the same for every worker."""
     return folder / RUNS / f"{candidate.name}-{candidate.network[:8]}"
 
 
 def forget_stateless(folder: Path) -> None:
-    """Remove what a worker left that was killed before its first state: the queue knows that it was no end."""
+    """Remove the files of a worker that was killed before it wrote a state."""
     if not (folder / STATE).is_file():
         for name in (LAST, BEST, LOG):
             (folder / name).unlink(missing_ok=True)

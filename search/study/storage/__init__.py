@@ -1,1 +1,1 @@
-"""A study in Optuna's storage: a queue of candidates, each of which is trained to its end once."""
+"""A study in Optuna's storage: a queue of candidates, each trained to its end exactly once."""

@@ -1,4 +1,4 @@
-"""The choices of a candidate as Optuna's parameters, for its dashboard and its plots."""
+"""The values of a candidate as Optuna parameters, for Optuna's dashboard and plots."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spaces.open_spec import OpenSpec
 from fieldspec.search.space.candidates import values_of
 
-MOST_CHOICES = 1_000  # which are written out with each trial; a domain of more is left out
+MOST_CHOICES = 1_000  # they are stored with each trial, so larger domains are left out
 
 
 def parameters(spec: OpenSpec, numbers: tuple[int, ...]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """The value of each open place, and what it may be.
+    """The value of each open setting, and its distribution.
 
     Example:
         >>> from fieldspec.architectures.spaces.open_spec import load_open
@@ -37,7 +37,7 @@ def parameters(spec: OpenSpec, numbers: tuple[int, ...]) -> tuple[dict[str, Any]
 
 
 def _step(domain: Domain) -> int | None:
-    """Between whole numbers that rise evenly; None of all others."""
+    """The step of a domain of evenly spaced, increasing integers; None for others."""
     numbers = [one for one in domain.values if type(one) is int]
     steps = {after - before for before, after in pairwise(numbers)}
     return steps.pop() if len(numbers) == len(domain.values) and len(steps) == 1 and min(steps) > 0 else None

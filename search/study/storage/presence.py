@@ -1,4 +1,4 @@
-"""Whether a worker is alive: a lock that it holds, for those who see its folder, and a heartbeat for all others."""
+"""Detection of dead workers: by a lock, if the worker's folder is visible, else by its heartbeat."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from filelock import FileLock, Timeout
 
 from fieldspec.blocks.errors import FieldspecError
 
-WORKERS = "workers"  # within the folder of a study
-BEAT = 20.0  # seconds between two heartbeats
-GRACE = 120.0  # seconds without one after which a worker on another machine counts as dead
+WORKERS = "workers"  # subfolder of a study
+BEAT = 20.0  # seconds between heartbeats
+GRACE = 120.0  # seconds without a heartbeat after which a remote worker counts as dead
 
 
 class Presence:
-    """A worker of a study, by a name of its own. The system takes its lock back when it is killed.
+    """A worker of a study, with a unique name and a lock that the system releases if it is killed.
 
     Args:
-        folder: Of the study on this machine.
+        folder: The study's folder on this machine.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class Presence:
             self._lock.acquire(timeout=0)
         except OSError as error:
             raise FieldspecError(f"{self.folder}: {error.strerror or error}") from None
-        except NotImplementedError:  # a network's file system without locks
+        except NotImplementedError:  # a network file system without locks
             pass
         return self
 
@@ -49,7 +49,7 @@ class Presence:
             _place(self.folder, self.name).unlink(missing_ok=True)
 
     def is_dead(self, worker: str) -> bool | None:
-        """Whether another worker has ended without a word; None where its lock is not seen from here."""
+        """Whether another worker has died; None if its lock is not visible from here."""
         place = _place(self.folder, worker)
         if worker == self.name or not place.is_file():
             return False if worker == self.name else None
@@ -69,11 +69,12 @@ def _place(folder: Path, worker: str) -> Path:
 
 
 class Heartbeat:
-    """Says now and then that a trial is being trained, from a thread of its own.
+    """Signals from its own thread, at intervals, that a trial is being trained.
 
     Args:
-        beat: Is given the number of the beat; what it raises ends the beats, and the trial finds out by itself.
-        end: Called in the thread after the last.
+        beat: Called with the number of the heartbeat. If it raises, the heartbeat stops, and the trial's next report
+            raises as well.
+        end: Called in the thread after the last heartbeat.
     """
 
     def __init__(self, beat: Callable[[int], None], end: Callable[[], None], every: float = BEAT) -> None:
@@ -95,21 +96,21 @@ class Heartbeat:
             while not self._over.wait(self._every):
                 count += 1
                 self._beat(count)
-        except Exception:  # of the storage: the next report meets it as well, in the thread that can tell
+        except Exception:  # of the storage: the main thread's next report raises it as well
             pass
         finally:
             self._end()
 
 
 class Watch:
-    """Which hearts have stopped, by this machine's own clock: those of others may be wrong."""
+    """Tracks overdue heartbeats by this machine's clock, since the clocks of others may be wrong."""
 
     def __init__(self, grace: float = GRACE, clock: Callable[[], float] = time.monotonic) -> None:
         self._grace, self._clock = grace, clock
         self._seen: dict[int, tuple[object, float]] = {}
 
     def has_stopped(self, trial: int, beat: object) -> bool:
-        """Whether the beat of a trial has been the same for too long."""
+        """Whether a trial's heartbeat has not changed for too long."""
         now = self._clock()
         if trial not in self._seen or self._seen[trial][0] != beat:
             self._seen[trial] = (beat, now)

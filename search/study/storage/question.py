@@ -1,4 +1,4 @@
-"""What a study asks, by which it is known again: of another question it is another study."""
+"""The question of a study: the settings that identify it; a study with other settings is another study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 
 from fieldspec.blocks.errors import FieldspecError
 
-QUESTION = "question"  # where it is kept, among what Optuna calls a study's user attributes
+QUESTION = "question"  # its key in the study's user attributes
 WORDS = {
     "spec": "another spec",
     "recipe": "another recipe",
@@ -26,9 +26,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class StudyQuestion:
-    """Everything that decides which networks are trained, and how."""
+    """All settings that determine which networks are trained, and how."""
 
-    name: str  # of the study
+    name: str  # the study's name
     spec: Mapping[str, Any]
     recipe: Mapping[str, Any]
     data: Mapping[str, Any]  # name and digest
@@ -37,28 +37,28 @@ class StudyQuestion:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Convert to plain data."""
         told = {key: getattr(self, key) for key in WORDS}
         plain: dict[str, Any] = json.loads(json.dumps({"schema": 1, **told}))
         return plain
 
     @property
     def epochs(self) -> int:
-        """Of each trial."""
+        """Epochs of each trial."""
         return int(self.recipe["epochs"])
 
     @staticmethod
     def of(name: str, data: Mapping[str, Any]) -> StudyQuestion:
-        """From plain data."""
+        """Convert from plain data."""
         lists = {key: tuple(data[key]) for key in ("minimize", "maximize")}
         return StudyQuestion(name, data["spec"], data["recipe"], data["data"], **lists, seed=data["seed"])
 
 
 def join(storage: BaseStorage, question: StudyQuestion, where: str) -> int:
-    """The number of the study of that name, made where there is none.
+    """Join the study of this name, created if there is none; returns its number in the storage.
 
     Raises:
-        FieldspecError: It asks something else.
+        FieldspecError: The study has other settings.
     """
     directions = [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE for _ in question.minimize]]
     try:
@@ -73,23 +73,23 @@ def join(storage: BaseStorage, question: StudyQuestion, where: str) -> int:
     for key, words in WORDS.items():
         if not isinstance(before, dict) or before.get(key) != now[key]:
             mend = "Give another name with --study, or another --storage or --output"
-            raise FieldspecError(f"{where}: study {question.name!r} is of {words}. {mend}")
+            raise FieldspecError(f"{where}: study {question.name!r} has {words}. {mend}")
     return study
 
 
 def find(storage: BaseStorage, name: str | None, spec: Mapping[str, Any], where: str) -> tuple[int, StudyQuestion]:
-    """A study that is there: by its name, or the only one of a spec.
+    """Find a study by its name, or the only study of a spec.
 
     Raises:
-        FieldspecError: There is none, or there are several.
+        FieldspecError: There is no such study, or there are several.
     """
     plain = json.loads(json.dumps(spec))
     known = {one.study_name: one for one in storage.get_all_studies() if QUESTION in one.user_attrs}
     fits = [one for one in known if (one == name if name else known[one].user_attrs[QUESTION]["spec"] == plain)]
     if not fits:
-        there = f"; there are {', '.join(map(repr, known))}" if known else ""
-        raise FieldspecError(f"{where}: holds no study {f'{name!r}' if name else 'of this spec'}{there}")
+        there = f"; it contains {', '.join(map(repr, known))}" if known else ""
+        raise FieldspecError(f"{where}: contains no study {f'{name!r}' if name else 'of this spec'}{there}")
     if len(fits) > 1:
-        raise FieldspecError(f"{where}: holds {len(fits)} studies of this spec. Choose with --study {fits[0]}")
+        raise FieldspecError(f"{where}: contains {len(fits)} studies of this spec. Choose one with --study {fits[0]}")
     question = StudyQuestion.of(fits[0], known[fits[0]].user_attrs[QUESTION])
     return storage.get_study_id_from_name(fits[0]), question

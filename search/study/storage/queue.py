@@ -1,4 +1,4 @@
-"""The queue of a study: each candidate waits, is taken by one worker, and ends once, whoever is killed meanwhile."""
+"""The queue of a study: each candidate is taken by one worker at a time and ends once, even if workers are killed."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from fieldspec.search.study.storage.parameters import parameters
 from fieldspec.search.study.storage.presence import Heartbeat, Presence, Watch
 from fieldspec.search.study.storage.trials import StudyCandidate, TrialRecord, standing
 
-ALL = "has_all_candidates"  # a study's attribute
-POLL = 0.5  # seconds between two looks of a worker that has nothing to do
+ALL = "has_all_candidates"  # attribute of a study
+POLL = 0.5  # seconds between polls of an idle worker
 
 
 class LostError(Exception):
-    """The trial is not this worker's any more: it was silent for so long that another took it up."""
+    """Another worker has taken over the trial, because this worker's heartbeat was overdue."""
 
 
 class TrialQueue:
-    """The trials of a study.
+    """The queue of a study's trials.
 
-    Nothing here needs two writes to be one: what a killed process has left undone, the next look at the trials shows,
-    and whoever sees it mends it.
+    No operation relies on two writes being atomic together: what a killed process has left unfinished can be seen in
+    the trials, and the next worker that reads them repairs it.
 
     Args:
-        storage: Optuna's.
-        study: Its number there.
-        spec: The open one.
+        storage: Optuna's storage.
+        study: The study's number in the storage.
+        spec: The open spec.
     """
 
     def __init__(self, storage: BaseStorage, study: int, spec: OpenSpec) -> None:
@@ -41,7 +41,7 @@ class TrialQueue:
         self._watch = Watch()
 
     def trials(self) -> list[TrialRecord]:
-        """The trial of each candidate that counts, in the order of the candidates."""
+        """The trial that counts for each candidate, in the order of the candidates."""
         return standing(self._all())
 
     def _all(self) -> list[TrialRecord]:
@@ -52,7 +52,7 @@ class TrialQueue:
         return self.storage.get_trial_id_from_study_id_trial_number(self.study, number)
 
     def add(self, candidates: Sequence[StudyCandidate]) -> None:
-        """Put in those that are not there."""
+        """Add the candidates that are not in the queue yet."""
         there = {one.candidate.place for one in self.trials()}
         for candidate in candidates:
             if candidate.place not in there:
@@ -60,11 +60,11 @@ class TrialQueue:
 
     @property
     def has_all(self) -> bool:
-        """Whether the space has no further candidates."""
+        """Whether the queue has all candidates of the space."""
         return bool(self.storage.get_study_user_attrs(self.study).get(ALL))
 
     def close(self) -> None:
-        """Note that the space has no further candidates: who joins need not search it for more."""
+        """Record that the space has no further candidates, so that joining workers need not search for more."""
         self.storage.set_study_user_attr(self.study, ALL, True)
 
     def _put(self, candidate: StudyCandidate) -> None:
@@ -74,11 +74,11 @@ class TrialQueue:
         self.storage.create_new_trial(self.study, trial)
 
     def take(self, worker: Presence, wait: Callable[[int], None]) -> TrialRecord | None:
-        """The next trial for a worker, which is alone with it; None when all have ended.
+        """Take the next trial exclusively for a worker; None when all have ended.
 
         Args:
-            worker: Who takes it.
-            wait: Called with the number of trials that others are training, when there is nothing else to do.
+            worker: The worker that takes it.
+            wait: Called with the number of running trials when none is waiting.
         """
         while True:
             every = self._all()
@@ -97,10 +97,10 @@ class TrialQueue:
                 time.sleep(POLL)
 
     def _mend(self, every: Sequence[TrialRecord], counting: Sequence[TrialRecord], worker: Presence) -> bool:
-        """Interrupted trials are put in again, those of dead workers end, and what was put in twice goes; whether any.
+        """Requeue interrupted trials, end those of dead workers, and remove duplicates; returns whether any changed.
 
-        Another worker may do the same at this moment: the first to change a state is the one to do it, and of a trial
-        that both put in one goes again.
+        Another worker may do the same concurrently: only the first change of a state succeeds, and of two trials added
+        for one candidate, one is removed later.
         """
         numbers = {one.number for one in counting}
         interrupted = [one for one in counting if one.status == "interrupted"]
@@ -113,21 +113,21 @@ class TrialQueue:
         return bool(interrupted or abandoned or twice)
 
     def _is_abandoned(self, trial: TrialRecord, worker: Presence) -> bool:
-        """Whether nobody trains it: its worker's lock is free, or its heart has stopped where that is not seen."""
+        """Whether a trial's worker is dead: its lock is free or, if the lock is not visible, its heartbeat overdue."""
         name = trial.attributes.get("worker")
         is_dead = worker.is_dead(name) if name is not None else None
         beat = (trial.attributes.get("beat"), trial.epochs)
         return self._watch.has_stopped(trial.number, beat) if is_dead is None else is_dead
 
     def _set(self, trial: TrialRecord, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """Whether this process was the one to change the state of a trial that had not ended."""
+        """Set a trial's state; returns False if the trial had already ended or another process was first."""
         try:
             return self.storage.set_trial_state_values(trial.id, state, values)
         except UpdateFinishedTrialError:
             return False
 
     def heartbeat(self, trial: TrialRecord) -> Heartbeat:
-        """Says that the trial is being trained, as long as its block lasts."""
+        """A context manager that sends heartbeats while the trial is being trained."""
 
         def beat(count: int) -> None:
             self.storage.set_trial_user_attr(trial.id, "beat", count)
@@ -135,10 +135,10 @@ class TrialQueue:
         return Heartbeat(beat, self.storage.remove_session)
 
     def report(self, trial: TrialRecord, accuracies: Mapping[int, float]) -> TrialRecord:
-        """Write the accuracy after each epoch that is not known yet.
+        """Store the accuracies of epochs that are not stored yet.
 
         Raises:
-            LostError: Another worker has it by now.
+            LostError: Another worker has taken it over.
         """
         known = self.storage.get_trial(trial.id)
         try:
@@ -152,10 +152,10 @@ class TrialQueue:
         return TrialRecord.of(self.storage.get_trial(trial.id), trial.id, self._names)
 
     def note(self, trial: TrialRecord, name: str, value: Any) -> None:
-        """Write something else that is known of a trial.
+        """Store another attribute of a trial.
 
         Raises:
-            LostError: Another worker has it by now.
+            LostError: Another worker has taken it over.
         """
         try:
             self.storage.set_trial_user_attr(trial.id, name, value)
@@ -163,24 +163,24 @@ class TrialQueue:
             raise LostError from None
 
     def complete(self, trial: TrialRecord, values: Sequence[float]) -> None:
-        """It has come to its end.
+        """Mark a trial as complete.
 
         Raises:
-            LostError: Another worker has it by now.
+            LostError: Another worker has taken it over.
         """
         if not self._set(trial, TrialState.COMPLETE, values):
             raise LostError
 
     def prune(self, trial: TrialRecord) -> None:
-        """It is ended early for good."""
+        """Mark a trial as pruned."""
         self._set(trial, TrialState.PRUNED)
 
     def fail(self, trial: TrialRecord, reason: str) -> None:
-        """It cannot be trained, by anyone."""
+        """Mark a trial as failed: no worker can train it."""
         self.note(trial, "failure", reason)
         self._set(trial, TrialState.FAIL)
 
     def give_back(self, trial: TrialRecord) -> None:
-        """It was stopped; whoever comes takes it up from its run."""
+        """Return an interrupted trial to the queue; the next worker continues its run."""
         if self._set(trial, TrialState.FAIL):
             self._put(trial.candidate)

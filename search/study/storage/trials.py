@@ -1,4 +1,4 @@
-"""Candidates of a study, and their trials as they are kept in Optuna's storage."""
+"""Candidates of a study, and their trials in Optuna's storage."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ _STATUS: dict[TrialState, TrialStatus] = {
     TrialState.RUNNING: "running",
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
-    TrialState.FAIL: "interrupted",  # unless it says why it failed
+    TrialState.FAIL: "interrupted",  # unless it has a failure attribute
 }
 ENDED = ("complete", "pruned", "failed")
 
 
 @dataclass(frozen=True)
 class StudyCandidate:
-    """A network that keeps every constraint, at its place in the order of the study."""
+    """A network that satisfies all constraints, with its place in the order of the study."""
 
-    place: int  # from 1 on
+    place: int  # from 1
     name: str
     network: str  # the hash of its spec
-    numbers: tuple[int, ...]  # the value of each domain, by its number
+    numbers: tuple[int, ...]  # index of each domain's value
     measures: Mapping[str, MeasureValue | None]
     origin: Origin
 
     def to_dict(self, names: Sequence[str]) -> dict[str, Any]:
-        """Plain data, as it is kept with each of its trials.
+        """Convert to plain data, which is stored with each of its trials.
 
         Args:
-            names: Of the domains; the same spec in another file may have them in another order.
+            names: Names of the domains, whose order may differ in another file of the same spec.
         """
         measures, numbers = dict(self.measures), dict(zip(names, self.numbers, strict=True))
         return {
@@ -48,7 +48,7 @@ class StudyCandidate:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial of a candidate as the storage has it."""
+    """A trial of a candidate, read from the storage."""
 
     candidate: StudyCandidate
     id: int
@@ -59,7 +59,7 @@ class TrialRecord:
 
     @staticmethod
     def of(trial: FrozenTrial, id: int, names: Sequence[str]) -> TrialRecord:
-        """From Optuna's record, with the names of the domains."""
+        """Convert Optuna's trial, given the names of the domains."""
         told = trial.user_attrs
         keys = ("place", "name", "network", "numbers", "measures", "origin")
         place, name, network, numbers, measures, origin = [told[key] for key in keys]
@@ -72,25 +72,25 @@ class TrialRecord:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is never trained again."""
+        """Whether the trial has ended for good."""
         return self.status in ENDED
 
     @property
     def epochs(self) -> int:
-        """How many are done."""
+        """Number of finished epochs."""
         return max(self.accuracies, default=0)
 
     @property
     def accuracy(self) -> float | None:
-        """On the held-out images, after its last epoch."""
+        """Accuracy on the held-out images after the last epoch."""
         return self.accuracies[self.epochs] if self.accuracies else None
 
 
 def standing(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """The one trial of each candidate that counts, in the order of the candidates.
+    """The one trial that counts for each candidate, in the order of the candidates.
 
-    That is the one that has ended; else the first that waits or runs, since two workers may have put a candidate in at
-    the same time; else an interrupted one.
+    It is the one that has ended; else the first that waits or runs, since two workers may have added a candidate at the
+    same time; else an interrupted one.
     """
     best: dict[int, TrialRecord] = {}
     for one in trials:

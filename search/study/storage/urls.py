@@ -1,4 +1,4 @@
-"""Where a study is kept, by its URL: a journal file, SQLite, or a database's server."""
+"""Storages of a study by URL: a journal file, SQLite, or a database server."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from fieldspec.blocks.errors import FieldspecError
 
-JOURNAL = "study.journal"  # in the folder of a study
+JOURNAL = "study.journal"  # file in a study's folder
 FORMS = "journal:FILE, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-PATIENCE = 60  # seconds to wait for another process to let go of SQLite's file
-ATTEMPTS = 5  # to make the tables, while others make them
+PATIENCE = 60  # seconds to wait for another process to unlock SQLite's file
+ATTEMPTS = 5  # to create the tables, which other workers may be creating
 _T = TypeVar("_T")
 
 
 def storage_name(url: str | None, folder: Path) -> str:
-    """What a person is told of a storage, without its password."""
+    """The name of a storage in messages, without its password."""
     if url is None:
         return str(folder / JOURNAL)
     return _parsed(url).render_as_string(hide_password=True) if "://" in url else url
 
 
 def open_storage(url: str | None, folder: Path) -> BaseStorage:
-    """The storage of a URL; without one the journal in the study's folder.
+    """Open the storage of a URL; by default the journal in the study's folder.
 
     Raises:
-        FieldspecError: It is no such URL, nothing answers there, or its driver is not installed.
+        FieldspecError: The URL is invalid, the database cannot be reached, or its driver is not installed.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     name = storage_name(url, folder)
@@ -50,7 +50,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
 
 @contextmanager
 def in_words(name: str) -> Iterator[None]:
-    """What can happen to a storage, as errors that say where."""
+    """Turn the errors of a storage into FieldspecErrors that name it."""
     try:
         yield
     except (optuna.exceptions.OptunaError, SQLAlchemyError) as error:
@@ -58,7 +58,7 @@ def in_words(name: str) -> Iterator[None]:
 
 
 def close(storage: BaseStorage) -> None:
-    """Let go of what a database keeps open."""
+    """Close a storage's connections."""
     storage.remove_session()
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()
@@ -73,15 +73,15 @@ def _opened(name: str, make: Callable[[], _T]) -> _T:
     except OSError as error:
         raise FieldspecError(f"{name}: {error.strerror or error}") from None
     except (ValueError, KeyError, TypeError, AssertionError) as error:
-        raise FieldspecError(f"{name}: holds no study: {_first_line(error)}") from None
+        raise FieldspecError(f"{name}: contains no study: {_first_line(error)}") from None
 
 
 def _journal(path: Path, *, own: bool) -> JournalStorage:
     if own:
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
-        raise FieldspecError(f"{path}: is a folder, and a journal is a file")
-    if not path.parent.is_dir():  # which the lock would make
+        raise FieldspecError(f"{path}: is a folder; a journal is a file")
+    if not path.parent.is_dir():  # the lock would create it
         raise FieldspecError(f"{path.parent}: no such folder")
     lock = FlockOfJournal(path)
     known = lock if lock.works() else JournalFileSymlinkLock(str(path))
@@ -89,14 +89,14 @@ def _journal(path: Path, *, own: bool) -> JournalStorage:
 
 
 class FlockOfJournal(JournalFileOpenLock):
-    """A lock that the system takes back when its holder is killed; Optuna's own would block others for 30 s then."""
+    """A lock that the system releases if its holder is killed; Optuna's own would block others for 30 s."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._lock = FileLock(f"{path}.lock")
 
     def works(self) -> bool:
-        """Whether the file system has such locks."""
+        """Whether the file system supports such locks."""
         try:
             self._lock.acquire()
         except NotImplementedError:
@@ -105,12 +105,12 @@ class FlockOfJournal(JournalFileOpenLock):
         return True
 
     def acquire(self) -> bool:
-        """Wait for it."""
+        """Wait for the lock and take it."""
         self._lock.acquire()
         return True
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         self._lock.release()
 
 
@@ -129,9 +129,11 @@ def _database(url: URL) -> RDBStorage:
     name = url.render_as_string(hide_password=True)
     is_sqlite = url.get_backend_name() == "sqlite"
     if is_sqlite and url.database in (None, "", ":memory:"):
-        raise FieldspecError(f"{name}: keeps nothing. Give a file: sqlite:///study.db")
+        raise FieldspecError(f"{name}: is not kept on disk. Give a file: sqlite:///study.db")
     arguments: dict[str, Any] = {"connect_args": {"timeout": PATIENCE}} if is_sqlite else {"pool_pre_ping": True}
-    text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
+    text = (
+        url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
+    )  # Optuna passes it to str.format
     for attempt in range(ATTEMPTS):
         try:
             storage = RDBStorage(text, engine_kwargs=arguments)
@@ -139,7 +141,7 @@ def _database(url: URL) -> RDBStorage:
         except ImportError:
             driver = "psycopg: pip install 'fieldspec[postgres]'" if "psycopg" in text else f"a driver of {name}"
             raise FieldspecError(f"{name}: needs {driver}") from None
-        except SQLAlchemyError as error:  # several workers make the tables at once
+        except SQLAlchemyError as error:  # several workers create the tables at once
             if attempt == ATTEMPTS - 1 or not any(word in str(error) for word in ("already exists", "unique")):
                 raise
             time.sleep(0.2 * (attempt + 1))
@@ -149,7 +151,7 @@ def _database(url: URL) -> RDBStorage:
 
 
 def _claims_are_exclusive(storage: RDBStorage) -> None:
-    """SQLite locks its file with the first write of a transaction; two workers could read the same trial before that.
+    """Lock SQLite's file when a transaction begins; by default, two workers could read the same trial first.
 
     Source:
         SQLAlchemy, "Serializable isolation / Savepoints / Transactional DDL" of SQLite.
@@ -157,17 +159,17 @@ def _claims_are_exclusive(storage: RDBStorage) -> None:
 
     @event.listens_for(storage.engine, "connect")
     def _(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transactions of its own
+        connection.isolation_level = None  # stops the driver from starting transactions itself
 
     @event.listens_for(storage.engine, "begin")
     def _(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    storage.engine.dispose()  # connections made before
+    storage.engine.dispose()  # closes connections made before
 
 
 def _reason(error: BaseException) -> str:
-    """What the database said, without SQLAlchemy's words around it."""
+    """The database's own message, without SQLAlchemy's text around it."""
     cause = error.__cause__ if isinstance(error, optuna.exceptions.StorageInternalError) and error.__cause__ else error
     return _first_line(getattr(cause, "orig", None) or cause)
 

@@ -148,7 +148,7 @@ def test_a_stopped_search_is_continued(tmp_path: Path, monkeypatch: pytest.Monke
     last = search_networks(BRANCHED, folder=tmp_path, resume=True)
     assert last.is_complete
     assert last.to_dict() == whole.to_dict()
-    with pytest.raises(FieldspecError, match="holds another search"):
+    with pytest.raises(FieldspecError, match="contains another search"):
         search_networks(BRANCHED, minimize=["macs"], folder=tmp_path, resume=True)
 
 
@@ -180,7 +180,7 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
 
 def test_what_cannot_be_searched() -> None:
     """Nothing open, no objective, an unknown one, one twice."""
-    with pytest.raises(FieldspecError, match="has nothing open"):
+    with pytest.raises(FieldspecError, match="has no open value"):
         search_networks("c1c2c3c40", minimize=["params"])
     without = {key: value for key, value in SPACE.items() if key != "objectives"}
     with pytest.raises(FieldspecError, match="has no objectives"):

@@ -44,8 +44,8 @@ def test_the_table(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert run(monkeypatch, file, "--minimize", "params", "--set", "layers[0].conv.out=4") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "tiny: all 6 candidates, by dynamic programming over the parts"
-    assert lines[1].split(maxsplit=1) == ["2", "are no networks: their values do not fit together"]
-    assert lines[2].split(maxsplit=1) == ["4", "keep every constraint"]
+    assert lines[1].split(maxsplit=1) == ["2", "are invalid: their values do not fit together"]
+    assert lines[2].split(maxsplit=1) == ["4", "satisfy all constraints"]
     assert lines[3].split(maxsplit=1) == ["0", "excluded by params < 1,000"]
     assert lines[5] == "Front of 1 network: small params"
     assert lines[7].split()[0] == "131"  # 108 + 8, 4 * 3 + 3
@@ -80,7 +80,9 @@ def test_nothing_is_feasible(file: str, monkeypatch: pytest.MonkeyPatch, capsys:
     Path(file).write_text(OPEN.replace("< 1k", "<= 100"), encoding="utf-8")
     assert run(monkeypatch, file) == 1
     printed = capsys.readouterr().out
-    assert "No candidate keeps every constraint.\nThe nearest misses params <= 100 by 31 %:\n  params: 131" in printed
+    assert (
+        "No candidate satisfies all constraints.\nThe closest misses params <= 100 by 31 %:\n  params: 131" in printed
+    )
 
 
 def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_a_1x1_convolution_behind_a_depthwise_one() -> None:
 
 def test_what_is_not_made_of_its_parts() -> None:
     """An engine's memory; memory where a layer norm turns the map."""
-    with pytest.raises(NotInPartsError, match=r"sram\.tflm is not made of its parts"):
+    with pytest.raises(NotInPartsError, match=r"sram\.tflm cannot be computed from the parts"):
         columns_of(["sram.tflm"], 2)
     with pytest.raises(NotInPartsError, match="layer norm"):
         passed([{"norm": {"type": "layer"}}])

@@ -34,7 +34,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "small by quick: loading fake"
-    assert lines[1] == "small-quick: 2 candidates: 2 of the 5 networks of the front"
+    assert lines[1] == "small-quick: 2 candidates: 2 of the 5 networks on the front"
     assert lines[2].startswith("1/2  small_1: ")
     assert lines[5].startswith("Leaderboard of small-quick: 2 complete")
     assert lines[6].split()[:4] == ["rank", "held-out", "front", "params"]
@@ -52,7 +52,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
     assert printed["is_complete"]
     status, _, err = run(*TRAIN, "--trials", "2", "--seed", "1", "-o", folder)
     assert status == 2
-    assert err.startswith(f"error: {folder}/study.journal: study 'small-quick' is of another seed. Give another name")
+    assert err.startswith(f"error: {folder}/study.journal: study 'small-quick' has another seed. Give another name")
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
         (["--storage", "study.db"], "error: --storage study.db: needs journal:FILE, sqlite:///FILE or postgresql://"),
         (["--storage", "oracle://x"], "error: oracle://x: needs a driver of oracle"),
         (["--storage", "sqlite:///no/such/study.db"], "error: sqlite:///no/such/study.db: unable to open database"),
-        (["--storage", "sqlite://"], "error: sqlite://: keeps nothing. Give a file"),
+        (["--storage", "sqlite://"], "error: sqlite://: is not kept on disk. Give a file"),
         (["--storage", "sqlite:///open.yaml"], "error: sqlite:///open.yaml: file is not a database"),
         (["--storage", "journal:no/such/file"], "error: no/such: no such folder"),
-        (["--storage", "journal:open.yaml"], "error: journal:open.yaml: holds no study: "),
-        (["--storage", "journal:."], "error: .: is a folder, and a journal is a file"),
+        (["--storage", "journal:open.yaml"], "error: journal:open.yaml: contains no study: "),
+        (["--storage", "journal:."], "error: .: is a folder; a journal is a file"),
         (["--storage", "http://[x"], "error: --storage http://...: needs journal:FILE, "),
         (["--storage", "postgresql://me:secret@127.0.0.1:1/studies"], "error: postgresql+psycopg://me:***@127.0.0.1:1"),
         (["-o", "quick.yaml"], "error: quick.yaml/study.journal: File exists"),
         (["--picture", "front.png"], "error: --picture draws the front of a search; leave it out with --train"),
-        (["--data", "photos"], "error: photos has 3 classes, so the constraints count another classifier than is"),
+        (["--data", "photos"], "error: photos has 3 classes, so its networks get another classifier than the"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
 )
@@ -108,7 +108,7 @@ def test_nothing_is_feasible(run: Run) -> None:
     Path("open.yaml").write_text(yaml.safe_dump({**SPACE, "constraints": {"params": "< 10"}}), encoding="utf-8")
     status, _, err = run(*TRAIN)
     assert status == 2
-    assert err.startswith("error: small: no candidate keeps every constraint; `fieldspec search` without --train")
+    assert err.startswith("error: small: no candidate satisfies all constraints; `fieldspec search` without --train")
 
 
 def test_stopped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_each_trial_is_taken_once(opened: Callable[[], TrialQueue], tmp_path: Pa
     queue.add([one.candidate for one in queue.trials()])
     assert len(queue.trials()) == COUNT
     other = replace(QUESTION, seed=1)
-    with pytest.raises(FieldspecError, match="study 'study' is of another seed"):
+    with pytest.raises(FieldspecError, match="study 'study' has another seed"):
         join(queue.storage, other, "here")
     assert find(queue.storage, None, SPACE, "here")[1] == QUESTION
 

@@ -85,7 +85,7 @@ def test_more_trials_continue_it(alone: tuple[Path, StudyResult], tmp_path: Path
     assert all(path.read_bytes() == content for path, content in logs.items())
     board = read_leaderboard(SPACE, tmp_path, storage=url)
     assert board.to_dict()["trials"] == read_json(tmp_path / "study.json")["trials"]
-    with pytest.raises(FieldspecError, match="study 'small-quick' is of another recipe"):
+    with pytest.raises(FieldspecError, match="study 'small-quick' has another recipe"):
         train_candidates(SPACE, RECIPE | {"epochs": 9}, "fake", tmp_path, storage=url)
 
 
@@ -98,7 +98,7 @@ def test_one_of_two_workers_is_killed(alone: tuple[Path, StudyResult], tmp_path:
     result = study(tmp_path, workers=2, tell=told.append)
     killer.join()
     assert rows(result) == rows(alone[1])
-    assert [line for line in told if "was killed by signal 9; its trial is taken up again" in line]
+    assert [line for line in told if "was killed by signal 9; its trial will be continued" in line]
     ((log, before),) = killed
     assert log.read_text(encoding="utf-8").startswith(before)  # its epochs were not trained again
     journal = [json.loads(line) for line in (tmp_path / "study.journal").read_text(encoding="utf-8").splitlines()]
@@ -116,7 +116,7 @@ def test_one_of_four_workers_on_postgres_is_killed(alone: tuple[Path, StudyResul
         result = study(tmp_path, workers=4, storage=url, tell=told.append)
         killer.join()
         assert rows(result) == rows(alone[1])
-        assert [line for line in told if "was killed by signal 9; its trial is taken up again" in line]
+        assert [line for line in told if "was killed by signal 9; its trial will be continued" in line]
         assert [one.status for one in read_leaderboard(SPACE, tmp_path, storage=url).trials] == ["complete"] * TRIALS
     ((log, before),) = killed
     assert log.read_text(encoding="utf-8").startswith(before)
