@@ -59,7 +59,8 @@ class Chain(Block):
     def scale(self) -> tuple[Fraction | int, ...]:
         total: tuple[Fraction | int, ...] = ()
         for _, child in self.children:
-            total = _product(total, child.scale)
+            if step := child.scale:
+                total = _product(total, step)
         return total
 
 
@@ -144,9 +145,9 @@ def _check_names(parts: tuple[tuple[str, Block], ...]) -> None:
         given = [name for name, _ in parts]
         twice = next(name for name in given if given.count(name) > 1)
         raise FieldspecError(f"two parts of a block are called {twice!r}; rename one")
-    for name in names:
-        if not name or "." in name:
-            raise FieldspecError(f"a part of a block is called {name!r}; a name must not be empty or contain a dot")
+    if "" in names or "." in "".join(names):
+        name = next(name for name in names if not name or "." in name)
+        raise FieldspecError(f"a part of a block is called {name!r}; a name must not be empty or contain a dot")
 
 
 def chain(*blocks: Block, **named: Block) -> Chain:

@@ -105,18 +105,15 @@ class LayerGraph:
     def place(self, block: Block, path: str, *sources: int) -> int:
         """Lay out `block` after the nodes `sources`; returns the index of its output node."""
         if isinstance(block, Layer):
-            nodes = self.nodes
-            try:
-                shape = block.output_shape(*[nodes[source].shape for source in sources])
-            except ShapeError as error:
-                raise ShapeError(error.reason, path) from None
-            nodes.append(Node(path or block.kind, block, sources, shape))
-            return len(nodes) - 1
+            return self._place_layer(block, path, sources)
         prefix = f"{path}." if path else ""
         if isinstance(block, Chain):
             (at,) = sources
             for name, child in block.children:
-                at = self.place(child, prefix + name, at)
+                if isinstance(child, Layer):
+                    at = self._place_layer(child, prefix + name, (at,))
+                else:
+                    at = self.place(child, prefix + name, at)
             return at
         if isinstance(block, Wired):
             places = [*sources]
@@ -127,6 +124,18 @@ class LayerGraph:
             ends = [self.place(branch, prefix + name, *sources) for name, branch in block.branches]
             return self.place(block.merge, path or block.merge.kind, *ends)
         raise FieldspecError(f"{path}: {block!r} is not a block")
+
+    def _place_layer(self, layer: Layer, path: str, sources: tuple[int, ...]) -> int:
+        nodes = self.nodes
+        try:
+            if len(sources) == 1:
+                shape = layer.output_shape(nodes[sources[0]].shape)
+            else:
+                shape = layer.output_shape(*[nodes[source].shape for source in sources])
+        except ShapeError as error:
+            raise ShapeError(error.reason, path) from None
+        nodes.append(Node(path or layer.kind, layer, sources, shape))
+        return len(nodes) - 1
 
     def inputs(self, node: Node) -> list[Shape]:
         """Shapes of the inputs of `node`."""

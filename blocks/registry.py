@@ -159,8 +159,11 @@ class BlockType:
         return {word: setting for word, setting in self.settings.items() if setting.holds != "value"}
 
     def make(self, in_channels: int, settings: Settings) -> tuple[Block, Settings]:
-        """Build the block; returns it and its resolved settings. `settings` must be complete, by their Python names."""
-        resolved = settings if self.resolve is None else self.resolve(in_channels, dict(settings))
+        """Build the block; returns it and its resolved settings.
+
+        `settings` must be complete, by their Python names; they may be resolved in place.
+        """
+        resolved = settings if self.resolve is None else self.resolve(in_channels, settings)
         return self.function(in_channels, **resolved), resolved
 
     @property

@@ -5,9 +5,9 @@ A setting's annotation gives its validation, its error message and its JSON Sche
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
+from itertools import permutations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, Predicate
@@ -148,13 +148,28 @@ Space = Annotated[
 ]
 
 CONV_NORM_ACT: tuple[OrderStep, OrderStep, OrderStep] = ("conv", "norm", "act")
+ORDERS = frozenset(permutations(CONV_NORM_ACT))
 
 
 _MAP: ContextVar[Shape] = ContextVar("map", default=(0, 0, 0))  # channels and sizes; 0 where unknown
 
 
-@contextmanager
-def made_for(shape: Shape) -> Iterator[None]:
+class _Making(AbstractContextManager[None]):
+    """Set the map that blocks are built for."""
+
+    __slots__ = ("before", "shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def __enter__(self) -> None:
+        self.before: Token[Shape] = _MAP.set(self.shape)
+
+    def __exit__(self, *error: object) -> None:
+        _MAP.reset(self.before)
+
+
+def made_for(shape: Shape) -> AbstractContextManager[None]:
     """Within this context, build blocks for a map of this shape: for its axes, and with `padding: tf` for its size.
 
     Example:
@@ -163,11 +178,7 @@ def made_for(shape: Shape) -> Iterator[None]:
         ...     conv(3, out_channels=8, kernel_size=80).children[0][1].kernel_size
         (80,)
     """
-    token = _MAP.set(shape)
-    try:
-        yield
-    finally:
-        _MAP.reset(token)
+    return _Making(shape)
 
 
 def axes_given() -> int:
@@ -212,21 +223,27 @@ def sides(
         ...     sides("tf", 3, 1, 2)
         ((0, 1), (1, 1))
     """
-    kernel, dilate, step = per_axis(kernel_size), per_axis(dilation), per_axis(stride)
-    totals = [gap * (span - 1) for span, gap in zip(kernel, dilate, strict=True)]
+    return sides_around(padding, per_axis(kernel_size), per_axis(dilation), per_axis(stride))
+
+
+def sides_around(
+    padding: int | str | Sizes | Sides | None, kernel_size: Sizes, dilation: Sizes, stride: Sizes
+) -> Sides:
+    """The same of windows that are said along each axis."""
+    totals = [dilation[axis] * (span - 1) for axis, span in enumerate(kernel_size)]
     if padding is None:
         return tuple([(total // 2, total // 2) for total in totals])
     if isinstance(padding, str):
-        if padding == "same" and set(step) != {1}:
+        if padding == "same" and set(stride) != {1}:
             raise SettingError(
                 "padding", "same cannot be combined with a stride (torch rejects it). Use tf, or numbers"
             )
         if padding == "tf":
-            totals = [_lacking(*axis) for axis in zip(_MAP.get()[1:] or (0, 0), totals, step, strict=True)]
+            totals = [_lacking(*axis) for axis in zip(_MAP.get()[1:] or (0, 0), totals, stride, strict=True)]
         return tuple([(total // 2, total - total // 2) for total in totals])
     given = per_axis(padding) if isinstance(padding, int) else padding
-    if len(given) != len(kernel):
-        raise FieldspecError(f"padding {list(given)} is for {len(given)} axes, but the map has {len(kernel)}")
+    if len(given) != len(kernel_size):
+        raise FieldspecError(f"padding {list(given)} is for {len(given)} axes, but the map has {len(kernel_size)}")
     return tuple([(side, side) if isinstance(side, int) else (side[0], side[1]) for side in given])
 
 
@@ -243,7 +260,7 @@ def _lacking(size: int, total: int, stride: int) -> int:
 
 def check_order(order: tuple[str, ...]) -> None:
     """Raise unless conv, norm and act appear once each."""
-    if sorted(order) != ["act", "conv", "norm"]:
+    if tuple(order) not in ORDERS:
         raise SettingError("order", f"{list(order)} must contain conv, norm and act once each")
 
 

@@ -75,7 +75,7 @@ def gathered(kinds: Sequence[Field], of: Sequence[int]) -> Field:
     """Combine channel fields into one, grouping channels with the same window."""
     numbers: dict[Field, int] = {}
     renumbered = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
-    used = sorted({renumbered[kind] for kind in of})
+    used = sorted({renumbered[kind] for kind in set(of)})
     distinct = list(numbers)
     if len(used) == 1:
         return distinct[used[0]]
@@ -83,9 +83,9 @@ def gathered(kinds: Sequence[Field], of: Sequence[int]) -> Field:
     if len(used) > MAX_KINDS:
         return at_best_a_bound(whole)
     order = {kind: place for place, kind in enumerate(used)}
-    return whole._replace(
-        channels=ChannelFields(tuple(distinct[kind] for kind in used), tuple([order[renumbered[kind]] for kind in of]))
-    )
+    places = [order.get(kind, 0) for kind in renumbered]
+    channels = ChannelFields(tuple([distinct[kind] for kind in used]), tuple(map(places.__getitem__, of)))
+    return whole._replace(channels=channels)
 
 
 def together(fields: Sequence[Field]) -> Field:
@@ -107,22 +107,27 @@ def unlike(fields: Sequence[Field]) -> Field:
         status = "whole_input"
     if status == "unknown":
         return Field((), "unknown", global_since, bool(placed))
-    seen = [field.axes for field in placed or fields]
+    union = exact_union([field.axes for field in placed or fields])
+    status = status if union.status == "exact" else "unknown"
+    return Field(union.axes, status, global_since, bool(placed))
+
+
+def exact_union(seen: Sequence[tuple[AxisField, ...]]) -> Field:
+    """Union of windows along each axis, all in step; unknown if it has too many phases."""
     count = len(seen[0])
-    square = count > 1 and all(axes.count(axes[0]) == count for axes in seen)  # compute square windows only once
+    square = count > 1
+    for axes in seen:
+        square = square and axes.count(axes[0]) == count  # compute square windows only once
     distinct = [axes[:1] for axes in seen] if square else seen
     made = [joined_or_none(list(of_axis)) for of_axis in zip(*distinct, strict=True)]
-    axes = tuple(made * count if square else made)
-    if None in axes:
-        return Field((), "unknown", global_since, bool(placed))
-    return Field(axes, status, global_since, bool(placed))  # type: ignore[arg-type]  # no axis is None
+    if None in made:
+        return Field((), "unknown")
+    return Field(tuple(made * count if square else made))  # type: ignore[arg-type]  # no axis is None
 
 
 def joined_or_none(fields: list[AxisField]) -> AxisField | None:
     """Union along one axis; None if it has too many phases."""
-    if any(field.period > 1 for field in fields) and phases_joined(fields) > MAX_PHASES:
-        return None
-    return joined(fields)
+    return joined(fields) if phases_joined(fields) <= MAX_PHASES else None
 
 
 def each(field: Field, rule: Callable[[Field], Field]) -> Field:

@@ -179,7 +179,7 @@ def joined(fields: list[AxisField]) -> AxisField:
         5
     """
     first = fields[0]
-    if all(field == first for field in fields):
+    if fields.count(first) == len(fields):
         return first
     period = phases_joined(fields)
     if period == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import isinf
 from typing import Any, NoReturn
 
@@ -27,8 +27,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser;
 _CONSTANTS: dict[str, bool | None] = {"": None, "~": None}
 for _word, _value in (("null", None), ("true", True), ("false", False)):
     _CONSTANTS |= dict.fromkeys((_word, _word.title(), _word.upper()), _value)
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")  # 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2
-_FLOAT = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+# A number, whole without any of its groups; 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2.
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?")
 FILLER = "\U0010ffff"  # a noncharacter, so refused in the text itself; see source._json_as_yaml
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
 _INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # `>4` is to YAML a block of text that is indented by 4
@@ -43,7 +43,7 @@ class YamlNode:
     key_index: int
     size: int = 1
     height: int = 0
-    children: Mapping[str | int, YamlNode] = field(default_factory=dict)
+    children: Mapping[str | int, YamlNode] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class _Composer:
 
     def node(self, event: Any, path: Path) -> YamlNode:
         """The value that starts with this event."""
-        kind, index, name, before = type(event), event.start_mark.index, event.anchor, self.count
+        kind, index, name = type(event), event.start_mark.index, event.anchor
         if kind is yaml.AliasEvent:
             return self.alias(name, index, path)
         if name is not None:
@@ -125,21 +125,26 @@ class _Composer:
         if event.tag is not None:
             tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
             self.complain(index, f"tag {tag}: tags are not read. Remove it, or quote the value", path)
-        node = YamlNode(None, index, index)
         if kind is yaml.ScalarEvent:
-            self.bound(index, 1 + len(event.value) // 100, len(path))  # 100,000 aliases of one long text are 50 GB
-            node.data = self.scalar(event, path)
+            size = 1 + len(event.value) // 100  # 100,000 aliases of one long text are 50 GB
+            self.bound(index, size, len(path))
+            node = YamlNode(self.scalar(event, path), index, index, size)
         else:
-            self.bound(index, 1, len(path) + 1)
-            is_list = kind is yaml.SequenceStartEvent
-            node.children = self.items(path) if is_list else self.settings(path)
-            data = {step: child.data for step, child in node.children.items()}
-            node.data = list(data.values()) if is_list else data
-            node.height = 1 + max([child.height for child in node.children.values()], default=0)
-        node.size = self.count - before
+            node = self.composed(kind is yaml.SequenceStartEvent, index, path)
         if name is not None:
             self.anchors[name] = node
         return node
+
+    def composed(self, is_list: bool, index: int, path: Path) -> YamlNode:
+        before = self.count
+        self.bound(index, 1, len(path) + 1)
+        children = self.items(path) if is_list else self.settings(path)
+        parts = children.values()
+        data: Any = (
+            [child.data for child in parts] if is_list else {step: child.data for step, child in children.items()}
+        )
+        height = 1 + max([child.height for child in parts], default=0)
+        return YamlNode(data, index, index, self.count - before, height, children)
 
     def alias(self, name: str, index: int, path: Path) -> YamlNode:
         """The anchor's own data and children, at the place of the alias; costs what it would cost written out."""
@@ -159,14 +164,15 @@ class _Composer:
 
     def settings(self, path: Path) -> dict[str | int, YamlNode]:
         nodes: dict[str | int, YamlNode] = {}
+        within = (*path, "?")
         while type(event := self.next()) is not yaml.MappingEndEvent:
-            key = self.node(event, (*path, "?"))
+            key = self.node(event, within)
             name = key.data if isinstance(key.data, str) else getattr(event, "value", "?")
             if reason := self.key_trouble(event, key, nodes):
                 self.complain(key.index, reason, (*path, name) if isinstance(key.data, str) else path)
             event = self.next()
             value = self.node(event, (*path, name))
-            if ":" in name and value.data is None and not getattr(event, "value", "*"):
+            if value.data is None and ":" in name and not getattr(event, "value", "*"):
                 self.complain(key.index, f"no space after the colon. Write {shorten(name.replace(':', ': ', 1))}", path)
             value.key_index = key.index
             nodes.setdefault(name, value)
@@ -198,12 +204,14 @@ class _Composer:
             return value
         if value in _CONSTANTS:
             return _CONSTANTS[value]
-        if value[0] not in "+-.0123456789" or not _FLOAT.fullmatch(value):
+        if value[0] not in "+-.0123456789" or not (match := _NUMBER.fullmatch(value)):
             return value
-        if sum(map(str.isdigit, value)) > MAX_DIGITS or isinf(float(value)):
+        is_long = len(value) > MAX_DIGITS and sum(map(str.isdigit, value)) > MAX_DIGITS
+        number = None if is_long else float(value) if match.lastindex else int(value)
+        if number is None or isinf(number):
             self.complain(index, f"number too large, or of more than {MAX_DIGITS} digits. Quote it if it is text", path)
             return None
-        return int(value) if _INT.fullmatch(value) else float(value)
+        return number
 
 
 def unprintable(character: str) -> str:

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from fieldspec.architectures.document.problems import Complain, Path, path_text
-from fieldspec.architectures.document.values import written
+from fieldspec.architectures.document.values import nested, written
 
 MAX_VALUES = 100_000  # of one domain, those inside its alternatives multiplied out
 WORDS = ("choice", "range")
@@ -49,6 +49,8 @@ def domains_of(data: Mapping[str, Any], complain: Complain) -> list[Domain]:
         [('width', (16, 24)), ('layers[0].conv.out', (8, 16))]
     """
     found: list[Domain] = []
+    if not _is_open(data):
+        return found
     for key, value in data.items():
         if key == "params" and isinstance(value, dict):
             for name, one in value.items():
@@ -162,6 +164,8 @@ def _choice(given: Sequence[Any], path: Path, complain: Complain) -> list[tuple[
 
 def _is_open(value: Any) -> bool:
     """Whether a domain stands anywhere in a value."""
-    if isinstance(value, dict):
-        return is_domain(value) or any(map(_is_open, value.values()))
-    return isinstance(value, list | tuple) and any(map(_is_open, value))
+    level = [[value]]
+    while level := nested(level):
+        if any(map(is_domain, level)):
+            return True
+    return False

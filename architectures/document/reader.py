@@ -12,6 +12,7 @@ from typing import Any
 from fieldspec.architectures.document.composer import (
     FILLER,
     MAX_DEPTH,
+    MAX_DIGITS,
     MAX_NODES,
     UNPRINTABLE,
     Kind,
@@ -21,6 +22,7 @@ from fieldspec.architectures.document.composer import (
 )
 from fieldspec.architectures.document.problems import Path, Problem, SpecError, shorten
 from fieldspec.architectures.document.text import line_column, problem_at
+from fieldspec.architectures.document.values import nested
 from fieldspec.blocks.errors import FieldspecError
 
 MAX_BYTES = 2**20
@@ -28,7 +30,6 @@ SPEC = Kind("spec", "'input' and 'layers'")
 
 _DIRECTIVE = re.compile("(?:^|[\r\x85\u2028\u2029])%(?:TAG|YAML)", re.M)
 _DOUBLE_QUOTED_OR_TAB = re.compile(r'"(?:\\.|[^"\\])*+"?|\t', re.S)
-_ODD = re.compile(r"\\|[\d.eE+-]{41}")  # an escape, or more digits than a number may have
 _PAIR_OR_ESCAPE = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\.", re.S | re.I)
 
 
@@ -58,7 +59,7 @@ class Source:
         if node is None:
             return None
         for step in path:
-            if step not in node.children:
+            if node.children is None or step not in node.children:
                 return line_column(self.text, node.index)
             node = node.children[step]
         return line_column(self.text, node.key_index if at_key else node.index)
@@ -104,41 +105,52 @@ def read_file(path: FilePath, file: str, *, kind: Kind = SPEC) -> Source:
 def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
     """Plain data means what its JSON means, within the same bounds; a copy, which knows no places."""
     try:
-        text = json.dumps(data, allow_nan=False, ensure_ascii=False, default=_plain)
+        text = _ENCODER.encode(data)
     except (TypeError, ValueError, RecursionError) as error:
         raise SpecError([Problem((), f"not plain data: {error}. Use what JSON has")]) from None
-    if _is_plain(text):
-        found = json.loads(text)
-        if _height(found) <= MAX_DEPTH:
-            return Source(found, text=text)
+    found = _plain_json(text)
+    if found is not None:
+        return Source(found, text=text)
     try:
         return replace(read(text, kind=kind), root=None)
     except SpecError as error:
         raise SpecError(replace(problem, line=None, column=None) for problem in error.problems) from None
 
 
-def _is_plain(text: str) -> bool:
-    """Whether JSON of a mapping surely keeps the bounds, so that it need not be read as YAML to hear which it breaks.
+def _plain_json(text: str) -> dict[str, Any] | None:
+    """What JSON of a mapping says, if it surely keeps the bounds: otherwise YAML's reader tells which it breaks.
 
     Each key or value stands behind a bracket, a comma or a colon, but the first.
     """
     values = 1 + sum(map(text.count, ",:[{")) + len(text) // 100
-    in_bounds = values <= MAX_NODES and len(text) <= MAX_BYTES // 4  # at most four bytes a character
-    return in_bounds and not _ODD.search(text) and not UNPRINTABLE.search(text)
+    if values > MAX_NODES or len(text) > MAX_BYTES // 4 or "\\" in text:  # at most four bytes a character
+        return None
+    if not text.isprintable() and UNPRINTABLE.search(text):
+        return None
+    try:
+        found: dict[str, Any] = _DECODER.decode(text)
+    except OverflowError:
+        return None
+    level, depth = [found], 0
+    while level and depth < MAX_DEPTH:
+        level, depth = nested(level), depth + 1
+    return None if level else found
 
 
-def _height(value: Any) -> int:
-    """How deep lists and mappings are nested."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    if inner is None:
-        return 0
-    return 1 + max([_height(one) for one in inner if isinstance(one, dict | list)], default=0)
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise OverflowError
+    return int(digits)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{shorten(value)} of type {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=_plain)
+_DECODER = json.JSONDecoder(parse_int=_whole)
 
 
 def _decode(text: str | bytes) -> str:

@@ -24,8 +24,13 @@ Identifier = Annotated[
 
 def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
     """The validated model and no problems, or None and all of them."""
+    return validate_frozen(model, frozen(data), path)
+
+
+def validate_frozen(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
+    """The same of data that is `frozen` already."""
     try:
-        return model.model_validate(frozen(data)), []
+        return model.model_validate(data), []
     except ValidationError as error:
         return None, _problems(error, model, data, path)
 

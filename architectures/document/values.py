@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from fieldspec.architectures.document.problems import shorten
 
 SCALARS = frozenset({str, int, bool, type(None)})  # types of values that are kept as they are
+NESTED = frozenset({dict, list, tuple})  # types of what holds values
 _PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
 
 
@@ -22,6 +24,21 @@ def frozen(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: item if type(item) in SCALARS else frozen(item) for key, item in value.items()}
     return value
+
+
+def nested(values: Iterable[Any]) -> list[Any]:
+    """The lists and mappings that stand in these lists and mappings, one level down.
+
+    Example:
+        >>> nested([{"conv": {"out": 8}}, [1, [2, 3]]])
+        [{'out': 8}, [2, 3]]
+    """
+    return [
+        inner
+        for value in values
+        for inner in (value.values() if type(value) is dict else value)
+        if type(inner) in NESTED
+    ]
 
 
 def written(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fieldspec.blocks.block import Block, Chain, Parallel, Wired
+from fieldspec.blocks.layers import Layer
 from fieldspec.blocks.settings import MAX_CHANNELS
 
 MAX_LAYERS = 1_000_000
@@ -19,8 +20,12 @@ def too_many_channels(channels: int) -> str:
 
 def count_layers(block: Block) -> int:
     """Primitives in a block tree, merges counted."""
-    if isinstance(block, Chain | Wired):
-        return sum(count_layers(child) for _, child in block.children)
     if isinstance(block, Parallel):
-        return 1 + sum(count_layers(branch) for _, branch in block.branches)
-    return 1
+        count, parts = 1, block.branches
+    elif isinstance(block, (Chain, Wired)):
+        count, parts = 0, block.children
+    else:
+        return 1
+    for _, part in parts:
+        count += 1 if isinstance(part, Layer) else count_layers(part)
+    return count

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
-from fieldspec.architectures.document.values import listed
+from fieldspec.architectures.document.values import SCALARS, listed
 from fieldspec.blocks.registry import REQUIRED, BlockType
 from fieldspec.blocks.settings import (
     Act,
@@ -28,34 +28,49 @@ Canonical = dict[str, Any]
 def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
     """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
     data: Canonical = {}
-    norms, acts, axes = _norms(block), _acts(block), per_axis_settings(block)
-    for word, setting in block.settings.items():
-        value = values[setting.name]
+    for word, name, form, is_optional in _forms(block):
+        value = values[name]
         if word in nested:
             data[word] = nested[word]
-        elif word in norms and value is not None:
-            data[word] = listed(plain_norm(value))
-        elif word in acts:
-            data[word] = listed(plain_act(value))
-        elif value is not None or setting.default not in (None, REQUIRED):
-            data[word] = listed(per_axis(value) if type(value) is int and word in axes else value)
+        elif value is None:
+            if not is_optional:
+                data[word] = None
+        elif type(value) is str or (form is None and type(value) in SCALARS):
+            data[word] = value
+        else:
+            data[word] = listed(value if form is None else form(value))
     return data
 
 
+class _Form(NamedTuple):
+    """A setting's word and its name in Python, what makes its normal form, and whether None is its default."""
+
+    word: str
+    name: str
+    normal: Callable[[Any], Any] | None  # of what is no text
+    is_optional: bool
+
+
 @lru_cache(maxsize=256)  # comparing types costs more than all else here
+def _forms(block: BlockType) -> tuple[_Form, ...]:
+    axes = per_axis_settings(block)
+    found = []
+    for word, setting in block.settings.items():
+        normal: Callable[[Any], Any] | None = _on_each_axis if word in axes else None
+        if setting.annotation in (Norm, NormKind):
+            normal = plain_norm
+        elif setting.annotation in (Act, ActFunction):
+            normal = plain_act
+        found.append(_Form(word, setting.name, normal, setting.default in (None, REQUIRED)))
+    return tuple(found)
+
+
+def _on_each_axis(value: Any) -> Any:
+    return per_axis(value) if type(value) is int else value
+
+
+@lru_cache(maxsize=256)
 def per_axis_settings(block: BlockType) -> frozenset[str]:
     """The settings that take one number for all axes, or one for each."""
     kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
     return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding, Space})
-
-
-@lru_cache(maxsize=256)
-def _acts(block: BlockType) -> frozenset[str]:
-    """The settings that name an activation, and always have a value."""
-    return frozenset(word for word, one in block.settings.items() if one.annotation in (Act, ActFunction))
-
-
-@lru_cache(maxsize=256)
-def _norms(block: BlockType) -> frozenset[str]:
-    """The settings that name a normalization, with its options."""
-    return frozenset(word for word, one in block.settings.items() if one.annotation in (Norm, NormKind))

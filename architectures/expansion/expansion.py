@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fieldspec.architectures.document.problems import Path, Problems, about
@@ -39,6 +40,7 @@ class Expander:
         self._parameters = parameters  # the spec's, which bodies of its blocks may use as well
         self.parser = ItemParser(blocks, self.complain)
         self._defaults = {name: value for name, value in defaults if value is not None}
+        self._usual: dict[BlockType, dict[str, Any]] = {}  # of each block, what `defaults` says of its settings
         self._blocks = blocks
         self._uses: list[Use] = []  # the spec's own blocks that are being written out
         self._cache: dict[tuple[Path, bool, Shape | None], Expanded | None] = {}
@@ -76,22 +78,22 @@ class Expander:
         settings = {**item.settings, **first}
         if not self._may_work(100) or self._made > MAX_LAYERS:
             return None
-        paths = {word: _path(item, first, word) for word in settings}
+        at = partial(_path, item, first)
         if item.kind in self._blocks:
-            return self._own(item, settings, paths, shape)
+            return self._own(item, settings, {word: at(word) for word in settings}, shape)
         block = block_type(item.kind)
         assert block is not None  # parsing has seen to it
-        values = self._validated(block, settings, item, first)
-        nested = self._nested(block, settings, paths, None if values is None else shape)
+        values = self._validated(block, settings, item, at)
+        nested = self._nested(block, settings, at, None if values is None else shape) if block.places else {}
         if values is None or nested is None or shape is None:
             return None
-        if not self._has_axes(block, values, paths, len(shape) - 1):
+        if not self._has_axes(block, values, at, len(shape) - 1):
             return None
         values.update({block.settings[word].name: made for word, (made, _) in nested.items()})
         try:
             made, resolved = block.make(shape[0], values)
         except SettingError as error:
-            self.complain(_path(item, first, error.setting), error.reason, of_use=True)
+            self.complain(at(error.setting), error.reason, of_use=True)
             return None
         except ValueError as error:  # FieldspecError, or what a user's function has to say
             self.complain(item.here, about(item.kind, about(block.name, str(error))), of_use=True)
@@ -118,39 +120,40 @@ class Expander:
         return self._work <= MAX_WORK
 
     def _validated(
-        self, block: BlockType, settings: Mapping[str, Any], item: Parsed, first: Mapping[str, Any]
+        self, block: BlockType, settings: Mapping[str, Any], item: Parsed, at: Callable[[str], Path]
     ) -> dict[str, Any] | None:
         """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
         values = dict(settings)
         for word, setting in block.places.items():
             if values.get(word) is not None and setting.holds_items(values[word]):
                 values[word] = ()  # only that it is there; `_nested` sees what it holds
-        for word, value in usual_values(block, self._defaults).items():
-            values.setdefault(word, value)
+        if block not in self._usual:
+            self._usual[block] = usual_values(block, self._defaults)
+        values = {**self._usual[block], **values}
         model, problems = validate(settings_model(block), values, item.here)
         for problem in problems:
             below = problem.path[len(item.here) :]
-            path = (*_path(item, first, str(below[0])), *below[1:]) if below else item.here
+            path = (*at(str(below[0])), *below[1:]) if below else item.here
             misplaced = problem.at_key and below[0] in ITEM_KEYS
             message = f"belongs beside {item.kind}, not inside it" if misplaced else problem.message
             self.complain(path, message, at_key=problem.at_key)
         if model is None:
             return None
-        return {setting.name: getattr(model, setting.name) for setting in block.settings.values()}
+        return dict(vars(model))
 
-    def _has_axes(self, block: BlockType, values: Mapping[str, Any], paths: Mapping[str, Path], axes: int) -> bool:
+    def _has_axes(self, block: BlockType, values: Mapping[str, Any], at: Callable[[str], Path], axes: int) -> bool:
         """Whether what has a number for each axis has as many as the map; of a vector, layers complain themselves."""
         fits = True
         for word in per_axis_settings(block):
             value = values[block.settings[word].name]
             if axes and isinstance(value, tuple) and len(value) != axes:
                 named = "one axis" if axes == 1 else f"{axes} axes"
-                self.complain(paths[word], f"has {len(value)} numbers, but the map has {named}")
+                self.complain(at(word), f"has {len(value)} numbers, but the map has {named}")
                 fits = False
         return fits
 
     def _nested(
-        self, block: BlockType, settings: Mapping[str, Any], paths: Mapping[str, Path], shape: Shape | None
+        self, block: BlockType, settings: Mapping[str, Any], at: Callable[[str], Path], shape: Shape | None
     ) -> dict[str, tuple[Any, Any]] | None:
         """The blocks of the settings that hold items, and their canonical forms; None behind a problem.
 
@@ -162,10 +165,10 @@ class Expander:
             if items is None or not setting.holds_items(items):
                 continue
             if setting.holds != "branches":
-                made[word] = self.bodies.chain(items, paths[word], shape)
+                made[word] = self.bodies.chain(items, at(word), shape)
             else:
                 share = len(items) if settings.get("split") is True and isinstance(items, list | tuple) else 1
-                made[word] = self.bodies.branches(items, paths[word], shape and (shape[0] // max(1, share), *shape[1:]))
+                made[word] = self.bodies.branches(items, at(word), shape and (shape[0] // max(1, share), *shape[1:]))
         return None if None in made.values() else made
 
     def fits(self, layers: int, path: Path) -> bool:

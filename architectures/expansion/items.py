@@ -148,7 +148,9 @@ class ItemParser:
                 self.complain((*path, key), "does not stand inside a body. Taps stand in layers", at_key=True)
 
     def _id(self, item: Mapping[str, Any], path: Path, default: str, pattern: re.Pattern[str]) -> str:
-        name = item.get("id", default)
+        if "id" not in item:
+            return default
+        name = item["id"]
         if not isinstance(name, str) or not pattern.fullmatch(name):
             self.complain((*path, "id"), f"needs {ID_WORDS}, gets {written(name)}")
         elif name.split(".")[0] in RESERVED_IDS:

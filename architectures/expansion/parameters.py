@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fieldspec.architectures.document.problems import Complain, Path, mend
-from fieldspec.architectures.document.values import SCALARS, written
+from fieldspec.architectures.document.values import NESTED, SCALARS, frozen, written
 from fieldspec.architectures.expansion.expressions import compute, names_whole
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import ITEM_KEYS
@@ -35,13 +35,13 @@ def value_of(default: Any) -> Any:
 
 
 class Substitution:
-    """Replaces parameters in plain data. Values are shared, not copied, but counted as if they were.
+    """Replaces parameters in plain data, which it freezes. Values are shared, not copied, but counted as if they were.
 
     A parameter that is null leaves out what it stands for: a setting, an item, or the item whose settings it is.
     """
 
     def __init__(self, values: Mapping[str, Any], limit: int, complain: Complain) -> None:
-        self.values, self.limit, self.complain = values, limit, complain
+        self.values, self.limit, self.complain = frozen(dict(values)), limit, complain
         self.size = 0  # keys and values, written out; no more than `limit` are
         self.used: set[str] = set()
         self.texts: dict[Path, str] = {}  # what stood in each place that was replaced
@@ -49,21 +49,33 @@ class Substitution:
         self._sizes: dict[str, int] = {}
 
     def replaced(self, value: Any, path: Path) -> Any:
-        """Plain data without parameters; None in place of what cannot be computed, which is complained of."""
+        """Plain data without parameters, frozen; None for what cannot be computed, which is complained of."""
         self.size += 1
+        return value if _stands_for_itself(value) else self._replaced(value, path)
+
+    def _replaced(self, value: Any, path: Path) -> Any:
+        kind = type(value)
+        if kind is str:
+            return self._value(value, path)
+        if kind not in NESTED:
+            return frozen(value)
+        self.size += len(value)
         if self.size > self.limit:
             return None
-        if type(value) in SCALARS and not (type(value) is str and "$" in value):
-            return value
-        if isinstance(value, dict):
-            made = {key: self.replaced(one, (*path, key)) for key, one in value.items()}
-            gone = [key for key, one in made.items() if one is LEFT_OUT]
-            if set(gone).difference(ITEM_KEYS) and isinstance(path[-1], int):
-                return LEFT_OUT  # an item whose block has gone
-            return {key: one for key, one in made.items() if key not in gone} if gone else made
-        if isinstance(value, list | tuple):
-            return [self.replaced(one, (*path, index)) for index, one in enumerate(value)]
-        return self._value(value, path) if isinstance(value, str) and "$" in value else value
+        if kind is dict:
+            return self._mapping(value, path)
+        return tuple(
+            [one if _stands_for_itself(one) else self._replaced(one, (*path, index)) for index, one in enumerate(value)]
+        )
+
+    def _mapping(self, value: dict[str, Any], path: Path) -> Any:
+        made = {
+            key: one if _stands_for_itself(one) else self._replaced(one, (*path, key)) for key, one in value.items()
+        }
+        gone = [key for key, one in made.items() if one is LEFT_OUT]
+        if set(gone).difference(ITEM_KEYS) and isinstance(path[-1], int):
+            return LEFT_OUT  # an item whose block has gone
+        return {key: one for key, one in made.items() if key not in gone} if gone else made
 
     def _value(self, text: str, path: Path) -> Any:
         self.texts[path] = text
@@ -89,6 +101,11 @@ class Substitution:
             if path[:end] in self.texts:
                 return f" (of {self.texts[path[:end]]})"
         return ""
+
+
+def _stands_for_itself(value: Any) -> bool:
+    """Whether a value is a scalar without a parameter in it."""
+    return type(value) in SCALARS and not (type(value) is str and "$" in value)
 
 
 def size_of(value: Any) -> int:

@@ -10,8 +10,8 @@ from typing import Any
 from fieldspec.analysis.fields.receptive_fields import Field
 from fieldspec.architectures.document.domains import domains_of
 from fieldspec.architectures.document.problems import Path, Problem, Problems, mend
-from fieldspec.architectures.document.validation import validate
-from fieldspec.architectures.document.values import written
+from fieldspec.architectures.document.validation import validate_frozen
+from fieldspec.architectures.document.values import frozen, written
 from fieldspec.architectures.expansion.bounds import MAX_LAYERS, TOO_MANY_LAYERS
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.items import Parsed
@@ -61,7 +61,9 @@ def _read(
     data: Mapping[str, Any], problems: Problems, *, settings_only: bool
 ) -> tuple[Assembled | None, list[Problem]]:
     parameters = Substitution(_values(data.get("params"), problems), MAX_SUBSTITUTED, problems.add)
-    data = {key: parameters.replaced(value, (key,)) if key in PARAMETRIC else value for key, value in data.items()}
+    data = {
+        key: parameters.replaced(value, (key,)) if key in PARAMETRIC else frozen(value) for key, value in data.items()
+    }
     data = {key: value for key, value in data.items() if value is not LEFT_OUT}
     if parameters.size > parameters.limit:
         problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, parameters written out")
@@ -139,14 +141,14 @@ def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | Non
     """
     data = _without_own(data)
     document: SpecDocument | None
-    document, found = validate(SpecDocument, data, ())
+    document, found = validate_frozen(SpecDocument, data, ())
     if found:
         problems.extend(found)
         wrong = {problem.path[0] for problem in found if problem.path}
         wrong |= {"layers"} if "blocks" in wrong else set()  # which may use them
         rest = {key: value for key, value in data.items() if key not in wrong}
-        stand_in = {"input": [3, 32, 32], "layers": [{"identity": {}}]}
-        document, _ = validate(SpecDocument, {**stand_in, **rest}, ())
+        stand_in: dict[str, Any] = {"input": (3, 32, 32), "layers": ({"identity": {}},)}
+        document, _ = validate_frozen(SpecDocument, {**stand_in, **rest}, ())
     return document
 
 

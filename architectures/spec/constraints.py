@@ -181,7 +181,12 @@ def _comparisons(name: str, value: Any, path: Path, problems: Problems) -> list[
     if not all(matches):
         problems.add(path, f"needs {NEEDS}, gets {written(value)}{_quoted(name, value)}")
         return []
-    return [Constraint(name, match[1], Fraction(match[2]) * UNITS[match[3]]) for match in matches if match is not None]
+    return [Constraint(name, match[1], _limit(match[2], UNITS[match[3]])) for match in matches if match is not None]
+
+
+def _limit(number: str, unit: int) -> Fraction:
+    """A decimal number of such units."""
+    return Fraction(int(number) * unit) if number.isdigit() else Fraction(number) * unit
 
 
 def _quoted(name: str, value: Any) -> str:

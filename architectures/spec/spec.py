@@ -125,7 +125,8 @@ def source_of(
     """The document of a spec, read, with values for its parameters."""
     if isinstance(source, ArchitectureSpec):
         return with_params(read_data(source.document), params, source.name)
-    return with_params(_found(source), params, str(source)[:60])
+    found = _found(source)
+    return with_params(found, params, str(source)[:60]) if params else found
 
 
 def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:

@@ -94,14 +94,12 @@ class Trunk:
     def _bound(self, first: int) -> None:
         """Refuse maps out of all proportion; `first` is the first node to look at."""
         for node in self.graph.nodes[first:]:
-            if len(node.shape) > 1 and node.shape[0] > MAX_CHANNELS:
-                raise ShapeError(too_many_channels(node.shape[0]), node.id)
-            if len(node.shape) > 1 and max(node.shape[1:]) > MAX_EXTENT:
-                size, most = size_text(node.shape[1:]), size_text((MAX_EXTENT,) * (len(node.shape) - 1))
-                raise ShapeError(
-                    f"gives a map of {size}, and at most {most} is built",
-                    node.id,
-                )
+            channels, *sizes = node.shape
+            if sizes and channels > MAX_CHANNELS:
+                raise ShapeError(too_many_channels(channels), node.id)
+            if sizes and max(sizes) > MAX_EXTENT:
+                size, most = size_text(sizes), size_text((MAX_EXTENT,) * len(sizes))
+                raise ShapeError(f"gives a map of {size}, and at most {most} is built", node.id)
 
     def _complain(self, index: int, error: PlacedError) -> None:
         """Note what is wrong at a node of an item, at the innermost item that was written for it."""
@@ -133,7 +131,7 @@ class Trunk:
             taps |= {len(shapes) - 1}
         for n, item in enumerate(self.items):
             if item.tap != (n in taps):
-                self.items[n] = replace(item, tap=n in taps)
+                self.items[n] = Item(item.id, item.kind, item.block, item.sources, n in taps, item.settings)
 
     def _places_of(self, outputs: Sequence[str]) -> list[int]:
         """The places of the items that `outputs` names."""

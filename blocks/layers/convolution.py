@@ -45,8 +45,8 @@ class Conv(Layer):
         return self.groups == 1
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        _, *sizes = map_of("conv", inputs[0], self.in_channels, len(self.kernel_size))
-        return (self.out_channels, *windows_on(sizes, self.kernel_size, self.stride, self.dilation, self.padding))
+        shape = map_of("conv", inputs[0], self.in_channels, len(self.kernel_size))
+        return (self.out_channels, *windows_on(shape[1:], self.kernel_size, self.stride, self.dilation, self.padding))
 
     @property
     def params(self) -> int:
@@ -181,10 +181,10 @@ def windows_on(sizes: Sequence[int], kernel: Sizes, stride: Sizes, dilation: Siz
     Raises:
         ShapeError: The window does not fit.
     """
-    units = [
-        (size + before + after - gap * (span - 1) - 1) // step + 1
-        for size, span, step, gap, (before, after) in zip(sizes, kernel, stride, dilation, padding, strict=True)
-    ]
+    units = []
+    for axis, size in enumerate(sizes):
+        before, after = padding[axis]
+        units.append((size + before + after - dilation[axis] * (kernel[axis] - 1) - 1) // stride[axis] + 1)
     if min(units) < 1:
         raise ShapeError(window_too_large(kernel, dilation, padding, tuple(sizes)))
     return units

@@ -15,6 +15,7 @@ from fieldspec.blocks.layers import (
     Layer,
     LayerNorm,
     Sides,
+    Sizes,
 )
 from fieldspec.blocks.registry import Settings, register_block, register_shorthand
 from fieldspec.blocks.settings import (
@@ -34,7 +35,7 @@ from fieldspec.blocks.settings import (
     check_order,
     norm_parts,
     per_axis,
-    sides,
+    sides_around,
 )
 
 
@@ -92,15 +93,18 @@ def resolve_width(in_channels: int, settings: Settings) -> Settings:
 
 def _resolve_conv(in_channels: int, settings: Settings) -> Settings:
     resolve_width(in_channels, settings)
-    resolve_padding(in_channels, settings)
+    resolve_windows(in_channels, settings)
     if settings["groups"] == "depthwise":
         settings["groups"] = in_channels
     return resolve_bias(in_channels, settings)
 
 
-def resolve_padding(in_channels: int, settings: Settings) -> Settings:
-    """Replace the padding, be it `same`, `tf` or None, by the zeros on each side."""
-    settings["padding"] = sides(settings["padding"], settings["kernel_size"], settings["dilation"], settings["stride"])
+def resolve_windows(in_channels: int, settings: Settings) -> Settings:
+    """Kernel, stride and dilation along each axis, and the padding, be it `same`, `tf` or None, on each side."""
+    kernel = settings["kernel_size"] = per_axis(settings["kernel_size"])
+    stride = settings["stride"] = per_axis(settings["stride"])
+    dilation = settings["dilation"] = per_axis(settings["dilation"])
+    settings["padding"] = sides_around(settings["padding"], kernel, dilation, stride)
     return settings
 
 
@@ -152,10 +156,10 @@ def conv(
     convolution = Conv(
         in_channels,
         width,
-        per_axis(kernel_size),
-        per_axis(stride),
+        cast("Sizes", kernel_size),
+        cast("Sizes", stride),
         cast("Sides", padding),
-        per_axis(dilation),
+        cast("Sizes", dilation),
         cast("int", groups),
         cast("bool", bias),
     )

@@ -8,7 +8,7 @@ from fieldspec.blocks.block import Block, Chain, Parallel
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, DropPath
 from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
-from fieldspec.blocks.library.convolutions import conv, resolve_padding, resolve_width
+from fieldspec.blocks.library.convolutions import conv, resolve_width, resolve_windows
 from fieldspec.blocks.library.shortcuts import shortcut_around
 from fieldspec.blocks.registry import Settings, register_block
 from fieldspec.blocks.settings import (
@@ -30,7 +30,7 @@ from fieldspec.blocks.settings import (
 def _resolve_separable(in_channels: int, settings: Settings) -> Settings:
     if settings["pointwise_act"] is None:
         settings["pointwise_act"] = settings["act"]
-    return resolve_padding(in_channels, resolve_width(in_channels, settings))
+    return resolve_windows(in_channels, resolve_width(in_channels, settings))
 
 
 @register_block(resolve=_resolve_separable)
@@ -108,7 +108,7 @@ def _resolve_expansion(in_channels: int, settings: Settings) -> Settings:
     settings["squeeze_excite"] = squeeze_settings(
         settings["squeeze_excite"], channels=settings["expand"], in_channels=in_channels, act=settings["act"]
     )
-    return resolve_padding(in_channels, resolve_width(in_channels, settings))
+    return resolve_windows(in_channels, resolve_width(in_channels, settings))
 
 
 @register_block(resolve=_resolve_expansion, one_of=("expand", "expand_ratio"))

@@ -336,7 +336,7 @@ def test_did_you_mean() -> None:
 
 printable = st.text(max_size=12).filter(str.isprintable)
 # PyYAML, which is YAML 1.1, writes the text `1e3` without quotes
-words = printable.filter(lambda text: not composer._FLOAT.fullmatch(text) or "e" not in text.lower())
+words = printable.filter(lambda text: not composer._NUMBER.fullmatch(text) or "e" not in text.lower())
 leaves = st.none() | st.booleans() | st.integers(-(10**39), 10**39) | st.floats(allow_nan=False, allow_infinity=False)
 specs = st.dictionaries(
     words,
