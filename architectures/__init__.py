@@ -1,6 +1,6 @@
-"""What networks exist: the spec and its loader, constraints, the catalogue, and the network built from a spec.
+"""Specs and their loader, constraints, the catalogue, and networks built from specs.
 
-Names are loaded when they are used: building needs torch, loading does not.
+Names are imported on first use: building needs torch, loading does not.
 """
 
 from __future__ import annotations

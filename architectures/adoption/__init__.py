@@ -1,1 +1,1 @@
-"""From a PyTorch network to a spec, and its weights along with it."""
+"""Conversion of a PyTorch network to a spec, with its weights."""

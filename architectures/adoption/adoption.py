@@ -1,4 +1,4 @@
-"""A module to a spec: traced, said in the language, and compared with what was traced."""
+"""Converts a module to a spec: trace it, express it in the language, compare it with the trace."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = ["to_spec"]
 def to_spec(
     module: nn.Module, input_size: GivenSizes | None = None, *, name: str | None = None, prove: bool = True
 ) -> ArchitectureSpec:
-    """The spec of a network that has none: the highest blocks of the language that it is made of, and single layers.
+    """Convert a module to a spec: with the largest blocks of the language that match, and single layers otherwise.
 
-    The module is run once without values; what is recognized is built by the registry and compared layer by layer.
-    Then the spec's network and the module, both with the same random weights, have to give the same outputs.
+    The module is run once without values; recognized parts are built by the registry and compared layer by layer.
+    Then the spec's network and the module, with the same random weights, must give the same outputs.
 
     Args:
-        module: Any PyTorch module of one input and one output.
-        input_size: (channels, height, width) of one example; timm's models have their own.
-        name: Of the spec; the module's class unless given.
-        prove: Whether to compare outputs: two forward passes, with as much memory as they need.
+        module: Any PyTorch module with one input and one output.
+        input_size: (channels, height, width) of one example; optional for timm models, which have their own.
+        name: Name of the spec; by default the module's class.
+        prove: Whether to compare outputs: two forward passes, with the memory these need.
 
     Raises:
-        BeyondError: The language has no words for a part of it; every place is named.
-        FieldspecError: The module does not run on such an input.
+        BeyondError: The language cannot express some part of it; all places are listed.
+        FieldspecError: The module does not run on this input.
     Example:
         >>> import torchvision
         >>> from fieldspec.architectures.spec.writer import dump
@@ -48,7 +48,7 @@ def to_spec(
     size = input_size or (getattr(module, "pretrained_cfg", None) or {}).get("input_size")
     if size is None:
         given = type(module).__name__
-        raise FieldspecError(f"{given} does not say what its input is; give input_size=(channels, height, width)")
+        raise FieldspecError(f"{given} does not define its input size; give input_size=(channels, height, width)")
     traced = trace_module(module, size)
     called = _legal(name or type(module).__name__)
     plan = tidied(plan_of(traced, called))
@@ -56,19 +56,19 @@ def to_spec(
     document = document_of(plan, called)
     try:
         spec = load(document)
-    except SpecError as error:  # what only the whole can show: maps of other jumps that meet
+    except SpecError as error:  # errors that only the whole shows, such as a merge of different jumps
         raise BeyondError(called, [Beyond("spec", "load", problem.message) for problem in error.problems]) from None
     if difference := unlike(spec, traced):
         raise BeyondError(called, [Beyond("spec", "layers", difference)])
     if prove:
         apart = largest_difference(spec, module, traced)
         if not apart <= TOLERANCE:
-            reason = f"its outputs are not the network's: {apart:.1e} of the largest apart"
+            reason = f"its outputs differ by {apart:.1e} of the network's largest output"
             raise BeyondError(called, [Beyond("spec", "outputs", reason)])
     return spec
 
 
 def _legal(name: str) -> str:
-    """A name that a spec may have."""
+    """A valid name for a spec."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:100]
     return plain if plain[:1].isalpha() else f"net_{plain}"[:100]

@@ -1,4 +1,4 @@
-"""Whether a spec's network gives a module's outputs: both with the same random weights, on the same random input."""
+"""Compares the outputs of a spec's network and a module, with the same random weights and input."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fieldspec.architectures.adoption.weights import paired, state_of
 from fieldspec.architectures.network.specnet import SpecNet
 from fieldspec.architectures.spec.spec import ArchitectureSpec
 
-TOLERANCE = 1e-4  # of the largest output, in float32
+TOLERANCE = 1e-4  # relative to the largest output, in float32
 
 
 def largest_difference(spec: ArchitectureSpec, module: nn.Module, traced: Traced) -> float:
-    """Between the outputs of a spec's network and a module, both in eval mode, as a share of the largest output.
+    """Largest difference between outputs of a spec's network and a module in eval mode, relative to the largest output.
 
     Weights and statistics are random and the same in both; the module's own are neither read nor changed.
     """
@@ -45,7 +45,7 @@ def _difference(theirs: Tensor, ours: Tensor) -> float:
 
 
 def _random(name: str, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Weights that keep the size of what passes through them, statistics and factors about 1, small biases."""
+    """Random weights that preserve the scale of activations, statistics and factors around 1, small biases."""
     if not like.is_floating_point():
         return torch.zeros(like.shape, dtype=like.dtype)
     word = name.rpartition(".")[2]

@@ -1,4 +1,4 @@
-"""The weights of one network in another of the same layers: paired in the order of the forward pass."""
+"""Copies weights between networks with the same layers, paired in the order of the forward pass."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ COUNTER = "num_batches_tracked"
 
 @dataclass(frozen=True, slots=True)
 class WeightedLayer:
-    """One layer with weights: its id, and the names of its tensors, the largest first."""
+    """A layer with weights: its path, and the names of its tensors, largest first."""
 
     path: str
     names: tuple[str, ...]
 
 
 def places(traced: Traced, state: Mapping[str, Tensor]) -> list[WeightedLayer]:
-    """The layers of a network that have weights, each behind those that it reads.
+    """The layers of a network that have weights, each after the layers that it reads.
 
-    Of summands and factors the one behind most layers comes first, so that it does not matter how a sum is written.
+    Of summands and factors the one behind most layers comes first, so that the order of operands does not matter.
 
     Raises:
         FieldspecError: A layer computes its weights from others.
@@ -44,7 +44,7 @@ def places(traced: Traced, state: Mapping[str, Tensor]) -> list[WeightedLayer]:
         path = traced.graph.nodes[index].id
         if operation.computed:
             raise FieldspecError(
-                f"{path}: its weights are computed from others in the forward pass, and are not copied"
+                f"{path}: its weights are computed from others in the forward pass and cannot be copied"
             )
         found.append(WeightedLayer(path, tuple(sorted(operation.weights, key=lambda name: -state[name].dim()))))
     return found
@@ -53,16 +53,16 @@ def places(traced: Traced, state: Mapping[str, Tensor]) -> list[WeightedLayer]:
 def paired(
     source: Traced, target: Traced, source_state: Mapping[str, Tensor], target_state: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """The name of the source's tensor for each of the target's.
+    """Map the name of each target tensor to that of the source tensor.
 
     Raises:
-        FieldspecError: A layer has other weights than the one in its place; names both.
+        FieldspecError: A layer's weights differ from those of its counterpart; names both.
     """
     pairs: dict[str, str] = {}
     for theirs, own in zip_longest(places(source, source_state), places(target, target_state)):
         if own is None or theirs is None:
             place, side = (theirs, "the network") if own is None else (own, "the spec")
-            raise FieldspecError(f"{place.path}: {side} has this layer with weights, and the other ends before it")
+            raise FieldspecError(f"{place.path}: {side} has this layer with weights, but the other ends before it")
         shapes = [_shapes(own, target_state), _shapes(theirs, source_state)]
         if [_squeezed(shape) for shape in shapes[0]] != [_squeezed(shape) for shape in shapes[1]]:
             needs, has = (", ".join(map(size_text, one)) for one in shapes)
@@ -73,18 +73,18 @@ def paired(
 
 
 def copy_weights(source: nn.Module, target: SpecNet, input_size: GivenSizes | None = None) -> int:
-    """Give a spec's network the weights of another of the same layers, in the order of the forward pass.
+    """Copy the weights of another network with the same layers to a spec's network, in the order of the forward pass.
 
     Args:
         source: Any module.
         target: The network of a spec.
-        input_size: Of an example that the source takes; the spec's unless given.
+        input_size: Size of an example for the source; by default the spec's.
 
     Returns:
-        How many tensors were copied.
+        Number of tensors copied.
 
     Raises:
-        FieldspecError: A layer has other weights than the one in its place; names both.
+        FieldspecError: A layer's weights differ from those of its counterpart; names both.
     """
     theirs, own = state_of(source), state_of(target)
     pairs = paired(
@@ -101,7 +101,7 @@ def _shapes(place: WeightedLayer, state: Mapping[str, Tensor]) -> list[tuple[int
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Without sizes of 1 at the end: a linear layer on a map is a 1x1 convolution."""
+    """A shape without trailing sizes of 1, since a linear layer on a map is a 1x1 convolution."""
     while shape and shape[-1] == 1:
         shape = shape[:-1]
     return shape
@@ -110,11 +110,11 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _counter(
     own: WeightedLayer, theirs: WeightedLayer, target: Mapping[str, Tensor], source: Mapping[str, Tensor]
 ) -> dict[str, str]:
-    """The counter beside the statistics of a batch norm."""
+    """The counter next to the statistics of a batch norm."""
     names = [f"{place.names[0].rpartition('.')[0]}.{COUNTER}" for place in (own, theirs)]
     return {names[0]: names[1]} if names[0] in target and names[1] in source else {}
 
 
 def state_of(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by their names, also those that the state leaves out."""
+    """Parameters and buffers by name, including non-persistent ones."""
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}

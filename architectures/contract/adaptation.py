@@ -1,4 +1,4 @@
-"""Other classes, another pooling, other channels."""
+"""Points of timm's contract: other classes, pooling types and input channels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _no_classes(subject: Subject) -> str:
         features = net.forward_features(subject.images)
         same(output, net.forward_head(features, pre_logits=True), "the output")
     need(output.shape[1] == net.head_hidden_size, f"head_hidden_size is {net.head_hidden_size}, not {output.shape[1]}")
-    need(isinstance(net.get_classifier(), nn.Identity), "there still is a classifier")
+    need(isinstance(net.get_classifier(), nn.Identity), "there is still a classifier")
     return f"{tuple(output.shape)}"
 
 
@@ -24,7 +24,7 @@ def _global_pool(subject: Subject) -> str:
     if subject.net.flat:
         return "skipped: the layers end in a vector"
     if subject.spec.head and (subject.spec.head.forms or subject.spec.head.pool == "none"):
-        return "skipped: the head has a body, or pools behind its classifier"
+        return "skipped: the head has a body, or pools after its classifier"
     kinds = ("avg", "max", "avgmax", "catavgmax", "fast", "fastmax", "fastavgmax", "fastcatavgmax", "")
     for pool in kinds:
         net = subject.fresh(num_classes=0, global_pool=pool)
@@ -42,9 +42,9 @@ def _reset_classifier(subject: Subject) -> str:
     pool = net.head.global_pool.pool_type
     net.reset_classifier(7)
     weight = net.get_classifier().weight
-    need(not net.head.training and not net.get_classifier().training, "the mode is lost")
+    need(not net.head.training and not net.get_classifier().training, "the mode is not kept")
     need(weight.dtype == torch.bfloat16, f"the dtype becomes {weight.dtype}")
-    kept = pool in ("", net.head.global_pool.pool_type)  # a net without a head gets one that pools
+    kept = pool in ("", net.head.global_pool.pool_type)  # a network without a head gets one with pooling
     need(kept, f"the pooling becomes {net.head.global_pool.pool_type!r}")
     need(net.num_classes == 7, f"num_classes is {net.num_classes}")
     with torch.no_grad():
@@ -52,13 +52,13 @@ def _reset_classifier(subject: Subject) -> str:
     need(shape[:2] == (2, 7), f"the output is {shape}")
     on_meta = build(subject.spec, device="meta")
     on_meta.reset_classifier(7)
-    need(bool(on_meta.get_classifier().weight.is_meta), "the device is lost")
+    need(bool(on_meta.get_classifier().weight.is_meta), "the device is not kept")
     own = subject.spec.head
     if not net.flat and not (own and own.pool == "none"):
         net.reset_classifier(0, "")
         with torch.no_grad():
             need(net(subject.images.bfloat16()).ndim == 4, "reset_classifier(0, '') gives no map")
-    return "keeps device, dtype, mode and pool"
+    return "keeps device, dtype, mode and pooling"
 
 
 def _in_chans(subject: Subject) -> str:

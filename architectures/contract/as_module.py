@@ -1,4 +1,4 @@
-"""As a module: its passes, its configuration, copies of it, and what it is made on."""
+"""Points of timm's contract for the module itself: forward passes, configuration, copies, devices."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def _input_size(subject: Subject) -> str:
                 subject.net(x)
             except RuntimeError:
                 continue
-            raise ContractError(f"takes {size}x{size}, which the spec refuses")
+            raise ContractError(f"accepts {size}x{size}, which the spec rejects")
     need(len(small) < len(sizes), f"no map of {' or '.join(map(str, sizes))} pixels fits the spec")
-    refused = f"; {', '.join(f'{size}x{size}' for size in small)} is refused, as the spec says" if small else ""
+    refused = f"; {', '.join(f'{size}x{size}' for size in small)} is rejected, as by the spec" if small else ""
     return ", ".join(f"{size}x{size}" for size in sizes if size not in small) + refused
 
 
 def _takes(spec: ArchitectureSpec, size: int) -> bool:
-    """Whether the spec can be laid out on an image of this size."""
+    """Whether the spec can be laid out for an image of this size."""
     try:
         at_input(spec, (spec.input[0], size, size))
     except SpecError:
@@ -112,7 +112,7 @@ def _meta(subject: Subject) -> str:
     net.init_weights()
     with torch.no_grad():
         output = answer(net(subject.images))
-    need(bool(torch.isfinite(output).all()), "init_weights leaves weights or buffers of to_empty")
+    need(bool(torch.isfinite(output).all()), "init_weights leaves weights or buffers of to_empty uninitialized")
     return "to_empty, init_weights, finite"
 
 

@@ -1,4 +1,4 @@
-"""torch's compilers and exporters give what the net gives."""
+"""Points of timm's contract: torch's compilers and exporters give the same outputs as the network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _export(subject: Subject) -> str:
 
 
 def _compile(subject: Subject) -> str:
-    torch.compiler.reset()  # torch compiles a function for eight nets at most, then refuses
+    torch.compiler.reset()  # torch recompiles a function eight times at most
     compiled = torch.compile(copy.deepcopy(subject.net), backend="eager", fullgraph=True)
     with torch.no_grad():
         return same(compiled(subject.images), subject.output, "the compiled net") + ", fullgraph"

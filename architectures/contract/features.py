@@ -1,4 +1,4 @@
-"""Levels of features, and the way to the hub and back."""
+"""Points of timm's contract: feature levels, and a round trip through the hub."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from fieldspec.architectures.contract.subject import PointCheck, Subject, need, 
 
 def _features_only(subject: Subject) -> str:
     net: Any = create_model("fieldspec", spec=subject.spec.to_dict(), features_only=True).eval()
-    state = net.model.state_dict().keys()  # without the head, or with its body, which no level needs
+    state = net.model.state_dict().keys()  # without the head, or with its body, which levels do not need
     net.model.load_state_dict({k: v for k, v in subject.net.state_dict().items() if k in state})
     info = net.feature_info
     with torch.no_grad():
         levels = net(subject.images)
-        if subject.spec.items[-1].tap and not subject.spec.ends:  # a vector or one unit is no level
+        if subject.spec.items[-1].tap and not subject.spec.ends:  # a vector or a single unit is not a level
             same(levels[-1], subject.net.forward_features(subject.images), "the last level")
     need(len(levels) == len(info.channels()), f"{len(levels)} levels, {len(info.channels())} declared")
     for level, channels, reduction in zip(levels, info.channels(), info.reduction(), strict=True):
         need(level.shape[1] == channels, f"{level.shape[1]} channels, {channels} declared")
         for units, size in zip(level.shape[2:], subject.spec.input[1:], strict=False):
             need(units <= math.ceil(size / reduction) + 1, f"{units} units at reduction {reduction}")
-    mend = "timm wants three. Mark more items with tap: true"
+    mend = "timm requires three. Mark more items with tap: true"
     need(len(levels) >= 3, f"{len(levels)} feature levels; {mend}")
     return f"reductions {', '.join(map(str, info.reduction()))}"
 

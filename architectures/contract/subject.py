@@ -1,4 +1,4 @@
-"""What the points share: the net they are carried out on, and the words for what does not hold."""
+"""What the points share: the network under test, and helpers to fail a point."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fieldspec.architectures.spec.spec import ArchitectureSpec
 
 
 class ContractError(Exception):
-    """A point does not hold; the message says what was seen instead."""
+    """A point does not hold; the message says what was observed."""
 
 
 class Subject:
-    """What the points are carried out on: the spec, a net of it in eval mode, images, and what it makes of them."""
+    """The subject of all points: the spec, its network in eval mode, images, and the output for them."""
 
     def __init__(self, spec: ArchitectureSpec) -> None:
         self.spec = spec
@@ -27,35 +27,35 @@ class Subject:
 
     @cached_property
     def net(self) -> SpecNet:
-        """The net; points that change one take `fresh`."""
+        """The network; points that modify one take `fresh`."""
         return self.fresh()
 
     @cached_property
     def output(self) -> Tensor:
-        """What it makes of the images."""
+        """Output of the network for the images."""
         with torch.no_grad():
             return answer(self.net(self.images))
 
     def fresh(self, **settings: Any) -> SpecNet:
-        """Another net with the same weights for every call with the same settings."""
+        """A new network; calls with the same settings return the same weights."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return build(self.spec, **settings).eval()
 
 
 def need(condition: bool, otherwise: str) -> None:
-    """Fail the point unless `condition` holds."""
+    """Fail the point with a message unless `condition` holds."""
     if not condition:
         raise ContractError(otherwise)
 
 
 def answer(given: Tensor | Sequence[Tensor]) -> Tensor:
-    """What a net gives; of several outputs one row an image, end to end."""
+    """The output of a network; several outputs are flattened and concatenated into one row per image."""
     return given if isinstance(given, Tensor) else torch.cat([one.flatten(1) for one in given], 1)
 
 
 def same(given: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor], what: str) -> str:
-    """Fail the point unless both agree to 1e-4; says how well they do."""
+    """Fail the point unless both agree to 1e-4; returns how well they agree."""
     if not (isinstance(given, Tensor) and isinstance(expected, Tensor)):
         given, expected = answer(given).flatten(1), answer(expected).flatten(1)
     need(given.shape == expected.shape, f"{what}: {tuple(given.shape)} instead of {tuple(expected.shape)}")
@@ -67,4 +67,4 @@ def same(given: Tensor | Sequence[Tensor], expected: Tensor | Sequence[Tensor], 
     return "equal" if difference == 0 else f"equal to {difference:.0e}"
 
 
-PointCheck = Callable[[Subject], str]  # what was seen, in one line
+PointCheck = Callable[[Subject], str]  # returns what was observed, in one line

@@ -1,4 +1,4 @@
-"""Gradients, checkpointing, and groups of layers with rates of their own."""
+"""Points of timm's contract for training: gradients, checkpointing, layer-wise parameter groups."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _layer_decay(subject: Subject) -> str:
     named = {name for names in fine.values() for name in names}
     need(named == dict(net.named_parameters()).keys(), "not every parameter is in a group")
     groups = param_groups_layer_decay(net, weight_decay=0.05, no_weight_decay_list=net.no_weight_decay())
-    need(len({group["lr_scale"] for group in groups}) == len(fine), "not one learning rate a group")
+    need(len({group["lr_scale"] for group in groups}) == len(fine), "not one learning rate per group")
     return f"{len(fine)} groups, {len(coarse)} coarse"
 
 

@@ -1,1 +1,1 @@
-"""The network that a spec describes: built, saved, loaded, registered with timm."""
+"""The network of a spec: built, saved, loaded, registered with timm."""

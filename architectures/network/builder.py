@@ -1,4 +1,4 @@
-"""From a spec to its network, the way that timm builds: with a configuration that comes from the analysis."""
+"""Builds the network of a spec as timm does, with a configuration derived from the analysis."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["build", "create", "default_cfg"]
 CIFAR10: dict[str, tuple[float, ...]] = {
     "mean": (0.4914, 0.4822, 0.4465),
     "std": (0.2470, 0.2435, 0.2616),
-}  # of the training set, in 0..1 units
+}  # of the training set, for pixels from 0 to 1
 IMAGENET: dict[str, tuple[float, ...]] = {"mean": IMAGENET_DEFAULT_MEAN, "std": IMAGENET_DEFAULT_STD}
-IMAGENET_SIZE = 96  # pixels; networks of smaller images are taken to be of CIFAR's kind
+IMAGENET_SIZE = 96  # pixels; networks for smaller images are assumed to be for CIFAR
 
-REFUSED = {  # timm's keywords that would make another network than the spec says
-    "drop_block_rate": "no block of fieldspec has DropBlock; drop it",
-    "drop_path_rate": "a spec says which blocks are dropped how often; set drop_path there",
-    "output_stride": "a spec says where the map is strided and where dilated; put dilation in place of stride there",
+REFUSED = {  # timm's keywords that would change the network of the spec
+    "drop_block_rate": "no block of fieldspec has DropBlock; remove it",
+    "drop_path_rate": "stochastic depth is part of the spec; set drop_path there",
+    "output_stride": "strides are part of the spec; replace stride by dilation there",
 }
 
 
@@ -46,7 +46,7 @@ def build(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
 ) -> SpecNet:
-    """The network of a spec, untrained, with timm's contract; the settings are SpecNet's.
+    """Build the untrained network of a spec, with timm's contract; for the settings, see SpecNet.
 
     Example:
         >>> net = build("c1c2c3c40", num_classes=100)
@@ -58,7 +58,7 @@ def build(
     settings |= {"drop_rate": drop_rate, "img_size": img_size}
     given: dict[str, Any] = {key: value for key, value in settings.items() if value is not None}
     net = create(spec, "fieldspec", pretrained_cfg=default_cfg(spec), device=device, dtype=dtype, **given)
-    assert isinstance(net, SpecNet)  # only `features_only` gives something else
+    assert isinstance(net, SpecNet)  # only `features_only` returns another type
     net._model_args = {"spec": spec, **given}
     return net
 
@@ -70,11 +70,11 @@ def create(
     pretrained: bool = False,
     **kwargs: Any,
 ) -> nn.Module:
-    """What stands behind `timm.create_model`.
+    """Create a network for `timm.create_model`.
 
     Args:
         spec: A loaded spec, or what `load` takes.
-        variant: The name that is registered with timm.
+        variant: The name registered with timm.
         pretrained: Whether to load the weights of its configuration.
         kwargs: timm's keywords, SpecNet's, and values for the spec's parameters.
     """
@@ -97,17 +97,17 @@ def create(
     )
     size = kwargs.get("img_size")
     sizes = spec.input[1:] if size is None else (size,) * (len(spec.input) - 1) if isinstance(size, int) else size
-    for module in (net, getattr(net, "model", None)):  # the latter within what gives feature levels
+    for module in (net, getattr(net, "model", None)):  # the latter for a wrapper that returns feature levels
         configuration: Any = getattr(module, "pretrained_cfg", None)
-        if configuration is not None:  # timm leaves `img_size` out, and takes no size but of two axes
+        if configuration is not None:  # timm ignores `img_size`, and only supports sizes of two axes
             configuration["input_size"] = (spec.input[0], *sizes)
     return net
 
 
 def usual_statistics(input: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
-    """Mean and deviation where no card says any: ImageNet's from 96 pixels on, else CIFAR-10's.
+    """Default mean and deviation of the input: ImageNet's from 96 pixels on, else CIFAR-10's.
 
-    They are 1/2 and 1/4 where there are not three channels.
+    Without three channels they are 1/2 and 1/4.
 
     Example:
         >>> usual_statistics((3, 224, 224))["mean"], usual_statistics((3, 32, 32))["mean"]
@@ -120,9 +120,9 @@ def usual_statistics(input: tuple[int, ...]) -> dict[str, tuple[float, ...]]:
 
 
 def default_cfg(spec: ArchitectureSpec, weights: PretrainedWeights | None = None) -> dict[str, Any]:
-    """timm's configuration of a spec, with these weights, or the best that ship for it.
+    """timm's configuration of a spec, with these weights or its best pretrained ones.
 
-    Mean and deviation are from the weights' card, else `usual_statistics`.
+    Mean and deviation come from the weights' card, else from `usual_statistics`.
     """
     nodes = spec.graph.nodes
     shape = nodes[output_of(spec)].shape

@@ -1,4 +1,4 @@
-"""A checkpoint is a safetensors file that carries its spec: nothing in it is ever unpickled."""
+"""Checkpoints: safetensors files that contain their spec; nothing in them is ever unpickled."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = ["load_card", "load_checkpoint", "save_checkpoint", "spec_of"]
 
 
 def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping[str, Any] | None = None) -> None:
-    """Write weights, buffers and spec of `net` to a safetensors file, whole or not at all.
+    """Write weights, buffers and spec of `net` to a safetensors file, atomically.
 
-    The metadata holds the spec's text (`spec`), its hash (`hash`), the `card`, which is what else is known of the
-    weights (classes, mean, std), and a `digest` of all of it. A head that was reset since is written down in the spec,
+    The metadata holds the spec's text (`spec`), its hash (`hash`), the `card` with further facts about the weights
+    (classes, mean, std), and a `digest` of all of it. If the head was reset, the spec is written with the new head,
     so that file and spec agree.
 
     Raises:
-        FieldspecError: The net is pruned, has no weights yet (meta device), or the file cannot be written.
+        FieldspecError: The network is pruned, has no weights yet (meta device), or the file cannot be written.
     """
     spec = spec_of(net)
     state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
     if any(tensor.is_meta for tensor in state.values()):
         raise FieldspecError(
-            "the net is on the meta device, without weights; call to_empty(device=) and init_weights() first"
+            "the network is on the meta device, without weights; call to_empty(device=) and init_weights() first"
         )
     metadata = {"format": "pt", "fieldspec": "1", "spec": json.dumps(spec.to_dict()), "hash": spec.hash}
     if card:
@@ -44,7 +44,7 @@ def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping
     metadata["digest"] = _digest(metadata, state)
     path = Path(path)
     if path.is_dir():
-        raise FieldspecError(f"{path}: is a folder; give a file's name in it")
+        raise FieldspecError(f"{path}: is a folder; give a file name")
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(save(state, metadata=metadata))
@@ -56,11 +56,11 @@ def save_checkpoint(path: str | os.PathLike[str], net: SpecNet, *, card: Mapping
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dict[str, Tensor]]:
-    """Spec and state dict of a checkpoint; ``build(spec).load_state_dict(state)`` is the network again.
+    """Load spec and state dict of a checkpoint; ``build(spec).load_state_dict(state)`` restores the network.
 
     Raises:
-        FieldspecError: The file is missing, is not a safetensors file, carries no spec or is not what was written; or
-            spec and tensors disagree.
+        FieldspecError: The file is missing, is not a safetensors file, contains no spec or was modified; or
+            spec and tensors do not match.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,11 +68,11 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
     except (OSError, SafetensorError) as error:
         raise FieldspecError(f"{path}: is not a complete safetensors file: {_reason(error)}") from None
     if "spec" not in metadata or "hash" not in metadata:
-        raise FieldspecError(f"{path}: carries no spec; write checkpoints with fieldspec build or save_checkpoint")
+        raise FieldspecError(f"{path}: contains no spec; write checkpoints with fieldspec build or save_checkpoint")
     if metadata.get("digest", "") not in ("", _digest(metadata, state)):
         raise FieldspecError(f"{path}: is damaged: its content does not match its digest")
     try:
@@ -81,7 +81,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
         raise FieldspecError(f"{path}: {error}") from None
     if spec.hash != metadata["hash"]:
         raise FieldspecError(
-            f"{path}: the hash of its spec is {spec.hash[:12]}, but {metadata['hash'][:12]} is written there; "
+            f"{path}: the hash of its spec is {spec.hash[:12]}, but the file says {metadata['hash'][:12]}; "
             "the spec was edited, or read by another version of fieldspec"
         )
     _check_fit(path, spec, state)
@@ -89,7 +89,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> tuple[ArchitectureSpec, dic
 
 
 def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a checkpoint says of its weights besides their spec; empty where it says nothing.
+    """The card of a checkpoint, with facts about its weights; empty if there is none.
 
     Raises:
         FieldspecError: The file is not a complete safetensors file, or its card is not JSON.
@@ -103,14 +103,14 @@ def load_card(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def spec_of(net: SpecNet) -> ArchitectureSpec:
-    """The spec of a net as it stands, with the head that it has now.
+    """The spec of a network in its current state, with its current head.
 
     Raises:
-        FieldspecError: The net is pruned, or has a classifier without pooling; no spec says that.
+        FieldspecError: The network is pruned, or has a classifier without pooling, which a spec cannot express.
     """
     if len(net.items) != len(net.spec.items):
-        raise FieldspecError("the net is pruned, so its spec no longer describes it; save it before pruning")
-    pool: Any = net.head.global_pool.pool_type  # a word of the spec's, but for timm's `fast` before it
+        raise FieldspecError("the network is pruned, so its spec no longer describes it; save it before pruning")
+    pool: Any = net.head.global_pool.pool_type  # the spec's name, but for timm's prefix `fast`
     pool = "avg" if pool == "fast" else pool.removeprefix("fast")
     own = net.spec.head
     if own and own.pool == "none" and not pool:
@@ -125,7 +125,7 @@ def spec_of(net: SpecNet) -> ArchitectureSpec:
 
 
 def _check_fit(path: Path, spec: ArchitectureSpec, state: dict[str, Tensor]) -> None:
-    """Raise unless names and shapes are those of the spec's network, made without memory."""
+    """Raise unless names and shapes are those of the spec's network, built on the meta device."""
     expected = {name: tensor.shape for name, tensor in SpecNet(spec, device=torch.device("meta")).state_dict().items()}
     for name in sorted({*expected, *state}):
         given = state[name].shape if name in state else None

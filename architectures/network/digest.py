@@ -1,4 +1,4 @@
-"""What tells whether a file of tensors is as it was written."""
+"""A digest that detects modified files of tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def digest_of(texts: Iterable[str], tensors: Mapping[str, Tensor]) -> str:
-    """Of every byte, by BLAKE2b.
+    """BLAKE2b digest of texts and tensors, over every byte.
 
     Example:
         >>> digest_of(["a"], {"w": torch.zeros(2)}) == digest_of(["a"], {"w": torch.ones(2)})

@@ -1,17 +1,17 @@
-"""The network as a source of feature maps, as `timm.create_model(..., features_only=True)` gives it."""
+"""Feature extraction from a network, as with `timm.create_model(..., features_only=True)`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from timm.models._features import FeatureGetterNet, FeatureInfo  # the only home they have
+from timm.models._features import FeatureGetterNet, FeatureInfo  # available only there
 
 
 class FeatureLevels(FeatureInfo, list[dict[str, Any]]):
-    """timm's description of feature levels, as the list that it is read from.
+    """timm's description of feature levels, also a plain list of dicts.
 
-    timm's own insists that reductions never fall. Those of a decoder do, and its levels are kept.
+    timm's own class requires that reductions never decrease. Those of a decoder do, and are allowed here.
     """
 
     def __init__(self, levels: Sequence[dict[str, Any]], out_indices: int | Sequence[int] | None = None) -> None:
@@ -21,7 +21,7 @@ class FeatureLevels(FeatureInfo, list[dict[str, Any]]):
         self.out_indices = tuple(range(-taken, 0)) if isinstance(taken, int) else tuple(taken)
 
     def from_other(self, out_indices: int | Sequence[int]) -> FeatureLevels:
-        """The same with other levels taken."""
+        """The same with other levels selected."""
         return FeatureLevels(self, out_indices)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -29,8 +29,8 @@ class FeatureLevels(FeatureInfo, list[dict[str, Any]]):
 
 
 class SpecFeatures(FeatureGetterNet):
-    """timm's FeatureGetterNet with the one method that its other wrappers have and it lacks."""
+    """timm's FeatureGetterNet with `set_grad_checkpointing`, which its other wrappers have."""
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Recompute each block in the backward pass instead of keeping what is inside it."""
+        """Recompute each block in the backward pass instead of keeping its activations."""
         self.model.set_grad_checkpointing(enable)  # type: ignore[operator]  # a SpecNet's

@@ -1,4 +1,4 @@
-"""What a spec's items are as one module: code that is generated from how they are wired."""
+"""Turns the items of a spec into one module whose code is generated from their wiring."""
 # Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
 
 import dataclasses
@@ -11,15 +11,15 @@ from fieldspec.blocks.containers import wire
 
 
 class Layers(fx.GraphModule):
-    """Code generated from items: (batch, in_chans, ...) -> outputs of the tapped ones, then the last or those named."""
+    """Code generated from items: (batch, in_chans, ...) -> tapped outputs, then the last item's or the named ones."""
 
     def __init__(self, root: nn.Module, graph: fx.Graph, class_name: str = "Layers") -> None:
-        # torch.jit.script reads this source, and would warn of the annotations in GraphModule's
+        # torch.jit.script reads this source; it would warn about the annotations in GraphModule's
         super().__init__(root, graph, class_name)
 
 
 def generate_layers(items: Sequence[Item], modules: Mapping[str, nn.Module], ends: Sequence[str]) -> Layers:
-    """Items in their places, under their ids; `ends` names the several outputs of a network that has some."""
+    """Generate the module of items, with submodules under their ids; `ends` names the outputs, if there are several."""
     trunk = Layers(nn.Module(), fx.Graph())
     outputs = [number for number, item in enumerate(items, 1) if item.tap]
     ids = [item.id for item in items]
@@ -43,5 +43,5 @@ def needed_items(items: Sequence[Item]) -> tuple[Item, ...]:
 
 
 def output_of(spec: ArchitectureSpec) -> int:
-    """The node whose output the head reads; the last of several outputs."""
+    """Index of the node whose output the head reads; with several outputs, the last one."""
     return spec.graph.output if spec.ends else spec.outputs[-1]

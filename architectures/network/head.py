@@ -1,4 +1,4 @@
-"""The head of a built network: pooling, a body, the classifier."""
+"""The head of a built network: pooling, body, classifier."""
 # Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
 
 import torch
@@ -10,23 +10,23 @@ from fieldspec.blocks.settings import Act
 
 
 class ClassifierHead(nn.Module):
-    """Global pooling, dropout, classifier, under the names of timm's ClassifierHead.
+    """Global pooling, dropout and classifier, with the attributes of timm's ClassifierHead.
 
-    Beside timm's: a body before the classifier, a classifier without bias, and without pooling a map of logits.
+    In addition: a body before the classifier, a classifier without bias, and a map of logits without pooling.
 
     Args:
-        in_features: Channels of the map, or features of the vector, that it reads.
-        num_classes: Of the classifier; 0 for none.
-        pool_type: Any of timm's SelectAdaptivePool2d, `''` for none.
-        body: What stands behind the pooling.
-        features: Channels behind the body.
-        on_map: Whether the body ends in a map, on which the classifier is a convolution and its map is pooled.
-        classifier_act: What follows a classifier on a map.
-        rank: Axes of the map that it reads.
-        drop_rate: Before the classifier.
-        bias: Of the classifier.
-        device: Where the weights are made.
-        dtype: Of the weights.
+        in_features: Channels of the input map, or features of the input vector.
+        num_classes: Classes; 0 for no classifier.
+        pool_type: A pooling type of timm's SelectAdaptivePool2d; `''` for none.
+        body: Applied after the pooling.
+        features: Channels after the body.
+        on_map: Whether the body ends in a map: the classifier is then a convolution, followed by pooling.
+        classifier_act: Activation after a classifier on a map.
+        rank: Axes of the input map.
+        drop_rate: Dropout before the classifier.
+        bias: Whether the classifier has a bias.
+        device: Device of the weights.
+        dtype: Dtype of the weights.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ClassifierHead(nn.Module):
             self.fc = nn.Linear(self.num_features, num_classes, bias, device, dtype)
 
     def forward(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """(batch, in_features, height, width) -> (batch, num_classes), or (batch, num_features) before the last."""
+        """(batch, in_features, height, width) -> (batch, num_classes), or (batch, num_features) with `pre_logits`."""
         x = self.drop(self.body(self.flatten(self.global_pool(x))))
         if pre_logits:
             return x

@@ -1,4 +1,4 @@
-"""Which head a network has: the spec's own as long as it fits what stands before it, else a plain classifier."""
+"""Selects a network's head: that of the spec as long as it matches the layers before it, else a plain classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.modules import to_module
 
-POOLS = ("", "avg", "max", "avgmax", "catavgmax")  # with and without `fast` before them
+POOLS = ("", "avg", "max", "avgmax", "catavgmax")  # with or without the prefix `fast`
 
 
 def head_of(
@@ -27,17 +27,17 @@ def head_of(
     body: nn.Module | None = None,
     **factory: Any,
 ) -> ClassifierHead:
-    """A head for the layers of a spec, all of them or a first part.
+    """Build the head for the layers of a spec, or for the first of them.
 
     Args:
-        spec: Whose head it is.
-        num_classes: Of the classifier; 0 for none.
-        pool: Any of timm's SelectAdaptivePool2d, `''` for none.
-        behind: The id of the item that it follows.
-        num_features: Channels of the map, or features of the vector, that it reads.
-        flat: Whether it reads a vector.
-        drop_rate: Before the classifier.
-        body: Of the head that was there: its weights are kept.
+        spec: The spec.
+        num_classes: Classes; 0 for no classifier.
+        pool: A pooling type of timm's SelectAdaptivePool2d; `''` for none.
+        behind: Id of the last item before the head.
+        num_features: Channels of the input map, or features of the input vector.
+        flat: Whether the input is a vector.
+        drop_rate: Dropout before the classifier.
+        body: The body of the previous head, whose weights are kept.
         factory: `device` and `dtype` of the weights.
     """
     _refuse(spec, num_classes, pool, flat=flat)
@@ -60,7 +60,7 @@ def head_of(
 
 
 def pool_type_of(head: HeadSpec) -> str:
-    """timm's word for the pooling of a spec's head."""
+    """timm's name for the pooling of a spec's head."""
     return "" if head.pool == "none" else head.pool
 
 
@@ -74,15 +74,15 @@ def _refuse(spec: ArchitectureSpec, num_classes: int, pool: str, *, flat: bool) 
 
 
 def _keeps(own: HeadSpec, pool: str, *, whole: bool) -> bool:
-    """Whether the head is still the spec's: behind its last item, and pooled, or not, as it says.
+    """Whether the head remains that of the spec: after its last item, and pooled as the spec says.
 
     Raises:
-        FieldspecError: The body takes another number of features than this pooling gives.
+        FieldspecError: The body takes a number of features other than this pooling returns.
     """
     if not whole or (pool == "") != (own.pool == "none"):
         if own.forms and pool and own.pool == "none":
-            raise FieldspecError(f"global_pool={pool!r}: the head's body reads an unpooled map; give ''")
+            raise FieldspecError(f"global_pool={pool!r}: the head's body reads an unpooled map; use ''")
         return False
     if own.forms and (own.pool == "catavgmax") != pool.endswith("catavgmax"):
-        raise FieldspecError(f"global_pool={pool!r}: the head's body takes what {own.pool} pooling gives")
+        raise FieldspecError(f"global_pool={pool!r}: the head's body needs the features of {own.pool} pooling")
     return True

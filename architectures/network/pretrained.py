@@ -1,4 +1,4 @@
-"""The weights that ship with fieldspec: each a safetensors file beside its card (JSON) and its log (CSV). No torch."""
+"""Pretrained weights: safetensors files, each with a card (JSON) and a log (CSV). Free of torch."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ FOLDER = Path(__file__).parents[1] / "weights"
 
 @dataclass(frozen=True)
 class PretrainedWeights:
-    """A file of weights and what is known of it."""
+    """A file of weights and its card."""
 
-    name: str  # of the network and, as timm's tag, of the recipe: c1c2c3c40.fast25
+    name: str  # name of the network, then timm's tag, the recipe: c1c2c3c40.fast25
     path: Path
     card: dict[str, Any]
 
     @property
     def tag(self) -> str:
-        """timm's: what tells several weights of one network apart."""
+        """timm's tag, which distinguishes weights of the same network."""
         return self.name.partition(".")[2]
 
 
 @lru_cache(maxsize=4)
 def weights(folder: Path = FOLDER) -> dict[str, list[PretrainedWeights]]:
-    """All that ship, by the hash of the spec that they are of, the best on its test images first.
+    """All pretrained weights, by the hash of their spec, with the best on its test images first.
 
-    They outlive an edited constraint or description.
+    They remain valid if only constraints or the description of a spec change.
     """
     found: dict[str, list[PretrainedWeights]] = {}
     for path in sorted(folder.glob("*.json")):
@@ -43,5 +43,5 @@ def _accuracy(weights: PretrainedWeights) -> float:
 
 
 def weights_of(hash: str) -> list[PretrainedWeights]:
-    """Those of a spec, the best first."""
+    """The pretrained weights of a spec, best first."""
     return weights(FOLDER).get(hash, [])

@@ -1,4 +1,4 @@
-"""The network that a spec describes, as a torch module that meets timm's contract."""
+"""The network of a spec, as a torch module that fulfills timm's contract."""
 # Annotations are evaluated here (no `from __future__`): TorchScript and torch.fx read them.
 
 import re
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
 import torch
-from timm.models._features import feature_take_indices  # the only home it has
+from timm.models._features import feature_take_indices  # available only there
 from torch import Tensor, nn
 
 from fieldspec.analysis.report.pictured import shown
@@ -26,22 +26,22 @@ __all__ = ["SeveralOutputs", "SpecNet", "checkpoint_filter_fn"]
 class SpecNet(nn.Module):
     """The network of a spec: `layers`, generated from its items, and `head`.
 
-    Each item of the spec is a submodule of `layers` under its id, so that every path below `layers` is the id of
-    a node in the spec's layer graph.
+    Each item of the spec is a submodule of `layers` under its id, so every path below `layers` is the id of a node in
+    the spec's layer graph.
 
     Args:
         spec: A loaded spec, or what `load` takes: a catalogue name, a path, a dict.
-        num_classes: Classes of the head; 0 leaves the classifier out. The spec's unless given.
-        in_chans: Channels of the input. The spec's unless given; the first layers are resized where it differs.
-        global_pool: Any pooling of timm's SelectAdaptivePool2d; with `''` the map stays, and a classifier then
-            gives a map of logits. The spec's unless given; `''` without a head, `avg` where one is added.
-        drop_rate: Dropout before the classifier. The spec's unless given.
-        img_size: Height and width of the input, or one number for all axes. The spec's unless given.
-        device: Where the weights are made; `meta` makes none.
-        dtype: Type of the weights.
+        num_classes: Classes of the head, by default the spec's; 0 leaves the classifier out.
+        in_chans: Input channels, by default the spec's; otherwise the first layers are resized.
+        global_pool: A pooling type of timm's SelectAdaptivePool2d, by default the spec's. With `''` the map stays, and
+            a classifier then returns a map of logits. Default without a head: `''`, or `avg` with an added classifier.
+        drop_rate: Dropout before the classifier, by default the spec's.
+        img_size: Height and width of the input, or one number for all axes, by default the spec's.
+        device: Device of the weights; `meta` allocates none.
+        dtype: Dtype of the weights.
 
     Raises:
-        FieldspecError: The spec is invalid, also for `in_chans` or `img_size`; an item's name is one of torch's own.
+        FieldspecError: The spec is invalid, possibly due to `in_chans` or `img_size`; or torch reserves an item's name.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class SpecNet(nn.Module):
         self.drop_rate = drop_rate if drop_rate is not None else spec.head.dropout if spec.head else 0.0
         self.flat = (
             len(spec.graph.nodes[output_of(spec)].shape) == 1
-        )  # the layers end in a vector, so nothing is left to pool
+        )  # the layers end in a vector, so there is nothing to pool
         self.layers = generate_layers(
             self.items, {item.id: to_module(item.block, device=device, dtype=dtype) for item in self.items}, self.ends
         )
@@ -103,7 +103,7 @@ class SpecNet(nn.Module):
     def forward_intermediates(
         self,
         x: Tensor,
-        indices: Optional[Union[int, list[int]]] = None,  # noqa: UP007, UP045  # TorchScript reads no `|` here
+        indices: Optional[Union[int, list[int]]] = None,  # noqa: UP007, UP045  # TorchScript does not support `|` here
         norm: bool = False,
         stop_early: bool = False,
         output_fmt: str = "NCHW",
@@ -114,10 +114,10 @@ class SpecNet(nn.Module):
         Args:
             x: Images.
             indices: Levels of `feature_info`: the last n for a number, all for None.
-            norm: Without effect: the levels are the layers' outputs as they are.
-            stop_early: Without effect: `prune_intermediate_layers` shortens the network for good.
-            output_fmt: NCHW, the only one.
-            intermediates_only: Only the levels, without what `forward_features` returns before them.
+            norm: Has no effect: the levels are the outputs of the layers.
+            stop_early: Has no effect: `prune_intermediate_layers` shortens the network permanently.
+            output_fmt: Must be NCHW.
+            intermediates_only: Return only the levels, without the output of `forward_features` before them.
         """
         if output_fmt != "NCHW":
             raise ValueError("output_fmt must be NCHW")
@@ -133,9 +133,9 @@ class SpecNet(nn.Module):
     def prune_intermediate_layers(
         self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:
-        """Keep what the levels `indices` need, and neither classifier nor body; returns their indices from the front.
+        """Keep only what the levels `indices` need, without classifier and body; returns their nonnegative indices.
 
-        `forward` then gives the last kept level's map, or its pooled vector after a `reset_classifier`.
+        `forward` then returns the map of the last kept level, or its pooled vector after `reset_classifier`.
         """
         take, last = feature_take_indices(len(self.feature_info), indices)
         end = [at for at, item in enumerate(self.items) if item.tap][last] + 1
@@ -151,15 +151,15 @@ class SpecNet(nn.Module):
         if cut or prune_head:
             self.reset_classifier(0, "")
             self.head = ClassifierHead(self.num_features, 0, "", drop_rate=self.drop_rate).train(self.training)
-            self.head_hidden_size = self.num_features  # a body without pooling before it was left
+            self.head_hidden_size = self.num_features  # a body without preceding pooling was kept
         return list(take)
 
     def get_classifier(self) -> nn.Module:
-        """The linear layer, an identity where there is none."""
+        """The linear layer; an identity if there is none."""
         return self.head.fc
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """A fresh classifier of `num_classes` on the same device, in the same dtype and mode; 0 for none."""
+        """Replace the classifier by a new one on the same device, in the same dtype and mode; 0 for none."""
         if global_pool is None:
             pool = self.head.global_pool.pool_type
             global_pool = pool if pool or self.spec.head else self._pool_of_added_head(num_classes)
@@ -167,24 +167,24 @@ class SpecNet(nn.Module):
         head = self._new_head(num_classes, global_pool, device=weight.device, dtype=weight.dtype)
         self.head = head.train(self.training)
         known: Any = getattr(self, "pretrained_cfg", {})
-        for key in ("label_names", "label_descriptions"):  # of the classifier that was there
+        for key in ("label_names", "label_descriptions"):  # of the previous classifier
             known.pop(key, None)
         self.num_classes = num_classes
         self.head_hidden_size = head.num_features
 
     def _rewire(self, items: Sequence[Item]) -> None:
-        """Generate `layers` anew from the modules that it has."""
+        """Regenerate `layers` from its current modules."""
         there = {item.id for item in items}
         self.ends = self.ends if there.issuperset(self.ends) else ()
         layers = generate_layers(items, {item.id: self.layers.get_submodule(item.id) for item in items}, self.ends)
         for module in layers.modules():
-            if isinstance(module, Layers) or type(module) is nn.Module:  # what holds them is new
+            if isinstance(module, Layers) or type(module) is nn.Module:  # containers are recreated
                 module.training = self.training
         self.items, self.layers = tuple(items), layers
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]  # torch
-        self._rewire(self.items)  # pickle gives a plain GraphModule back
+        self._rewire(self.items)  # pickle restores a plain GraphModule
 
     def _pool_of_added_head(self, num_classes: int) -> str:
         return "avg" if num_classes and not self.flat else ""
@@ -208,7 +208,7 @@ class SpecNet(nn.Module):
         return shown("network_html", self)
 
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Parameter groups for layer-wise decay: one an item, or with `coarse` one a feature level; then the head."""
+        """Parameter groups for layer-wise decay: one per item, or if `coarse`, one per feature level; then the head."""
         groups, level = [], 0
         for number, item in enumerate(self.items):
             path = re.escape(f"layers.{item.id}.")
@@ -217,25 +217,25 @@ class SpecNet(nn.Module):
         return {"layers": groups}
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
-        """Recompute each block in the backward pass instead of keeping what is inside it."""
+        """Recompute each block in the backward pass instead of keeping its activations."""
         for item in self.items:
             block = self.layers.get_submodule(item.id)
             if isinstance(block, Chain | Parallel | Wired):
                 block.grad_checkpointing = enable
 
     def no_weight_decay(self) -> set[str]:
-        """Parameters to be left out of weight decay, by name: none beside the biases and norms that timm finds."""
+        """Names of parameters excluded from weight decay: none besides biases and norms, which timm excludes itself."""
         return set()
 
     def init_weights(self) -> None:
-        """Fresh weights and buffers, torch's own initialization; also after `to_empty`."""
+        """Initialize weights and buffers with torch's defaults; also after `to_empty`."""
         for module in self.modules():
             reset = getattr(module, "reset_parameters", None)
             if callable(reset):
                 reset()
 
-    # What timm stores to rebuild the model from config.json: the spec itself, not where it was read from.
-    __jit_unused_properties__ = ["_model_args"]  # noqa: RUF012  # torch's own form
+    # What timm stores in config.json to rebuild the model: the spec itself, not the path it was read from.
+    __jit_unused_properties__ = ["_model_args"]  # noqa: RUF012  # as torch requires
 
     @property
     def _model_args(self) -> dict[str, Any]:
@@ -250,7 +250,7 @@ class SpecNet(nn.Module):
 
 
 class SeveralOutputs(SpecNet):
-    """The network of a spec that names its outputs: a list of them, in that order; pruned, its last level alone."""
+    """The network of a spec with named outputs: returns a list of them, in order; if pruned, only its last level."""
 
     def forward(self, x: Tensor) -> list[Tensor]:  # type: ignore[override]
         """(batch, in_chans, height, width) -> [output, ...]."""
@@ -259,7 +259,7 @@ class SeveralOutputs(SpecNet):
 
 
 def checkpoint_filter_fn(state_dict: dict[str, Any], model: nn.Module) -> dict[str, Any]:
-    """The tensors of a training checkpoint under the names of `model`: unwrapped, without wrappers' prefixes."""
+    """Rename the tensors of a training checkpoint for `model`: unwrap it, and strip the prefixes of wrappers."""
     for key in ("state_dict_ema", "model_ema", "state_dict", "model"):
         if isinstance(state_dict.get(key), Mapping):
             state_dict = state_dict[key]

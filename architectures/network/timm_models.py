@@ -1,6 +1,6 @@
-"""Registers the catalogue with timm when it is imported, and `fieldspec` for any other spec.
+"""Registers the catalogue with timm on import, and `fieldspec` for any other spec.
 
-A network is registered under its name in the catalogue, or as `fieldspec_NAME` where timm has a model of that name.
+A network is registered under its name in the catalogue, or as `fieldspec_NAME` if timm has a model of that name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["default_cfgs", "fieldspec", "timm_name"]
 
 
 def timm_name(name: str) -> str:
-    """What a network of the catalogue is called in timm, whose own models keep their names.
+    """Name in timm of a network of the catalogue; models of timm keep their names.
 
     Example:
         >>> timm_name("mobilenet_v1"), timm_name("resnet50")
@@ -32,7 +32,7 @@ def timm_name(name: str) -> str:
 
 
 def _cfgs(name: str) -> dict[str, Any]:
-    """By name and tag, the weights that are taken without a tag first; the bare name where none ship."""
+    """timm's configurations of a network, by name and tag, the default first; by the bare name if it has no weights."""
     spec, registered = load(name), timm_name(name)
     tagged = {f"{registered}.{one.tag}": default_cfg(spec, one) for one in weights_of(spec.hash)}
     return tagged or {registered: default_cfg(spec)}
@@ -48,7 +48,7 @@ def fieldspec(
     pretrained_cfg: Any = None,
     **kwargs: Any,
 ) -> nn.Module:
-    """The network of any spec: a dict, a path or a catalogue name; a dict lands in the hub's config.json as it is."""
+    """Create the network of any spec: a dict, a path or a catalogue name; the hub's config.json stores a dict as is."""
     spec = load(spec)
     cfg = pretrained_cfg or default_cfg(spec)
     return create(spec, "fieldspec", pretrained=pretrained, pretrained_cfg=cfg, **kwargs)
@@ -59,12 +59,12 @@ def _entry_point(name: str, registered: str) -> Callable[..., nn.Module]:
         return create(name, registered, pretrained=pretrained, **kwargs)
 
     entry_point.__name__ = entry_point.__qualname__ = registered
-    entry_point.__doc__ = f"The catalogue's {name}; the keywords are timm's and SpecNet's."
+    entry_point.__doc__ = f"{name} from the catalogue; takes the keywords of timm and SpecNet."
     return entry_point
 
 
 def _register(entry_point: Callable[..., nn.Module]) -> None:
-    """Register, but not again what an earlier import of this module registered: timm would warn of a conflict."""
+    """Register an entry point, unless an earlier import of this module did: timm would warn of a conflict."""
     name = entry_point.__name__
     if not is_model(name) or model_entrypoint(name).__module__ != __name__:
         register_model(entry_point)
@@ -75,4 +75,4 @@ _names = {name: timm_name(name) for name in catalogue.list_models()}
 for _name, _registered in _names.items():
     globals()[_registered] = _entry_point(_name, _registered)
     _register(globals()[_registered])
-__all__ = sorted({*__all__, *_names.values()})  # the catalogue is known only now
+__all__ = sorted({*__all__, *_names.values()})  # the catalogue is only known at run time

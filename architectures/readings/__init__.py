@@ -1,1 +1,1 @@
-"""What one asks of a spec or of any module: report, constraints, comparison, proof."""
+"""Readings of a spec or any module: report, constraint checks, comparison, proof."""

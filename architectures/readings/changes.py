@@ -1,4 +1,4 @@
-"""One difference of two specs, and how many of them are told in few lines."""
+"""Differences between two specs, and their condensed form."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from fieldspec.architectures.document.values import flow, listed
 from fieldspec.blocks.registry import REQUIRED, block_type
 
-_COPY = re.compile(r"(.*?\.)([0-9]+)((?:\..*)?)")  # the first number in a path is that of a copy
+_COPY = re.compile(r"(.*?\.)([0-9]+)((?:\..*)?)")  # the first number in a path is the index of a copy
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference: at a path, what stands before and after; None where it is absent."""
+    """One difference: a path, with the values before and after; None if absent."""
 
     path: str
     before: Any
@@ -31,7 +31,7 @@ class Change:
 
 
 def in_few_lines(changes: Iterable[Change]) -> list[Change]:
-    """Copies that change alike as one, and of what is added or removed only the settings that are no defaults.
+    """Condense changes: equal changes of copies as one, and without default settings of added and removed items.
 
     Example:
         >>> alike = [Change(f"layers.s4.{number}.out", 64, 256) for number in (0, 1, 2, 4)]
@@ -51,7 +51,7 @@ def in_few_lines(changes: Iterable[Change]) -> list[Change]:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Sorted numbers, neighbors as a range."""
+    """Sorted numbers, consecutive ones as a range."""
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][-1] + 1:
@@ -62,7 +62,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _brief(item: Any) -> Any:
-    """An item of a canonical form without the settings that say no more than the block's defaults."""
+    """An item of a canonical form without settings that equal the block's defaults."""
     if not isinstance(item, dict) or len(item) != 1:
         return item
     ((kind, settings),) = item.items()
@@ -74,5 +74,5 @@ def _brief(item: Any) -> Any:
 
 
 def _is(value: Any, default: Any) -> bool:
-    """Whether a value is the default, which may be one number for all axes."""
+    """Whether a value equals the default, which may be one number for all axes."""
     return bool(value == default or (isinstance(value, list) and value and all(one == default for one in value)))

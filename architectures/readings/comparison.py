@@ -1,4 +1,4 @@
-"""What two specs differ in: settings item by item, and what that does to the numbers."""
+"""Comparison of two specs: settings item by item, and the effect on the numbers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fieldspec.architectures.readings.reports import SpecLike, analyze
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load
 from fieldspec.blocks.formatting import side_text
 
-CanonicalLayer = Mapping[str, Any]  # one of a canonical form
+CanonicalLayer = Mapping[str, Any]  # an item of a canonical form
 
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """The differences of two specs; false when they build the same network under the same promises."""
+    """The differences of two specs; false if they build the same network with the same constraints."""
 
     names: tuple[str, str]
     changes: tuple[Change, ...]
@@ -37,7 +37,7 @@ class Diff:
 
     @property
     def summary(self) -> list[Change]:
-        """What is printed: copies that change alike on one line, then the numbers."""
+        """The changes as printed: equal changes of copies on one line, then the numbers."""
         return [*in_few_lines(self.changes), *self.numbers]
 
     def _repr_html_(self) -> str | None:
@@ -54,15 +54,15 @@ class Diff:
 
 
 def diff(before: SpecLike, after: SpecLike, *, engine: str | None = None) -> Diff:
-    """The semantic difference of two specs: on canonical forms, so that spelling and defaults do not count.
+    """Compare two specs semantically, by their canonical forms, so that spelling and defaults do not matter.
 
-    Items are matched in order by block and settings before their ids, so an item put in between shows as one
-    addition; of two that agree as well, the one with the same id is taken.
+    Items are matched in order, by block and settings before ids, so an inserted item appears as one addition; among
+    equally good matches the one with the same id is taken.
 
     Args:
-        before: As `load` takes it.
-        after: Likewise.
-        engine: Whose operators, flash and RAM are compared as well: `tflm`.
+        before: A spec, as for `load`.
+        after: A spec, as for `load`.
+        engine: Engine for which operators, flash and RAM are compared as well: `tflm`.
 
     Example:
         >>> one = {"input": [3, 8, 8], "layers": [{"conv": {"out": 8}}]}
@@ -80,7 +80,7 @@ def diff(before: SpecLike, after: SpecLike, *, engine: str | None = None) -> Dif
 
 
 def _names(before: ArchitectureSpec, after: ArchitectureSpec) -> tuple[str, str]:
-    """The names, with the values of what both are families of and differ in: `resnet20 depth=20`."""
+    """The names of both specs; for members of one family, with the parameters that differ: `resnet20 depth=20`."""
     values = before.params, after.params
     apart = [name for name in values[0] if name in values[1] and values[0][name] != values[1][name]]
     first, second = (
@@ -106,7 +106,7 @@ def _mappings(path: str, before: Mapping[str, Any], after: Mapping[str, Any]) ->
 
 
 def _inside(path: str, before: Any, after: Any) -> list[Change]:
-    """The changes inside a body or branches; none where these are not what stands there."""
+    """Changes inside a body or branches; none if the values are neither."""
     if _are_items(before) and _are_items(after):
         return _layers(path, before, after)
     if not isinstance(before, list) or not isinstance(after, list) or len(before) != len(after):
@@ -126,7 +126,7 @@ def _block(item: CanonicalLayer) -> str:
 
 
 def _layers(path: str, before: list[CanonicalLayer], after: list[CanonicalLayer]) -> list[Change]:
-    """Items paired in order; the unpaired are removed or added."""
+    """Match items in order; unmatched ones are removed or added."""
     pairs = paired(before, after, _likeness)
     renamed = {before[old]["id"]: after[new]["id"] for old, new in pairs}
     changes: list[Change] = []
@@ -141,7 +141,7 @@ def _layers(path: str, before: list[CanonicalLayer], after: list[CanonicalLayer]
 
 
 def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
-    """0 for different blocks, 3 for equal ones, else 1, the share of settings that agree, and almost 1 for one id."""
+    """Similarity: 0 for different blocks, 3 for equal items, else 1 + share of equal settings + 0.9 for equal ids."""
     kind = _block(before)
     if kind != _block(after):
         return 0.0
@@ -149,12 +149,12 @@ def _likeness(before: CanonicalLayer, after: CanonicalLayer) -> float:
     if old == new:
         return EQUAL
     agree: int = sum(old.get(key) == value for key, value in new.items())
-    of_one_id = 0.9 if before["id"] == after["id"] else 0.0  # so that the sum stays under 3, whatever agrees
+    of_one_id = 0.9 if before["id"] == after["id"] else 0.0  # so that the sum stays below 3
     return 1.0 + agree / max(1, len(new)) + of_one_id
 
 
 def _item(path: str, before: CanonicalLayer, after: CanonicalLayer, renamed: Mapping[str, str]) -> list[Change]:
-    """Two items of one block; `from` is the same where it names the item's partner."""
+    """Changes between two items of the same block; `from` is unchanged if it names the matched item."""
     here, kind = f"{path}.{after['id']}", _block(before)
     sources = before.get("from")
     named = (
@@ -187,7 +187,7 @@ def _told(report: Report) -> dict[str, Any]:
 
 
 def _on_engine(spec: ArchitectureSpec, engine: str) -> dict[str, Any]:
-    """Operators, bytes of flash, and those of each kind of RAM; or why there are none."""
+    """Operators, bytes of flash, and bytes of each kind of RAM; or the reason why there are none."""
     from fieldspec.analysis.inference.engine import engine_report
     from fieldspec.analysis.inference.kinds import SRAM
     from fieldspec.analysis.inference.lowering.operators import EngineError

@@ -1,4 +1,4 @@
-"""Further readings of a spec: where its field comes from, what it really looks at, how to cut an image for it."""
+"""Further readings of a spec: where its field comes from, its effective field, tiles, input sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ReportSource: TypeAlias = "Analyzable | Report"
 
 
 def ledger(source: ReportSource, *, input_size: InputSize | None = None) -> Ledger:
-    """Which layer adds how many pixels to the field, at what price; padding; valid input sizes.
+    """How many pixels each layer adds to the field, and at what cost; padding; valid input sizes.
 
     Args:
         source: What `analyze` takes, or a report.
@@ -39,13 +39,13 @@ def effective_receptive_field(
     layer: str | None = None,
     unit: Sequence[int] | None = None,
 ) -> EffectiveField:
-    """How the paths to one unit are spread over the pixels that it sees, without a weight or a gradient.
+    """Distribution of the paths to one unit over the pixels it sees; needs no weights or gradients.
 
     Args:
         source: What `analyze` takes, or a report.
         input_size: As for `analyze`.
-        layer: An id; the last map whose units have a place (`report.features`) by default.
-        unit: One index an axis; in the middle of the map by default.
+        layer: Layer id; by default the last map whose units have a position (`report.features`).
+        unit: One index per axis; by default the middle of the map.
 
     Example:
         >>> field = effective_receptive_field("c1c2c3c40")
@@ -58,7 +58,7 @@ def effective_receptive_field(
 def tile_plan(
     source: ReportSource, tile: int | Sequence[int], *, input_size: InputSize | None = None, layer: str | None = None
 ) -> Tiling:
-    """Sizes of tiles for inference in parts, each giving at least `tile` units of the features.
+    """Plan tiles for inference in parts, each giving at least `tile` units of the features.
 
     Example:
         >>> plan = tile_plan("c1c2c3c40", 8)
@@ -69,7 +69,7 @@ def tile_plan(
 
 
 def valid_input_sizes(source: ReportSource, *, input_size: InputSize | None = None) -> tuple[InputSizes, ...] | None:
-    """The input sizes that run, and that leave no row or column unread, per axis; None where they are not known.
+    """Input sizes that run, and those that leave no row or column unread, per axis; None if unknown.
 
     Example:
         >>> sizes, _ = valid_input_sizes("c1c2c3c40")

@@ -1,4 +1,4 @@
-"""Networks that this project did not build, by the name that one types: `timm:resnet50`."""
+"""Third-party networks by name, as on the command line: `timm:resnet50`."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from fieldspec.blocks.formatting import first_line
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
-SETTING = re.compile(r",(?=\w+=)")  # a comma before the next setting, not one inside a list
+SETTING = re.compile(r",(?=\w+=)")  # a comma before the next setting, not inside a list
 
 
 def named_module(text: str, *, weights: bool = True, **further: Any) -> tuple[nn.Module, Shape]:
-    """The network of this name with random weights, and the input that it is meant for.
+    """Create the network of this name with random weights; returns it with its default input shape.
 
     Args:
         text: `timm:resnet50`, `torchvision:googlenet`, `my_package.nets:make` (a class, a function, or a module
-            made already), each with settings: `timm:resnet50,output_stride=8`.
-        weights: False for a network on the meta device, where its constructor allows that.
-        further: Settings beside those that the text names.
+            instance), each with settings: `timm:resnet50,output_stride=8`.
+        weights: False to create it on the meta device, if its constructor allows that.
+        further: Settings in addition to those in the text.
 
     Raises:
-        FieldspecError: There is no such network, or it cannot be made so.
+        FieldspecError: There is no such network, or it cannot be created with these settings.
     Example:
         >>> net, shape = named_module("timm:resnet18,in_chans=1", weights=False)
         >>> shape, net.conv1.weight.shape[1]
@@ -52,17 +52,17 @@ def named_module(text: str, *, weights: bool = True, **further: Any) -> tuple[nn
     make = maker(name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torchvision's, of weights that nobody asked for
+            warnings.simplefilter("ignore")  # torchvision's, about weights that were not requested
             net = _without_weights(make, settings) if not weights else make(**settings)
-    except Exception as error:  # whatever somebody's constructor raises
-        raise FieldspecError(f"{text}: cannot be made: {_said(error)}") from error
+    except Exception as error:  # third-party constructors may raise anything
+        raise FieldspecError(f"{text}: cannot be created: {_said(error)}") from error
     if not isinstance(net, nn.Module):
-        raise FieldspecError(f"{text}: gives a {type(net).__name__} and not an nn.Module")
+        raise FieldspecError(f"{text}: returns a {type(net).__name__}, not an nn.Module")
     return net, own_input(net, name)
 
 
 def own_input(net: nn.Module, name: str = "") -> Shape:
-    """The input that a network is meant for: its own word for it, else 3 x 224 x 224."""
+    """Default input shape of a network: from its own configuration, else 3 x 224 x 224."""
     size = (getattr(net, "pretrained_cfg", None) or {}).get("input_size")
     if size is not None:
         return tuple(size)
@@ -70,10 +70,10 @@ def own_input(net: nn.Module, name: str = "") -> Shape:
 
 
 def _settings(text: str) -> dict[str, Any]:
-    """What `,a=1,b=[2,3],c=None` says.
+    """Parse settings such as `,a=1,b=[2,3],c=None`.
 
     Raises:
-        FieldspecError: A value is neither Python's nor YAML's.
+        FieldspecError: A value is neither Python nor YAML.
     """
     pairs = [part.split("=", 1) for part in SETTING.split(text)[1:]]
     try:
@@ -85,7 +85,7 @@ def _settings(text: str) -> dict[str, Any]:
 
 
 def _value_of(text: str) -> Any:
-    """A value as Python writes it (`None`, `(2, 2)`, `[None, 'same']`), else as YAML does (`null`, `resnet18`)."""
+    """Parse a value as Python (`None`, `(2, 2)`, `[None, 'same']`), else as YAML (`null`, `resnet18`)."""
     with suppress(ValueError, SyntaxError):
         return ast.literal_eval(text.strip())
     return yaml.safe_load(text)
@@ -95,7 +95,7 @@ def _without_weights(make: Callable[..., Any], settings: dict[str, Any]) -> Any:
     try:
         with torch.device("meta"):
             return make(**settings)
-    except (RuntimeError, NotImplementedError):  # a constructor that computes with its weights
+    except (RuntimeError, NotImplementedError):  # the constructor computes with its weights
         return make(**settings)
 
 
@@ -121,7 +121,7 @@ def _torchvision(name: str) -> Callable[..., Any]:
 
 
 def _said(error: Exception) -> str:
-    """An error in one line; its kind, where that says more than its words."""
+    """An exception in one line, with its type if that says more than the message."""
     text = first_line(str(error))
     is_plain = isinstance(error, ImportError | RuntimeError | TypeError | ValueError) and text
     return text if is_plain else first_line(repr(error))
@@ -129,10 +129,10 @@ def _said(error: Exception) -> str:
 
 def _imported(home: str) -> Callable[[str], Callable[..., Any]]:
     def find(name: str) -> Callable[..., Any]:
-        sys.path.insert(0, str(Path.cwd()))  # as `python -m` has it
+        sys.path.insert(0, str(Path.cwd()))  # as with `python -m`
         try:
             module = importlib.import_module(home.removesuffix(".py").replace("/", ".").replace("\\", "."))
-        except Exception as error:  # whatever somebody's module raises
+        except Exception as error:  # third-party modules may raise anything
             raise FieldspecError(f"{home}: cannot be imported: {_said(error)}") from error
         finally:
             sys.path.pop(0)

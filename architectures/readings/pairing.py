@@ -1,22 +1,22 @@
-"""Two sequences paired in order, so that what was put in between shows as one addition."""
+"""Pairs two sequences in order, so that an insertion appears as one addition."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-EQUAL = 3.0  # the likeness of two that do not differ; of others it is below, and 0 where they cannot be paired
-MAX_CELLS = 1_000_000  # of the table by which they are paired: about a second
+EQUAL = 3.0  # similarity of equal elements; below for others, 0 if they cannot be paired
+MAX_CELLS = 1_000_000  # size of the pairing table: about one second
 
 T = TypeVar("T")
 Likeness = Callable[[T, T], float]
 
 
 def paired(before: Sequence[T], after: Sequence[T], likeness: Likeness[T]) -> list[tuple[int, int]]:
-    """The pairing in order whose likenesses come to the most, as indices.
+    """The order-preserving pairing with the largest total similarity, as pairs of indices.
 
-    A longest common subsequence with weights, after equal ends are set aside. It is quadratic in what is left;
-    where that is too much, they are paired one by one.
+    A weighted longest common subsequence, after equal ends are removed. It is quadratic in the remaining lengths;
+    if that is too much, elements are paired one by one.
 
     Example:
         >>> paired("abc", "axbc", lambda one, other: EQUAL * (one == other))

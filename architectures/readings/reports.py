@@ -1,4 +1,4 @@
-"""What one asks of a spec: its report, its broken constraints."""
+"""Reports of specs and modules, and constraint checks."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ InputSize = Sequence[int] | Sequence[Any] | Mapping[str, Any]
 
 
 def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Report:
-    """Parameters, multiply-adds, memory and receptive field of every layer, without a weight.
+    """Compute parameters, multiply-adds, memory and receptive field of every layer; no weights needed.
 
     Args:
-        source: A loaded spec, a catalogue name, the path of a file, plain data, or any PyTorch module, which is
-            run once without values and left as it is.
-        input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
-            A list of them for a module of several inputs, a mapping where it takes them by name; `((50,), "int64")`
-            says a type that is not the network's own. The dimensions need no order: those that windows run along are
-            axes, so (electrodes, time), (time,) and (steps, features) do.
+        source: A loaded spec, a catalogue name, a file path, plain data, or any PyTorch module, which is run once
+            without values and left as it is.
+        input_size: (channels, height, width) of one example; optional for specs and timm models, which have their own.
+            A list for a module with several inputs, or a mapping to pass them by name; `((50,), "int64")` gives a
+            dtype that differs from the network's. The dimensions need no fixed order: those that windows run along
+            are axes, so (electrodes, time), (time,) and (steps, features) are fine.
 
     Raises:
-        SpecError: The spec cannot be used.
-        FieldspecError: The module does not run on such an input.
+        SpecError: The spec is invalid.
+        FieldspecError: The module does not run on this input.
     Example:
         >>> report = analyze("c1c2c3c40")
         >>> report.params, report.macs, report.features.receptive_field
@@ -54,12 +54,12 @@ def analyze(source: Analyzable, *, input_size: InputSize | None = None) -> Repor
 
 
 def report_of_spec(spec: ArchitectureSpec) -> Report:
-    """The report of a loaded spec, from the layers and fields that loading it has laid out."""
+    """The report of a loaded spec, from the layers and fields computed when it was loaded."""
     return report_of(spec.graph, spec.name, fields=spec.fields)
 
 
 def spec_at(source: SpecLike, input_size: InputSize | None) -> ArchitectureSpec:
-    """A spec, loaded, on another input where one is given."""
+    """Load a spec, for another input if one is given."""
     loaded = load(source)
     return loaded if input_size is None else at_input(loaded, input_size)
 
@@ -70,7 +70,7 @@ def is_module_name(text: str) -> bool:
 
 
 def is_module(source: Any) -> TypeIs[nn.Module]:
-    """Whether `source` is a module, without loading torch to know."""
+    """Whether `source` is a module, without importing torch to find out."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(source, torch.nn.Module)
 
@@ -82,14 +82,14 @@ def _of_module(module: nn.Module, input_size: InputSize | None) -> Report:
         own = (getattr(module, "pretrained_cfg", None) or {}).get("input_size")
         if own is None:
             raise FieldspecError(
-                f"{type(module).__name__} does not say what its input is; give input_size=(channels, height, width)"
+                f"{type(module).__name__} does not define its input size; give input_size=(channels, height, width)"
             )
         input_size = tuple(own)
     return report_of_module(module, input_size)
 
 
 def check(spec: SpecLike) -> list[ConstraintResult]:
-    """The constraints that a spec breaks; empty when all hold.
+    """The constraints that a spec violates; empty if all hold.
 
     Example:
         >>> [str(verdict) for verdict in check({"input": [3, 32, 32], "layers": [{"conv": {"out": 8}}],

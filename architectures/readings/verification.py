@@ -1,4 +1,4 @@
-"""A network measured, and compared with what is claimed of it."""
+"""Measures a network and compares it with its report."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from fieldspec.blocks.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class Verification:
-    """Every number of a report beside what was measured on the network."""
+    """Every number of a report, with the value measured on the network."""
 
     name: str
     checks: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether the network ran and no number was refuted; what cannot be measured is shown, and does not count."""
+        """Whether the network ran and no number was refuted; numbers that cannot be measured do not count."""
         return not any(check.verdict in ("refuted", "failed") for check in self.checks)
 
     def count(self, verdict: str) -> int:
-        """How many checks came out so."""
+        """Number of checks with this verdict."""
         return sum(check.verdict == verdict for check in self.checks)
 
     def __str__(self) -> str:
@@ -63,20 +63,20 @@ class Verification:
 def verify(
     source: Analyzable, *, input_size: InputSize | None = None, layers: Collection[str] | None = None, name: str = ""
 ) -> Verification:
-    """Builds a spec's network, or takes any module, measures it, and compares every number of the report.
+    """Build a spec's network, or take any module, measure it, and compare every number of the report.
 
-    The receptive field is measured for every tapped layer, every merge and the features of a spec; of a module for
-    the last layer of every map size on the way to the features.
+    For a spec, the receptive field is measured at every tapped layer, every merge and the features; for a module, at
+    the last layer of every map size before the features.
 
     Args:
-        source: A spec as `analyze` takes it, or any PyTorch module, which is left as it is.
-        input_size: (channels, height, width) of one example; a spec has its own, and so have timm's models.
-        layers: Ids, or paths of a module's parts, whose receptive field is measured instead.
-        name: Of a module; its class unless given.
+        source: A spec as for `analyze`, or any PyTorch module, which is left as it is.
+        input_size: (channels, height, width) of one example; optional for specs and timm models, which have their own.
+        layers: Layer ids, or paths of submodules, at which the receptive field is measured instead.
+        name: Name of a module; by default its class.
 
     Raises:
-        SpecError: The spec cannot be used.
-        FieldspecError: The module does not run on such an input, or has no such layer.
+        SpecError: The spec is invalid.
+        FieldspecError: The module does not run on this input, or has no such layer.
     Example:
         >>> verification = verify({"input": [3, 16, 16], "layers": [{"conv": {"out": 8}}], "head": {"classes": 2}})
         >>> verification.ok, verification.count("not proved")
@@ -105,7 +105,7 @@ def _known(report: Report, layers: Collection[str]) -> list[str]:
 
 
 def _stages(report: Report) -> list[str]:
-    """The features, and the last layer that a module returns of every larger map on the way to them."""
+    """The features, and the last layer that a module returns for every larger map before them."""
     keys: dict[int, str] = {}
     for key, index in report.module_outputs.items():
         if key:
@@ -129,7 +129,7 @@ def _stages(report: Report) -> list[str]:
 
 
 def module_path(id: str) -> str:
-    """The path in the built network of the layer with this id.
+    """Path in the built network of the layer with this id.
 
     Example:
         >>> module_path("conv1.norm"), module_path("head.fc")
@@ -139,7 +139,7 @@ def module_path(id: str) -> str:
 
 
 def tapped(spec: ArchitectureSpec) -> list[str]:
-    """Ids of the layers that give the feature levels."""
+    """Ids of the layers that return the feature levels."""
     nodes = spec.graph.nodes
     return [nodes[output].id for item, output in zip(spec.items, spec.outputs, strict=True) if item.tap]
 
@@ -148,7 +148,7 @@ _WORDS = {"receptive_field": "field", "jump": "jump", "start": "start"}
 
 
 def _pair(check: Check) -> str:
-    """What is claimed, and what was measured: `47 (measured 47)`."""
+    """The reported and the measured value: `47 (measured 47)`."""
     claimed, measured = (
         side_text(value) if isinstance(value, tuple) and value else "unknown" if value is None else str(value)
         for value in (check.claimed, check.measured)
@@ -157,6 +157,6 @@ def _pair(check: Check) -> str:
 
 
 def _total(checks: tuple[Check, ...], what: str) -> str:
-    """The number itself where there is one for the whole network."""
+    """The number itself, if there is one for the whole network."""
     whole = [check for check in checks if check.what == what and not check.layer]
     return f"{whole[0].measured:,}, " if whole and isinstance(whole[0].measured, int) else ""

@@ -1,4 +1,4 @@
-"""Pretrained weights of networks that have a name, where their files lie on this machine: nothing is downloaded."""
+"""Locally available pretrained weights of named networks; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = ("model.safetensors", "pytorch_model.bin")  # timm's names on the hub
 
 
 def pretrained_settings(text: str) -> dict[str, Any]:
-    """What makes a network with its pretrained weights; nothing where they are not at hand, or its settings say more.
+    """Settings that create a network with pretrained weights; empty if not available locally or set in the text.
 
     Example:
         >>> pretrained_settings("timm:resnet18,pretrained=False"), pretrained_settings("my_package.nets:make")
@@ -29,7 +29,7 @@ def pretrained_settings(text: str) -> dict[str, Any]:
 
 
 def asks_for_weights(text: str) -> bool:
-    """Whether a name's settings ask for pretrained weights themselves.
+    """Whether a name's settings request pretrained weights.
 
     Example:
         >>> asks_for_weights("timm:resnet18,pretrained=True"), asks_for_weights("torchvision:resnet18,weights=None")
@@ -39,7 +39,7 @@ def asks_for_weights(text: str) -> bool:
 
 
 def _of_timm(name: str) -> dict[str, Any]:
-    """A file that the hub's cache holds."""
+    """Settings to load a file from the hub's cache."""
     import timm
     from huggingface_hub import try_to_load_from_cache
 
@@ -51,7 +51,7 @@ def _of_timm(name: str) -> dict[str, Any]:
 
 
 def _of_torchvision(name: str) -> dict[str, Any]:
-    """A file in torch's own folder."""
+    """Settings to load a file from torch's folder."""
     import torchvision
 
     if name not in torchvision.models.list_models():

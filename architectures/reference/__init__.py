@@ -1,1 +1,1 @@
-"""The reference of the language, written from the registry, the docstrings of the blocks and their expressions."""
+"""The reference of the spec language, generated from the registry, docstrings and expressions of blocks."""

@@ -1,4 +1,4 @@
-"""What a block's docstring says of it: prose, formulas, and an example as a spec has it."""
+"""Parses the docstrings of blocks: prose, formulas, and an example in a spec."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _FORMULA = re.compile(r"(\w+)(?: \{(.+)\})?: (.+)")
 
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """One number of a block, in the spec's words.
+    """A formula for one number of a block, with the setting names of specs.
 
-    `in` is the number of input channels; `in_size`, `field` and `jump` are the input's along one axis; `in_h`, `in_w`,
-    `out_h` and `out_w` are the sizes of both maps.
+    `in` is the number of input channels; `in_size`, `field` and `jump` are those of the input along one axis; `in_h`,
+    `in_w`, `out_h` and `out_w` are the sizes of both maps.
     """
 
-    key: str  # of KEYS
-    where: str  # settings under which it holds, as a flow mapping without its braces; empty for the usual case
-    text: str  # in Python's notation; a sign first: what is added to the usual case
+    key: str  # one of KEYS
+    where: str  # settings for which it holds, as a flow mapping without braces; empty for the default
+    text: str  # in Python syntax; with a leading sign, added to the default formula
     remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BlockDoc:
-    """The docstring of a block, taken apart."""
+    """The parsed docstring of a block."""
 
     prose: str
     formulas: tuple[Formula, ...]
@@ -38,7 +38,7 @@ class BlockDoc:
 
 
 def block_doc(block: BlockType) -> BlockDoc:
-    """What the docstring of a block's function says.
+    """Parse the docstring of a block's function.
 
     Raises:
         FieldspecError: A line under `Formulas:` is not a formula.
@@ -54,7 +54,7 @@ def block_doc(block: BlockType) -> BlockDoc:
 
 
 def _formulas(name: str, text: str) -> tuple[Formula, ...]:
-    """One per line; an indented line continues the one before."""
+    """One formula per line; indented lines continue the previous one."""
     found = []
     for line in re.sub(r"\n +", " ", text).splitlines():
         match = _FORMULA.fullmatch(line)

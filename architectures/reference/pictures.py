@@ -1,4 +1,4 @@
-"""A block drawn in text, from its own expression: series run down, branches stand side by side."""
+"""Text diagrams of blocks, drawn from their expressions: series run down, branches side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.layers import Layer
 
 
 def picture(block: Block, report: Report, first: int = 1) -> str:
-    """The structure of `block`, whose layers stand in `report` from index `first` on.
+    """Draw the structure of `block`, whose layers are those of `report` from index `first` on.
 
     Example:
         >>> from fieldspec.analysis.report.reading import report_of
@@ -36,7 +36,7 @@ def picture(block: Block, report: Report, first: int = 1) -> str:
 
 
 def _rows(block: Block, layers: Iterator[LayerReport], name: str) -> list[str]:
-    """What stands below each other: steps in words, and branches that are drawn already; takes its layers off."""
+    """Rows of a diagram: steps as text, and branches already drawn; consumes the layers of `block`."""
     title = f"{name}: " if name else ""
     if isinstance(block, Layer):
         return [title + operation(next(layers))]
@@ -54,7 +54,7 @@ def _rows(block: Block, layers: Iterator[LayerReport], name: str) -> list[str]:
 
 
 def _wired(block: Wired, layers: Iterator[LayerReport]) -> list[str]:
-    """Its parts below each other, with what they read where that is not the one above."""
+    """The parts one below the other, with their sources if these are not just the part above."""
     names = ["input", *[name for name, _ in block.children]]
     rows = []
     for number, ((name, part), sources) in enumerate(zip(block.children, block.sources, strict=True)):
@@ -65,7 +65,7 @@ def _wired(block: Wired, layers: Iterator[LayerReport]) -> list[str]:
 
 
 def _branches(block: Parallel, layers: Iterator[LayerReport]) -> list[str]:
-    """Columns between a line where they part and one where they meet, and the merge."""
+    """Columns between the lines where branches part and meet, and the merge."""
     columns = [
         [row if row[0] in "│├" else f"│ {row}" for row in _rows(branch, layers, name)]
         for name, branch in block.branches
@@ -81,6 +81,6 @@ def _branches(block: Parallel, layers: Iterator[LayerReport]) -> list[str]:
 
 
 def _bar(widths: list[int], inner: str, outer: str) -> str:
-    """`├───┬───┐`, as wide as the columns."""
+    """A line `├───┬───┐`, as wide as the columns."""
     lines = ["─" * (width - 1) for width in widths]
     return "├" + inner.join(lines) + outer

@@ -1,4 +1,4 @@
-"""The reference of the spec language as a Markdown page: its grammar, then every block."""
+"""Generates the reference of the spec language as a Markdown page: grammar, then all blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fieldspec.architectures.spec.spec import loads
 from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type
 from fieldspec.blocks.settings import Says
 
-INPUT = "[32, 16, 16]"  # of the examples
+INPUT = "[32, 16, 16]"  # for the examples
 
 
 def markdown() -> str:
@@ -32,7 +32,7 @@ def markdown() -> str:
 
 
 def _sections() -> str:
-    """A row for each key of a spec's top level."""
+    """One row per top-level key of a spec."""
     rows = []
     for name, section in SpecDocument.model_fields.items():
         says = [part.words for part in section.metadata if isinstance(part, Says)]
@@ -43,12 +43,12 @@ def _sections() -> str:
 
 
 def _item_keys() -> str:
-    """A row for each key that stands beside a block's, in the words of the JSON Schema."""
+    """One row per key that may accompany a block, with its description from the JSON Schema."""
     return "\n".join(f"| `{key}` | {schema['description']} |" for key, schema in BESIDE.items())
 
 
 def _block(name: str) -> str:
-    """One block; a shorthand refers to what it stands for."""
+    """The section of a block; a shorthand refers to its block."""
     block = block_type(name)
     assert block is not None
     if block.stands_for is not None:
@@ -67,14 +67,14 @@ def _shorthand(block: BlockType) -> str:
 
 
 def _in_words(prose: str) -> str:
-    """A docstring in the spec's words; it marks code by one grave accent or by two."""
+    """A docstring with the setting names of specs; single or double backticks mark code."""
     for word, python in WORDS.items():
         prose = prose.replace(python, word)
     return prose.replace("``", "`")
 
 
 def _settings(block: BlockType) -> str:
-    """A table of the settings in the spec's words."""
+    """A table of the settings, by their names in specs."""
     if not block.settings:
         return "No settings."
     rows = ["| setting | default | takes |", "|---|---|---|"]
@@ -95,7 +95,7 @@ def _takes(setting: Setting) -> str:
 
 
 def _formulas(doc: BlockDoc) -> str:
-    """A table of the formulas; what is not in it stays as it is or costs nothing."""
+    """A table of the formulas; numbers that are missing stay unchanged or are zero."""
     if not doc.formulas:
         return ""
     return "\n".join(["| number | formula |", "|---|---|", *map(_formula, doc.formulas)])
@@ -108,7 +108,7 @@ def _formula(formula: Formula) -> str:
 
 
 def _example(doc: BlockDoc) -> str:
-    """The items of the docstring, and the structure of the last of them."""
+    """The items in the docstring, and the structure of the last one."""
     if not doc.example:
         return ""
     spec = loads(f"input: {INPUT}\nlayers:\n{doc.example}")

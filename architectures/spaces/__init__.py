@@ -1,1 +1,1 @@
-"""Open specs: documents in which some values are still to be chosen."""
+"""Open specs: documents in which some values are yet to be chosen."""

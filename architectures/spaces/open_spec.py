@@ -1,4 +1,4 @@
-"""A spec with open ends: its domains, and the closed specs that they stand for."""
+"""Specs with open values: their domains, and the closed specs they represent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 @dataclass(frozen=True, eq=False)
 class OpenSpec:
-    """A spec in which a search may choose: `domains` from top to bottom; one without any is a space of one network.
+    """A spec with values for a search to choose: `domains` in document order; without any, a space of one network.
 
     Example:
         >>> spec = load_open({"input": [3, 8, 8], "layers": [{"conv": {"out": {"range": [8, 24, 8]}}}]})
@@ -37,11 +37,11 @@ class OpenSpec:
     name: str
     domains: tuple[Domain, ...]
     source: Source = field(repr=False)
-    profile: MachineProfile | None = field(repr=False, default=None)  # of the machine whose latency is meant
+    profile: MachineProfile | None = field(repr=False, default=None)  # of the machine that `latency` refers to
 
     @property
     def space(self) -> int:
-        """How many candidates there are: the product of the sizes of the domains."""
+        """Number of candidates: the product of the sizes of the domains."""
         return prod(len(domain.values) for domain in self.domains)
 
     def to_dict(self) -> dict[str, Any]:
@@ -50,41 +50,41 @@ class OpenSpec:
         return data
 
     def document(self, values: Sequence[Any]) -> dict[str, Any]:
-        """The closed document of one candidate, a value for each domain; parameters that nothing uses are left out."""
+        """The closed document of one candidate, given a value per domain; parameters that nothing uses are left out."""
         paths = [domain.path for domain in self.domains]
         data: dict[str, Any] = closed(dict(self.source.data), dict(zip(paths, values, strict=True)))
-        data.pop("objectives", None)  # which are for a search
+        data.pop("objectives", None)  # these are for a search
         kept = self._kept(data) if isinstance(data.get("params"), dict) else {}
         return {key: kept if key == "params" else value for key, value in data.items() if key != "params" or kept}
 
     def _kept(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of a closed document, without those that only alternatives not taken would use."""
+        """The parameters of a closed document, without those used only by alternatives that were not chosen."""
         used = names_in({key: value for key, value in data.items() if key != "params"})
         return {name: value for name, value in data["params"].items() if name in used}
 
     def close(self, values: Sequence[Any]) -> ArchitectureSpec:
-        """One candidate, loaded.
+        """Load one candidate.
 
         Raises:
-            SpecError: The values do not fit together.
+            SpecError: The values are incompatible.
         """
         return spec_of(replace(self.source, data=self.document(values)))
 
 
 def load_open(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], **params: Any) -> OpenSpec:
-    """An open spec, checked: from the catalogue, a file or plain data; `params` close some of what is open.
+    """Load and check an open spec from the catalogue, a file or plain data; `params` fix some of the open values.
 
-    Each value of a domain has to be one that its setting takes. Whether values fit together is known only of a
-    candidate; those that do not are no networks, and a search counts them apart.
+    Each value of a domain must be valid for its setting. Whether values are compatible is only known for a candidate;
+    incompatible ones are not networks, and a search counts them separately.
 
     Raises:
-        SpecError: Every problem in it, one a line.
+        SpecError: All problems, one per line.
     """
     return open_spec(source_of(source, params))
 
 
 def open_spec(source: Source) -> OpenSpec:
-    """An open spec from a document that has been read."""
+    """Create an open spec from a document that was read."""
     problems = Problems()
     domains = tuple(domains_of(source.data, problems.add))
     name = source.data.get("name", "network")
@@ -97,7 +97,7 @@ def open_spec(source: Source) -> OpenSpec:
 
 
 def _checked(spec: OpenSpec) -> list[Problem]:
-    """What is wrong with any value, the other domains at their first ones."""
+    """Problems of any value, with the other domains at their first values."""
     first = [domain.values[0] for domain in spec.domains]
     starts = [domain.origins[0] for domain in spec.domains]
     found = dict.fromkeys([*_unused(spec.source.data), *_of_candidate(spec, first, starts)])
@@ -110,7 +110,7 @@ def _checked(spec: OpenSpec) -> list[Problem]:
 
 
 def _unused(data: Mapping[str, Any]) -> list[Problem]:
-    """Parameters that no candidate uses; of one that some use, the others do without it."""
+    """Parameters that no candidate uses; it is fine if only some candidates use one."""
     params = data.get("params")
     used = names_in({key: value for key, value in data.items() if key != "params"})
     unused = [name for name in params if name not in used] if isinstance(params, dict) else []
@@ -119,7 +119,7 @@ def _unused(data: Mapping[str, Any]) -> list[Problem]:
 
 
 def _of_candidate(spec: OpenSpec, values: Sequence[Any], origins: Sequence[Path]) -> list[Problem]:
-    """The problems of one candidate, at the places where its values stand in the open document."""
+    """The problems of one candidate, at the places of its values in the open document."""
     places = {domain.path: origin for domain, origin in zip(spec.domains, origins, strict=True)}
     return [replace(one, path=_opened(one.path, places)) for one in problems_of_settings(spec.document(values))]
 
@@ -132,7 +132,7 @@ def _opened(path: Path, places: Mapping[Path, Path]) -> Path:
 
 
 def names_in(value: Any) -> set[str]:
-    """The parameters that plain data uses as `$name`, also within expressions."""
+    """Names of the parameters that plain data uses as `$name`, also within expressions."""
     if isinstance(value, str):
         return set(_NAMES.findall(value))
     if isinstance(value, dict):

@@ -327,7 +327,7 @@ def test_build(run: Run) -> None:
         "params": 250,
         "seed": 0,
     }
-    assert run("build", file, "-o", ".", "--force") == (2, "", "error: .: is a folder; give a file's name in it\n")
+    assert run("build", file, "-o", ".", "--force") == (2, "", "error: .: is a folder; give a file name\n")
     status, _, err = run("build", file, "-o", "no/folder/net.safetensors")
     assert status == 2
     assert err.startswith("error: ")
@@ -345,7 +345,7 @@ def test_networks_that_cannot_be_had(run: Run) -> None:
     """Somebody's code fails in its own ways; each is one line."""
     Path("boom.py").write_text("def make(**settings):\n    return {}['weights']\n")
     Path("bad.py").write_text("def make(:\n")
-    assert run("analyze", "boom:make") == (2, "", "error: boom:make: cannot be made: KeyError('weights')\n")
+    assert run("analyze", "boom:make") == (2, "", "error: boom:make: cannot be created: KeyError('weights')\n")
     for name, said in {
         "bad:make": "error: bad: cannot be imported: SyntaxError(",
         "timm:resnet18,a=[1": "error: 'a=[1': is not a list of settings such as in_chans=1,output_stride=8",

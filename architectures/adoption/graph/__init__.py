@@ -1,1 +1,1 @@
-"""A traced network in the language's own layers, and its series and branches. No torch."""
+"""A traced network as layers of the spec language, with its series and branches. Free of torch."""

@@ -1,4 +1,4 @@
-"""What a spec cannot say of a network."""
+"""The parts of a network that a spec cannot express."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from fieldspec.blocks.errors import FieldspecError
 
-MAX_LINES = 12  # of one error's text
+MAX_LINES = 12  # in an error message
 
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """One place of a network that has no words in a spec."""
+    """A place of a network that a spec cannot express."""
 
-    path: str  # of the module, with the operation where that is not all it does
+    path: str  # path of the module, with the operation if it has several
     operation: str  # torch's name
     reason: str
 
@@ -23,11 +23,11 @@ class Beyond:
 
 
 class BeyondError(FieldspecError):
-    """A network that no spec can say: every place, one a line.
+    """A network that a spec cannot express; lists all places, one per line.
 
     Example:
         >>> print(BeyondError("Net", [Beyond("scale", "mul", "a factor for each channel")]))
-        Net is beyond the language, so no spec is written
+        Net cannot be expressed as a spec
           scale: mul: a factor for each channel
     """
 
@@ -39,8 +39,8 @@ class BeyondError(FieldspecError):
         lines = [f"  {place}" for place in self.places[:MAX_LINES]]
         if len(self.places) > MAX_LINES:
             lines.append(f"  ... and {len(self.places) - MAX_LINES} more places")
-        return "\n".join([f"{self.name} is beyond the language, so no spec is written", *lines])
+        return "\n".join([f"{self.name} cannot be expressed as a spec", *lines])
 
 
 class UnsayableError(FieldspecError):
-    """A node that no layer of the language is."""
+    """No layer of the language matches a node."""

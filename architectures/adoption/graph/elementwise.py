@@ -1,4 +1,4 @@
-"""Functions of single elements as layers of the language: activations, factors, softmax."""
+"""Element-wise functions as layers of the language: activations, factors, softmax."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ PLAIN_ACTIVATIONS = ("relu", "silu", "hardswish", "hardsigmoid", "sigmoid", "tan
 
 
 def pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
-    """Activations with torch's settings, and factors; None where a map is what it was."""
+    """An activation with torch's settings, or a factor; None for the identity."""
     if operation is None:
-        raise UnsayableError("has no words in a spec")
+        raise UnsayableError("cannot be expressed in a spec")
     name = operation.name
     if name in PLAIN_ACTIVATIONS:
         return Activation(name)  # type: ignore[arg-type]  # one of them
@@ -44,7 +44,7 @@ def pointwise(layer: Pointwise, operation: Operation | None, inputs: Sequence[Sh
 
 
 def _factor(operation: Operation) -> float | None:
-    """The number that every element is multiplied by."""
+    """The number by which every element is multiplied."""
     other = operation.get("other")
     if operation.weights or not isinstance(other, int | float) or isinstance(other, bool) or other == 0:
         return None
@@ -54,9 +54,9 @@ def _factor(operation: Operation) -> float | None:
 
 
 def _arguments(operation: Operation) -> str:
-    """What an operation was given, as far as it tells why there are no words for it."""
+    """Why an operation cannot be expressed, with its arguments as far as they explain it."""
     given = [*operation.weights, *[f"{name}={value}" for name, value in operation.settings.items()]]
-    return "has no words in a spec" + (f" ({', '.join(given)})" if given else "")
+    return "cannot be expressed in a spec" + (f" ({', '.join(given)})" if given else "")
 
 
 def mixture(layer: Mix, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
@@ -65,4 +65,4 @@ def mixture(layer: Mix, operation: Operation | None, inputs: Sequence[Shape]) ->
     of_channels = layer.reads == "own" and mixed and not layer.partly and layer.groups == 1 and not layer.reduced
     if layer.function == "_softmax" and of_channels and operation is not None and operation.get("dim") == 1:
         return Activation("softmax")
-    raise UnsayableError("has no words in a spec")
+    raise UnsayableError("cannot be expressed in a spec")

@@ -1,4 +1,4 @@
-"""Whether a spec has the layers of the network that it was made from: their shapes, parameters, costs and fields."""
+"""Compares a spec with the network it was made from, layer by layer: shapes, parameters, costs, fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def unlike(spec: ArchitectureSpec, traced: Traced) -> str:
-    """The first layer with weights in which a spec differs from a traced network; empty where none does."""
+    """Describe the first layer with weights that differs between spec and traced network; empty if none does."""
     theirs = traced.graph
     told = [bool(one and one.weights) for one in map(traced.operations.get, range(len(theirs.nodes)))]
     own = [node.layer.params > 0 for node in spec.graph.nodes]
@@ -26,13 +26,13 @@ def unlike(spec: ArchitectureSpec, traced: Traced) -> str:
     second = [at for at in forward_order(spec.graph, own.__getitem__) if own[at]]
     for one, other in zip_longest(first, second):
         if one is None or other is None:
-            return f"{len(first)} layers with weights, and {len(second)} in the spec"
+            return f"{len(first)} layers with weights, but {len(second)} in the spec"
         for what, has, made in (
             *_numbers(theirs, theirs.nodes[one], spec.graph, spec.graph.nodes[other]),
             *_fields(fields[one], spec.fields[other]),
         ):
             if has != made:
-                return f"{theirs.nodes[one].id}: {what} {has}, and {made} at {spec.graph.nodes[other].id} in the spec"
+                return f"{theirs.nodes[one].id}: {what} {has}, but {made} at {spec.graph.nodes[other].id} in the spec"
     return ""
 
 
@@ -55,7 +55,7 @@ def _fields(field: Field, made: Field) -> list[tuple[str, object, object]]:
 
 
 def _units(shape: Shape) -> Shape:
-    """A vector and a map of one unit are the same."""
+    """The shape, with a map of one unit reduced to a vector, as the two are equivalent."""
     while len(shape) > 1 and shape[-1] == 1:
         shape = shape[:-1]
     return shape

@@ -1,4 +1,4 @@
-"""The layers of a graph in an order that does not depend on how its sums are written."""
+"""An order of a graph's layers that does not depend on the order of its operands."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fieldspec.blocks.layers import Add, Multiply
 
 
 def forward_order(graph: LayerGraph, has_weights: Callable[[int], bool]) -> list[int]:
-    """The nodes that the output depends on, each behind its inputs; of summands and factors the longest way first.
+    """The nodes that the output depends on, each after its inputs; summands and factors with the longest path first.
 
     Args:
-        graph: Of a spec or of a module.
-        has_weights: Whether a node has weights: these are counted along a way.
+        graph: The graph of a spec or a module.
+        has_weights: Whether a node has weights; path lengths count these nodes.
     """
     nodes = graph.nodes
     depths: list[int] = []

@@ -1,4 +1,4 @@
-"""Series of layers and of branches that meet, and the form by which they are compared with a block's expression."""
+"""Series and branches of a network, and the form in which they are compared with a block's expression."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class Leaf:
 
     @property
     def layer(self) -> Layer:
-        """What it is."""
+        """The layer."""
         return self.vertex.layer
 
     @property
     def shape(self) -> Shape:
-        """Of its output."""
+        """Output shape."""
         return self.vertex.shape
 
     @property
     def form(self) -> Any:
-        """What it is, without its place."""
+        """The layer, independent of its position in the network."""
         return self.vertex.layer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fork:
-    """Branches from one input that meet in a merge; an empty one is the identity."""
+    """Branches from one input that end in a merge; an empty branch is the identity."""
 
     vertex: Vertex  # the merge
     branches: tuple[Series, ...]
@@ -45,17 +45,17 @@ class Fork:
 
     def __post_init__(self) -> None:
         merge = self.vertex.layer
-        assert isinstance(merge, Merge)  # the only vertices that read several
+        assert isinstance(merge, Merge)  # only merges read several vertices
         object.__setattr__(self, "form", _fork_form(merge, [form_of(branch) for branch in self.branches]))
 
     @property
     def merge(self) -> Layer:
-        """Where they meet."""
+        """The merge of the branches."""
         return self.vertex.layer
 
     @property
     def shape(self) -> Shape:
-        """Of its output."""
+        """Output shape."""
         return self.vertex.shape
 
 
@@ -64,19 +64,19 @@ Series = tuple[SeriesPart, ...]
 
 
 def form_of(series: Series) -> PartsForm:
-    """What a series is, without its places."""
+    """The form of a series, independent of its position in the network."""
     return tuple([part.form for part in series])
 
 
 def _fork_form(merge: Merge, branches: list[PartsForm]) -> Any:
-    """Summands and factors stand in any order."""
+    """The form of a fork; summands and factors may come in any order."""
     if isinstance(merge, Add | Multiply):
         branches = sorted(branches, key=repr)
     return (merge, *branches)
 
 
 def form_of_block(block: Block) -> PartsForm:
-    """The form of a block's expression: chains written out, identities left out.
+    """The form of a block's expression: chains flattened, identities left out.
 
     Example:
         >>> from fieldspec.blocks import conv

@@ -1,4 +1,4 @@
-"""Channels to patches, written as views: an axis at a time, with a choice of channels before."""
+"""Recognizes depth-to-space written as views: one axis at a time, after a channel selection."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from math import prod
 from fieldspec.architectures.adoption.graph.plan import Vertex, Vertices
 from fieldspec.blocks.layers import DepthToSpace, SelectChannels
 
-Moves = dict[tuple[int, ...], list[int]]  # at each place of a patch, the channels of the input that come there
+Moves = dict[tuple[int, ...], list[int]]  # for each position of a patch, the input channels that move there
 
 
 def join_patches(plan: Vertices) -> None:
-    """A row of choices and patches that is one square depth-to-space becomes that."""
+    """Replace a sequence of channel selections and depth-to-space that equals a square depth-to-space."""
     readers = plan.readers()
     for vertex in plan.vertices():
         if not isinstance(vertex.layer, DepthToSpace):
@@ -26,7 +26,7 @@ def join_patches(plan: Vertices) -> None:
 
 
 def _row(vertex: Vertex, readers: dict[int, list[Vertex]]) -> list[Vertex]:
-    """A vertex and those right before it that only move channels, in the order in which they run."""
+    """A vertex and those directly before it that only move channels, in execution order."""
     row = [vertex]
     while len(row[0].inputs) == 1:
         (before,) = row[0].inputs
@@ -42,7 +42,7 @@ def _block(row: list[Vertex]) -> tuple[int, ...]:
 
 
 def _moved(row: list[Vertex] | list[DepthToSpace], channels: int) -> Moves:
-    """Where each channel of a single unit goes."""
+    """Where each channel of a single unit is moved."""
     units: Moves = {(): list(range(channels))}
     for one in row:
         layer = one.layer if isinstance(one, Vertex) else one

@@ -1,4 +1,4 @@
-"""A traced network as vertices that hold layers of the language: what is idle is gone, what has no words is told."""
+"""A traced network as vertices with layers of the language: identities removed, inexpressible ones recorded."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False, slots=True)
 class Vertex:
-    """One layer in its place; vertices are compared by identity."""
+    """A layer and its position in the network; vertices are compared by identity."""
 
     layer: Layer
     inputs: list[Vertex] = field(repr=False)
     shape: Shape
-    path: str  # the id of its node in the traced graph
-    at: float  # when it runs
+    path: str  # id of its node in the traced graph
+    at: float  # position in execution order
     is_padding: bool = False  # a concat with zeros
-    is_linear: bool = False  # a 1x1 convolution that the network writes as a linear layer, or a flattening
+    is_linear: bool = False  # a 1x1 convolution written as a linear layer, or a flatten
 
 
 @dataclass(eq=False, slots=True)
 class Vertices:
-    """The vertices of a network, reached from its output."""
+    """The vertices of a network that its output depends on."""
 
     input: Vertex
     output: Vertex
     problems: list[Beyond] = field(default_factory=list)
-    classes: dict[str, str] = field(default_factory=dict)  # of the network's modules, by their paths
+    classes: dict[str, str] = field(default_factory=dict)  # class names of the network's modules, by path
 
     def vertices(self) -> list[Vertex]:
-        """All that the output depends on, in the order in which they run."""
+        """All vertices that the output depends on, in execution order."""
         found: dict[int, Vertex] = {}
         waiting = [self.output]
         while waiting:
@@ -63,7 +63,7 @@ class Vertices:
         return sorted(found.values(), key=lambda vertex: vertex.at)
 
     def readers(self) -> dict[int, list[Vertex]]:
-        """Of each vertex, by identity, those that read it; one that reads it twice stands there twice."""
+        """The readers of each vertex, by its id; one that reads it twice is listed twice."""
         found: dict[int, list[Vertex]] = {id(vertex): [] for vertex in self.vertices()}
         for vertex in self.vertices():
             for source in vertex.inputs:
@@ -71,12 +71,12 @@ class Vertices:
         return found
 
     def tell(self, vertex: Vertex, operation: str, reason: str) -> None:
-        """Note what a spec cannot say."""
+        """Record that a spec cannot express a vertex."""
         self.problems.append(Beyond(vertex.path, operation, reason))
 
 
 def plan_of(traced: Traced, name: str) -> Vertices:
-    """The vertices of a traced graph, those left out that change nothing in eval mode.
+    """The vertices of a traced graph, without those that have no effect in eval mode.
 
     Raises:
         BeyondError: The network has several inputs or outputs.
@@ -87,7 +87,7 @@ def plan_of(traced: Traced, name: str) -> Vertices:
     if len(inputs) != 1 or graph.kept:
         several = "inputs" if len(inputs) != 1 else "outputs"
         count = len(inputs) if len(inputs) != 1 else 1 + len(graph.kept)
-        raise BeyondError(name, [Beyond("forward", several, f"{count} of them, where a spec has one")])
+        raise BeyondError(name, [Beyond("forward", several, f"{count} of them, but a spec has one")])
     plan: Vertices | None = None
     made: dict[int, Vertex] = {}
     for index in wanted:
@@ -100,9 +100,9 @@ def plan_of(traced: Traced, name: str) -> Vertices:
             made[index] = _vertex(plan, node, index, traced.operations.get(index), sources)
     assert plan is not None  # there is an input
     if graph.nodes[inputs[0]].layer != Input(graph.nodes[inputs[0]].shape):
-        plan.tell(plan.input, "input", "an input of another type or arrangement than (channels, *axes)")
+        plan.tell(plan.input, "input", "an input with a dtype or layout other than (channels, *axes)")
     plan.output = made[graph.output]
-    if len(traced.output_shape) == 1 and len(plan.output.shape) > 1:  # a view that the graph does without
+    if len(traced.output_shape) == 1 and len(plan.output.shape) > 1:  # a view that the graph leaves out
         plan.output = Vertex(Flatten(), [plan.output], plan.output.shape, "flatten", len(graph.nodes), is_linear=True)
     return plan
 
@@ -117,7 +117,7 @@ def _wanted(graph: LayerGraph) -> list[int]:
 
 
 def _vertex(plan: Vertices, node: Node, index: int, operation: Operation | None, sources: list[Vertex]) -> Vertex:
-    """The vertex of one node; its source where it changes nothing, a stand-in behind a problem."""
+    """The vertex of a node; its source if the node has no effect, a placeholder if it is inexpressible."""
     if operation is not None and operation.name == "glu" and len(sources) == 2:
         gate = sources[1]
         sources = [sources[0], Vertex(Activation("sigmoid"), [gate], gate.shape, node.id, index - 0.5)]
@@ -130,7 +130,7 @@ def _vertex(plan: Vertices, node: Node, index: int, operation: Operation | None,
         layer = said(node, operation, shapes)
         if layer is None:
             return sources[0]
-        soft = isinstance(layer, Flatten) and max(shapes[0][1:]) == 1  # a vector may stay a map of one unit
+        soft = isinstance(layer, Flatten) and max(shapes[0][1:]) == 1  # a vector may remain a map of one unit
         shape = shapes[0] if soft else layer.output_shape(*shapes)
     except UnsayableError as error:
         plan.tell(stand_in, operation.name if operation else node.layer.kind, str(error))
@@ -144,7 +144,7 @@ def _vertex(plan: Vertices, node: Node, index: int, operation: Operation | None,
 
 
 def mean_and_maximum(layer: Layer, operation: Operation | None, sources: list[Vertex]) -> GlobalPool | None:
-    """Half the sum of a map's mean and its maximum, which is one pooling to a spec."""
+    """Detect half the sum of a map's mean and maximum, which is one pooling in a spec."""
     if not isinstance(layer, Pointwise) or operation is None or operation.name != "mul":
         return None
     pools = sources[0].inputs
@@ -154,7 +154,7 @@ def mean_and_maximum(layer: Layer, operation: Operation | None, sources: list[Ve
 
 
 def behind(vertex: Vertex) -> Iterator[Vertex]:
-    """A vertex and those before it, as long as each reads one."""
+    """A vertex and those before it, as long as each has a single input."""
     yield vertex
     while len(vertex.inputs) == 1:
         (vertex,) = vertex.inputs

@@ -1,4 +1,4 @@
-"""Series and branches found in a network: whatever has one entry and one exit becomes one, the rest stays a graph."""
+"""Finds series and branches in a network: parts with one entry and one exit are merged, the rest remains a graph."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from fieldspec.blocks.layers import Add, Concat, ConvTranspose, DepthToSpace, Me
 
 @dataclass(eq=False, slots=True)
 class Region:
-    """A series of the trunk, behind a merge of several others or behind one."""
+    """A series of the trunk, after another region or after a merge of several."""
 
     inputs: list[Region] = field(repr=False)
     series: Series
-    end: Vertex  # whose output is its own
-    merge: Vertex | None = None  # where several inputs meet
+    end: Vertex  # the vertex with its output
+    merge: Vertex | None = None  # the merge of several inputs
 
     @property
     def at(self) -> float:
-        """When its first layer runs."""
+        """Position of its first layer in execution order."""
         return self.merge.at if self.merge is not None else min(vertex.at for vertex in vertices_in(self.series))
 
 
 @dataclass(eq=False, slots=True)
 class Regions:
-    """The regions of a network, in the order in which they run; the first is the input, which holds no layers."""
+    """The regions of a network, in execution order; the first is the input and holds no layers."""
 
     regions: list[Region]
     output: Region
 
 
 def regions_of(plan: Vertices) -> Regions:
-    """A network as few regions: one where it is all series and branches."""
+    """Reduce a network to regions: to a single one if it consists of series and branches only."""
     made: dict[int, Region] = {id(plan.input): Region([], (), plan.input)}
     for vertex in plan.vertices()[1:]:
         inputs = [made[id(source)] for source in vertex.inputs]
@@ -45,7 +45,7 @@ def regions_of(plan: Vertices) -> Regions:
 
 
 class _Reduction:
-    """Joins series and branches until none is left."""
+    """Merges series and branches until none is left."""
 
     def __init__(self, regions: list[Region], start: Region, output: Region) -> None:
         self.regions, self.start, self.output = regions, start, output
@@ -55,7 +55,7 @@ class _Reduction:
                 self.readers[id(source)].append(region)
 
     def reduced(self) -> Regions:
-        """What is left; every join makes one region fewer."""
+        """The remaining regions; every step merges two of them."""
         waiting = list(reversed(self.regions))
         while waiting:
             region = waiting.pop()
@@ -68,7 +68,7 @@ class _Reduction:
         return Regions(sorted(left, key=lambda one: -1 if one is self.start else one.at), self.output)
 
     def _behind(self, region: Region) -> Region | None:
-        """A region joined to the only one that it reads, if that has no other reader."""
+        """Merge a region with its only input if that has no other reader."""
         if region.merge is not None or len(region.inputs) != 1:
             return None
         (source,) = region.inputs
@@ -84,7 +84,7 @@ class _Reduction:
         return source
 
     def _with_branches(self, region: Region) -> Region | None:
-        """A merge whose operands are branches of one region, as a part of a series behind that."""
+        """Merge a fork into a series, if its branches come from one region."""
         if region.merge is None:
             return None
         for source in self._sources(region):
@@ -117,7 +117,7 @@ class _Reduction:
 
 
 def reaches_far(merge: Vertex, branches: tuple[Series, ...]) -> bool:
-    """Whether a merge reads better with `from`: an identity around a smaller map and the way back up, as in a U-Net."""
+    """Whether a merge is clearer with `from`: an identity around a smaller map and its upsampling, as in a U-Net."""
     if not isinstance(merge.layer, Add | Concat) or () not in branches:
         return False
     up = (Resize, ConvTranspose, DepthToSpace)

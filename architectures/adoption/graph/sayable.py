@@ -1,4 +1,4 @@
-"""One node of a traced network as a layer of the language, or why there is none."""
+"""Translates a node of a traced network to a layer of the language, or explains why it cannot."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 
 CONVOLUTIONS = ("convolution", "_convolution", "cudnn_convolution", "mkldnn_convolution")
 NormLayer = TypeVar("NormLayer", BatchNorm, LayerNorm, GroupNorm)
-DIGITS = 6  # of what only training uses: 1 - 0.9997 is not 0.0003
+DIGITS = 6  # for settings only used in training: 1 - 0.9997 is not exactly 0.0003
 
 
 def said(node: Node, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
-    """The layer of the language that does what a node does; None where that is nothing.
+    """The layer of the language that is equivalent to a node; None if the node has no effect.
 
     Raises:
-        UnsayableError: There is none.
+        UnsayableError: No layer is equivalent.
     """
     layer = node.layer
     if operation is not None and operation.computed:
@@ -77,13 +77,13 @@ def said(node: Node, operation: Operation | None, inputs: Sequence[Shape]) -> La
 
 def _without_words(layer: Layer) -> str:
     reason = getattr(layer, "reason", "")
-    return "has no words in a spec" + (f" ({reason})" if reason else "")
+    return "cannot be expressed in a spec" + (f" ({reason})" if reason else "")
 
 
 def _other_weights(has: int, needs: int) -> str:
     if has == 0:
-        return f"its {needs} weights are another layer's, or none"
-    return f"{has} weights, where a spec's has {needs}"
+        return f"its {needs} weights belong to another layer, or do not exist"
+    return f"{has} weights, but in a spec it has {needs}"
 
 
 def _as_it_is(layer: Layer, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
@@ -96,12 +96,12 @@ def _nothing(layer: Layer, operation: Operation | None, inputs: Sequence[Shape])
 
 def _conv(layer: Layer, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is None or operation.name not in CONVOLUTIONS:
-        raise UnsayableError("a product of another form than a convolution's")
+        raise UnsayableError("a product that is not a convolution")
     return layer
 
 
 def _linear(layer: Linear, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    """On a map, a linear layer of each unit's channels is a 1x1 convolution."""
+    """On a map, a linear layer over the channels of each unit is a 1x1 convolution."""
     axes = len(inputs[0]) - 1
     if axes == 0:
         return layer
@@ -115,13 +115,13 @@ def _batch_norm(layer: BatchNorm, operation: Operation | None, inputs: Sequence[
 
 def _layer_norm(layer: LayerNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is None or operation.name != "native_layer_norm":
-        raise UnsayableError("a norm of other statistics")
+        raise UnsayableError("a norm with other statistics")
     return _with_weights(layer)
 
 
 def _group_norm(layer: GroupNorm, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is None or operation.name != "native_group_norm":
-        raise UnsayableError("a norm over places")
+        raise UnsayableError("a norm over spatial axes")
     return _with_weights(layer)
 
 
@@ -132,7 +132,7 @@ def _rms_norm(layer: RMSNorm, operation: Operation | None, inputs: Sequence[Shap
 def _with_weights(layer: NormLayer) -> NormLayer:
     if not (layer.weight and layer.bias):
         lacks = [word for word, has in (("scale", layer.weight), ("shift", layer.bias)) if not has]
-        raise UnsayableError(f"a norm without {' and '.join(lacks)}, where a spec's has both")
+        raise UnsayableError(f"a norm without {' and '.join(lacks)}, but in a spec it has both")
     return layer
 
 
@@ -140,7 +140,7 @@ def _pool(layer: Pool, operation: Operation | None, inputs: Sequence[Shape]) -> 
     if layer.dilation != 1:
         raise UnsayableError("a pooling with dilation")
     if operation is not None and operation.get("divisor_override") is not None:
-        raise UnsayableError("an average by another number than the window's (divisor_override)")
+        raise UnsayableError("average pooling with another divisor than the window size (divisor_override)")
     rooms = zip(inputs[0][1:], layer.kernel_size, layer.stride, strict=True)
     edges = any(layer.padding) or (layer.ceil_mode and any((size - kernel) % step for size, kernel, step in rooms))
     return layer if edges else replace(layer, count_include_pad=True)
@@ -156,7 +156,7 @@ def _add(layer: Add, operation: Operation | None, inputs: Sequence[Shape]) -> La
 
 def _multiply(layer: Multiply, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     if operation is not None and operation.name != "mul":
-        raise UnsayableError("has no words in a spec")
+        raise UnsayableError("cannot be expressed in a spec")
     return layer
 
 
@@ -167,16 +167,16 @@ def _concat(layer: Concat, operation: Operation | None, inputs: Sequence[Shape])
 
 
 def _slice(layer: Slice, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
-    """Every so many units, the first among them: an average of one unit with that stride."""
+    """Every n-th unit from the first on: average pooling with a 1x1 window and that stride."""
     counts = tuple(-(-size // step) for size, step in zip(inputs[0][1:], layer.step, strict=True))
     if any(layer.start) or layer.size != counts:
-        raise UnsayableError("a part of the map")
+        raise UnsayableError("a crop of the map")
     axes = len(layer.step)
     return Pool("avg", (1,) * axes, layer.step, (0,) * axes)
 
 
 def _select(layer: SelectChannels, operation: Operation | None, inputs: Sequence[Shape]) -> Layer | None:
-    """Channels in a row as a range; others are looked at together, where they may be a shuffle."""
+    """Contiguous channels as a range; other selections are examined together, as they may form a shuffle."""
     index = tuple(layer.index)
     if index == tuple(range(inputs[0][0])):
         return None
@@ -191,18 +191,18 @@ def _resize(layer: Resize, operation: Operation | None, inputs: Sequence[Shape])
     if layer.align_corners:
         raise UnsayableError("resizing with aligned corners")
     if layer.ratios is not None:
-        raise UnsayableError("resizing by a factor that is no whole number")
+        raise UnsayableError("resizing by a factor that is not a whole number")
     return layer
 
 
 def _pad(layer: Pad, operation: Operation | None, inputs: Sequence[Shape]) -> Layer:
     said = {"constant": "constant_pad", "reflect": "reflection_pad", "replicate": "replication_pad"}.get(layer.mode)
     if said is None or operation is None or not operation.name.startswith(said):
-        raise UnsayableError(f"padding other than by zeros, reflection and replication ({layer.mode})")
+        raise UnsayableError(f"padding other than with zeros, reflection or replication ({layer.mode})")
     if operation.get("value", 0):
         raise UnsayableError(f"padding by {operation.get('value')}")
     if min(map(min, layer.padding)) < 0:
-        raise UnsayableError("a part of the map")
+        raise UnsayableError("a crop of the map")
     return layer
 
 

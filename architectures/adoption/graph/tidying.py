@@ -1,4 +1,4 @@
-"""A network's vertices in the forms that the language has: padding in its convolution, shuffles, nested concats."""
+"""Rewrites a network's vertices to the forms of the language: padding in convolutions, shuffles, nested concats."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fieldspec.blocks.library.channels import shuffle
 
 
 def tidied(plan: Vertices) -> Vertices:
-    """The same network; what has no words even so is added to its problems."""
+    """Rewrite the network; vertices that remain inexpressible are added to its problems."""
     _pad_channels(plan)
     _fuse_padding(plan)
     join_patches(plan)
@@ -40,14 +40,14 @@ def tidied(plan: Vertices) -> Vertices:
         if isinstance(vertex.layer, Constant):
             plan.tell(vertex, "constant", "a constant that is not a weight")
         elif type(vertex.layer) is SelectChannels and not isinstance(vertex.layer.index, range):
-            plan.tell(vertex, "index", "channels that are not neighbors")
+            plan.tell(vertex, "index", "channels that are not contiguous")
         elif isinstance(vertex.layer, DepthToSpace | SpaceToDepth) and len(set(vertex.layer.block)) > 1:
             plan.tell(vertex, "view", "patches that are not square")
     return plan
 
 
 def _pad_channels(plan: Vertices) -> None:
-    """Zeros before and behind the channels of a map."""
+    """Recognize zero channels before and after the channels of a map."""
     for vertex in plan.vertices():
         held = [one for one in vertex.inputs if not isinstance(one.layer, Constant)]
         if isinstance(vertex.layer, Concat) and vertex.is_padding and len(held) == 1:
@@ -59,7 +59,7 @@ def _pad_channels(plan: Vertices) -> None:
 
 
 def _fuse_padding(plan: Vertices) -> None:
-    """Zeros around a map into the convolutions that read it, if nothing else does."""
+    """Move zero padding into the convolutions that read it, if nothing else reads it."""
     readers = plan.readers()
     for vertex in plan.vertices():
         layer = vertex.layer
@@ -83,7 +83,7 @@ def _padded(reader: Vertex, sides: Sides) -> Conv | None:
 
 
 def _find_shuffles(plan: Vertices) -> None:
-    """Channels that several take from one map in turn: a shuffle, of which each takes neighbors."""
+    """Recognize interleaved channel selections from one map as a shuffle followed by contiguous slices."""
     by_source: dict[int, list[Vertex]] = {}
     for vertex in plan.vertices():
         if type(vertex.layer) is SelectChannels:
@@ -103,7 +103,7 @@ def _find_shuffles(plan: Vertices) -> None:
 
 
 def _shuffle_of(chosen: list[Vertex], channels: int) -> tuple[Shuffle, list[int]] | None:
-    """The shuffle of which each of several choices takes neighbors, and the first of each; None where there is none."""
+    """The shuffle after which all selections are contiguous, and the first channel of each; None if there is none."""
     indices = [tuple(vertex.layer.index) for vertex in chosen if isinstance(vertex.layer, SelectChannels)]
     step = indices[0][1] - indices[0][0] if len(indices[0]) > 1 else 0
     if step < 2 or channels % step:
@@ -117,7 +117,7 @@ def _shuffle_of(chosen: list[Vertex], channels: int) -> tuple[Shuffle, list[int]
 
 
 def _replace(plan: Vertices, vertex: Vertex, other: Vertex) -> None:
-    """Let all that read one vertex read another."""
+    """Redirect all readers of one vertex to another."""
     for reader in plan.vertices():
         reader.inputs = [other if source is vertex else source for source in reader.inputs]
     if plan.output is vertex:
@@ -125,7 +125,7 @@ def _replace(plan: Vertices, vertex: Vertex, other: Vertex) -> None:
 
 
 def _join_pools(plan: Vertices) -> None:
-    """A map's mean and its maximum side by side are one pooling."""
+    """Merge the mean and the maximum of a map, concatenated, into one pooling."""
     for vertex in plan.vertices():
         types = [pool.layer.type for pool in vertex.inputs if isinstance(pool.layer, GlobalPool)]
         if not isinstance(vertex.layer, Concat) or types != ["avg", "max"] or len(vertex.inputs) > 2:
@@ -136,7 +136,7 @@ def _join_pools(plan: Vertices) -> None:
 
 
 def _nest_concats(plan: Vertices) -> None:
-    """A concat that begins with the operands of another reads that one: DenseNet's, which is written flat."""
+    """Let a concat that starts with the operands of another read that one, as in DenseNet, where it is written flat."""
     known: dict[tuple[int, ...], Vertex] = {}
     for vertex in plan.vertices():
         if not isinstance(vertex.layer, Concat):
@@ -150,7 +150,7 @@ def _nest_concats(plan: Vertices) -> None:
 
 
 def _flatten_the_end(plan: Vertices) -> None:
-    """The linear layers at the end read a vector; before them stands a flattening."""
+    """Put a flatten before the linear layers at the end, so that they read a vector."""
     tail: list[Vertex] = []
     readers = plan.readers()
     for vertex in behind(plan.output):
@@ -163,7 +163,7 @@ def _flatten_the_end(plan: Vertices) -> None:
         return
     first = tail[-1]
     (source,) = first.inputs
-    if isinstance(source.layer, Dropout) and len(readers[id(source)]) == 1:  # of single elements, flat or not
+    if isinstance(source.layer, Dropout) and len(readers[id(source)]) == 1:  # element-wise, flat or not
         tail.append(source)
         first, (source,) = source, source.inputs
     if not isinstance(first.layer, Flatten):
@@ -173,12 +173,12 @@ def _flatten_the_end(plan: Vertices) -> None:
             layer = vertex.layer
             vertex.layer = Linear(layer.in_channels, layer.out_channels, layer.bias)
         elif isinstance(vertex.layer, Flatten) and vertex is not first:
-            continue  # a vector is flat
+            continue  # already a vector
         vertex.shape, vertex.is_linear = vertex.shape[:1], False
 
 
 def _drop_flattenings(plan: Vertices) -> None:
-    """A map of one unit stays one before what is no linear layer."""
+    """Remove a flatten of a one-unit map before layers that are not linear."""
     for vertex in plan.vertices():
         if isinstance(vertex.layer, Flatten) and vertex.is_linear:
             _replace(plan, vertex, vertex.inputs[0])

@@ -1,1 +1,1 @@
-"""Series and branches as items of a spec: each proposed, built by the registry and compared. No torch."""
+"""Recognizes series and branches as items of a spec: proposed, built by the registry, compared. Free of torch."""

@@ -1,4 +1,4 @@
-"""Squeeze-excite: a map times what a perceptron makes of its mean."""
+"""Recognizes squeeze-excite: a map times the output of a perceptron on its mean."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.blocks.layers import Activation, Conv, GlobalPool, Multiply
 
 
 def gate_of(part: SeriesPart) -> dict[str, Any] | None:
-    """The settings of the squeeze-excite that a part may be."""
+    """Settings of the squeeze-excite that a part may be; None if it is not one."""
     if not isinstance(part, Fork) or not isinstance(part.merge, Multiply) or () not in part.branches:
         return None
     body = [branch for branch in part.branches if branch]
@@ -26,7 +26,7 @@ def gate_of(part: SeriesPart) -> dict[str, Any] | None:
 
 
 def squeeze_excites(series: Series, at: int, channels: int) -> Iterator[tuple[int, ItemData]]:
-    """The part as a squeeze-excite, its hidden channels as a share of the map's where that is a plain one."""
+    """Propose a part as a squeeze-excite, with hidden channels as a ratio if it is simple."""
     settings = gate_of(series[at])
     if settings is None:
         return
@@ -35,7 +35,7 @@ def squeeze_excites(series: Series, at: int, channels: int) -> Iterator[tuple[in
 
 
 def inside(settings: dict[str, Any], channels: int, in_channels: int, act: str) -> Iterator[dict[str, Any]]:
-    """The same as the setting of a block, whose own activation is `act`; it may count in the channels of its input."""
+    """The same as a setting of a block whose activation is `act`; the ratio may refer to the block's input channels."""
     usual = {"act": "relu" if act == "none" else act, "gate_act": "sigmoid"}
     others = {word: value for word, value in settings.items() if word != "hidden" and value != usual[word]}
     for width in widths(settings["hidden"], channels, in_channels):
@@ -43,7 +43,7 @@ def inside(settings: dict[str, Any], channels: int, in_channels: int, act: str) 
 
 
 def widths(hidden: int, channels: int, in_channels: int = 0) -> Iterator[dict[str, Any]]:
-    """Hidden channels as a plain share of others, else as a number.
+    """Hidden channels as a simple ratio of other channels, else as a number.
 
     Example:
         >>> list(widths(16, 64)), list(widths(16, 384, 64))
@@ -57,5 +57,5 @@ def widths(hidden: int, channels: int, in_channels: int = 0) -> Iterator[dict[st
 
 
 def _is_plain(part: int, whole: int) -> bool:
-    """Whether it is a half, a quarter, an eighth, ..."""
+    """Whether the ratio is a half, a quarter, an eighth, ..."""
     return whole % part == 0 and (whole // part).bit_count() == 1

@@ -1,4 +1,4 @@
-"""Branches that meet, shares of the channels among them, and dense connections."""
+"""Recognizes parallel branches, splits of the channels, and dense connections."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.layers import Concat, SelectChannels
 
 
 def denses(series: Series, at: int, channels: int) -> Iterator[tuple[int, ItemData]]:
-    """Layers that each concatenate new channels to all that came before."""
+    """Propose layers that each concatenate new channels to all previous ones."""
     for order in ORDERS[:2]:
         layers = [_layer(part, order) for part in _forks(series, at)]
         first = layers[0] if layers else None
@@ -24,13 +24,13 @@ def denses(series: Series, at: int, channels: int) -> Iterator[tuple[int, ItemDa
 
 
 def _forks(series: Series, at: int) -> list[SeriesPart]:
-    """The parts from one on that are forks."""
+    """The consecutive forks from a part on."""
     end = next((number for number in range(at, len(series)) if isinstance(series[number], Leaf)), len(series))
     return list(series[at:end])
 
 
 def _layer(part: SeriesPart, order: Steps) -> dict[str, Any] | None:
-    """One layer of a dense block: one convolution or two, and dropout; None where a part is none."""
+    """Settings of one layer of a dense block: one or two convolutions, and dropout; None if a part is not one."""
     if not isinstance(part, Fork) or not isinstance(part.merge, Concat) or len(part.branches) != 2:
         return None
     before, new = part.branches
@@ -51,7 +51,7 @@ def _layer(part: SeriesPart, order: Steps) -> dict[str, Any] | None:
 
 
 def shares(part: Fork) -> tuple[Series, ...] | None:
-    """The branches behind their shares of the channels, where each takes its own, in order."""
+    """The branches without their channel slices, if each takes its own share of the channels, in order."""
     first = 0
     rest: list[Series] = []
     width = 0

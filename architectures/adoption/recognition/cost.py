@@ -1,4 +1,4 @@
-"""How long items are to read: of several ways to say the same, the shortest is taken."""
+"""The length of items: among equivalent ones, the shortest are chosen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ITEM, SETTING = 10, 4
 
 
 def cost(value: Any) -> int:
-    """Of items, of one item, or of a value; the length of words does not count.
+    """Length of items, of one item, or of a value, independent of the length of words.
 
     Example:
         >>> cost({"conv": {"out": 64}}), cost([{"conv": {"out": 64}}, {"act": {}}])

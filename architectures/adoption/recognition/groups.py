@@ -1,4 +1,4 @@
-"""Convolutions with the norm, activation and dropout around them, in any order."""
+"""Groups of a convolution with its norm, activation and dropout, in any order."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ORDERS: tuple[Steps, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One convolution and what belongs to it."""
+    """A convolution with the layers that belong to it."""
 
     conv: Conv | ConvTranspose
     norm: Normalization | None
     act: str
     dropout: float
     order: Steps
-    end: int  # the part behind it
+    end: int  # index of the part after it
 
     @property
     def style(self) -> dict[str, Any]:
@@ -61,13 +61,13 @@ class Group:
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether it is a plain 1x1."""
+        """Whether it is a plain 1x1 convolution."""
         conv = self.conv
         return isinstance(conv, Conv) and conv.groups == 1 and set(conv.kernel_size) == set(conv.stride) == {1}
 
 
 def group_at(series: Series, start: int, order: Steps) -> Group | None:
-    """The convolution that begins at a part, with as much around it as this order takes."""
+    """The group that starts at a part, including as many layers as the order allows; None if there is none."""
     at = start
     found: dict[str, Layer] = {}
     for step in order:
@@ -80,7 +80,7 @@ def group_at(series: Series, start: int, order: Steps) -> Group | None:
     if isinstance(dropout, Dropout):
         at += 1
     conv, norm, act = found["conv"], found.get("norm"), found.get("act")
-    assert isinstance(conv, Conv | ConvTranspose)  # KINDS has seen to it
+    assert isinstance(conv, Conv | ConvTranspose)  # guaranteed by KINDS
     return Group(
         conv,
         norm if isinstance(norm, Normalization) else None,
@@ -100,7 +100,7 @@ def _layer(series: Series, at: int) -> Layer | None:
 
 
 def groups_in(series: Series, order: Steps) -> list[Group] | None:
-    """The convolutions that a series is made of; None where there is something else in it."""
+    """The groups that a series consists of; None if it contains anything else."""
     groups: list[Group] = []
     at = 0
     while at < len(series):

@@ -1,4 +1,4 @@
-"""The shortest items that say a series: all ways are tried, and each is built and compared before it counts."""
+"""Finds the shortest items for a series: all candidates are tried, built and compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ways = list[tuple[int, tuple[Written, ...]] | None]
 
 
 def padded_alike(proposals: Iterator[Proposal]) -> Iterator[Proposal]:
-    """Where zeros lie unevenly, TensorFlow's padding first, which may be what they are."""
+    """Propose TensorFlow's padding first if padding is asymmetric, since that is its likely origin."""
     for count, item in proposals:
         ((kind, settings),) = item.items()
         if isinstance(settings.get("padding"), list):
@@ -31,15 +31,15 @@ def padded_alike(proposals: Iterator[Proposal]) -> Iterator[Proposal]:
 
 
 class Recognizer:
-    """Says series by items under the defaults of one spec."""
+    """Finds items for series, given the defaults of one spec."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
-        self.stuck: list[Vertex] = []  # what no item says
+        self.stuck: list[Vertex] = []  # vertices that no item matches
         self._bodies: dict[tuple[Any, Shape], list[ItemData] | None] = {}
 
     def written(self, series: Series, shape: Shape) -> list[Written] | None:
-        """The items of a series on a map of this shape, copies gathered; None where a part has none."""
+        """Items for a series on a map of this shape, with copies merged; None if a part has none."""
         ways: Ways = [(0, ()), *[None] * len(series)]
         before = [shape, *[part.shape for part in series]]
         for at, part in enumerate(series):
@@ -58,7 +58,7 @@ class Recognizer:
         return None if end is None else repeated(end[1], self.trial)
 
     def items(self, series: Series, shape: Shape) -> list[ItemData] | None:
-        """The same, for a body: without their places."""
+        """Items for a body, without their positions."""
         key = (form_of(series), shape)
         if key not in self._bodies:
             written = self.written(series, shape)
@@ -66,7 +66,7 @@ class Recognizer:
         return self._bodies[key]
 
     def _valid(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
-        """The proposals that are what they are to stand for, of each kind the first; general ones if no block fits."""
+        """The proposals that build what they stand for, the first of each kind; general ones only if no block fits."""
         found: set[tuple[int, str]] = set()
         for propose in (self._blocks, self._general):
             for count, item in padded_alike(propose(series, at, shape)):
@@ -81,12 +81,12 @@ class Recognizer:
                 return
 
     def _blocks(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
-        """What part may be as a block of the library."""
+        """Proposals of blocks from the library."""
         for proposals in (inverted, residuals, squeeze_excites, denses, separables):
             yield from proposals(series, at, shape[0])
 
     def _general(self, series: Series, at: int, shape: Shape) -> Iterator[Proposal]:
-        """Convolutions, single layers, blocks with bodies, branches."""
+        """Proposals of convolutions, single layers, blocks with bodies, and branches."""
         part = series[at]
         if isinstance(part, Fork):
             yield from self._with_bodies(series, at, shape)
@@ -120,6 +120,6 @@ class Recognizer:
             yield 1, {"parallel": {"merge": part.merge.kind, **split, "branches": items}}
 
     def why(self, vertex: Vertex) -> str:
-        """Why no item says a layer."""
+        """Why no item matches a layer."""
         item = single(vertex.layer)
-        return "has no words in a spec" if item is None else self.trial.why(item, vertex.inputs[0].shape)
+        return "cannot be expressed in a spec" if item is None else self.trial.why(item, vertex.inputs[0].shape)

@@ -1,4 +1,4 @@
-"""Items that are copies of each other as one with `repeat`."""
+"""Merges items that are copies of each other into one with `repeat`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fieldspec.architectures.adoption.recognition.cost import cost
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
 from fieldspec.blocks.layers import Shape
 
-LONGEST = 6  # items in a row that may be repeated together
+LONGEST = 6  # longest sequence of items that is repeated as a whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """An item, the parts that it stands for (a series for each of its copies), and the shape of the map before it."""
+    """An item, the parts it stands for (one series per copy), and the shape of the map before it."""
 
     item: ItemData
     copies: tuple[Series, ...]
@@ -28,17 +28,17 @@ class Written:
 
     @property
     def form(self) -> PartsForm:
-        """What it stands for, without places."""
+        """The form of its parts, independent of their position."""
         return form_of(self.series)
 
 
 def repeated(written: Sequence[Written], trial: Trial) -> list[Written]:
-    """The same items, copies in a row as one; then rows of copies as one chain."""
+    """Merge consecutive copies, then repeated sequences into chains."""
     return _chained(alike(written, trial), trial)
 
 
 def copies_of(written: Written) -> list[Written]:
-    """The copies of an item with `repeat`, one by one; of any other the item itself."""
+    """The copies of an item with `repeat`, one by one; for any other item, the item itself."""
     item = written.item
     if "repeat" not in item or "first" in item or len(written.copies) < item["repeat"]:
         return [written]
@@ -48,7 +48,7 @@ def copies_of(written: Written) -> list[Written]:
 
 
 def alike(written: Sequence[Written], trial: Trial) -> list[Written]:
-    """Items in a row that are copies of each other, as one with `repeat`."""
+    """Merge consecutive items that are copies of each other into one with `repeat`."""
     made: list[Written] = []
     at = 0
     while at < len(written):
@@ -62,7 +62,7 @@ def alike(written: Sequence[Written], trial: Trial) -> list[Written]:
 
 
 def _as_one(copies: Sequence[Written], trial: Trial) -> Written | None:
-    """Copies as one item, the first of them perhaps with settings of its own; None where that is no shorter."""
+    """Merge copies into one item, possibly with settings for the first; None if that is not shorter."""
     first, rest = copies[0].item, copies[1].item
     if rest.keys() != first.keys() or len(first) > 1:
         return None
@@ -80,7 +80,7 @@ def _as_one(copies: Sequence[Written], trial: Trial) -> Written | None:
 
 
 ABSENT = object()
-OF_FIRST = {"stride", "shortcut", "expand", "expand_ratio", "dilation"}  # in which a first copy may well differ
+OF_FIRST = {"stride", "shortcut", "expand", "expand_ratio", "dilation"}  # settings in which a first copy often differs
 
 
 def _proven(item: ItemData, copies: Sequence[Written], trial: Trial) -> Written | None:
@@ -91,7 +91,7 @@ def _proven(item: ItemData, copies: Sequence[Written], trial: Trial) -> Written 
 
 
 def _chained(written: Sequence[Written], trial: Trial) -> list[Written]:
-    """Rows of two items or more that stand there several times, as a chain that is repeated."""
+    """Merge repeated sequences of two or more items into chains with `repeat`."""
     made: list[Written] = []
     at = 0
     while at < len(written):
@@ -107,7 +107,7 @@ def _chained(written: Sequence[Written], trial: Trial) -> list[Written]:
 
 
 def _rows(written: Sequence[Written], at: int, trial: Trial) -> list[tuple[int, int, Written]]:
-    """What is saved, how many items it takes, and the chain."""
+    """Candidate chains: length saved, number of items replaced, and the chain."""
     found = []
     for length in range(2, LONGEST + 1):
         row = [one.item for one in written[at : at + length]]

@@ -1,4 +1,4 @@
-"""Residual blocks, inverted ones, and depthwise-separable convolutions."""
+"""Recognizes residual blocks, inverted residuals, and depthwise-separable convolutions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHORTCUTS = ("auto", "identity", "projection", "pad", "none")
 
 
 def separables(series: Series, at: int, channels: int) -> Iterator[Proposal]:
-    """A depthwise convolution and a 1x1 behind it."""
+    """Propose a depthwise convolution followed by a 1x1 convolution."""
     for order in ORDERS[:2]:
         first = group_at(series, at, order)
         second = first and group_at(series, first.end, order)
@@ -32,7 +32,7 @@ def separables(series: Series, at: int, channels: int) -> Iterator[Proposal]:
 
 
 def inverted(series: Series, at: int, channels: int) -> Iterator[Proposal]:
-    """Expansion, depthwise convolution, squeeze-excite, projection: in a row, or with a shortcut around them."""
+    """Propose expansion, depthwise convolution, squeeze-excite and projection, with or without a shortcut."""
     for order in ORDERS[:2]:
         yield from _inverted(series, at, channels, order, "none")
     part = series[at]
@@ -64,7 +64,7 @@ def _inverted(series: Series, at: int, channels: int, order: Steps, shortcut: st
 
 
 def residuals(series: Series, at: int, channels: int) -> Iterator[Proposal]:
-    """Two convolutions, or a bottleneck of three, with a shortcut around them; the activation behind the sum."""
+    """Propose two convolutions, or a bottleneck of three, with a shortcut, and the activation after the sum."""
     part = series[at]
     if not isinstance(part, Fork) or not isinstance(part.merge, Add):
         return
@@ -90,7 +90,7 @@ def _squeezes(settings: dict[str, Any], channels: int) -> Iterator[dict[str, Any
 
 
 def _convolutions(body: Series, channels: int, order: Steps) -> dict[str, Any] | None:
-    """The settings of a body of two or three convolutions, and of the squeeze-excite behind them."""
+    """Settings of a body of two or three convolutions and a squeeze-excite after them."""
     gate = gate_of(body[-1]) if body else None
     groups = groups_in(body[:-1] if gate else body, order)
     if groups is None or len(groups) not in (2, 3):
@@ -106,9 +106,9 @@ def _convolutions(body: Series, channels: int, order: Steps) -> dict[str, Any] |
 
 
 def _bodies(part: Fork) -> Iterator[tuple[Series, Series, float]]:
-    """Each way to take two branches for a body and what goes around it; and the share in which the body is dropped.
+    """Ways to take two branches as body and shortcut, with the probability with which the body is dropped.
 
-    The longer branch is the body, if it can be.
+    The longer branch is the body, if possible.
     """
     if len(part.branches) != 2:
         return
@@ -121,7 +121,7 @@ def _bodies(part: Fork) -> Iterator[tuple[Series, Series, float]]:
 
 
 def with_bodies(series: Series, at: int) -> Iterator[tuple[int, Series, Series, dict[str, Any]]]:
-    """A sum as a residual block with a body of its own: how many parts, the body, what goes around, the settings."""
+    """Propose a sum as a residual block with a custom body: number of parts, body, shortcut, settings."""
     part = series[at]
     if not isinstance(part, Fork) or not isinstance(part.merge, Add):
         return

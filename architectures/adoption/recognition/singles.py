@@ -35,7 +35,7 @@ from fieldspec.blocks.layers import (
 
 
 def single(layer: Layer) -> ItemData | None:
-    """A layer under its own name; None where it has none but as a part of another block."""
+    """A layer as an item of its own; None if it only exists as a part of other blocks."""
     write = WRITERS.get(type(layer))
     return None if write is None else write(layer)
 

@@ -1,4 +1,4 @@
-"""Items built by the registry, to be compared with what they are to stand for."""
+"""Builds proposed items by the registry, to compare them with the parts they stand for."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.registry import REQUIRED, block_type
 
-ItemData = dict[str, Any]  # as a spec writes it
-Proposal = tuple[int, ItemData]  # how many parts an item may stand for
+ItemData = dict[str, Any]  # as written in a spec
+Proposal = tuple[int, ItemData]  # (number of parts, item that may stand for them)
 PLACE = ("layers",)
 ABSENT = object()
-MAX_SUBSTITUTED = 1_000_000  # keys and values, as in a spec
+MAX_SUBSTITUTED = 1_000_000  # keys and values, as for a spec
 
 
 class Trial:
-    """Builds items under the defaults of one spec, each only once."""
+    """Builds items with the defaults of one spec, each only once."""
 
     def __init__(self, defaults: Mapping[str, Any], blocks: Mapping[str, UserBlock] | None = None) -> None:
         self.defaults = defaults
@@ -32,17 +32,17 @@ class Trial:
         self._known: dict[tuple[str, Shape], PartsForm | None] = {}
 
     def form(self, items: list[ItemData], shape: Shape) -> PartsForm | None:
-        """What some items are on a map of this shape; None where no spec may say them so."""
+        """The form of items on a map of this shape; None if they are invalid."""
         key = (flow(items), shape)
         if key not in self._known:
             self._known[key] = self._form(items, shape)
         return self._known[key]
 
     def why(self, item: ItemData, shape: Shape) -> str:
-        """What is wrong with an item; nothing where it can be built."""
+        """What is wrong with an item; empty if it can be built."""
         problems = Problems()
         self._made([item], shape, problems)
-        return "; ".join(problem.message for problem in problems.all()) or "is not what a spec builds"
+        return "; ".join(problem.message for problem in problems.all()) or "differs from what a spec builds"
 
     def _form(self, items: list[ItemData], shape: Shape) -> PartsForm | None:
         problems = Problems()
@@ -54,14 +54,14 @@ class Trial:
         return Expander(self._model, self.blocks, parameters, problems).bodies.chain(items, PLACE, shape)
 
     def shortest(self, item: ItemData, shape: Shape, wanted: PartsForm) -> ItemData | None:
-        """An item without the settings that it has in any case; None where it is not what is wanted."""
+        """An item without settings that equal the defaults; None if it does not build what is wanted."""
         ((kind, settings),) = item.items()
         usual = self.usual(kind)
         settings = {word: value for word, value in settings.items() if word not in usual or value != usual[word]}
         if self.form([{kind: settings}], shape) != wanted:
             return None
         for word in list(settings):
-            if usual.get(word, ABSENT) is None or word == "shortcut":  # what it is then depends on the others
+            if usual.get(word, ABSENT) is None or word == "shortcut":  # its default depends on other settings
                 shorter = {key: value for key, value in settings.items() if key != word}
                 if self.form([{kind: shorter}], shape) == wanted:
                     settings = shorter
@@ -69,18 +69,18 @@ class Trial:
 
     @staticmethod
     def _in_order(kind: str) -> list[str]:
-        """The settings of a block as it takes them, those that hold items at the end."""
+        """The settings of a block in its own order, those that hold items last."""
         block = block_type(kind)
         known = {} if block is None else block.settings
         return sorted(known, key=lambda word: known[word].holds != "value")
 
     @staticmethod
     def own_blocks(blocks: Mapping[str, ItemData]) -> dict[str, UserBlock]:
-        """Blocks of the spec's own as the models of a document have them."""
+        """Custom blocks of the spec as models of the document."""
         return {name: UserBlock(**_frozen(block)) for name, block in blocks.items()}
 
     def usual(self, kind: str) -> dict[str, Any]:
-        """What the settings of a block are where nothing is said."""
+        """The default settings of a block."""
         block = block_type(kind)
         if kind in self._usuals or block is None:
             return self._usuals.get(kind, {})
@@ -94,7 +94,7 @@ class Trial:
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, which is what the models take."""
+    """Convert lists to tuples, as the models require."""
     if isinstance(value, list):
         return tuple([_frozen(one) for one in value])
     return {key: _frozen(one) for key, one in value.items()} if isinstance(value, Mapping) else value

@@ -1,4 +1,4 @@
-"""Settings as one writes them: one number for both axes, norms by their names."""
+"""Settings in their usual notation: one number for equal axes, norms by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldspec.blocks.settings import NORM_DEFAULTS, plain_act, sides
 
 
 def numbers(sizes: Sizes) -> int | list[int]:
-    """One number where all axes have the same.
+    """A single number if all axes have the same.
 
     Example:
         >>> numbers((3, 3)), numbers((1, 7))
@@ -19,7 +19,7 @@ def numbers(sizes: Sizes) -> int | list[int]:
 
 
 def padding(given: Sides, kernel: Sizes, dilation: Sizes, stride: Sizes) -> Any:
-    """Zeros on each side, None where these are what a window gets in any case.
+    """Padding as a setting; None if it is the default for the window.
 
     Example:
         >>> padding(((1, 1), (1, 1)), (3, 3), (1, 1), (1, 1)), padding(((0, 0), (0, 0)), (3, 3), (1, 1), (1, 1))
@@ -33,7 +33,7 @@ def padding(given: Sides, kernel: Sizes, dilation: Sizes, stride: Sizes) -> Any:
 
 
 def surround(given: Sides) -> Any:
-    """Zeros on each side, whatever they are around.
+    """Padding as a setting, without a default.
 
     Example:
         >>> surround(((1, 1), (1, 1))), surround(((0, 1), (0, 1)))
@@ -45,7 +45,7 @@ def surround(given: Sides) -> Any:
 
 
 def act_word(layer: Layer | None) -> Any:
-    """An activation as a setting says it; none where there is none.
+    """An activation as a setting; `none` if there is none.
 
     Example:
         >>> act_word(Activation("silu")), act_word(Activation("leaky_relu", 0.2)), act_word(None)
@@ -57,7 +57,7 @@ def act_word(layer: Layer | None) -> Any:
 
 
 def norm_word(layer: Normalization) -> Any:
-    """A normalization as a setting says it.
+    """A normalization as a setting.
 
     Example:
         >>> norm_word(BatchNorm(8)), norm_word(BatchNorm(8, eps=0.001)), norm_word(GroupNorm(8, groups=4))
@@ -75,5 +75,5 @@ def _options(layer: Normalization) -> tuple[str, dict[str, Any]]:
         return "batch", {"eps": layer.eps, "momentum": layer.momentum}
     if isinstance(layer, GroupNorm):
         return "group", {"groups": layer.groups, "eps": layer.eps}
-    assert isinstance(layer, LayerNorm)  # there are three
+    assert isinstance(layer, LayerNorm)  # one of three classes
     return "layer", {"eps": layer.eps}

@@ -1,1 +1,1 @@
-"""The items of a network as the document of a spec: with ids, sources, a head and defaults. No torch."""
+"""Writes the items of a network as the document of a spec: ids, sources, head and defaults. Free of torch."""

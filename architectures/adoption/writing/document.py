@@ -1,4 +1,4 @@
-"""The document of a spec: items with their ids and sources, the head, and the defaults that make it shortest."""
+"""The document of a spec: items with ids and sources, the head, and the defaults that make it shortest."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ORDERS = (None, ["norm", "act", "conv"], ["conv", "act", "norm"])
 
 
 def document_of(plan: Vertices, name: str) -> Document:
-    """The spec of a network as plain data, under the defaults that make it shortest.
+    """The spec of a network as plain data, with the defaults that make it shortest.
 
     Raises:
-        BeyondError: A layer has no words.
+        BeyondError: Some layer cannot be expressed.
     """
     if plan.problems:
         raise BeyondError(name, plan.problems)
@@ -78,7 +78,7 @@ def _document(trunk: Regions, plan: Vertices, name: str, defaults: ItemData) -> 
         rows.append(written)
     rows, blocks = with_own_blocks(rows, trial, paths)
     regions = [RegionItems(region, row) for region, row in zip(trunk.regions[1:], rows, strict=True)]
-    layers = laid_out(regions, trunk.regions[0], paths) or [{"identity": {}}]  # a spec has one item at least
+    layers = laid_out(regions, trunk.regions[0], paths) or [{"identity": {}}]  # a spec has at least one item
     document: Document = {"schema": 1, "name": name, "input": list(plan.input.shape), "defaults": defaults}
     document |= {"blocks": blocks} if blocks else {}
     return document | {"layers": layers} | ({} if head is None else {"head": head})

@@ -1,4 +1,4 @@
-"""The section `head` of a network: what stands behind its last map."""
+"""The section `head`: what follows the last map of a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Head = dict[str, Any]
 
 
 def head_of(series: Series, shape: Shape, recognizer: Recognizer) -> tuple[Head | None, Series]:
-    """The head at the end of a series, and what is left before it; None where the series ends otherwise."""
+    """The head at the end of a series, and the series without it; None if the series ends differently."""
     for classifier in (_on_vector, _on_map):
         found = classifier(series)
         if found is None:
@@ -33,7 +33,7 @@ def head_of(series: Series, shape: Shape, recognizer: Recognizer) -> tuple[Head 
 
 
 def _ordered(head: Head) -> Head:
-    """Without what it is in any case, in the order in which it runs."""
+    """The head without default settings, its keys in execution order."""
     usual = {"pool": "avg", "dropout": 0.0, "bias": True, "classifier_act": "none"}
     words = ("pool", "body", "classes", "dropout", "bias", "classifier_act")
     return {word: head[word] for word in words if word in head and head[word] != usual.get(word)}
@@ -44,7 +44,7 @@ def _layers(series: Series) -> list[Layer | None]:
 
 
 def _on_vector(series: Series) -> tuple[Head, Series] | None:
-    """A linear layer, and dropout before it."""
+    """A linear layer, with dropout before it."""
     layers = _layers(series)
     if not layers or not isinstance(layers[-1], Linear) or not any(isinstance(layer, Flatten) for layer in layers):
         return None
@@ -56,7 +56,7 @@ def _on_vector(series: Series) -> tuple[Head, Series] | None:
 
 
 def _on_map(series: Series) -> tuple[Head, Series] | None:
-    """A 1x1 convolution, an activation perhaps, and the mean of the map."""
+    """A 1x1 convolution, optionally an activation, and the mean of the map."""
     layers = _layers(series)
     if len(layers) < 3 or not isinstance(layers[-1], Flatten):
         return None
@@ -77,7 +77,7 @@ def _on_map(series: Series) -> tuple[Head, Series] | None:
 
 
 def _start(rest: Series) -> tuple[int, str]:
-    """Where the head begins before its classifier, and its pooling."""
+    """Index at which the head starts before its classifier, and its pooling."""
     layers = _layers(rest)
     flat = max(at for at, layer in enumerate(layers) if isinstance(layer, Flatten))
     before = layers[flat - 1] if flat else None

@@ -1,4 +1,4 @@
-"""Ids for items: the paths of the network's modules, where these are legal."""
+"""Ids of items: the paths of the network's modules, if valid."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from fieldspec.blocks.layers import Activation, Dropout, Normalization
 
 
 class Paths:
-    """How many layers each module of a network holds."""
+    """Number of layers in each module of a network."""
 
     def __init__(self, plan: Vertices) -> None:
         self.classes = plan.classes
         self.counts = Counter(path for vertex in plan.vertices() for path in _and_above(vertex.path))
 
     def of(self, series: Series) -> str:
-        """The module that holds all layers of a series and no others, or its only convolution; else empty."""
+        """Path of the module that holds exactly the layers of a series, or of its only convolution; else empty."""
         vertices = list(vertices_in(series))
         together = common(vertex.path for vertex in vertices)
         if together and self.counts[together] == len(vertices):
@@ -28,9 +28,9 @@ class Paths:
         return main[0] if len(main) == 1 else ""
 
     def id_of(self, copies: tuple[Series, ...]) -> str:
-        """The id of an item: its module's path; of copies, that of the module that holds them as 0, 1, 2.
+        """Id of an item: its module's path; for copies, that of the module that holds them as 0, 1, 2.
 
-        Empty where that is not legal.
+        Empty if that is invalid.
         """
         paths = [self.of(series) for series in copies]
         if len(paths) == 1:
@@ -41,13 +41,13 @@ class Paths:
 
 
 def _and_above(path: str) -> list[str]:
-    """A path and those of the modules around it."""
+    """A path and those of all enclosing modules."""
     steps = path.split(".")
     return [".".join(steps[:count]) for count in range(1, len(steps) + 1)]
 
 
 def common(paths: Iterable[str]) -> str:
-    """The path that all of these begin with.
+    """The longest common prefix of paths.
 
     Example:
         >>> common(["layer1.0.conv1", "layer1.0.bn1"]), common(["stem", "stem"])
@@ -68,6 +68,6 @@ def is_legal(name: str) -> bool:
 
 
 def made_legal(name: str) -> str:
-    """An id that is like a path: `layer1_0_conv1`."""
+    """A valid id derived from a path: `layer1_0_conv1`."""
     plain = "".join(letter if letter.isalnum() else "_" for letter in name.lower())
     return plain if is_legal(plain) else f"n_{plain}"

@@ -1,4 +1,4 @@
-"""Items one after the other, with the ids and sources that tell which reads which."""
+"""Lays out items in a list, with the ids and sources that wire them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fieldspec.architectures.adoption.writing.ids import Paths, is_legal, made_l
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegionItems:
-    """A region of the trunk and its items."""
+    """A region of the trunk with its items."""
 
     region: Region
     written: list[Written]
@@ -27,16 +27,16 @@ class Placed:
 
     item: ItemData
     kind: str
-    wish: str  # the id that it would have
+    wish: str  # the preferred id
     path: str
-    sources: list[Region] | None = None  # None: the item before it
-    is_named: bool = False  # another item names it
+    sources: list[Region] | None = None  # None: the previous item
+    is_named: bool = False  # whether another item refers to it
 
 
 def laid_out(rows: list[RegionItems], start: Region, paths: Paths) -> list[ItemData]:
-    """The items of all regions in the order in which they run."""
+    """The items of all regions, in execution order."""
     placed: list[Placed] = []
-    ends: dict[int, Placed] = {}  # of each region, its last item
+    ends: dict[int, Placed] = {}  # the last item of each region
     before = start
     for row in rows:
         made = _placed(row, before, paths)
@@ -78,7 +78,7 @@ def _wish(path: str) -> str:
 
 
 def _usual(placed: list[Placed]) -> list[str]:
-    """The ids that items without one get."""
+    """The default ids of items without one."""
     counts: Counter[str] = Counter()
     names = []
     for one in placed:
@@ -88,11 +88,11 @@ def _usual(placed: list[Placed]) -> list[str]:
     return names
 
 
-BASES = {"max_pool": "pool", "avg_pool": "pool"}  # shorthands are counted under what they stand for
+BASES = {"max_pool": "pool", "avg_pool": "pool"}  # shorthands are counted as the block they stand for
 
 
 def _names(placed: list[Placed]) -> list[str]:
-    """An id for each item: its path, else the usual one, else one that is like its path."""
+    """An id for each item: its path, else the default id, else one derived from its path."""
     usual = _usual(placed)
     wishes = Counter(one.wish for one in placed)
     taken: set[str] = set()
@@ -120,7 +120,7 @@ def _choices(one: Placed, usual: str, wishes: Counter[str]) -> Iterator[str]:
 
 
 def _is_free(name: str, taken: set[str]) -> bool:
-    """Whether no other item has this id, one below it, or one above it."""
+    """Whether no other item has this id or one nested below or above it."""
     stem, dot, _ = name.partition(".")
     if dot:
         return name not in taken and stem not in taken

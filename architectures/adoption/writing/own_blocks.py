@@ -1,4 +1,4 @@
-"""Items that stand there several times with other numbers, as uses of a block of the spec's own."""
+"""Turns items that occur several times with different values into uses of a custom block."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_PARAMETERS = 12
 def with_own_blocks(
     rows: Sequence[Sequence[Written]], trial: Trial, paths: Paths
 ) -> tuple[list[list[Written]], dict[str, ItemData]]:
-    """The same items in uses of blocks where that is shorter, and these blocks."""
+    """Replace items by uses of custom blocks if that is shorter; returns the items and these blocks."""
     single = [[copy for written in row for copy in copies_of(written)] for row in rows]
     groups: dict[Any, list[Written]] = defaultdict(list)
     for written in [one for row in single for one in row]:
@@ -56,17 +56,17 @@ def _used(written: Written, uses: Mapping[int, ItemData]) -> Written:
 
 
 def _holds_items(item: ItemData) -> bool:
-    """Whether it has a body or branches."""
+    """Whether an item has a body or branches."""
     return any(isinstance(one, list) and is_nested(one) for settings in item.values() for one in settings.values())
 
 
 def _is_worth(group: Sequence[Written]) -> bool:
-    """Whether several differ: those that are all alike stand there with `repeat`, or are short."""
+    """Whether a block pays off: several long items that differ; identical ones are merged by `repeat`."""
     return len(group) > 1 and len({str(one.item) for one in group}) > 1 and cost(group[0].item) > 30
 
 
 def _name(group: Sequence[Written], paths: Paths, taken: Mapping[str, ItemData]) -> str:
-    """The class of the modules that these are, in lower case; else `block`."""
+    """Name for a block: the class of its modules, in lower case; else `block`."""
     modules = [path for one in group if (path := paths.of(one.series))]
     classes = Counter(paths.classes.get(path, "") for path in modules).most_common(1)
     word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", classes[0][0] if classes else "").lower()

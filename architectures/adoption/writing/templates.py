@@ -1,4 +1,4 @@
-"""What several items have in common, and the values in which they differ."""
+"""Templates of custom blocks: the common structure of items, and the values in which they differ."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from typing import Any
 
 from fieldspec.architectures.adoption.recognition.trial import ItemData, Trial
 
-ValuePath = tuple[str | int, ...]  # to a value within an item
-FACTORS = range(2, 9)  # of one parameter that another may be
+ValuePath = tuple[str | int, ...]  # path to a value within an item
+FACTORS = range(2, 9)  # multiples of a parameter that are recognized
 
 
 @dataclass(frozen=True, slots=True)
 class BlockTemplate:
-    """A block of the spec's own, and of each parameter its values in the items."""
+    """A custom block, with the values of each parameter in the items."""
 
     block: ItemData
     parameters: dict[str, tuple[Any, ...]]
 
     def values(self, number: int) -> ItemData:
-        """The settings of one use; what is the default is left out."""
+        """Settings of one use, without those that equal the defaults."""
         usual = self.block["params"]
         return {name: held[number] for name, held in self.parameters.items() if held[number] != usual[name]}
 
 
 def skeleton(value: Any) -> Any:
-    """The blocks of an item and how they hold each other, without numbers and words."""
+    """The blocks of an item and their nesting, without values."""
     if isinstance(value, dict):
         return tuple(sorted((key, skeleton(one)) for key, one in value.items() if is_nested(one)))
     return tuple([skeleton(one) for one in value]) if is_nested(value) else ()
 
 
 def is_nested(value: Any) -> bool:
-    """Whether it holds items, or settings of its own."""
+    """Whether a value holds items, or settings of its own."""
     return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict | list) for one in value))
 
 
 def leaves(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
-    """The numbers and words of an item, each with its place."""
+    """The values of an item, each with its path."""
     if not is_nested(value):
         yield path, value
         return
@@ -48,12 +48,12 @@ def leaves(value: Any, path: ValuePath = ()) -> Iterator[tuple[ValuePath, Any]]:
 
 
 def needed(item: ItemData, trial: Trial) -> frozenset[ValuePath]:
-    """The places of an item's values that are nothing in particular where they are not said."""
+    """Paths of an item's values that have no default."""
     return frozenset(path for path, _ in leaves(item) if _usual(path, trial) is None)
 
 
 def template_of(items: Sequence[ItemData], trial: Trial) -> BlockTemplate:
-    """The block of which all of these items, which have what is needed in common, are uses."""
+    """The block for which all items, which agree in their required values, are uses."""
     held = [dict(leaves(item)) for item in items]
     places = list(dict.fromkeys(path for one in held for path in one))
     usual = {path: _usual(path, trial) for path in places}
@@ -78,14 +78,14 @@ def template_of(items: Sequence[ItemData], trial: Trial) -> BlockTemplate:
 
 
 def _usual(path: ValuePath, trial: Trial) -> Any:
-    """What a setting is where nothing is said."""
+    """The default of a setting."""
     if len(path) < 2 or not isinstance(path[-1], str):
         return None
     return trial.usual(str(path[-2])).get(path[-1])
 
 
 def _said(vector: tuple[Any, ...], parameters: dict[str, tuple[Any, ...]]) -> str | None:
-    """Values as a parameter that there is, or as a multiple of one."""
+    """Values as an existing parameter, or as a multiple of one; None if there is none."""
     for name, other in parameters.items():
         if other == vector:
             return f"${name}"
@@ -97,7 +97,7 @@ def _said(vector: tuple[Any, ...], parameters: dict[str, tuple[Any, ...]]) -> st
 
 
 def _free(word: str, taken: dict[str, tuple[Any, ...]]) -> str:
-    """`out`, `out2`, `out3`."""
+    """The first free name of `out`, `out2`, `out3`, ..."""
     return next(name for name in (word, *[f"{word}{n}" for n in range(2, 1000)]) if name not in taken)
 
 

@@ -242,7 +242,7 @@ def test_a_shared_weight_counts_once_and_an_unread_one_not() -> None:
         ("4x8x8", r"input_size: needs \(channels, height, width\) .* gets '4x8x8'"),
         ((4.0, 8, 8), r"input_size: needs .* gets \(4.0, 8, 8\)"),
         (4, r"input_size: needs .* gets 4"),
-        (None, r"Sequential does not say what its input is; give input_size=\(channels, height, width\)"),
+        (None, r"Sequential does not define its input size; give input_size=\(channels, height, width\)"),
     ],
 )
 def test_what_cannot_run_is_said_in_one_line(size: Any, message: str) -> None:

@@ -156,9 +156,9 @@ class Scaled(nn.Module):
 def test_what_is_beyond_the_language_is_named_with_its_place() -> None:
     """All of it at once: the module, torch's operation, the reason."""
     assert beyond(Scaled()).splitlines() == [
-        "Scaled is beyond the language, so no spec is written",
-        "  conv:2: convolution: its 148 weights are another layer's, or none",
-        "  cos: cos: has no words in a spec",
+        "Scaled cannot be expressed as a spec",
+        "  conv:2: convolution: its 148 weights belong to another layer, or do not exist",
+        "  cos: cos: cannot be expressed in a spec",
     ]
 
 
@@ -172,16 +172,19 @@ def test_gelus_approximation_by_tanh_is_a_word() -> None:
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (nn.ELU(0.5), "elu: has no words in a spec (alpha=0.5)"),
+        (nn.ELU(0.5), "elu: cannot be expressed in a spec (alpha=0.5)"),
         (nn.AvgPool2d(3, 1, 1, divisor_override=2), "divisor_override"),
-        (nn.PReLU(4), "4 weights, where a spec's has 1"),
+        (nn.PReLU(4), "4 weights, but in a spec it has 1"),
         (nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), "resizing with aligned corners"),
-        (nn.InstanceNorm2d(4), "a norm over places"),
-        (nn.BatchNorm2d(4, affine=False), "native_batch_norm: a norm without scale and shift, where a spec's has both"),
+        (nn.InstanceNorm2d(4), "a norm over spatial axes"),
+        (
+            nn.BatchNorm2d(4, affine=False),
+            "native_batch_norm: a norm without scale and shift, but in a spec it has both",
+        ),
         (nn.GroupNorm(2, 4, bias=False), "native_group_norm: a norm without shift"),
         (ChannelNorm(4, bias=False), "native_layer_norm: a norm without shift"),
-        (nn.RMSNorm(14), "rms_norm: has no words in a spec"),  # along rows
-        (nn.CircularPad2d(1), "padding other than by zeros, reflection and replication (circular)"),
+        (nn.RMSNorm(14), "rms_norm: cannot be expressed in a spec"),  # along rows
+        (nn.CircularPad2d(1), "padding other than with zeros, reflection or replication (circular)"),
         (nn.Dropout2d(0.5), "dropout of whole channels"),
     ],
 )
@@ -252,7 +255,7 @@ def test_outputs_are_compared() -> None:
     assert largest_difference(spec, net, traced) < 1e-6
     text = dump(spec).replace("conv: {out: 8", "conv: {act: silu, out: 8")
     assert largest_difference(fs.loads(text), net, traced) > 1e-2
-    assert unlike(fs.loads(dump(spec).replace("out: 8", "out: 9")), traced).startswith("0: shape 8x14x14, and 9x14x14")
+    assert unlike(fs.loads(dump(spec).replace("out: 8", "out: 9")), traced).startswith("0: shape 8x14x14, but 9x14x14")
 
 
 def test_the_module_is_left_as_it_is() -> None:

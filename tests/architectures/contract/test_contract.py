@@ -44,7 +44,7 @@ def test_honest() -> None:
     reasons = failed(timm_contract(grouped))
     assert reasons.keys() == {"in_chans", "features_only"}
     assert "4 does not divide channels (=1)" in reasons["in_chans"]
-    mend = "timm wants three. Mark more items with tap: true"
+    mend = "timm requires three. Mark more items with tap: true"
     assert reasons["features_only"] == f"1 feature levels; {mend}"
 
 

@@ -156,7 +156,9 @@ def test_a_number_for_each_axis(layer: dict[str, Any], reason: str | None) -> No
 
 def test_the_contract_is_of_images() -> None:
     """timm's is said to be for two axes."""
-    with pytest.raises(FieldspecError, match="timm's contract is for images, of two axes; this network's input has 1"):
+    with pytest.raises(
+        FieldspecError, match="timm's contract is for images, with two axes; this network's input has 1"
+    ):
         timm_contract(AUDIO)
 
 

@@ -88,11 +88,11 @@ def test_what_no_spec_says(tmp_path: Path) -> None:
     """A pruned net, a classifier without pooling and a net without weights are refused."""
     pruned = build(SPEC)
     pruned.prune_intermediate_layers([0])
-    with pytest.raises(FieldspecError, match="the net is pruned"):
+    with pytest.raises(FieldspecError, match="the network is pruned"):
         spec_of(pruned)
     with pytest.raises(FieldspecError, match="a classifier without pooling has no spec"):
         spec_of(build(SPEC, global_pool=""))
-    with pytest.raises(FieldspecError, match="the net is on the meta device, without weights"):
+    with pytest.raises(FieldspecError, match="the network is on the meta device, without weights"):
         save_checkpoint(tmp_path / "a.safetensors", build(SPEC, device="meta"))
 
 
@@ -147,7 +147,7 @@ def test_hostile_header(tmp_path: Path) -> None:
 
 def test_foreign(path: Path) -> None:
     """Someone else's safetensors file carries no spec."""
-    with pytest.raises(FieldspecError, match="carries no spec"):
+    with pytest.raises(FieldspecError, match="contains no spec"):
         load_checkpoint(edited(path, spec=""))
 
 

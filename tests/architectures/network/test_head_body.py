@@ -120,9 +120,9 @@ def test_pooling_that_does_not_fit() -> None:
     net = build(document(MOBILENET_V3))
     net.reset_classifier(5, "max")
     assert net.head_hidden_size == 20
-    with pytest.raises(FieldspecError, match="the head's body takes what avg pooling gives"):
+    with pytest.raises(FieldspecError, match="the head's body needs the features of avg pooling"):
         net.reset_classifier(5, "catavgmax")
-    with pytest.raises(FieldspecError, match="the head's body reads an unpooled map; give ''"):
+    with pytest.raises(FieldspecError, match="the head's body reads an unpooled map; use ''"):
         build(document(VGG), global_pool="avg")
 
 
