@@ -1,4 +1,4 @@
-"""Where a network runs: files for engines, and the engines that check what was claimed of them."""
+"""Export to inference engines: file formats, checks of the files, and timing on this machine."""
 
 from __future__ import annotations
 

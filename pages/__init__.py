@@ -1,4 +1,4 @@
-"""What a person looks at: the drawing of a network, pages, pictures. Names are loaded when they are used."""
+"""Visualization: drawings of networks, HTML pages, figures, notebooks. Names are imported lazily."""
 
 from __future__ import annotations
 
@@ -49,5 +49,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name.startswith("plot_") and find_spec("matplotlib") is None:
-        raise FieldspecError("pictures need matplotlib: pip install 'fieldspec[report]'")
+        raise FieldspecError("figures need matplotlib: pip install 'fieldspec[report]'")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,1 +1,1 @@
-"""The engines that run a file: each tells what the file answers, or what it takes."""
+"""Inference engines: run exported files, or measure their memory."""

@@ -1,4 +1,4 @@
-"""LiteRT's interpreter: what a .tflite file answers."""
+"""LiteRT's interpreter for .tflite files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fieldspec.export.engines.standard_error import captured_standard_error
 
 
 class LiteRT:
-    """A .tflite file in LiteRT's interpreter.
+    """Runs a .tflite file in LiteRT's interpreter.
 
     Args:
         model: The file's bytes.
-        exact: By the reference kernels, which compute int8 as LiteRT-Micro does; else by the fast ones.
+        exact: Whether to use the reference kernels, which compute int8 as LiteRT-Micro does, instead of the fast ones.
     """
 
     def __init__(self, model: bytes, *, exact: bool = False, threads: int = 1) -> None:
@@ -27,9 +27,9 @@ class LiteRT:
         fast = [
             OpResolverType.AUTO,
             plain,
-        ]  # XNNPACK adds no two tensors of which one has a thousandth of the other's scale
+        ]  # XNNPACK cannot add two tensors whose scales differ by a factor of a thousand
         for kernels in [OpResolverType.BUILTIN_REF] if exact else fast:
-            with captured_standard_error():  # which kernels it takes
+            with captured_standard_error():  # the kernels it chooses
                 self.interpreter = Interpreter(
                     model_content=model, num_threads=threads, experimental_op_resolver_type=kernels
                 )
@@ -48,20 +48,20 @@ class LiteRT:
         return np.concatenate([self.all_outputs(image)[0] for image in images])
 
     def all_outputs(self, image: Pixels) -> list[npt.NDArray[np.float32]]:
-        """(channels, height, width) of one image -> each output, channels first, with a batch of 1."""
+        """Run one image, (channels, height, width) -> each output, channels first with a batch of 1."""
         given = to_integers(channels_last_batch(image, self.inputs["shape"]), self.inputs)
         found = [to_floats(values, one) for values, one in zip(self.run(given), self.outputs, strict=True)]
         return [np.moveaxis(one, -1, 1) for one in found]
 
     def run(self, given: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """The input in the file's own numbers, channels last and with a batch of 1 -> each output in the same form."""
+        """Run an input with the file's dtype, channels last with a batch of 1 -> each output in the same form."""
         self.interpreter.set_tensor(self.inputs["index"], given)
         self.interpreter.invoke()
         return [self.interpreter.get_tensor(one["index"]) for one in self.outputs]
 
 
 def to_integers(values: npt.NDArray[np.float32], details: dict[str, Any]) -> npt.NDArray[Any]:
-    """Quantized as a tensor asks for; floats where it does not."""
+    """Quantize with a tensor's scale and zero point; unchanged for float tensors."""
     scale, zero = details["quantization"]
     if details["dtype"] != np.int8:
         return values.astype(np.float32)
@@ -70,7 +70,7 @@ def to_integers(values: npt.NDArray[np.float32], details: dict[str, Any]) -> npt
 
 
 def to_floats(values: npt.NDArray[Any], details: dict[str, Any]) -> npt.NDArray[np.float32]:
-    """What integers stand for."""
+    """Dequantize with a tensor's scale and zero point."""
     scale, zero = details["quantization"]
     if values.dtype != np.int8:
         return values.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What engines in C++ write to the process's standard error, kept from the terminal."""
+"""Capture of what C++ engines write to the process's standard error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def captured_standard_error() -> Iterator[list[str]]:
-    """Everything that is written to file descriptor 2 meanwhile; the list holds it afterwards.
+    """Capture everything written to file descriptor 2; the list contains its lines after the block.
 
     Example:
         >>> with captured_standard_error() as told:

@@ -1,4 +1,4 @@
-"""LiteRT-Micro itself: how many bytes of an arena a .tflite file takes."""
+"""LiteRT-Micro: the arena that a .tflite file needs."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 from fieldspec.export.engines.standard_error import captured_standard_error
 
-ARENA = 64 << 20  # more than any of these networks needs
+ARENA = 64 << 20  # more than any network needs
 
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """What LiteRT-Micro reports of its arena, in bytes."""
+    """The sizes of the arena reported by LiteRT-Micro, in bytes."""
 
-    head: int  # tensors and what operators ask for while they run
-    tail: int  # what stays: structures of operators and tensors, quantization
+    head: int  # tensors and scratch buffers
+    tail: int  # persistent: structures of operators and tensors, quantization
 
 
 def measured_arena(model: bytes, *, size: int = ARENA) -> Arena:
-    """The arena of an int8 model after one run on zeros.
+    """Measure the arena of an int8 model by one run on zeros.
 
-    The engine prints the numbers on the process's standard error and has no other way to tell them.
+    The engine only reports the numbers on the process's standard error.
     """
     from tflite_micro.python.tflite_micro import runtime
 

@@ -1,1 +1,1 @@
-"""One exported file: which network, in which form, checked how, with which card."""
+"""Exported files: their network, format, checks and card."""

@@ -1,4 +1,4 @@
-"""Write a network to a file, check the file, and say in a card what it is."""
+"""Export of a network: write a file, check it, and describe it in a card."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written and checked, with its card."""
+    """A written and checked file, with its card."""
 
     path: Path
     card: dict[str, Any]
 
     @property
     def card_path(self) -> Path:
-        """The card stands beside the file, under its whole name: a spec may be called `net.json`."""
+        """Path of the card: the file's full name with .json appended, since a spec may be called `net.json`."""
         return self.path.with_name(f"{self.path.name}.json")
 
 
@@ -43,35 +43,34 @@ def export_network(
     planned: bool = False,
     force: bool = False,
 ) -> Exported:
-    """Write a network in one of the forms.
+    """Export a network to a file, check the file, and write its card.
 
     Args:
-        network: In eval mode.
-        to: The form.
-        path: Of the file; its card goes beside it, NAME.json, and those of a Python file's weights, NAME.safetensors.
-        data: What `load_data` takes: images that calibrate int8 and judge the file. Without any, ranges are assumed,
-            which is enough for sizes.
-        planned: Write the best order and offsets into an int8 file.
-        force: Overwrite what is there.
+        network: The trained network, in eval mode.
+        to: The format.
+        path: Path of the file. Its card is written beside it, as NAME.json, and so are the weights of a Python file,
+            as NAME.safetensors.
+        data: The data, as `load_data` takes it, to calibrate int8 and to evaluate the file. Without data, ranges are
+            assumed, which is enough for sizes.
+        planned: Whether to write the best operator order and offsets into an int8 file.
+        force: Whether to overwrite existing files.
 
     Raises:
-        EngineError: The engine cannot run the network; names every layer that stands in the way.
-        ExportError: The file is not what was claimed of it.
+        EngineError: The engine cannot run the network; names every unsupported layer.
+        ExportError: The file does not match the network or the report.
         FieldspecError: The file exists, or a package is missing.
     """
     exported = Exported(Path(path), {})
     need_packages(to)
     if planned and to is not FileFormat.tflite_int8:
-        raise FieldspecError(f"a plan stands in a file of {FileFormat.tflite_int8} alone; leave it out")
+        raise FieldspecError(f"only {FileFormat.tflite_int8} files have a plan; remove it")
     if network.net.ends and to is not FileFormat.python:
         outputs, python = len(network.net.ends), FileFormat.python
-        raise FieldspecError(
-            f"{network.name} has {outputs} outputs, and a file of {to} gives one; export it to {python}"
-        )
+        raise FieldspecError(f"{network.name} has {outputs} outputs, but {to} files have one; export it to {python}")
     weights = [exported.path.with_suffix(".safetensors")] if to is FileFormat.python else []
     for file in (exported.path, exported.card_path, *weights):
         if file.exists() and not force:
-            raise FieldspecError(f"{file}: exists already; give --force to overwrite it, or another name")
+            raise FieldspecError(f"{file}: already exists; use --force to overwrite it, or give another name")
     made = MAKERS[to](ExportTask(network, _said(network), data, planned))
     exported.card.update(_card(network, to, len(made.content), made.checked))
     if data is not None and network.classes:
@@ -84,7 +83,7 @@ def export_network(
 
 
 def _said(network: TrainedNetwork) -> dict[str, Any]:
-    """What a file says of itself, so that it can be used alone."""
+    """The metadata of a file, with which it can be used on its own."""
     return {
         "schema": SCHEMA,
         "name": network.name,
@@ -107,9 +106,9 @@ def _versions(to: FileFormat) -> dict[str, str]:
 
 
 def _judge(made: Made, network: TrainedNetwork, data: str) -> dict[str, Any]:
-    """Accuracy on the test images, the file's and PyTorch's, and how often both say the same.
+    """Evaluate the file and PyTorch on the test images: both accuracies, and the share of equal predictions.
 
-    Of a network that was trained in int8 also how often the file says what was simulated.
+    For networks trained in int8, also the simulation's accuracy and its agreement with the file.
     """
     name, images, labels = judging_images(network, data)
     own, theirs = made.run(images).reshape(len(images), -1), answers_of(network.net, images)

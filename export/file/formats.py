@@ -1,4 +1,4 @@
-"""The forms of a file, and what each needs."""
+"""The formats to export to, and the packages that each needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fieldspec.blocks.errors import FieldspecError
 
 
 class FileFormat(StrEnum):
-    """What a network is exported to."""
+    """A format to export to."""
 
     tflite = "tflite"
     tflite_int8 = "tflite-int8"
@@ -19,12 +19,12 @@ class FileFormat(StrEnum):
 
     @property
     def suffix(self) -> str:
-        """Of its files."""
+        """The suffix of its files."""
         return SUFFIXES[self]
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """What writes and checks it."""
+        """The packages that write and check it."""
         return PACKAGES[self]
 
 
@@ -46,10 +46,10 @@ PACKAGES = {
 
 
 def need_packages(to: FileFormat) -> None:
-    """Raise where a package is missing, before anything is begun.
+    """Raise if a package is missing, before anything else is done.
 
     Raises:
-        FieldspecError: Names the package and how to get it.
+        FieldspecError: A package is missing; says how to install it.
     """
     for package in to.packages:
         if find_spec(package) is None:

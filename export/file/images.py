@@ -1,4 +1,4 @@
-"""Images as a network takes them: those that calibrate, and those that judge."""
+"""Normalized images for calibration and evaluation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ CALIBRATING = 256
 
 
 def calibration_images(network: TrainedNetwork, data: str, count: int = CALIBRATING) -> Pixels:
-    """Some of the training images, the same ones each time."""
+    """A fixed sample of the training images."""
     train = load_data(data, input_size=network.spec.input).train
     chosen = np.random.default_rng(0).choice(len(train), min(count, len(train)), replace=False)
     return normalized(network, train.select(np.sort(chosen)))
 
 
 def judging_images(network: TrainedNetwork, data: str) -> tuple[str, Pixels, npt.NDArray[np.int64]]:
-    """The data set's name, its test images and their classes.
+    """The data set's name, and its test images and labels.
 
     Raises:
-        FieldspecError: There are none, or their classes are not the network's.
+        FieldspecError: There are no test images, or their classes differ from the network's.
     """
     found = load_data(data, input_size=network.spec.input)
     test = found.test
@@ -37,12 +37,12 @@ def judging_images(network: TrainedNetwork, data: str) -> tuple[str, Pixels, npt
 
 
 def normalized(network: TrainedNetwork, images: Images) -> Pixels:
-    """Bytes to what the network takes."""
+    """Normalize uint8 images to the network's input."""
     mean, std = (np.array(one, np.float32).reshape(1, -1, 1, 1) for one in (network.mean, network.std))
     pixels = images.pixels.transpose(0, 3, 1, 2).astype(np.float32) / 255
     return np.ascontiguousarray((pixels - mean) / std, np.float32)
 
 
 def random_images(network: TrainedNetwork, count: int = 4) -> Pixels:
-    """Normal noise: what a check takes that needs no photographs."""
+    """Normally distributed noise, for checks that need no real images."""
     return np.random.default_rng(0).standard_normal((count, *network.spec.input)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a form's file holds, and how it is checked."""
+"""The content of a file in each format, and its check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fieldspec.training.quantization.simulation import Int8Simulation
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A file before it is written: its bytes, how they are run, what checking them gave, and what it was trained as."""
+    """A file before it is written: its bytes, a function that runs it, the results of its checks, its simulation."""
 
     content: bytes
     run: Callable[[Pixels], Answers]
@@ -35,13 +35,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class ExportTask:
-    """What is asked for.
+    """What to export.
 
     Args:
-        network: In eval mode.
-        said: What its file says of it.
-        data: Images that calibrate int8.
-        planned: Whether a plan goes into the file.
+        network: The network, in eval mode.
+        said: The metadata for the file.
+        data: The data to calibrate int8 with.
+        planned: Whether to write a memory plan into the file.
     """
 
     network: TrainedNetwork
@@ -51,19 +51,19 @@ class ExportTask:
 
     @property
     def images(self) -> Pixels | None:
-        """That show each tensor's range, if there are any."""
+        """The calibration images, if there is data."""
         return None if self.data is None else calibration_images(self.network, self.data)
 
 
 def tflite(task: ExportTask) -> Made:
-    """Written operator by operator, compared with PyTorch."""
+    """Make a .tflite file in float32, checked against PyTorch."""
     network = task.network
     content = float_tflite(engine_report(network.spec.graph), network.net, task.said)
     return _compared(content, LiteRT(content), network)
 
 
 def tflite_int8(task: ExportTask) -> Made:
-    """The same in int8, its bytes compared with what was claimed."""
+    """Make a .tflite file in int8, its memory checked against the report."""
     network, report = task.network, engine_report(task.network.spec.graph)
     learned = network.card.get("int8")
     record = None if learned is None else Int8Record.of(learned, report.lowered)
@@ -77,13 +77,13 @@ def tflite_int8(task: ExportTask) -> Made:
 
 
 def onnx(task: ExportTask) -> Made:
-    """By torch's exporter, compared with PyTorch in ONNX Runtime."""
+    """Make an ONNX file with torch's exporter, checked against PyTorch in ONNX Runtime."""
     content = float_onnx(task.network.net, task.network.spec.input, task.said)
     return _compared(content, OnnxRuntime(content), task.network)
 
 
 def onnx_int8(task: ExportTask) -> Made:
-    """The same in int8; without images the ranges are those of noise."""
+    """Make an ONNX file in int8; without images, it is calibrated on noise."""
     images = task.images
     whole = float_onnx(task.network.net, task.network.spec.input, task.said)
     content = int8_onnx(whole, random_images(task.network) if images is None else images, task.said)
@@ -91,7 +91,7 @@ def onnx_int8(task: ExportTask) -> Made:
 
 
 def python(task: ExportTask) -> Made:
-    """Text of torch alone, whose network takes the state dict and gives the same bits."""
+    """Make a Python file that needs only torch, checked to load the state dict and to give bit-identical outputs."""
     text = source_text(task.network.net, task.network.name)
     return Made(text.encode(), check_plain(text, task.network, random_images(task.network)), {"apart": 0.0})
 

@@ -1,4 +1,4 @@
-"""A .tflite file as a network that can be asked and judged, run in a process of its own."""
+"""A .tflite file as a network for prediction and evaluation, run in a separate process."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.export.file.worker import receive, send
 from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
-PATIENCE = 600.0  # seconds that a batch may take
+PATIENCE = 600.0  # seconds per batch
 FOLDER = Path(__file__).parents[1] / "models"
 
 
 class FileNet(nn.Module):
-    """The network of a file: asked like any module, answered by a process that may crash alone.
+    """A file as a module, run in a separate process, which may crash without harm.
 
     Args:
-        path: Of a .tflite file.
+        path: Path of a .tflite file.
 
     Raises:
-        FieldspecError: The file is no .tflite that LiteRT runs.
+        FieldspecError: It is not a .tflite file that LiteRT can run.
     """
 
     def __init__(self, path: Path) -> None:
@@ -83,14 +83,14 @@ class FileNet(nn.Module):
         return FieldspecError(f"{self.path}: LiteRT cannot run it: its process ended with {how}")
 
     def close(self) -> None:
-        """End the process; it ends as well when nobody holds the network any more."""
+        """End the process, which also ends when the network is garbage collected."""
         self._end()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout):
         assert stream is not None
-        with suppress(BrokenPipeError):  # it has ended already
+        with suppress(BrokenPipeError):  # already ended
             stream.close()
     try:
         process.wait(5)
@@ -100,21 +100,21 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def load_tflite(path: str | Path) -> TrainedNetwork:
-    """The network of a .tflite file that fieldspec wrote, with its classes and normalization.
+    """Load a .tflite file written by fieldspec, with its classes and normalization.
 
     Args:
-        path: Of the file; the bare name of one that ships, c1c2c3c40.int8.tflite, where no file here has that name.
+        path: Path of the file, or the name of a pretrained one, c1c2c3c40.int8.tflite.
 
     Raises:
-        FieldspecError: No such file, not fieldspec's, or LiteRT does not run it.
+        FieldspecError: There is no such file, fieldspec did not write it, or LiteRT cannot run it.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise FieldspecError(f"{path}: a folder or a device, not a file")
+        raise FieldspecError(f"{path}: is not a regular file")
     if not path.is_file():
         shipped = {file.name: file for file in FOLDER.glob("*.tflite")}
         if str(path) not in shipped:
-            raise FieldspecError(f"{path}: no such file. These ship: {', '.join(sorted(shipped))}")
+            raise FieldspecError(f"{path}: no such file. Pretrained: {', '.join(sorted(shipped))}")
         path = shipped[str(path)]
     net: Any = FileNet(path)
     try:
@@ -122,15 +122,15 @@ def load_tflite(path: str | Path) -> TrainedNetwork:
         net.spec = _spec(path, said)
         channels, *sizes = net.spec.input
         if net.told["shape"] != [1, *([1] if len(sizes) == 1 else []), *sizes, channels]:
-            raise FieldspecError(f"{path}: its input is {net.told['shape']}, and its spec's {net.spec.input}")
+            raise FieldspecError(f"{path}: its input is {net.told['shape']}, but its spec's is {net.spec.input}")
         mean, std = (tuple(float(one) for one in said[key]) for key in ("mean", "std"))
         classes = tuple(str(one) for one in said["classes"])
         outputs = net(torch.zeros(1, *net.spec.input)).shape[1]
         if not len(classes) == outputs > 0:
-            raise FieldspecError(f"{path}: names {len(classes)} classes, and answers with {outputs} numbers")
+            raise FieldspecError(f"{path}: names {len(classes)} classes, but has {outputs} outputs")
     except (KeyError, TypeError, ValueError) as error:
         net.close()
-        raise FieldspecError(f"{path}: what it says of itself is damaged: {error}") from None
+        raise FieldspecError(f"{path}: its metadata is damaged: {error}") from None
     except FieldspecError:
         net.close()
         raise
@@ -139,8 +139,8 @@ def load_tflite(path: str | Path) -> TrainedNetwork:
 
 def _spec(path: Path, said: Mapping[str, Any]) -> ArchitectureSpec:
     if "spec" not in said:
-        raise FieldspecError(f"{path}: fieldspec did not write it, so it says neither classes nor normalization")
+        raise FieldspecError(f"{path}: was not written by fieldspec, so its classes and normalization are unknown")
     try:
         return load(dict(said["spec"]))
     except SpecError as error:
-        raise FieldspecError(f"{path}: its spec cannot be used: {str(error).splitlines()[0]}") from None
+        raise FieldspecError(f"{path}: its spec is invalid: {str(error).splitlines()[0]}") from None

@@ -1,4 +1,4 @@
-"""The network that is exported: with the weights that it has, or as it is initialised."""
+"""The network to export: trained, or with its initial weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fieldspec.training.evaluation.trained_networks import TrainedNetwork, load_
 
 
 def network_of(source: str, *, pretrained: bool = False, seed: int = 0) -> TrainedNetwork:
-    """A network in eval mode.
+    """Load the network to export, in eval mode.
 
     Args:
-        source: A run's folder or a checkpoint; a spec's file or a catalogue name, which is initialised, or takes the
-            weights that ship where `pretrained` says so.
-        pretrained: Take those.
-        seed: Of the initial weights.
+        source: A run folder or a checkpoint; or a spec file or catalogue name, with initial weights unless
+            `pretrained`.
+        pretrained: Whether to load pretrained weights.
+        seed: Seed of the initial weights.
     """
     path = Path(source)
     if pretrained or path.is_dir() or path.suffix == ".safetensors":
@@ -31,4 +31,4 @@ def network_of(source: str, *, pretrained: bool = False, seed: int = 0) -> Train
     config: Any = net.pretrained_cfg
     classes = tuple(f"class {number}" for number in range(net.num_classes))
     mean, std = (tuple(config[key]) for key in ("mean", "std"))
-    return TrainedNetwork(spec.name, net, mean, std, classes, f"initial weights of seed {seed}", {})
+    return TrainedNetwork(spec.name, net, mean, std, classes, f"initial weights with seed {seed}", {})

@@ -1,1 +1,1 @@
-"""The .tflite file: operators, weights, ranges of int8, plans."""
+"""Writing of .tflite files: operators, weights, int8 quantization, memory plans."""

@@ -1,4 +1,4 @@
-"""What a .tflite file says beside its operators: what the network is, and where its tensors lie."""
+"""Metadata of .tflite files: a description of the network, and a memory plan for its tensors."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PLAN_VERSION, SUBGRAPH, ONLINE = 1, 0, -1
 
 
 def with_metadata(model: bytes, said: Mapping[str, Any], lowered: Lowered, plan: Plan | None = None) -> bytes:
-    """The file with a JSON text of what is said of the network, and with a plan that LiteRT-Micro obeys.
+    """Add metadata to a file: the network's description as JSON, and a memory plan that LiteRT-Micro follows.
 
     Args:
-        model: Its operators stand in the plan's order.
-        said: Plain data.
-        lowered: The operators.
-        plan: Of its tensors; none leaves their places to the engine.
+        model: The file, with operators in the plan's order.
+        said: The description, as plain data.
+        lowered: The lowered network.
+        plan: The memory plan; None leaves the offsets to the engine.
     """
     found = unpack(model)
     _add(found, OWN, json.dumps(said).encode())
@@ -41,7 +41,7 @@ def with_metadata(model: bytes, said: Mapping[str, Any], lowered: Lowered, plan:
 
 
 def said_in(model: bytes) -> dict[str, Any]:
-    """What fieldspec wrote of the network; empty where it is not fieldspec's file."""
+    """Read the description that fieldspec wrote; empty for other files."""
     found = unpack(model)
     for entry in found.metadata or []:
         if entry.name == OWN.encode():
@@ -51,7 +51,7 @@ def said_in(model: bytes) -> dict[str, Any]:
 
 
 def flash_in(model: bytes) -> int:
-    """Bytes of weights, biases and quantization parameters that stand in an int8 file."""
+    """Bytes of weights, biases and quantization parameters in an int8 file."""
     found = unpack(model)
     graph = found.subgraphs[0]
     codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in found.operatorCodes]

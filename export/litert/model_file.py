@@ -1,4 +1,4 @@
-"""A .tflite file, written operator by operator."""
+"""Writing of a .tflite file, operator by operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.analysis.inference.lowering.operators import Lowered, Operator
 from fieldspec.blocks.layers import SelectChannels, Shape
 from fieldspec.export.litert.options import CODES, options
 
-if TYPE_CHECKING:  # what only reads a file needs no torch
+if TYPE_CHECKING:  # reading a file needs no torch
     from fieldspec.training.quantization.folding import OperatorWeights
 
 SIGNATURE = "serving_default"
@@ -22,7 +22,7 @@ IDENTIFIER = b"TFL3"
 
 
 def tensor_names(lowered: Lowered) -> list[str]:
-    """A name for each tensor: `input`, then the layer whose operator makes it."""
+    """Name each tensor: `input`, or the layer whose operator produces it."""
     makers = {operator.output: operator for operator in lowered.operators}
     names: list[str] = []
     for tensor in range(len(lowered.shapes)):
@@ -38,13 +38,13 @@ def tensor_names(lowered: Lowered) -> list[str]:
 def write_model(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], name: str, order: Sequence[int] | None = None
 ) -> bytes:
-    """A float32 model: one input and the network's outputs, channels last, batch 1.
+    """Write a float32 model with one input and the network's outputs, channels last, with batch 1.
 
     Args:
-        lowered: The operators.
-        weights: Of each that has some, by its place.
-        name: Of the network.
-        order: In which they run; their own unless given.
+        lowered: The lowered network.
+        weights: Weights by operator index.
+        name: The network's name.
+        order: Order to run the operators in; by default their own.
     """
     writer = _Writer(lowered, weights)
     for index in order if order is not None else range(len(lowered.operators)):
@@ -53,14 +53,14 @@ def write_model(
 
 
 def pack(model: Any) -> bytes:
-    """A model's object as a file."""
+    """Serialize a model object to the bytes of a file."""
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 
 def unpack(data: bytes) -> Any:
-    """The other way; what the quantizer puts behind the model, as it does with large ones, is taken in again."""
+    """Parse the bytes of a file; buffers that the quantizer stores after a large model are included."""
     model = schema.ModelT.InitFromPackedBuf(data, 0)
     for buffer in model.buffers:
         if buffer.data is None and buffer.size:
@@ -70,7 +70,7 @@ def unpack(data: bytes) -> Any:
 
 
 def channels_last(shape: Shape) -> list[int]:
-    """The engine's shape of a map or a vector, with the batch.
+    """The shape of a map or vector in the engine: channels last, with batch 1.
 
     Example:
         >>> channels_last((3, 32, 16)), channels_last((10,))
@@ -80,7 +80,7 @@ def channels_last(shape: Shape) -> list[int]:
 
 
 def integers_of(operator: Operator, lowered: Lowered) -> dict[str, Sequence[Any]]:
-    """What an operator without weights reads beside its tensors, by its name, in the engine's order."""
+    """Integer inputs of an operator without weights, by name, in the engine's order."""
     shape = lowered.shapes[operator.output]
     match operator.kind:
         case "gather":
@@ -96,7 +96,7 @@ def integers_of(operator: Operator, lowered: Lowered) -> dict[str, Sequence[Any]
 
 
 def constant_tensor(model: Any, name: str, values: npt.NDArray[Any]) -> Any:
-    """A tensor whose values stand in a new buffer of a model, or of a writer of one."""
+    """A tensor with values in a new buffer of a model or model writer."""
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(values.tobytes(), np.uint8)
     model.buffers.append(buffer)
@@ -105,7 +105,7 @@ def constant_tensor(model: Any, name: str, values: npt.NDArray[Any]) -> Any:
 
 
 def tensor_of(name: str, shape: Sequence[int], kind: int = schema.TensorType.FLOAT32, buffer: int = 0) -> Any:
-    """A tensor; buffer 0 is the empty one."""
+    """A tensor; buffer 0 is the empty buffer."""
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.type, tensor.buffer = name, np.array(shape, np.int32), kind, buffer
     tensor.hasRank = True
@@ -118,7 +118,7 @@ class _Writer:
     def __init__(self, lowered: Lowered, weights: Mapping[int, OperatorWeights]) -> None:
         self.lowered = lowered
         self.weights = weights
-        self.buffers = [schema.BufferT()]  # the empty one comes first, by convention
+        self.buffers = [schema.BufferT()]  # by convention, buffer 0 is empty
         self.operators: list[Any] = []
         self.codes: list[int] = []
         self.shared: dict[tuple[Any, ...], list[int]] = {}
@@ -128,12 +128,12 @@ class _Writer:
         ]
 
     def constant(self, name: str, values: npt.NDArray[Any]) -> int:
-        """A tensor whose values stand in the file."""
+        """Add a constant tensor."""
         self.tensors.append(constant_tensor(self, name, values))
         return len(self.tensors) - 1
 
     def add(self, index: int) -> None:
-        """One operator with its constants."""
+        """Add an operator with its constants."""
         operator = self.lowered.operators[index]
         item = schema.OperatorT()
         code = CODES[operator.kind]
@@ -158,7 +158,7 @@ class _Writer:
         return [*given, *(self.constant(f"{name}/{word}", np.array(values, np.int32)) for word, values in named)]
 
     def _weights(self, index: int, operator: Operator, name: str) -> list[int]:
-        """Weight and bias, or a slope; what is the same weights folded the same way stands in the file once."""
+        """Add weight and bias, or a slope; shared weights that are folded identically are stored once."""
         found = self.weights[index]
         weight, bias = (tensor.detach().cpu().numpy() for tensor in (found.weight, found.bias))
         arrays = {"weight": in_layout(operator, weight), "bias": bias}
@@ -186,7 +186,7 @@ class _Writer:
 
 
 def in_layout(operator: Operator, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Torch's layout to LiteRT's: output channels first, input channels last; depthwise has its channels last."""
+    """Convert weights from torch's layout to LiteRT's: output channels first, input (or depthwise) channels last."""
     if operator.kind == "transpose_conv":
         return weight.transpose(1, 2, 3, 0)
     if operator.kind == "depthwise_conv":
@@ -200,7 +200,7 @@ def in_layout(operator: Operator, weight: npt.NDArray[np.float64]) -> npt.NDArra
 
 
 def code_index(model: Any, code: int) -> int:
-    """Where a model lists a kind of operator, which is added if it does not yet."""
+    """Index of an operator code in a model, added if missing."""
     for index, known in enumerate(model.operatorCodes):
         if max(known.builtinCode, known.deprecatedBuiltinCode) == code:
             return index
@@ -209,7 +209,7 @@ def code_index(model: Any, code: int) -> int:
 
 
 def operator_code(code: int) -> Any:
-    """What a model lists of a kind of operator, older readers included."""
+    """The operator code of a kind of operator, readable by older versions too."""
     found = schema.OperatorCodeT()
     found.builtinCode, found.deprecatedBuiltinCode = code, min(code, 127)
     return found

@@ -1,4 +1,4 @@
-"""The settings of each kind of operator, as the schema of .tflite files has them."""
+"""Options of each kind of operator in the .tflite schema."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FUSED = {
 
 
 def options(operator: Operator, lowered: Lowered) -> tuple[int, Any]:
-    """The type of an operator's settings, and the settings."""
+    """The type of an operator's options, and the options."""
     name, settings = _settings(operator, lowered)
     if not name:
         return schema.BuiltinOptions.NONE, None
@@ -67,7 +67,7 @@ def _settings(operator: Operator, lowered: Lowered) -> tuple[str, dict[str, Any]
         case "multiply":
             return "MulOptions", fused
         case "concat":
-            return "ConcatenationOptions", {"axis": len(lowered.shapes[operator.output])}  # behind batch and axes
+            return "ConcatenationOptions", {"axis": len(lowered.shapes[operator.output])}  # channels, last
         case "fully_connected":
             return "FullyConnectedOptions", fused
         case "pad":

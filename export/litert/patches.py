@@ -1,4 +1,4 @@
-"""A .tflite file run patch by patch: a small file for each kind of patch, then one for the rest."""
+"""Patch-based inference of a .tflite file: a small file for each kind of patch, then one for the rest."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from fieldspec.export.litert.options import CODES, options
 
 
 class PatchedModel:
-    """The network of a file, run as a patching says; the answers are those of the file as a whole.
+    """Runs a file patch by patch, with the same outputs as the whole file.
 
     Args:
         model: The file's bytes, in float32 or int8.
-        patching: Of the operators that the file was written from.
-        exact: By the reference kernels, which compute int8 as LiteRT-Micro does; else by the fast ones.
+        patching: The patching of the operators that the file was written from.
+        exact: Whether to use the reference kernels, which compute int8 as LiteRT-Micro does, instead of the fast ones.
     """
 
     def __init__(self, model: bytes, patching: Patching, *, exact: bool = False) -> None:
@@ -50,7 +50,7 @@ class PatchedModel:
         self._rest = LiteRT(self.rest_file, exact=exact)
 
     def __call__(self, images: Pixels) -> Answers:
-        """(images, channels, height, width) -> (images, classes), or a map each."""
+        """(images, channels, height, width) -> (images, classes), or maps."""
         return np.concatenate([self._answer(image) for image in images])
 
     def _answer(self, image: Pixels) -> Answers:
@@ -58,7 +58,7 @@ class PatchedModel:
         return np.moveaxis(to_floats(answer, self._rest.outputs[0]), -1, 1)
 
     def map_of(self, image: Pixels) -> npt.NDArray[Any]:
-        """The map that is put together, in the file's own numbers: (1, height, width, channels)."""
+        """The map assembled from the patches, in the file's dtype: (1, height, width, channels)."""
         channels, height, width = self.patching.lowered.shapes[self.patching.cut.tensor]
         engine = next(iter(self._engines.values()))
         given = to_integers(channels_last_batch(image, channels_last(self.patching.lowered.shapes[0])), engine.inputs)
@@ -70,18 +70,18 @@ class PatchedModel:
 
 
 def _place(part: PatchArea) -> tuple[slice, slice, slice]:
-    """Where a part lies in an array of (1, height, width, channels)."""
+    """Slices of a part in an array (1, height, width, channels)."""
     rows, columns = part
     return slice(None), slice(*rows), slice(*columns)
 
 
 def part_file(model: bytes, lowered: Lowered, patch: Patch) -> bytes:
-    """The file of a patch, with weights and quantization of the whole network's, and a plan in it.
+    """Make the file of a patch, with the whole network's weights and quantization, and a memory plan.
 
     Args:
         model: The whole network's file.
-        lowered: The operators that it was written from.
-        patch: Some of these.
+        lowered: The lowered network that it was written from.
+        patch: The patch, with some of its operators.
     """
     part = patch.lowered
     plan = best_plan(part, best_order(part))
@@ -92,13 +92,13 @@ def part_file(model: bytes, lowered: Lowered, patch: Patch) -> bytes:
 
 
 class _PartWriter:
-    """Takes over what a patch needs of a model."""
+    """Copies what a patch needs from a model."""
 
     def __init__(self, model: Any, lowered: Lowered, patch: Patch) -> None:
         self.model, self.patch = model, patch
         self.graph = model.subgraphs[0]
         names = [tensor.name.decode() for tensor in self.graph.tensors]
-        self.places = [names.index(name) for name in tensor_names(lowered)]  # in the file, of each of the network's
+        self.places = [names.index(name) for name in tensor_names(lowered)]  # in the file, by tensor index
         self.makers = {int(operator.outputs[0]): operator for operator in self.graph.operators}
         self.tensors: list[Any] = []
         for name, shape, of in zip(tensor_names(patch.lowered), patch.lowered.shapes, patch.tensors, strict=True):
@@ -108,7 +108,7 @@ class _PartWriter:
         self.operators: list[Any] = []
 
     def add(self, index: int) -> None:
-        """One operator: the network's on other sizes, or the patch's own."""
+        """Add an operator: one of the network's on other sizes, or one that the patch adds."""
         operator, original = self.patch.lowered.operators[index], self.patch.operators[index]
         item = schema.OperatorT()
         item.opcodeIndex = code_index(self.model, CODES[operator.kind])
@@ -118,11 +118,11 @@ class _PartWriter:
         self.operators.append(item)
 
     def _constants(self, operator: Operator, original: Operator | None) -> list[int]:
-        """What an operator reads beside its tensors: weights as they are, sizes of its own."""
+        """Constant inputs of an operator: the network's weights, or its own sizes."""
         own = integers_of(operator, self.patch.lowered)
         if own:
             return [self._constant(f"{operator.id}/{len(self.tensors)}", values) for values in own.values()]
-        assert original is not None  # what a patch adds pads or cuts, and has integers
+        assert original is not None  # operators that a patch adds pad or crop, and have integers
         known = set(self.places)
         made = self.makers[self.places[original.output]]
         return [self._taken(int(tensor)) for tensor in made.inputs if tensor not in known]
@@ -136,7 +136,7 @@ class _PartWriter:
         return len(self.tensors) - 1
 
     def finish(self) -> Any:
-        """The model: no signature, no metadata of the whole."""
+        """The finished model, without the whole network's signature and metadata."""
         self.graph.tensors, self.graph.operators = self.tensors, self.operators
         self.graph.inputs, self.graph.outputs = [0], list(self.patch.lowered.outputs)
         self.model.signatureDefs, self.model.metadata = None, []

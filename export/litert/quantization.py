@@ -1,4 +1,4 @@
-"""From a float model to int8, by the range of each tensor."""
+"""Quantization of a float .tflite model to int8, given the range of each tensor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.export.litert.ranges import as_statistics
 from fieldspec.training.quantization.ranges import Range
 
 _B = schema.BuiltinOperator
-# The quantizer passes these by; each gets its scales as one that it knows, with tensors of the same shapes.
+# The quantizer skips these; each is replaced by a supported operator with the same shapes to get its scales.
 STAND_INS: dict[int, tuple[int, str]] = {
     _B.DEPTH_TO_SPACE: (_B.RESHAPE, "ReshapeOptions"),
     _B.LEAKY_RELU: (_B.HARD_SWISH, "HardSwishOptions"),
@@ -23,24 +23,24 @@ STAND_INS: dict[int, tuple[int, str]] = {
 
 
 def quantize(model: bytes, ranges: Mapping[str, Range]) -> bytes:
-    """An int8 model: weights with a scale an output channel, activations with a range a tensor, input and output too.
+    """Quantize a model to int8, including input and output: a scale per output channel of weights, else per tensor.
 
     Args:
-        model: In float32.
-        ranges: Of each tensor by its name.
+        model: The float32 model.
+        ranges: Range of each tensor, by name.
     """
     from ai_edge_quantizer import quantizer, recipe
 
     model, own = _in_disguise(model)
     statistics: Any = as_statistics(ranges)
     with captured_standard_error(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its interpreter, which keeps all tensors; and bars of progress
+        warnings.simplefilter("ignore")  # about its interpreter, which keeps all tensors, and progress bars
         maker = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai8())
         return _undisguised(bytes(maker.quantize(statistics, enable_progress_report=False).quantized_model), own)
 
 
 def _in_disguise(model: bytes) -> tuple[bytes, dict[bytes, tuple[int, int, Any]]]:
-    """The model with operators that the quantizer knows in place of those that it does not; these by their output."""
+    """Replace operators that the quantizer does not support; returns the model, and the originals by output."""
     found = unpack(model)
     codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in found.operatorCodes]
     own: dict[bytes, tuple[int, int, Any]] = {}
@@ -59,7 +59,7 @@ def _in_disguise(model: bytes) -> tuple[bytes, dict[bytes, tuple[int, int, Any]]
 
 
 def _undisguised(model: bytes, own: Mapping[bytes, tuple[int, int, Any]]) -> bytes:
-    """The other way, in int8."""
+    """Put the original operators back into the int8 model."""
     if not own:
         return model
     found = unpack(model)

@@ -1,4 +1,4 @@
-"""The range of each tensor: what images show of it in LiteRT."""
+"""Calibration: the range of each tensor on images, run in LiteRT."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fieldspec.training.quantization.ranges import Range, least_squares_range, u
 
 
 class Observer:
-    """Runs a float model on images and keeps a sample of every tensor's values."""
+    """Runs a float model on images and samples the values of every tensor."""
 
     def __init__(self, model: bytes, *, kept: int = 2048) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that all tensors are kept, which is what is wanted
+            warnings.simplefilter("ignore")  # that all tensors are kept, which is intended
             self.interpreter = Interpreter(
                 model_content=model,
                 experimental_preserve_all_tensors=True,
@@ -34,10 +34,10 @@ class Observer:
         self.chance = np.random.default_rng(0)
         self.extremes: dict[int, Range] = {}
         self.samples: dict[int, list[npt.NDArray[np.float32]]] = {}
-        self.extents: dict[int, npt.NDArray[np.float64]] = {}  # of each channel: its largest magnitude
+        self.extents: dict[int, npt.NDArray[np.float64]] = {}  # largest magnitude of each channel
 
     def see(self, images: Pixels, tensors: Iterable[int]) -> None:
-        """Run on each image."""
+        """Run the model on each image."""
         tensors = list(tensors)
         for image in images:
             self.interpreter.set_tensor(self.input["index"], channels_last_batch(image, self.input["shape"]))
@@ -47,20 +47,20 @@ class Observer:
                 extent = np.abs(whole).max(axis=tuple(range(whole.ndim - 1))).astype(np.float64)
                 self.extents[tensor] = np.maximum(self.extents.get(tensor, extent), extent)
                 values = whole.ravel()
-                low, high = self.extremes.get(tensor, (0.0, 0.0))  # zero is in every range
+                low, high = self.extremes.get(tensor, (0.0, 0.0))  # every range contains zero
                 self.extremes[tensor] = (min(low, float(values.min())), max(high, float(values.max())))
                 few = values if values.size <= self.kept else self.chance.choice(values, self.kept)
                 self.samples.setdefault(tensor, []).append(few)
 
 
 def observed_ranges(lowered: Lowered, model: bytes, images: Pixels, *, method: str = "mse") -> dict[str, Range]:
-    """The range of each tensor by its name.
+    """Compute the range of each tensor, by name.
 
     Args:
-        lowered: The operators of the model.
-        model: In float32.
-        images: That show the ranges.
-        method: `minmax`: all that was seen; `mse`: the part of it that loses least when it is rounded to int8.
+        lowered: The lowered network of the model.
+        model: The float32 model.
+        images: The calibration images.
+        method: `minmax` for all observed values; `mse` for the part with the least squared error in int8.
     """
     observer = Observer(model)
     observer.see(images, range(len(lowered.shapes)))
@@ -75,12 +75,12 @@ def observed_ranges(lowered: Lowered, model: bytes, images: Pixels, *, method: s
 
 
 def assumed_ranges(lowered: Lowered) -> dict[str, Range]:
-    """A range for each tensor without an image: enough to write an int8 file whose sizes are true."""
+    """Arbitrary ranges without images, enough to write an int8 file of the right size."""
     return dict.fromkeys(tensor_names(lowered), (-4.0, 4.0))
 
 
 def as_statistics(ranges: Mapping[str, Range]) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
-    """In the form of the quantizer's own calibration."""
+    """Convert ranges to the quantizer's calibration statistics."""
     return {
         name: {
             "min": np.full((1, 1, 1, 1), low, np.float32),

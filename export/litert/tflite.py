@@ -1,4 +1,4 @@
-"""A network as a .tflite file, in float32 or int8."""
+"""Export of a network to a .tflite file, in float32 or int8."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fieldspec.training.quantization.record import Int8Record
 
 
 def float_tflite(report: EngineReport, net: nn.Module, said: Mapping[str, Any]) -> bytes:
-    """The network in float32: what PyTorch computes, with norms folded and activations fused."""
+    """Export to float32, with norms folded and activations fused."""
     lowered = report.lowered
     return with_metadata(write_model(lowered, folded_weights(lowered, net), report.name), said, lowered)
 
@@ -37,15 +37,15 @@ def int8_tflite(
     record: Int8Record | None = None,
     planned: bool = False,
 ) -> bytes:
-    """The network in int8, input and output as well.
+    """Export to int8, including input and output.
 
     Args:
-        report: On the engine.
-        net: In eval mode.
-        said: Of the network, for the file.
-        images: That show the ranges; without any they are assumed, and only sizes are true.
-        record: What training in int8 has learned, which is taken as it is.
-        planned: Write the best order and offsets into the file.
+        report: The network's report for the engine.
+        net: The network, in eval mode.
+        said: The metadata for the file.
+        images: The calibration images; without any, ranges are assumed, and only sizes are correct.
+        record: The record of int8 training, used without further calibration.
+        planned: Whether to write the best operator order and offsets into the file.
     """
     lowered = report.lowered
     plan = report.plan if planned else None
@@ -65,16 +65,16 @@ def int8_tflite(
 def calibrated(
     lowered: Lowered, weights: Mapping[int, OperatorWeights], images: Pixels, *, method: str = "mse"
 ) -> tuple[dict[int, OperatorWeights], dict[str, Range]]:
-    """Weights that lose less in int8, and the range of each tensor by its name.
+    """Prepare weights for int8, and compute the range of each tensor, by name.
 
-    Channels that share a scale are first brought to one range, which changes nothing in float; each tensor's range is
-    then the part of what the images show that loses least; biases take back what rounding shifts.
+    Channels that share a scale are first equalized, which does not change the float network; then each tensor's range
+    is calibrated on the images; finally biases are corrected for the shift that rounding causes.
 
     Args:
-        lowered: The operators.
-        weights: Of each that has some, by its place.
-        images: That show the ranges.
-        method: Of `observed_ranges`.
+        lowered: The lowered network.
+        weights: Weights by operator index.
+        images: The calibration images.
+        method: The method of `observed_ranges`.
     """
     observer = Observer(write_model(lowered, weights, "net"))
     observer.see(images, range(len(lowered.shapes)))

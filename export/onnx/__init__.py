@@ -1,1 +1,1 @@
-"""The network as an ONNX file, in float32 or int8."""
+"""Export to ONNX, in float32 or int8."""

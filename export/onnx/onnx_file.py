@@ -1,4 +1,4 @@
-"""An ONNX file by torch's exporter, and its int8 form by ONNX Runtime's quantization."""
+"""Export to ONNX with torch's exporter, and to int8 with ONNX Runtime's quantization."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ OWN = "fieldspec"
 
 
 def float_onnx(net: nn.Module, shape: tuple[int, ...], said: Mapping[str, Any]) -> bytes:
-    """The network in float32, for batches of any size.
+    """Export to float32, with a dynamic batch size.
 
     Args:
-        net: In eval mode.
-        shape: Of one example: channels, height, width.
-        said: Of the network, for the file.
+        net: The network, in eval mode.
+        shape: Shape of one example: channels, height, width.
+        said: The metadata for the file.
     """
     example = torch.zeros(2, *shape)
     batch = torch.export.Dim("batch", min=1)
     with captured_standard_error(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, about itself
+        warnings.simplefilter("ignore")  # the exporter's warnings about itself
         program = torch.onnx.export(
             net,
             (example,),
@@ -45,25 +45,25 @@ def float_onnx(net: nn.Module, shape: tuple[int, ...], said: Mapping[str, Any]) 
 
 
 def int8_onnx(model: bytes, images: Pixels, said: Mapping[str, Any]) -> bytes:
-    """The float file in int8: weights with a scale an output channel, activations between quantized nodes (QDQ).
+    """Quantize a float file to int8 (QDQ), with a scale per output channel for weights.
 
     Args:
-        model: In float32.
-        images: That show each tensor's range.
-        said: Of the network, for the file.
+        model: The float32 file.
+        images: The calibration images.
+        said: The metadata for the file.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(CalibrationDataReader):  # type: ignore[misc]  # it ships no types
-        """The images, one after the other."""
+    class Reader(CalibrationDataReader):  # type: ignore[misc]  # untyped package
+        """Feeds calibration images one by one."""
 
         def __init__(self) -> None:
             self.left = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
-            """One image, None behind the last."""
+            """The next image; None after the last."""
             image = next(self.left, None)
             return None if image is None else {"input": np.ascontiguousarray(image[None])}
 
@@ -84,7 +84,7 @@ def int8_onnx(model: bytes, images: Pixels, said: Mapping[str, Any]) -> bytes:
 
 
 def _saying(proto: Any, said: Mapping[str, Any]) -> bytes:
-    """The file with what is said of the network in its metadata."""
+    """Add the network's description to the metadata of a file."""
     entry = next((one for one in proto.metadata_props if one.key == OWN), None) or proto.metadata_props.add()
     entry.key, entry.value = OWN, json.dumps(said)
     data: bytes = proto.SerializeToString()

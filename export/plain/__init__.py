@@ -1,1 +1,1 @@
-"""The network as a Python file that needs nothing but torch."""
+"""Export to a Python file that needs only torch."""

@@ -1,4 +1,4 @@
-"""The forward pass over modules that read each other, as lines of a Python file."""
+"""Source of a forward pass over modules that read each other's outputs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Sources: TypeAlias = "Sequence[int]"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One module: its name, what it reads (0 is the input, n + 1 what step n gives), and how it is called or joins."""
+    """One module: its name, its sources (0 is the input, n + 1 the output of step n), and its call or merge."""
 
     name: str
     sources: Sources
-    call: str  # self.conv1; add, multiply or concat where it reads several
+    call: str  # self.conv1; add, multiply or concat for several sources
 
 
 def forward_lines(steps: Sequence[Step], outputs: Sequence[int]) -> list[str]:
-    """The method `forward`: a line a step, one name for all where each reads the one before; several outputs as a list.
+    """Write the method `forward`, one line per step; steps in series share one variable, several outputs form a list.
 
     Example:
         >>> steps = [Step("one", (0,), "self.one"), Step("both", (0, 1), "concat")]
@@ -42,7 +42,7 @@ def forward_lines(steps: Sequence[Step], outputs: Sequence[int]) -> list[str]:
 
 
 def _variables(names: Sequence[str]) -> list[str]:
-    """A variable a module, with its name where Python and the file leave that free."""
+    """Name a variable for each module, after the module, unless the name is a keyword or taken."""
     taken = set(RESERVED)
     found = []
     for name in names:
@@ -56,7 +56,7 @@ def _variables(names: Sequence[str]) -> list[str]:
 
 
 def _assignment(variable: str, step: Step, read: Sequence[str]) -> list[str]:
-    """`variable = ...`, over several lines where it is too long for one."""
+    """Write `variable = ...`, over several lines if it is too long for one."""
     sign = {"add": " + ", "multiply": " * "}.get(step.call)
     if len(read) == 1:
         before, inside, after = f"{step.call}(", read[0], ")"

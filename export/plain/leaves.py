@@ -1,4 +1,4 @@
-"""The constructor of each module without children, and what of it a plain file has to bring along."""
+"""Constructors of modules without children, and the definitions that a plain file needs for them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from fieldspec.blocks.leaves import (
 DEFINITIONS = {
     "chain": '''
 def chain(modules: dict[str, nn.Module]) -> nn.Sequential:
-    """Modules one after the other, under their names."""
+    """A sequence of named modules."""
     return nn.Sequential(OrderedDict(modules))
 ''',
     "Add": '''
 class Add(nn.ModuleDict):
-    """The sum of what its branches make of one input."""
+    """The sum of its branches, applied to the same input."""
 
     def forward(self, x: Tensor) -> Tensor:
         first, *rest = [branch(x) for branch in self.values()]
@@ -42,7 +42,7 @@ class Add(nn.ModuleDict):
 ''',
     "Multiply": '''
 class Multiply(nn.ModuleDict):
-    """The product of what its branches make of one input."""
+    """The product of its branches, applied to the same input."""
 
     def forward(self, x: Tensor) -> Tensor:
         first, *rest = [branch(x) for branch in self.values()]
@@ -52,7 +52,7 @@ class Multiply(nn.ModuleDict):
 ''',
     "Concat": '''
 class Concat(nn.ModuleDict):
-    """What its branches make of one input, side by side along channels."""
+    """The channel-wise concatenation of its branches, applied to the same input."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.values()], 1)
@@ -60,7 +60,7 @@ class Concat(nn.ModuleDict):
     **{
         f"PaddedConv{rank}d": f'''
 class PaddedConv{rank}d(nn.Conv{rank}d):
-    """A convolution with its own zeros on each side, the last axis first: left, right, top, bottom."""
+    """A convolution with separate zero padding on each side, the last axis first: left, right, top, bottom."""
 
     def __init__(self, *args: Any, sides: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -73,7 +73,7 @@ class PaddedConv{rank}d(nn.Conv{rank}d):
     },
     "SelectChannels": '''
 class SelectChannels(nn.Module):
-    """A row of neighbouring channels."""
+    """A range of channels."""
 
     def __init__(self, start: int, stop: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class SelectChannels(nn.Module):
 ''',
     "ScaleChannels": '''
 class ScaleChannels(nn.Module):
-    """A trained factor for each channel."""
+    """A learned factor per channel."""
 
     def __init__(self, channels: int, factor: float) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Times(nn.Module):
 ''',
     "PadChannels": '''
 class PadChannels(nn.Module):
-    """Zeros before and behind the channels."""
+    """Zero channels before and after the channels."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -117,14 +117,14 @@ class PadChannels(nn.Module):
 ''',
     "OnChannels": '''
 class OnChannels(nn.Linear):
-    """A matrix product with the channels of each unit of a map, or with a vector."""
+    """A linear layer over the channels of each unit of a map, or of a vector."""
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 ''',
     "AvgMaxPool": '''
 class AvgMaxPool(nn.Module):
-    """Mean and maximum of the map: their mean, or both side by side."""
+    """Global average and maximum pooling: their mean, or both concatenated."""
 
     def __init__(self, concat: bool) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class AvgMaxPool(nn.Module):
 ''',
     "DropPath": '''
 class DropPath(nn.Module):
-    """Leaves a whole example's branch out with a probability, while training."""
+    """Drops the branch of whole examples with a probability, in training."""
 
     def __init__(self, drop_prob: float) -> None:
         super().__init__()
@@ -170,14 +170,14 @@ AS_PRINTED = {
     "ConvTranspose3d", "Dropout", "ELU", "Flatten", "GELU", "GroupNorm", "Hardsigmoid", "Hardswish", "Hardtanh",
     "Identity", "LeakyReLU", "Linear", "MaxPool1d", "MaxPool2d", "MaxPool3d", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU",
     "Sigmoid", "Softmax", "Tanh",
-}  # fmt: skip  # torch's, whose `extra_repr` is what their constructor takes
+}  # fmt: skip  # torch modules whose `extra_repr` lists their arguments
 
 
 def leaf(module: nn.Module, used: set[str]) -> str:
-    """The expression that makes a module; names of `DEFINITIONS` that it needs go to `used`.
+    """The expression that constructs a module; the names of `DEFINITIONS` that it needs are added to `used`.
 
     Raises:
-        FieldspecError: A module that no plain file knows.
+        FieldspecError: The module has no plain form.
     Example:
         >>> leaf(nn.Conv2d(3, 8, 3, padding=1), set())
         'nn.Conv2d(3, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))'

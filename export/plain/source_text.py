@@ -1,4 +1,4 @@
-"""A network's modules and its forward pass as the text of a Python file."""
+"""Source of a Python file with a network's modules and forward pass."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from fieldspec.blocks.containers import (
 from fieldspec.export.plain.forward import WIDTH, Step, forward_lines
 from fieldspec.export.plain.leaves import DEFINITIONS, leaf
 
-Tree: TypeAlias = "str | tuple[str, list[tuple[str, Tree]]]"  # a constructor, or what holds others under their names
+Tree: TypeAlias = "str | tuple[str, list[tuple[str, Tree]]]"  # a constructor, or a container with named children
 HOLDERS: dict[type[nn.Module], str] = {Add: "Add", Chain: "chain", Concat: "Concat", Multiply: "Multiply"}
 JOINS: dict[type[nn.Module], str] = {AddTensors: "add", MultiplyTensors: "multiply", ConcatTensors: "concat"}
 
 
 class Brought(set[str]):
-    """The definitions that a text needs: names of `DEFINITIONS`, and classes of wired modules."""
+    """The definitions that a source needs: names of `DEFINITIONS`, and classes of wired modules."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.wired: dict[str, str] = {}  # the text of each class, and its name
+        self.wired: dict[str, str] = {}  # name of each class, by its source
 
     def class_of(self, module: Wired) -> str:
-        """The name of the class whose forward pass is that of these modules; blocks that are wired alike share it."""
+        """The name of the class with a module's forward pass; identically wired blocks share a class."""
         children = module.named_children()
         pairs = zip(children, module.sources, strict=True)
         steps = [Step(name, read, JOINS.get(type(child), f'self["{name}"]')) for (name, child), read in pairs]
-        doc = '    """Modules that read what stands above them."""'
+        doc = '    """Modules that read the outputs of earlier ones."""'
         number = 1 + len(self.wired)
         body = "\n".join([doc, "", *forward_lines(steps, [len(steps)])])
         for text, name in self.wired.items():
@@ -49,10 +49,10 @@ class Brought(set[str]):
 
 
 def source_text(net: SpecNet, name: str) -> str:
-    """A module of torch alone, with the names, and so the state dict, of the network.
+    """Write a network as source that needs only torch, with the same module names and state dict.
 
     Raises:
-        FieldspecError: A part of it has no plain form.
+        FieldspecError: A module has no plain form.
     """
     used = Brought()
     body = [*_layers(net, used), "", "", *_net(net, used)]
@@ -64,7 +64,7 @@ def source_text(net: SpecNet, name: str) -> str:
 
 
 def _head(net: SpecNet, name: str, text: str) -> list[str]:
-    """The docstring and the imports that the text needs."""
+    """The module docstring, and the imports that a source needs."""
     shape = ", ".join(map(str, net.spec.input))
     lines = [
         f'"""{name}, written by fieldspec for torch alone.',
@@ -90,8 +90,8 @@ def _head(net: SpecNet, name: str, text: str) -> list[str]:
 
 
 def _layers(net: SpecNet, used: Brought) -> list[str]:
-    """The class of the trunk: its modules, and the forward pass over them."""
-    lines = ["class Layers(nn.Module):", '    """All but the head."""', "", "    def __init__(self) -> None:"]
+    """Write the class of the trunk: its modules and forward pass."""
+    lines = ["class Layers(nn.Module):", '    """Everything before the head."""', "", "    def __init__(self) -> None:"]
     lines.append("        super().__init__()")
     for group in dict.fromkeys(item.id.split(".")[0] for item in net.items):
         module = net.layers.get_submodule(group)
@@ -106,12 +106,12 @@ def _layers(net: SpecNet, used: Brought) -> list[str]:
 
 
 def _merges(net: SpecNet, id: str) -> bool:
-    """Whether an item only joins others, for which the forward pass needs no module."""
+    """Whether an item only merges others, so that the forward pass needs no module for it."""
     return any(item.id == id and len(item.sources) > 1 for item in net.items)
 
 
 def _forward(net: SpecNet) -> list[str]:
-    """Over the items of the trunk, to its last one or to those that the spec names as outputs."""
+    """Write the trunk's forward pass, to its last item or to the outputs that the spec names."""
     steps = []
     for item in net.items:
         first, *rest = item.id.split(".")
@@ -141,17 +141,17 @@ def _net(net: SpecNet, used: Brought) -> list[str]:
 
 
 def _classifier(net: SpecNet, used: Brought) -> Tree:
-    behind = () if net.head.on_map else ("act", "mean", "squeeze")  # of a classifier on a map
+    behind = () if net.head.on_map else ("act", "mean", "squeeze")  # only present for a classifier on a map
     children = [(key, child) for key, child in net.head.named_children() if key not in behind]
     parts = {key: tree(child, used) for key, child in children}
-    if net.head.unpooled:  # its classifier reads the channels of each unit
+    if net.head.unpooled:  # the classifier reads the channels of each unit
         used.add("OnChannels")
         parts["fc"] = f"OnChannels({net.head.fc.extra_repr()})"
     return ("chain", list(parts.items()))
 
 
 def tree(module: nn.Module, used: Brought) -> Tree:
-    """A module with those inside it."""
+    """The constructor of a module, with its children."""
     if isinstance(module, Wired):
         return (used.class_of(module), [(key, tree(child, used)) for key, child in _with_modules(module)])
     holder = HOLDERS.get(type(module))
@@ -162,12 +162,12 @@ def tree(module: nn.Module, used: Brought) -> Tree:
 
 
 def _with_modules(module: Wired) -> list[tuple[str, nn.Module]]:
-    """Those that the forward pass calls; what joins others needs none."""
+    """The children that the forward pass calls; merges need no module."""
     return [(key, child) for key, child in module.named_children() if type(child) not in JOINS]
 
 
 def printed(before: str, parts: Tree, indent: int, after: str = "") -> list[str]:
-    """An expression on one line where it fits, else a line a part."""
+    """Format an expression on one line if it fits, else with one line per part."""
     flat = f"{' ' * indent}{before}{_flat(parts)}{after}"
     if len(flat) <= WIDTH:
         return [flat]
@@ -181,7 +181,7 @@ def printed(before: str, parts: Tree, indent: int, after: str = "") -> list[str]
 
 
 def _split(before: str, call: str, indent: int, after: str) -> list[str]:
-    """A call whose settings do not fit behind its name."""
+    """Format a call whose arguments do not fit on the line."""
     name, _, settings = call.removesuffix(")").partition("(")
     lines = [f"{' ' * (indent + 4)}{settings}"]
     if len(lines[0]) > WIDTH:

@@ -1,1 +1,1 @@
-"""How long a network takes on this machine: engines, timing, and the model of its operators."""
+"""Latency on this machine: engines, timing, and profiles of operators."""

@@ -1,4 +1,4 @@
-"""How long a network takes on this machine, under each of some conditions."""
+"""Benchmarks: the latency of a network on this machine, under several conditions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from fieldspec.export.speed.timing import CLOCKS, NanoClock, Timing, timed
 from fieldspec.training.evaluation.trained_networks import load_trained
 from fieldspec.training.loop.machine import device_name, keep_freed_memory, versions
 
-SECONDS = 1.0  # of timed calls under each of the conditions
+SECONDS = 1.0  # of timed calls, per condition
 PERCENTILES = (10, 90, 99)
-IDLE = 0.9  # of the time this process has to compute, or something else kept it from it
+IDLE = 0.9  # minimum share of the time that this process must have the CPU to be undisturbed
 
 
 @dataclass(frozen=True)
 class BenchSubject:
-    """What is timed: a way to make it anew, its input, and the constraints of its spec."""
+    """What to time: a function that makes the network, its input shape, and its spec's constraints."""
 
     name: str
     make: Callable[[], nn.Module]
@@ -38,24 +38,24 @@ class BenchSubject:
 
 @dataclass(frozen=True, slots=True)
 class SpeedRow:
-    """A network under some conditions."""
+    """The timing of a network under one condition."""
 
     conditions: Conditions
     timing: Timing
 
     @property
     def images_per_second(self) -> float:
-        """By the median."""
+        """Throughput at the median latency."""
         return self.conditions.batch * 1000 / self.timing.median_ms
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether something else had the processor for a part of the time, which the wall's clock counts."""
+        """Whether other processes used the CPU, which the wall clock includes."""
         conditions = self.conditions
         return conditions.device == "cpu" and conditions.clock == "wall" and self.timing.busy < IDLE
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data; times are in milliseconds."""
+        """Convert to plain data; times are in milliseconds."""
         timing = self.timing
         return {
             **asdict(self.conditions),
@@ -70,7 +70,7 @@ class SpeedRow:
 
 @dataclass(frozen=True)
 class SpeedReport:
-    """All rows of one network on one machine, and what its `latency_ms` constraints say of each at batch 1."""
+    """The timings of a network on a machine; `latency_ms` constraints are checked against each at batch 1."""
 
     name: str
     input: Shape
@@ -81,7 +81,7 @@ class SpeedReport:
 
     @property
     def verdicts(self) -> list[ConstraintResult]:
-        """Each constraint with each measured median."""
+        """The result of each constraint for each median."""
         return [
             ConstraintResult(one.name, str(one), _said(row), one.holds(row.timing.median_ms))
             for one in self.comparisons
@@ -90,7 +90,7 @@ class SpeedReport:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data with a `schema` number."""
+        """Convert to plain data with a `schema` number."""
         verdicts = [{"constraint": v.name, "needs": v.needs, "has": v.has, "holds": v.holds} for v in self.verdicts]
         about = {"schema": 1, "name": self.name, "input": list(self.input), "machine": self.machine}
         return {**about, "versions": dict(self.versions), "rows": [row.to_dict() for row in self.rows]} | (
@@ -108,12 +108,12 @@ def subject_of(
     pretrained: bool = False,
     input_size: Sequence[int] | None = None,
 ) -> BenchSubject:
-    """What is to be timed.
+    """Make the subject of a benchmark.
 
     Args:
-        source: A spec, `timm:NAME` or another network by name, a run's folder or a checkpoint.
-        pretrained: Of a spec's name, the weights that ship.
-        input_size: Channels, height and width; its own unless given.
+        source: A spec, `timm:NAME` or another network by name, a run folder or a checkpoint.
+        pretrained: Whether to load pretrained weights, for the name of a spec.
+        input_size: Channels, height and width; by default the network's own.
     """
     from fieldspec.architectures.network.builder import build
 
@@ -140,19 +140,19 @@ def _of_latency(spec: ArchitectureSpec) -> tuple[Constraint, ...]:
 def bench(
     subject: BenchSubject, conditions: Sequence[Conditions], *, seconds: float = SECONDS, clock: NanoClock | None = None
 ) -> SpeedReport:
-    """Time a network under each of some conditions. Freed memory is kept for the process, as `train` does.
+    """Time a network under several conditions. As in `train`, the process keeps freed memory.
 
     Args:
-        subject: Made anew for each, so that one run leaves nothing to the next.
-        conditions: Those that cannot be met are told before anything is timed.
-        seconds: Of timed calls under each.
-        clock: Nanoseconds that pass; those of the conditions unless given.
+        subject: The subject; its network is made anew for each condition, so that runs do not affect each other.
+        conditions: The conditions; all are checked before the first is timed.
+        seconds: Seconds of timed calls, per condition.
+        clock: Returns the time in nanoseconds; by default the clock of the conditions.
 
     Raises:
-        FieldspecError: An engine is missing, a device is not there, or the network does not run so.
+        FieldspecError: An engine or device is missing, or the network does not run under a condition.
     """
     if not conditions:
-        raise FieldspecError("nothing to time: give an engine, a batch size, a dtype and a number of threads")
+        raise FieldspecError("nothing to time: give at least one engine, batch size, dtype and number of threads")
     for one in conditions:
         check_engine(one)
         device_of(one)

@@ -1,4 +1,4 @@
-"""Operators timed one by one on this machine: what a profile is made of."""
+"""Profiling: operators timed one by one on this machine."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fieldspec.export.speed.runners import Call, device_of, examples_of, running
 from fieldspec.export.speed.timing import CLOCKS, NanoClock, Timing
 from fieldspec.training.loop.machine import device_name, keep_freed_memory, versions
 
-AT_ONCE = 16  # operators that run in turn
+AT_ONCE = 16  # operators that take turns
 ROUNDS = 25
-SECONDS = 0.05  # of one operator, after which it is left out of further rounds
-LEAST = 5  # rounds
-PERCENT = 25  # of the calls took no longer: low enough that what else the machine did hardly counts
+SECONDS = 0.05  # per operator, after which it is skipped in further rounds
+LEAST = 5  # minimum number of rounds
+PERCENT = 25  # percentile of the calls, low enough to exclude most interference
 
 
 def profile_machine(
@@ -34,23 +34,23 @@ def profile_machine(
     clock: NanoClock | None = None,
     tick: Callable[[int, int], None] | None = None,
 ) -> MachineProfile:
-    """Measure operators on this machine, in turn with others of their size, each on inputs that were just written.
+    """Measure operators on this machine, taking turns with others of similar size, each on freshly written inputs.
 
-    So each finds the caches as the operators of a network leave them to each other: a small network has them to itself.
+    This puts the caches into the state in which the operators of a network find them.
 
     Args:
-        operators: As `sampled_operators` draws them.
-        conditions: Of every run; the engine is `eager`.
-        seconds: Of each operator, at most.
-        name: Of the profile.
-        clock: Nanoseconds that pass; those of the conditions unless given.
-        tick: Told how many are done, of how many.
+        operators: The operators, from `sampled_operators`.
+        conditions: The conditions of every run, with the engine `eager`.
+        seconds: Maximum seconds per operator.
+        name: The name of the profile.
+        clock: Returns the time in nanoseconds; by default the clock of the conditions.
+        tick: Called with how many operators are done, and of how many.
 
     Raises:
-        FieldspecError: The engine runs whole networks only, or the device is not there.
+        FieldspecError: The engine only runs whole networks, or the device is missing.
     """
     if conditions.engine != "eager":
-        why = "fuses operators, so that none can be timed by itself"
+        why = "fuses operators, so they cannot be timed one by one"
         raise FieldspecError(f"{conditions.engine} {why}; use --engine eager")
     keep_freed_memory()
     measured: list[MeasuredOperator] = []
@@ -71,14 +71,14 @@ def profile_machine(
 
 
 def in_turn(calls: Sequence[Call], inputs: Sequence[Sequence[Tensor]], seconds: float, clock: NanoClock) -> list[float]:
-    """Nanoseconds of each call, all of them made in turn, round after round."""
+    """Nanoseconds of the calls of each operator; in each round, all are called in turn."""
     taken: list[list[int]] = [[] for _ in calls]
     for number in range(ROUNDS):
         for call, examples, times in zip(calls, inputs, taken, strict=True):
             if number >= LEAST and sum(times) > seconds * 1e9:
                 continue
             for example in examples:
-                example.mul_(1)  # as the operator before would have left it, in the caches
+                example.mul_(1)  # in the caches, as if written by the previous operator
             begin = clock()
             call()
             times.append(clock() - begin)
@@ -91,13 +91,13 @@ def _module(operator: TimedOperator) -> nn.Module:
 
 
 class OfSeveral(nn.Module):
-    """A merge, which takes a list, as a network of several inputs."""
+    """Wraps a merge, which takes a list, as a network with several inputs."""
 
     def __init__(self, merge: nn.Module) -> None:
         super().__init__()
         self.merge = merge
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """The operands -> their merge."""
+        """Merge the operands."""
         merged: Tensor = self.merge(list(inputs))
         return merged

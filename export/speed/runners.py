@@ -1,4 +1,4 @@
-"""A network on an engine: a call that runs it once, under the conditions that were asked for."""
+"""Runners: calls that run a network once on an engine, under given conditions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 @contextmanager
 def running(net: nn.Module, examples: Sequence[Tensor], conditions: Conditions) -> Iterator[Call]:
-    """A call that runs a network; it has run once already. The number of threads is as it was afterwards.
+    """Yield a call that runs a network, which has run once already; restores the number of threads afterwards.
 
     Args:
-        net: It is put into eval mode, and moved to the device and the dtype.
-        examples: Its inputs, of `examples_of`.
-        conditions: Of the run.
+        net: The network; it is put into eval mode and moved to the device and dtype.
+        examples: Its inputs, from `examples_of`.
+        conditions: The conditions of the run.
 
     Raises:
         FieldspecError: The network does not run under these conditions; says which and why.
@@ -38,7 +38,7 @@ def running(net: nn.Module, examples: Sequence[Tensor], conditions: Conditions) 
             try:
                 call = _MAKERS[conditions.engine](net.eval(), examples, conditions)
                 call()
-            except Exception as error:  # whatever the network or the engine raises on its first run
+            except Exception as error:  # anything that the network or engine raises on its first run
                 raise FieldspecError(f"does not run ({conditions}): {first_line(str(error))}") from error
             yield call
     finally:
@@ -46,16 +46,16 @@ def running(net: nn.Module, examples: Sequence[Tensor], conditions: Conditions) 
 
 
 def examples_of(inputs: Sequence[Shape], conditions: Conditions) -> list[Tensor]:
-    """A batch at random of each input, where and in what the network computes."""
+    """A random batch of each input, with the device and dtype of the conditions."""
     device, dtype = device_of(conditions), getattr(torch, conditions.dtype)
     return [torch.randn(conditions.batch, *shape).to(device=device, dtype=dtype) for shape in inputs]
 
 
 def device_of(conditions: Conditions) -> torch.device:
-    """Where the network runs.
+    """The device that the network runs on.
 
     Raises:
-        FieldspecError: There is no such device here.
+        FieldspecError: There is no such device.
     """
     try:
         device = torch.device(conditions.device)
@@ -66,10 +66,10 @@ def device_of(conditions: Conditions) -> torch.device:
 
 
 def check_engine(conditions: Conditions) -> None:
-    """Raise where an engine is not installed, or does not run under these conditions.
+    """Raise if an engine is not installed, or does not support the conditions.
 
     Raises:
-        FieldspecError: Says what to do.
+        FieldspecError: The engine cannot be used; says what to do.
     """
     if conditions.engine != "onnxruntime":
         return
@@ -106,7 +106,7 @@ def _onnxruntime(net: nn.Module, examples: Sequence[Tensor], conditions: Conditi
 
     (example,) = examples
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 3  # only errors
     options.intra_op_num_threads = conditions.threads
     with torch.inference_mode(False):
         model = float_onnx(net, tuple(example.shape[1:]), {})

@@ -1,24 +1,24 @@
-"""What was timed, as a table."""
+"""The timings of a network as a table."""
 
 from __future__ import annotations
 
 from fieldspec.export.speed.benchmark import PERCENTILES, SpeedReport, SpeedRow
 
 HEAD = ("engine", "device", "dtype", "batch", "threads", "median", *[f"p{p}" for p in PERCENTILES], "images/s")
-WORDS = 3  # columns before the numbers
+WORDS = 3  # text columns, before the numbers
 
 
 def text(report: SpeedReport) -> str:
-    """The network, the machine, a row for each of the conditions; times are in milliseconds."""
+    """Format the network, the machine, and one row per condition; times are in milliseconds."""
     rows = [HEAD, *map(_row, report.rows)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
-    lines = [f"{report.name} on {'x'.join(map(str, report.input))}: milliseconds a call, on {report.machine}"]
+    lines = [f"{report.name} on {'x'.join(map(str, report.input))}: milliseconds per call, on {report.machine}"]
     lines += ["  ".join(_cell(row[at], widths[at], at) for at in range(len(row))).rstrip() for row in rows]
     lines += [f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}" for verdict in report.verdicts]
     if any(row.is_disturbed for row in report.rows):
         least = min(row.timing.busy for row in report.rows if row.is_disturbed)
-        lines.append(f"The machine was busy: this process had {100 * least:.0f} % of the time; medians are too high.")
-        lines.append("--cpu-time leaves out what others took, with one thread on the CPU.")
+        lines.append(f"The machine was busy: this process ran {100 * least:.0f} % of the time; medians are too high.")
+        lines.append("--cpu-time excludes the time of other processes, for one thread on the CPU.")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Calls timed one by one."""
+"""Timing of single calls."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 
 NanoClock = Callable[[], int]
 CLOCKS: dict[str, NanoClock] = {"wall": time.perf_counter_ns, "cpu": time.thread_time_ns}
-WARM_UP = 3  # calls, at least
+WARM_UP = 3  # minimum number of calls
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long calls took, in milliseconds, the shortest first."""
+    """The times of calls in milliseconds, in ascending order."""
 
     calls_ms: tuple[float, ...]
-    busy: float  # the share of the time in which this process computed, 1 for one thread that nothing kept from it
+    busy: float  # CPU time per wall time: 1 for an undisturbed thread
 
     @property
     def median_ms(self) -> float:
-        """Half of the calls took no longer."""
+        """The median."""
         return self.percentile(50)
 
     def percentile(self, percent: float) -> float:
-        """So many percent of the calls took no longer, in milliseconds, between two calls in proportion.
+        """A percentile in milliseconds, linearly interpolated.
 
         Example:
             >>> Timing((1.0, 2.0, 4.0), 1.0).percentile(75)
@@ -46,16 +46,16 @@ def timed(
     clock: NanoClock = time.perf_counter_ns,
     cpu: NanoClock = time.process_time_ns,
 ) -> Timing:
-    """Time a call again and again.
+    """Time repeated calls.
 
     Args:
-        call: Returns when its work is done.
-        seconds: By the clock, of all timed calls together.
+        call: The call; it must return only when its work is done.
+        seconds: Total time of the timed calls, by the clock.
         warm_up: Seconds of calls before, which are not counted.
-        least: Timed calls, whatever they take.
-        most: Timed calls.
-        clock: Nanoseconds that pass.
-        cpu: Nanoseconds in which this process computes.
+        least: Minimum number of timed calls.
+        most: Maximum number of timed calls.
+        clock: Returns the time in nanoseconds.
+        cpu: Returns the CPU time of this process in nanoseconds.
     """
     begin, warm = clock(), 0
     while warm < WARM_UP or clock() - begin < warm_up * 1e9:

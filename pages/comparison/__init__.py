@@ -1,1 +1,1 @@
-"""Two or more networks side by side: their totals, their layers aligned, and what may not grow."""
+"""Comparison of networks: totals, aligned layers, limits on changes."""

@@ -1,4 +1,4 @@
-"""The layers of two networks side by side: which are the same, which changed, which came or went."""
+"""Alignment of the layers of two networks: same, changed, added or removed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Fate = Literal["same", "changed", "added", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """What is compared of one layer, as the tables have it."""
+    """The compared properties of a layer, as in the tables."""
 
     id: str
     operation: str
@@ -25,27 +25,27 @@ class Facet:
     field: str
     params: int
     macs: int
-    family: str  # layers of different ones are never paired
+    family: str  # layers of different kinds are never paired
 
     @property
     def kernel(self) -> str:
-        """The kernel's size, or the first word behind the kind."""
+        """The kernel size, or the first word after the kind."""
         return self.operation.partition(" ")[2].partition(" ")[0]
 
     @property
     def channels(self) -> str:
-        """Of the output."""
+        """Channels of the output."""
         return self.output.partition("x")[0]
 
     def differs(self, other: Facet) -> list[str]:
-        """The columns in which two layers differ; an id is only a name."""
+        """The columns in which two layers differ; ids are ignored."""
         names = ("operation", "output", "field", "params", "macs")
         return [name for name in names if getattr(self, name) != getattr(other, name)]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerPair:
-    """A layer before and after, or one of them alone."""
+    """A layer before and after; None if added or removed."""
 
     fate: Fate
     before: Facet | None
@@ -53,12 +53,12 @@ class LayerPair:
 
     @property
     def differences(self) -> list[str]:
-        """The columns in which they differ."""
+        """The columns in which the layers differ."""
         return self.before.differs(self.after) if self.before and self.after else []
 
 
 def aligned(before: Report, after: Report) -> list[LayerPair]:
-    """Every row of both reports, paired in order by operation and size before the layers' ids.
+    """Align every row of both reports, in order, by operation and size rather than by id.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -88,9 +88,9 @@ WEIGHTS = {"kernel": 0.7, "operation": 0.3, "channels": 0.3, "output": 0.2, "par
 
 
 def _likeness(one: Facet, other: Facet) -> float:
-    """0 for different kinds, the most where only the id differs; what follows from layers before counts little.
+    """Similarity of two layers: 0 for different kinds, highest if only the id differs.
 
-    A 1x1 convolution, which only mixes channels, is not what a larger one becomes.
+    Differences that follow from earlier layers weigh little. A 1x1 convolution is never paired with a larger one.
     """
     if one.family != other.family or (one.kernel == "1x1") != (other.kernel == "1x1"):
         return 0.0

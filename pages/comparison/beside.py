@@ -1,4 +1,4 @@
-"""Two networks as two drawings, each with what the other lacks and what differs marked on its boxes."""
+"""Two networks as drawings side by side, with added, removed and changed boxes marked."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fieldspec.pages.drawing.svg import visible
 
 @dataclass(frozen=True, slots=True)
 class MarkedDrawing:
-    """One of the two: its name, and the drawing as SVG for a page."""
+    """One of the drawings: the network's name, and the SVG for a page."""
 
     name: str
     svg: str
 
 
 def beside(before: tuple[str, Report], after: tuple[str, Report], pairs: Sequence[LayerPair]) -> list[MarkedDrawing]:
-    """Both drawings, of named networks whose layers have been aligned.
+    """Draw two named networks whose layers have been aligned.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -37,13 +37,13 @@ def beside(before: tuple[str, Report], after: tuple[str, Report], pairs: Sequenc
     new = {pair.after.id: _mark(pair, at) for at, pair in enumerate(pairs) if pair.after}
     diagrams = [diagram_of(report) for _, report in (before, after)]
     places = [geometry_of(diagram, diagram.opened()) for diagram in diagrams]
-    width = max(geometry.width for geometry in places)  # of both, so that they are seen in one scale
+    width = max(geometry.width for geometry in places)  # of both, so that they have the same scale
     drawn = [_drawn(*one, width) for one in zip(diagrams, places, (old, new), strict=True)]
     return [MarkedDrawing(name, svg) for (name, _), svg in zip((before, after), drawn, strict=True)]
 
 
 def _mark(pair: LayerPair, number: int) -> BoxMark:
-    """A layer that is there in both shares its number with its partner."""
+    """Marks of layers by index; paired layers share a number."""
     return BoxMark("" if pair.fate == "same" else pair.fate, number if pair.before and pair.after else None)
 
 
@@ -51,12 +51,12 @@ def _drawn(diagram: Diagram, geometry: Geometry, layers: Mapping[str, BoxMark], 
     body = "".join(visible(diagram, geometry, diagram.opened(), marks_of(diagram, layers)))
     left, height = (geometry.width - width) / 2, geometry.height
     size = f'width="{width:g}" height="{height:g}" viewBox="{left:g} 0 {width:g} {height:g}"'
-    label = f"{diagram.report.name}, with what differs marked; the table below says the same"
+    label = f"{diagram.report.name}, with differences marked; the table below has the same content"
     return f'<svg class="diagram" {size} role="img" aria-label="{escape(label)}">{body}</svg>'
 
 
 def marks_of(diagram: Diagram, layers: Mapping[str, BoxMark]) -> dict[int, BoxMark]:
-    """The mark of every box by its number: a block is what all its layers are, else changed."""
+    """Marks of all boxes by number; a block has the mark that all its layers share, else it is changed."""
     ids = [layer.id for layer in diagram.report.layers]
     own = [next((layers[ids[at]] for at in leaf.layers if ids[at] in layers), UNMARKED) for leaf in diagram.leaves]
     marks = {~number: mark for number, mark in enumerate(own)}

@@ -1,4 +1,4 @@
-"""What a change must not do: `params > +5%`, `receptive_field < 44`."""
+"""Limits that a change must not exceed: `params > +5%`, `receptive_field < 44`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ LIMIT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A comparison that fails a report where it holds: of the number itself, or with a sign of its change."""
+    """A comparison that fails a report if it holds: of the value, or, with a sign, of its change."""
 
     text: str
     measure: str
     relation: str
-    amount: Fraction  # of a number or a change; a share where `is_share`
+    amount: Fraction  # a value or a change; a share if `is_share`
     is_change: bool
     is_share: bool
 
     def failure(self, before: Report, after: Report) -> str | None:
-        """What is wrong with `after`; None where the limit is kept. A number that is not proven never keeps one."""
+        """Why `after` fails the limit, or None. A measure without a proven value always fails."""
         old, new = MEASURES[self.measure](before), MEASURES[self.measure](after)
         if new is None or (self.is_change and old is None):
             return f"{self.text}: {after.name} has no proven number"
@@ -46,10 +46,10 @@ class Limit:
 
 
 def parse_limit(text: str) -> Limit:
-    """A limit from its words.
+    """Parse a limit.
 
     Raises:
-        FieldspecError: It is none, names no measure, or asks for percent of a number without a sign.
+        FieldspecError: It is invalid, the measure is unknown, or it has a percentage without a sign.
     Example:
         >>> parse_limit("params > +5%").amount, parse_limit("macs > 20M").amount
         (Fraction(1, 20), Fraction(20000000, 1))
@@ -64,7 +64,7 @@ def parse_limit(text: str) -> Limit:
         )
     if unit == "%" and not sign:
         raise FieldspecError(
-            f"--fail-on: percent are of a change; write {measure} {found['relation']} +{found['amount']}%"
+            f"--fail-on: a percentage limits a change; write {measure} {found['relation']} +{found['amount']}%"
         )
     amount = Fraction(found["amount"]) * (Fraction(1, 100) if unit == "%" else UNITS[unit])
     signed = -amount if sign == "-" else amount
@@ -72,13 +72,13 @@ def parse_limit(text: str) -> Limit:
 
 
 def failures(limits: list[Limit], reports: list[Report]) -> list[str]:
-    """Every limit that a network breaks: of several, all but the first, each compared with it.
+    """List every limit that a network exceeds; of several networks, each but the first is compared with the first.
 
     Raises:
-        FieldspecError: A change is limited, and there is only one network.
+        FieldspecError: A limit is on a change, but there is only one network.
     """
     first, *others = reports
     if not others and any(limit.is_change for limit in limits):
-        raise FieldspecError("--fail-on: a limit with a sign is of a change, which takes two networks")
+        raise FieldspecError("--fail-on: a limit with a sign is on a change and needs two networks")
     found = [limit.failure(first, one) for one in others or [first] for limit in limits]
     return [one for one in found if one is not None]

@@ -1,4 +1,4 @@
-"""A summary for a comment on a pull request."""
+"""A summary in Markdown, for a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from fieldspec.pages.comparison.aligned import Facet, LayerPair, aligned
 from fieldspec.pages.comparison.totals import Total, change, totals_of
 from fieldspec.pages.facts.exhibit import Exhibit, verdicts_of
 
-MOST = 30  # rows of layers
+MOST = 30  # maximum rows of layers
 
 
 def markdown_of(exhibits: Sequence[Exhibit], broken: Sequence[str] = ()) -> str:
-    """Totals with their changes, the layers that differ, and what is broken; of one network the totals alone."""
+    """Format totals with changes, the layers that differ, and violations; for one network, totals and violations."""
     names = [exhibit.name for exhibit in exhibits]
     lines = [f"### {' → '.join(map(plain, names))}", ""]
     lines += _totals(names, totals_of(exhibits))
@@ -28,7 +28,7 @@ def markdown_of(exhibits: Sequence[Exhibit], broken: Sequence[str] = ()) -> str:
 
 
 def plain(text: str) -> str:
-    """A text as it is, whatever signs of Markdown or HTML are in it.
+    """Escape a text for Markdown and HTML.
 
     Example:
         >>> plain("a|b <script>"), plain("conv_1*")
@@ -71,7 +71,7 @@ def _pair(pair: LayerPair) -> list[str]:
     if before and after:
         words = [plain(after.id), _told(before, after), *_numbers(before, after)]
     else:
-        one: Facet = before or after  # type: ignore[assignment]  # a pair has at least one
+        one: Facet = before or after  # type: ignore[assignment]  # a pair has at least one layer
         sign = "−" if before else "+"
         said = plain(f"{one.operation}, {one.output}")
         words = [plain(one.id), said, f"{sign}{one.params:,}", f"{sign}{one.macs:,}"]
@@ -79,7 +79,7 @@ def _pair(pair: LayerPair) -> list[str]:
 
 
 def _told(before: Facet, after: Facet) -> str:
-    """The operation, and what it is now where that differs; else the output; else the field."""
+    """What differs most: the operation, else the output, else the field."""
     if before.operation != after.operation:
         return f"{plain(before.operation)} → {plain(after.operation)}"
     if before.output != after.output:

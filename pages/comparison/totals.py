@@ -1,4 +1,4 @@
-"""The totals of several networks beside each other, each with its change from the first."""
+"""Totals of several networks side by side, with changes from the first."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ MINUS = "−"
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """One measure of every network."""
+    """One measure of all networks."""
 
     name: str
     values: list[str]
-    changes: list[str]  # from the first; nothing where equal or not a number
-    grows: list[bool | None]  # whether it is more than the first's; None where equal or not a number
+    changes: list[str]  # from the first; empty if equal or not a number
+    grows: list[bool | None]  # whether it exceeds the first's; None if equal or not a number
 
 
 def totals_of(exhibits: Sequence[Exhibit]) -> list[Total]:
-    """Parameters, multiply-adds, memory, field, flash and RAM, accuracy: those that any of them has."""
+    """Parameters, multiply-adds, memory, field, flash and RAM, accuracy; those that no network has are left out."""
     measures: list[tuple[str, Callable[[Exhibit], Any]]] = [
         ("parameters", lambda one: one.report.params),
         ("multiply-adds", lambda one: one.report.macs),
@@ -43,13 +43,13 @@ def totals_of(exhibits: Sequence[Exhibit]) -> list[Total]:
 
 
 def _field(exhibit: Exhibit) -> int | str | None:
-    """A number where it is a square's side, so that it has a change."""
+    """The field's size: a number if all axes are equal, so that its change can be computed, else a text."""
     size = exhibit.report.features.receptive_field
     return (size[0] if len(set(size)) == 1 else side_text(size)) if size else None
 
 
 def _engine(exhibit: Exhibit, what: str) -> int | None:
-    """By LiteRT-Micro, where it runs the network."""
+    """A number from the LiteRT-Micro report; None if it cannot run the network."""
     engine = engine_of(exhibit.report)
     if isinstance(engine, str):
         return None
@@ -74,7 +74,7 @@ def _said(value: Any) -> str:
 
 
 def change(before: float | Fraction, after: float | Fraction) -> str:
-    """A difference in words: percent of a count, points of a share (a float); nothing where there is none.
+    """Format a difference: percent for counts, points for shares (floats); empty if there is none.
 
     Example:
         >>> change(200, 210), change(0.913, 0.925), change(47, 47), change(0, 3)

@@ -1,1 +1,1 @@
-"""The drawing of a network: its blocks as boxes that open, laid out row by row."""
+"""Drawings of networks: blocks as boxes that can be opened, laid out in rows."""

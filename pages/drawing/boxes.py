@@ -1,4 +1,4 @@
-"""Single boxes as SVG: of a layer, of a closed block, and the frame of an open one."""
+"""SVG of single boxes: layers, closed blocks, and frames of open blocks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fieldspec.pages.drawing.words import Words, words_of_block, words_of_layer
 
 @dataclass(frozen=True, slots=True)
 class BoxMark:
-    """What a comparison says of a box, and the number that it shares with its partner in another drawing."""
+    """The mark of a box in a comparison, and the number that it shares with its partner in the other drawing."""
 
-    word: str  # added, removed, changed; nothing of one that is the same
+    word: str  # added, removed, changed; empty if the same
     pair: int | None = None
 
 
@@ -30,7 +30,7 @@ def layer_box(
     live: bool = False,
     mark: BoxMark = UNMARKED,
 ) -> str:
-    """The box of a layer; without a place it is hidden. `live` is for a page: it can be focused and chosen."""
+    """Draw the box of a layer, hidden without a place. With `live`, for a page, it can be focused and selected."""
     words = words_of_layer(diagram.report, diagram.leaves[number])
     pressed = f'data-box="{number}" aria-pressed="false"' if live else ""
     return _group(f"box {words.family}", words, place, pressed, _closed(words, share), mark)
@@ -45,7 +45,7 @@ def block_box(
     live: bool = False,
     mark: BoxMark = UNMARKED,
 ) -> str:
-    """The box of a closed block: a second edge behind it, and a sign that it opens."""
+    """Draw the box of a closed block, with a second edge behind it and a plus sign."""
     words = words_of_block(diagram, number)
     behind = f'<rect class="face" x="4" y="4" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
     sign = f'<text class="sign" x="{WIDTH - 18}" y="20">+</text>'
@@ -54,7 +54,7 @@ def block_box(
 
 
 def block_frame(diagram: Diagram, number: int, place: Rectangle | None, *, live: bool = False) -> str:
-    """The frame of an open block, with its name along the top, where it closes."""
+    """Draw the frame of an open block, with a header that closes it."""
     words = words_of_block(diagram, number)
     width, height = (place.width, place.height) if place else (WIDTH, HEIGHT)
     head = (
@@ -72,7 +72,7 @@ def _closed(words: Words, share: float) -> str:
     return (
         f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="7"/>'
         f'<rect class="mark" x="0" y="9" width="4" height="{HEIGHT - 18}" rx="2"/>'
-        f'<text class="title" x="13" y="18">{escape(words.title)}</text> '  # a space, so that no words run together
+        f'<text class="title" x="13" y="18">{escape(words.title)}</text> '  # the space separates words in copied text
         f'<text class="below" x="13" y="33">{escape(words.below)}</text>'
         f'<rect class="bar" x="13" y="{HEIGHT - 7}" width="{bar}" height="2.5" rx="1"/>'
         f'<rect class="share" x="13" y="{HEIGHT - 7}" width="{bar * share:.1f}" height="2.5" rx="1"/>'
@@ -82,7 +82,7 @@ def _closed(words: Words, share: float) -> str:
 def _group(
     classes: str, words: Words, place: Rectangle | None, data: str, inside: str, mark: BoxMark = UNMARKED
 ) -> str:
-    """One box: on a page a button with a name, elsewhere with a tip."""
+    """Wrap a box: on a page as a button with a label, elsewhere with a tooltip."""
     own = f" {_spoken(words)} {data}" if data else ""
     tip = "" if data else f"<title>{escape(words.spoken)}</title>"
     if mark.word:
@@ -94,7 +94,7 @@ def _group(
 
 
 def _spoken(words: Words) -> str:
-    name = f"{words.title} {words.below}; {words.spoken}"  # what is seen first, so that it can be called by that
+    name = f"{words.title} {words.below}; {words.spoken}"  # visible text first, for speech control
     return f'role="button" tabindex="0" aria-label="{escape(name)}"'
 
 

@@ -1,4 +1,4 @@
-"""A network that is ready to be drawn: its blocks, their grids, and which of them are open."""
+"""Diagrams: the blocks of a network, their grids, and which of them are open."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fieldspec.pages.drawing.flow import grids_of, numbered
 from fieldspec.pages.drawing.grid import Grid
 from fieldspec.pages.drawing.parts import BlockPart, LayerPart, parts_of
 
-SEEN = 48  # boxes that are seen at first, at most
+SEEN = 48  # maximum number of boxes shown at first
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """Blocks, each before those in it; number 0 is the whole network."""
+    """The blocks of a network, each before its inner blocks; block 0 is the whole network."""
 
     report: Report = field(repr=False)
     blocks: list[BlockPart] = field(repr=False)
@@ -23,7 +23,7 @@ class Diagram:
 
     @cached_property
     def children(self) -> list[tuple[int, ...]]:
-        """Of each block, its parts as numbers: of a block as it is, of a layer's box as ``~number``."""
+        """The parts of each block as numbers: a block's number, or ``~number`` for a layer's box."""
         numbers = {id(block): number for number, block in enumerate(self.blocks)}
         boxes = {id(leaf): number for number, leaf in enumerate(self.leaves)}
         return [
@@ -33,7 +33,7 @@ class Diagram:
 
     @cached_property
     def parents(self) -> dict[int, int]:
-        """The block around each part."""
+        """The block that contains each part."""
         return {child: number for number, children in enumerate(self.children) for child in children}
 
     @cached_property
@@ -42,7 +42,7 @@ class Diagram:
         return list(self.blocks[0].leaves())
 
     def opened(self, most: int = SEEN) -> frozenset[int]:
-        """The blocks to open at first: level by level, as long as no more than so many boxes are seen."""
+        """The blocks to open at first: level by level, while at most `most` boxes are shown."""
         found, level, seen = {0}, [0], len(self.children[0])
         while level := [child for number in level for child in self.children[number] if child >= 0]:
             seen += sum(len(self.children[number]) - 1 for number in level)
@@ -57,7 +57,7 @@ class Diagram:
 
 
 def diagram_of(report: Report) -> Diagram:
-    """The blocks of a network and where they stand among each other.
+    """Make the diagram of a network.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze

@@ -1,4 +1,4 @@
-"""The lines of every block: who reads whom, seen at the level of its parts."""
+"""The lines between the parts of every block, from the data flow between layers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.pages.drawing.grid import ENTRY, EXIT, Grid, Line, grid_of
 from fieldspec.pages.drawing.parts import BlockPart
 
-Place = tuple[tuple[int, int], ...]  # of a layer: (block, part in it), the outermost block first
+Place = tuple[tuple[int, int], ...]  # of a layer: (block, index of the part), outermost block first
 
 
 def grids_of(report: Report, network: BlockPart) -> list[Grid]:
-    """The grid of each block, in the order of `numbered`."""
+    """Make the grid of each block, in the order of `numbered`."""
     places: dict[int, Place] = {}
     sizes: list[int] = []
     _find(network, (), places, sizes)
@@ -28,7 +28,7 @@ def grids_of(report: Report, network: BlockPart) -> list[Grid]:
 
 
 def numbered(network: BlockPart) -> list[BlockPart]:
-    """All blocks, each before those in it; the network itself is number 0."""
+    """List all blocks, each before its inner blocks; block 0 is the network itself."""
     found = [network]
     for part in network.parts:
         if isinstance(part, BlockPart):
@@ -48,7 +48,7 @@ def _find(block: BlockPart, above: Place, places: dict[int, Place], sizes: list[
 
 
 def _draw(start: Place, end: Place, lines: dict[int, dict[Line, None]]) -> None:
-    """A line out of the blocks around its start, between two parts of the block around both, and into the others."""
+    """Split a line: out of the blocks around its start, within the common block, and into those around its end."""
     depth = 0
     while start[depth] == end[depth]:
         depth += 1

@@ -1,6 +1,6 @@
-"""Where every box and line lies, in pixels, with some blocks open and the others closed.
+"""The geometry of a drawing in pixels, with some blocks open and the others closed.
 
-The page's script lays out in the same way when a block is opened there; a test compares the two.
+The page's script uses the same layout when a block is opened there; a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.drawing.grid import ENTRY, EXIT, Grid
 
-WIDTH, HEIGHT = 204, 46  # of a layer's box, and of a closed block's
+WIDTH, HEIGHT = 204, 46  # of the boxes of layers and closed blocks
 HEADER, PADDING = 26, 14  # of an open block
 GAP, BETWEEN = 22, 20  # between rows, and between columns
-LANE = 12  # the width of a column of lanes
+LANE = 12  # width of a column of lanes
 
 Point2 = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The size of a part around the vertical line on which data flows through it."""
+    """The extent of a part to both sides of its flow line, the vertical line on which data flows, and its height."""
 
     left: float
     right: float
@@ -30,7 +30,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A box in its place."""
+    """The position and size of a box."""
 
     x: float
     y: float
@@ -40,10 +40,10 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """All that is seen. Keys are those of `Diagram.children`: a block's number, or ``~number`` of a layer's box."""
+    """Everything visible; keys as in `Diagram.children`: a block's number, or ``~number`` for a layer's box."""
 
     frames: dict[int, Rectangle]
-    lines: dict[int, list[list[Point2]]]  # of each open block: through these points, steep at each of them
+    lines: dict[int, list[list[Point2]]]  # by open block; curves through these points, vertical at each of them
     width: float
     height: float
 
@@ -53,7 +53,7 @@ NOTHING_THERE = Span(0, 0, 0)
 
 
 def geometry_of(diagram: Diagram, opened: Collection[int]) -> Geometry:
-    """Every box and line that is seen when these blocks are open; the network itself always is."""
+    """Lay out every visible box and line, given the open blocks; the network itself is always open."""
     inside: dict[int, Inside] = {}
     for number in reversed(range(len(diagram.blocks))):
         if number in opened or number == 0:
@@ -66,17 +66,17 @@ def geometry_of(diagram: Diagram, opened: Collection[int]) -> Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """The inside of one open block, in its own pixels."""
+    """The inside of an open block, in its own coordinates."""
 
-    parts: dict[int, tuple[float, float, Span]]  # flow line, top, size
-    lanes: dict[int, float]  # the middle of each column
+    parts: dict[int, tuple[float, float, Span]]  # flow line, top, extent
+    lanes: dict[int, float]  # center of each column
     rows: list[tuple[float, float]]  # top and bottom
     flow: float
     width: float
     height: float
 
     def extent(self) -> Span:
-        """Of the block with its frame."""
+        """The extent of the block, with its frame."""
         wide = PADDING + max(self.flow, WIDTH / 2), PADDING + max(self.width - self.flow, WIDTH / 2)
         return Span(*wide, HEADER + self.height)
 
@@ -103,7 +103,7 @@ def _inside(diagram: Diagram, number: int, inside: dict[int, Inside]) -> Inside:
     tops = {part: rows[at][0] for part, at in grid.row_of().items()}
     parts = {part: (spots[part] - left, tops[part], extents[part]) for part in spots}
     within = {column: at - left for column, at in enumerate(middles)}
-    ends_open = bool(number) and EXIT not in grid.columns  # nothing leaves it, so nothing holds the frame off
+    ends_open = bool(number) and EXIT not in grid.columns  # without outgoing lines, the frame needs a margin
     height = rows[-1][1] + (PADDING if ends_open else 0)
     return Inside(parts, within, rows, flow - left, right - left, height)
 
@@ -113,7 +113,7 @@ def _passed(grid: Grid, row: int) -> bool:
 
 
 def _middles(grid: Grid, extents: dict[int, Span], alone: set[int]) -> list[float]:
-    """The middle of each column: those of boxes as wide as the widest in them, then those of lanes."""
+    """The center of each column: columns of boxes, as wide as their widest box, then columns of lanes."""
     count = max([grid.boxes, *[lane.column + 1 for lane in grid.lanes.values()]])
     left, right = [LANE / 2] * count, [LANE / 2] * count
     for part, column in grid.columns.items():
@@ -135,7 +135,7 @@ def _place(
     frames: dict[int, Rectangle],
     lines: dict[int, list[list[Point2]]],
 ) -> None:
-    """The parts of an open block, whose inside begins at `corner`, and its lines."""
+    """Place the parts and lines of an open block whose inside starts at `corner`."""
     grid, children, own = diagram.grids[number], diagram.children[number], inside[number]
     x, y = corner
     for part, child in enumerate(children):
@@ -151,7 +151,7 @@ def _place(
 
 
 def _line(grid: Grid, own: Inside, start: int, end: int) -> list[Point2]:
-    """From the bottom of a part, straight down through its lane, to the top of another."""
+    """The points of a line from the bottom of a part, straight down its lane, to the top of another part."""
     row = grid.row_of()
     flow, top, extent = own.parts[start]
     points = [(flow, top + extent.height), (flow, own.rows[row[start]][1])]

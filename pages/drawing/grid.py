@@ -1,18 +1,18 @@
-"""Rows and columns of the parts of one block: a layered drawing in which no line crosses a box."""
+"""Layered layout of the parts of a block in rows and columns, in which no line crosses a box."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-ENTRY, EXIT = -1, -2  # where data comes into a block, and where it leaves
+ENTRY, EXIT = -1, -2  # where data enters and leaves a block
 
-Line = tuple[int, int]  # from a part to a part
+Line = tuple[int, int]  # from one part to another
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A free cell in each of some rows, through which the lines of one part pass on their way further down."""
+    """A column of free cells, from row `first` to `last`, through which the long lines of a part pass."""
 
     column: int
     first: int  # row
@@ -21,25 +21,25 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where each part of a block stands. Columns from `boxes` on are lanes only."""
+    """The position of each part of a block. Columns from `boxes` on only contain lanes."""
 
     rows: tuple[tuple[int, ...], ...]
     columns: dict[int, int]
-    lanes: dict[int, Lane]  # of the parts whose lines pass whole rows
+    lanes: dict[int, Lane]  # of parts whose lines pass rows
     boxes: int
     lines: tuple[Line, ...]
 
     def row_of(self) -> dict[int, int]:
-        """The row of each part."""
+        """Map each part to its row."""
         return {part: number for number, row in enumerate(self.rows) for part in row}
 
 
 def grid_of(count: int, lines: Iterable[Line]) -> Grid:
-    """Rows by the longest way from the entry, columns that continue the part above, lanes for lines that pass rows.
+    """Lay out a block: rows by the longest path from the entry, columns that continue the part above, lanes.
 
     Args:
-        count: Of parts, numbered in an order in which data flows.
-        lines: Between them; `ENTRY` and `EXIT` where they come from outside or go there.
+        count: Number of parts, which are numbered in topological order.
+        lines: Lines between parts; `ENTRY` and `EXIT` stand for the outside.
 
     Example:
         >>> grid_of(2, [(ENTRY, 0), (0, 1), (ENTRY, 1), (1, EXIT)])       # a residual block: body, sum
@@ -65,7 +65,7 @@ first=1, last=1)}, boxes=1, lines=((-1, 0), (0, 1), (-1, 1), (1, -2)))
 
 
 def _rows(used: list[int], above: dict[int, list[int]], lines: Collection[Line]) -> dict[int, int]:
-    """The longest way from the top; the exit below all, and what reads nothing right before its first reader."""
+    """Rows by the longest path from the top; the exit is last, parts without input just above their first reader."""
     row: dict[int, int] = {}
     for part in used:
         lowest = max((row[one] for one in above[part]), default=-1)
@@ -82,7 +82,7 @@ def _rows(used: list[int], above: dict[int, list[int]], lines: Collection[Line])
 
 
 def _columns(used: list[int], above: dict[int, list[int]], row: dict[int, int]) -> tuple[dict[int, int], int]:
-    """Each part below one that it reads, if nothing stands between; else in the next free column to the right."""
+    """Place each part below one of its sources if the cells between are free; else in the next free column."""
     columns: dict[int, int] = {}
     taken: set[tuple[int, int]] = set()  # cells
 
@@ -104,7 +104,7 @@ def _columns(used: list[int], above: dict[int, list[int]], row: dict[int, int]) 
 
 
 def _lanes(lines: Collection[Line], row: dict[int, int], columns: dict[int, int], boxes: int) -> dict[int, Lane]:
-    """One lane for all long lines of a part, short ones first, so that nested ones do not cross."""
+    """Assign one lane to all long lines of a part, shortest first, so that nested lines do not cross."""
     taken = {(number, columns[part]) for part, number in row.items()}
     furthest: dict[int, int] = {}
     for start, end in lines:

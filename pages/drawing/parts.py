@@ -1,4 +1,4 @@
-"""A network as blocks within blocks: what is drawn as one box, and what a box holds when it is opened."""
+"""The hierarchy of a drawing: a network as nested blocks, down to boxes of layers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.analysis.report.text.tables import FOLDED
 from fieldspec.blocks.layers import Input
 
-FLAT = 12  # layers that a block may have for the blocks in it to be drawn without frames of their own
-MOST = 28  # parts side by side in a block; what is more is gathered in runs
+FLAT = 12  # blocks with at most this many layers are drawn without inner frames
+MOST = 28  # maximum number of parts in a block; more are grouped in runs
 
 
 @dataclass(frozen=True, slots=True)
 class LayerPart:
-    """One box without an inside: a layer, and the norms and activations that follow it and that nothing else reads."""
+    """The box of a layer, with the norms and activations after it whose input nothing else reads."""
 
     layers: tuple[int, ...]  # indices in the report, the layer itself first
 
@@ -29,13 +29,13 @@ class LayerPart:
 
 @dataclass(frozen=True, slots=True)
 class BlockPart:
-    """A box that opens: what stands below one path, or a run of layers where there are too many."""
+    """A box that opens: the layers under a path, or a run of parts if there are too many."""
 
     path: str
     parts: tuple[Part, ...]
 
     def leaves(self) -> Iterator[LayerPart]:
-        """All layers in it, in order."""
+        """Yield all layers in the block, in order."""
         for part in self.parts:
             if isinstance(part, BlockPart):
                 yield from part.leaves()
@@ -47,9 +47,9 @@ Part = LayerPart | BlockPart
 
 
 def parts_of(report: Report) -> BlockPart:
-    """The whole network as one block.
+    """Make the hierarchy of a network.
 
-    Blocks are runs of layers whose ids begin alike, so between any two blocks data flows one way only.
+    Blocks are runs of consecutive layers with a common prefix of their ids, so data flows only one way between blocks.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -66,7 +66,7 @@ def parts_of(report: Report) -> BlockPart:
 
 
 def folded(report: Report) -> list[LayerPart]:
-    """Every layer in one box, in the order of the report."""
+    """Assign every layer to a box, in the order of the report."""
     layers = report.layers
     readers = [0] * len(layers)
     for layer in layers:
@@ -75,7 +75,7 @@ def folded(report: Report) -> list[LayerPart]:
     found: list[list[int]] = []
     home: list[int] = []
     for index, layer in enumerate(layers):
-        first = layer.inputs[0] if len(layer.inputs) == 1 else 0  # what reads nothing or much has its own box
+        first = layer.inputs[0] if len(layer.inputs) == 1 else 0  # layers with no or several inputs have their own box
         is_chained = len(layer.inputs) == 1 and readers[first] == 1 and not isinstance(layers[first].layer, Input)
         if is_chained and isinstance(layer.layer, FOLDED):
             home.append(home[first])
@@ -87,13 +87,13 @@ def folded(report: Report) -> list[LayerPart]:
 
 
 def _path(id: str, parents: set[str]) -> tuple[str, ...]:
-    """The blocks around a layer; one whose id is a block's own lies inside it."""
+    """The path of the block that contains a layer; a layer with a block's id is inside that block."""
     names = tuple(id.split("."))
     return names if id in parents else names[:-1]
 
 
 def _block(leaves: Sequence[LayerPart], paths: Sequence[tuple[str, ...]], depth: int) -> tuple[Part, ...]:
-    """The parts of one block whose path has `depth` names: runs that share the next name are blocks in it."""
+    """The parts of a block whose path has `depth` names; runs with the same next name form inner blocks."""
     parts: list[Part] = []
     places = range(len(leaves))
     for name, run in groupby(places, key=lambda at: paths[at][depth] if len(paths[at]) > depth else None):
@@ -104,20 +104,20 @@ def _block(leaves: Sequence[LayerPart], paths: Sequence[tuple[str, ...]], depth:
             continue
         below = _block(inside, [paths[at] for at in numbers], depth + 1)
         if len(below) == 1 and isinstance(below[0], BlockPart):
-            parts += below  # a block with nothing but a block in it
+            parts += below  # skip a block that only contains a block
         else:
             parts.append(BlockPart(".".join(paths[numbers[0]][: depth + 1]), _flat(below)))
     return tuple(parts)
 
 
 def _flat(parts: tuple[Part, ...]) -> tuple[Part, ...]:
-    """The layers of a small block without the frames between."""
+    """Flatten a small block to its layers."""
     leaves = [leaf for part in parts for leaf in (part.leaves() if isinstance(part, BlockPart) else [part])]
     return tuple(leaves) if len(leaves) <= FLAT else parts
 
 
 def _gathered(parts: tuple[Part, ...], ids: Sequence[str]) -> tuple[Part, ...]:
-    """At most so many parts side by side, in every block."""
+    """Group parts in runs, until every block has at most `MOST` parts."""
     inner = tuple(BlockPart(p.path, _gathered(p.parts, ids)) if isinstance(p, BlockPart) else p for p in parts)
     while len(inner) > MOST:
         length = ceil(len(inner) / ceil(len(inner) / MOST))

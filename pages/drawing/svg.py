@@ -1,4 +1,4 @@
-"""A diagram as SVG: standing alone with its own colors, or as a part of a page, which has them in its style."""
+"""SVG of diagrams: standalone with its own styles, or for a page, which has them in its style sheet."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ svg { background: #ffffff; font-family: system-ui, -apple-system, "Segoe UI", Ro
 
 
 def svg_of(report: Report, *, all_open: bool = False) -> str:
-    """The drawing of a network as a file of its own.
+    """Draw a network as a standalone SVG.
 
     Args:
-        report: Of the network.
-        all_open: Open every block, whatever the size of the drawing.
+        report: The network's report.
+        all_open: Whether to open every block, however large the drawing.
     """
     diagram = diagram_of(report)
     opened = diagram.all_open() if all_open else diagram.opened()
@@ -45,7 +45,7 @@ def svg_of(report: Report, *, all_open: bool = False) -> str:
 def visible(
     diagram: Diagram, geometry: Geometry, opened: Collection[int], marks: Mapping[int, BoxMark] = MappingProxyType({})
 ) -> Iterator[str]:
-    """Frames, lines and boxes that are seen; `marks` are of boxes, by their numbers as `Diagram.children` has them."""
+    """Draw the visible frames, lines and boxes; `marks` are keyed like `Diagram.children`."""
     shares, frames = macs_shares(diagram), geometry.frames
     yield from (block_frame(diagram, key, frames[key]) for key in frames if key >= 0 and key in opened)
     yield from (_drawn(one) for lines in geometry.lines.values() for one in lines)
@@ -57,17 +57,17 @@ def visible(
 
 
 class LiveDrawing(NamedTuple):
-    """A diagram for a page, whose script makes what lies in a closed block when that is first opened."""
+    """A diagram for a page, whose script creates the content of a closed block when it is first opened."""
 
     geometry: Geometry
     frames: str
     lines: str
     boxes: str
-    closed: dict[int, tuple[str, str]]  # of each closed block, the frames and the boxes in it
+    closed: dict[int, tuple[str, str]]  # frames and boxes of each closed block
 
 
 def live_drawing(diagram: Diagram, opened: Collection[int]) -> LiveDrawing:
-    """Every box that is seen, and by block those that are not, with what the script and readers need."""
+    """Draw for a page: the visible boxes, and the hidden ones by block, with data for script and screen readers."""
     geometry, shares = geometry_of(diagram, opened), macs_shares(diagram)
     places = geometry.frames
     inside: dict[int, tuple[str, str]] = {}
@@ -97,7 +97,7 @@ def _drawn(points: list[Point2]) -> str:
 
 
 def macs_shares(diagram: Diagram) -> dict[int, float]:
-    """The bar of every box: of a layer's, relative to the most expensive layer; of a block's, to the network."""
+    """The bar of every box: a layer's relative to the most expensive layer, a block's relative to the network."""
     layers = diagram.report.layers
     own = {~n: sum(layers[i].macs for i in leaf.layers) for n, leaf in enumerate(diagram.leaves)}
     most = max(own.values(), default=0) or 1
@@ -110,7 +110,7 @@ def macs_shares(diagram: Diagram) -> dict[int, float]:
 
 
 def path(points: list[Point2]) -> str:
-    """Straight down where two points share a column, else a curve that is steep at both ends.
+    """The SVG path of a line: straight within a column, else a curve that is vertical at both ends.
 
     Example:
         >>> path([(10, 0), (10, 5), (30, 15)])

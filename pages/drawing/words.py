@@ -1,4 +1,4 @@
-"""What stands in the boxes: short words, cut to the width of a box."""
+"""Texts of the boxes, shortened to the width of a box."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from fieldspec.blocks.layers import (
 from fieldspec.pages.drawing.diagram import Diagram
 from fieldspec.pages.drawing.parts import LayerPart
 
-TITLE, BELOW = 25, 30  # characters that fit into a box, in its two sizes of letters
-SIGN = 4  # of the title's, where a closed block has its sign
-FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (  # the colors of the boxes
+TITLE, BELOW = 25, 30  # characters that fit into a box, in its two font sizes
+SIGN = 4  # of the title, for the sign of a closed block
+FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (  # families of layers, for the colors of boxes
     ("conv", (Conv, ConvTranspose)),
     ("pool", (Pool, AdaptivePool, GlobalPool)),
     ("linear", (Linear, MatMul)),
@@ -40,16 +40,16 @@ FAMILIES: tuple[tuple[str, tuple[type, ...]], ...] = (  # the colors of the boxe
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Of one box."""
+    """The texts of a box."""
 
     title: str
     below: str
     family: str
-    spoken: str  # the whole, for a screen reader and as a tip
+    spoken: str  # complete text, for screen readers and tooltips
 
 
 def words_of_layer(report: Report, part: LayerPart) -> Words:
-    """A layer's operation, its output, and what is folded into it.
+    """The texts of a layer's box: operation, output, and folded layers.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -77,14 +77,14 @@ conv 3x3 padding 1, then relu, BatchNorm; output 32x32x32; 928 parameters')
 
 
 def words_of_block(diagram: Diagram, number: int) -> Words:
-    """A block's name within the one around it, how many layers it has, and its output."""
+    """The texts of a block: its name within the outer block, its number of layers, its output."""
     block, layers = diagram.blocks[number], diagram.report.layers
     leaves = list(block.leaves())
     count = sum(len(leaf.layers) for leaf in leaves)
     last = layers[leaves[-1].layers[-1]]
     params = sum(layers[index].params for leaf in leaves for index in leaf.layers)
     around = diagram.blocks[diagram.parents[number]].path if number else ""
-    ends = [end.removeprefix(f"{around}.") for end in block.path.split(" … ")]  # two of a run
+    ends = [end.removeprefix(f"{around}.") for end in block.path.split(" … ")]  # the two ends of a run
     return Words(
         shortened(" … ".join(ends), TITLE - SIGN),
         shortened(f"{count} layers · {_times(size_text(last.shape))}", BELOW),
@@ -94,14 +94,14 @@ def words_of_block(diagram: Diagram, number: int) -> Words:
 
 
 def family(layer: LayerReport) -> str:
-    """The color of a layer's box, as a word: depthwise convolutions have their own."""
+    """The family of a layer; depthwise convolutions have their own."""
     if isinstance(layer.layer, Conv) and layer.layer.groups == layer.layer.in_channels > 1:
         return "depthwise"
     return next((name for name, kinds in FAMILIES if isinstance(layer.layer, kinds)), "other")
 
 
 def _title(layer: LayerReport) -> str:
-    """The operation with what tells it from others; padding is in the details."""
+    """The operation with its main settings, without padding."""
     it = layer.layer
     if isinstance(it, Conv | ConvTranspose):
         words = ["depthwise" if family(layer) == "depthwise" else "conv" if isinstance(it, Conv) else "up-conv"]

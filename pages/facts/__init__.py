@@ -1,1 +1,1 @@
-"""What a page says of a network, as plain data."""
+"""The content of a page about a network, as plain data."""

@@ -1,4 +1,4 @@
-"""One network on a page: its report, what it promises, and how well it is known to do."""
+"""A network on a page: its report, constraints, and known accuracies."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fieldspec.pages.facts.runs import TrainedRun
 
 @dataclass(frozen=True)
 class Exhibit:
-    """What is shown of one network."""
+    """A network to show."""
 
     report: Report = field(repr=False)
-    name: str  # by which it was asked for
+    name: str  # as requested
     constraints: Constraints = field(repr=False, default=Constraints())
-    accuracies: Mapping[str, float] = field(repr=False, default_factory=dict)  # on test images, by who says so
+    accuracies: Mapping[str, float] = field(repr=False, default_factory=dict)  # on test images, by source
     run: TrainedRun | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A constraint, whether it holds, and how much of its limit is used where it has one."""
+    """A constraint, whether it holds, and how much of its limit is used, if it has one."""
 
     name: str
     needs: str
@@ -35,7 +35,7 @@ class Verdict:
 
 
 def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
-    """Every constraint of a network with its margin.
+    """Check every constraint of a network, with its margin.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -53,7 +53,7 @@ def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
 
 
 def _margin(relation: str, limit: Fraction, value: MeasureValue | None) -> tuple[float | None, str]:
-    """What is left under a limit, or lies above one; a share of it where it is not zero."""
+    """The margin of a limit as text, and the share of the limit that is used, if it is not zero."""
     if value is None:
         return None, "not proven"
     share = float(exact(value) / limit) if limit else None

@@ -1,4 +1,4 @@
-"""The formulas of a layer with its numbers filled in, each checked against the report before it is shown."""
+"""The formulas of a layer with its numbers, each checked against the report before it is shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AXES = {1: ("",), 2: ("rows", "columns"), 3: ("depth", "rows", "columns")}
 
 
 class FilledFormula(NamedTuple):
-    """A measure, its arithmetic in numbers, and what that comes to."""
+    """A measure, its arithmetic in numbers, and the result."""
 
     measure: str
     arithmetic: str
@@ -26,7 +26,7 @@ class FilledFormula(NamedTuple):
 
 
 def formulas_of(report: Report, index: int) -> list[FilledFormula]:
-    """Parameters, multiply-adds, field and jump of a layer; what the report does not have exactly so is left out.
+    """Formulas of a layer's parameters, multiply-adds, field and jump; those that disagree with the report are omitted.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -67,7 +67,7 @@ def _formulas(report: Report, layer: LayerReport) -> Iterator[FilledFormula]:
 
 
 def _field(source: LayerReport, kernel: int, stride: int, dilation: int) -> Iterator[FilledFormula]:
-    """Along the first axis; an equal one along the others is checked by the caller."""
+    """Field and jump along the first axis; the caller checks that the others are equal."""
     size, jump = source.receptive_field[0], source.jump[0]
     if not isinstance(jump, int):
         return

@@ -1,4 +1,4 @@
-"""The effective field of trained weights on images, beside the one that is counted without them."""
+"""The effective field measured with trained weights on images, next to the one counted without weights."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.pages.facts.pictures import data_url
 
-IMAGES = 64  # at most, which takes a network of this kind a second or two
+IMAGES = 64  # maximum number of images, a second or two for small networks
 
 
 def measured_picture(report: Report, run: Path, images: Path) -> str:
-    """Both fields of the middle unit of the features, as a data URL.
+    """Plot both fields of the middle unit of the features; returns a data URL.
 
     Args:
-        report: Of the run's network.
-        run: The folder, whose last weights are measured.
+        report: The report of the run's network.
+        run: The run folder, for its last weights.
         images: A folder of image files.
 
     Raises:

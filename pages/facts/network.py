@@ -1,4 +1,4 @@
-"""A network as plain data for the page's script: boxes, blocks, windows, formulas."""
+"""The data of a network for the page's script: boxes, blocks, windows, formulas."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SIZES = {
     "gap": geometry.GAP,
     "between": geometry.BETWEEN,
     "lane": geometry.LANE,
-}  # of the drawing, so that the script lays out as Python does
+}  # of the drawing, shared with the script's layout
 
 
-BUDGETS = {"params": "params", "macs": "macs", "memory": "live"}  # measures that add up over layers, or are a layer's
+BUDGETS = {"params": "params", "macs": "macs", "memory": "live"}  # measures that are sums or maxima over layers
 
 
 def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -> dict[str, Any]:
-    """All that the script needs of one network; windows and profiles that many layers share stand once."""
+    """Collect the data of a network for the script; windows and profiles that layers share are stored once."""
     report = diagram.report
     fields: list[dict[str, Any]] = []
     numbers: dict[Any, int] = {}
@@ -71,7 +71,7 @@ def network_facts(diagram: Diagram, constraints: Constraints = NO_CONSTRAINTS) -
 
 
 def _layer(report: Report, leaf: LayerPart, field: int) -> dict[str, Any]:
-    """A box: the layer, what is folded into it, and the costs of both."""
+    """The data of a box: the layer, what is folded into it, and their total costs."""
     own = [report.layers[index] for index in leaf.layers]
     main = own[0]
     known = bool(main.field.axes)

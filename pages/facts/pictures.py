@@ -1,4 +1,4 @@
-"""The picture under the windows: somebody's own, or one that is drawn here, in the size of the network's input."""
+"""The picture under the windows: a given image, or a drawn sample, in the size of the network's input."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from PIL import Image, ImageDraw, ImageOps
 
 from fieldspec.blocks.errors import FieldspecError
 
-MOST = 512  # pixels a side that are kept; windows are drawn in the input's own pixels whatever is kept
-SMALL = 64  # under this a picture is kept without loss: its pixels are seen one by one
-FINE = 4  # the sample is drawn so many times larger, so that its edges are smooth
+MOST = 512  # maximum side in pixels; larger pictures are reduced, windows are not
+SMALL = 64  # smaller pictures are stored losslessly, since single pixels are visible
+FINE = 4  # the sample is drawn this many times larger, for smooth edges
 
 
 def picture_of(input_shape: Sequence[int], path: Path | None = None) -> str:
-    """A picture of the height and width of an input, as a data URL.
+    """Make a picture with an input's height and width, as a data URL.
 
     Args:
         input_shape: (channels, height, width).
-        path: Of an image, which is cut to the input's proportions around its middle; a drawn one by default.
+        path: Path of an image, which is center-cropped to the input's aspect ratio; by default, a sample is drawn.
 
     Raises:
         FieldspecError: The file cannot be read as an image.
@@ -35,7 +35,7 @@ def picture_of(input_shape: Sequence[int], path: Path | None = None) -> str:
 
 
 def image_of(input_shape: Sequence[int], path: Path | None = None) -> Image.Image:
-    """The same as an image, gray where the input has one channel; larger inputs have smaller pictures."""
+    """Make the picture as an image, gray for an input with one channel, reduced for large inputs."""
     channels, height, width = input_shape
     size = max(1, round(width * min(1, MOST / width))), max(1, round(height * min(1, MOST / height)))
     image = _read(path, size) if path is not None else sample(size)
@@ -43,7 +43,7 @@ def image_of(input_shape: Sequence[int], path: Path | None = None) -> Image.Imag
 
 
 def data_url(content: bytes, form: str) -> str:
-    """Bytes of an image that a page holds in itself."""
+    """Encode an image for embedding in a page."""
     return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
 
 
@@ -52,12 +52,12 @@ def _read(path: Path, size: tuple[int, int]) -> Image.Image:
         with Image.open(path) as opened:
             return ImageOps.fit(ImageOps.exif_transpose(opened).convert("RGB"), size, Image.Resampling.LANCZOS)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        said = getattr(error, "strerror", None) or "is not an image that Pillow reads"
+        said = getattr(error, "strerror", None) or "is not an image that Pillow can read"
         raise FieldspecError(f"{path}: {said}") from None
 
 
 def sample(size: tuple[int, int]) -> Image.Image:
-    """A boat on the sea before hills, with details of every size: (width, height) pixels.
+    """Draw a boat on the sea in front of hills, with details at all scales: (width, height) pixels.
 
     Example:
         >>> sample((32, 32)).size

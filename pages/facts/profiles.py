@@ -1,4 +1,4 @@
-"""How the paths to a unit of each layer are spread over its window, small enough for a page."""
+"""Effective field profiles: the distribution of paths over each layer's window, small enough for a page."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from fieldspec.analysis.effective.path_counts import JointError, count_paths
 from fieldspec.analysis.fields.windows import AxisField
 from fieldspec.analysis.report.report import Report
 
-ADDITIONS = 200_000_000  # of one pass over all layers, half a second or so; the layers behind that go without
-ALONE = 9_000_000  # of counts for single layers (layers times pixels times digits), a second or so
-DIGITS = 100  # windows that lie around each other until numbers are about twice as long to add
-BINS = 48  # of a profile; a wider window's pixels are averaged
-DEPTH = 255  # of a profile's largest value
+ADDITIONS = 200_000_000  # budget of one pass over all layers, about half a second; later layers are skipped
+ALONE = 9_000_000  # budget for single layers (layers times pixels times digits), about a second
+DIGITS = 100  # nested windows after which the numbers take about twice as long to add
+BINS = 48  # maximum length of a profile; pixels of wider windows are averaged
+DEPTH = 255  # largest value of a profile
 EXPENSIVE = "is too much work for a page"
 JOINT = "needs rows and columns to be counted together"
 
 _Values = np.ndarray[Any, np.dtype[np.float64]]
 FieldProfile = list[list[Any]]
-_Counts = Sequence[tuple[int, Sequence[float] | _Values]]  # of each axis: the first pixel, and the paths from it on
+_Counts = Sequence[tuple[int, Sequence[float] | _Values]]  # for each axis: the first pixel, and the paths from there on
 
 
 def profiles_of(report: Report, indices: Sequence[int]) -> dict[int, FieldProfile | str]:
-    """Of each of some layers its profile, or why there is none; those whose units have no window are left out.
+    """Compute the profile of each layer, or the reason why it has none; layers without a window are left out.
 
-    A profile has for each axis the pixels before the first path, those that a value stands for, values up to 255 in
-    base64, and the phase: where units differ, a unit with the largest window. An axis like the one before is left out.
-    One pass counts the paths to all layers. What it cannot count is counted by itself within a budget of its own, which
-    goes to the features first and then to layers spread over the depth.
+    For each axis, a profile has the number of pixels before the first path, the pixels per value, the values up to 255
+    in base64, and the phase, that of a unit with the largest window. An axis equal to the one before is left out.
+
+    One pass counts the paths to all layers. Layers that it cannot count are counted one by one within a second budget,
+    which is spent on the features first, then on layers spread over the depth.
     """
     wanted = {index for index in indices if _has_windows(report, index)}
     passed = enumerate(paths_to_all_layers(report, ADDITIONS))
@@ -58,7 +59,7 @@ def _has_windows(report: Report, index: int) -> bool:
 
 
 def _useful_first(indices: Sequence[int], features: int) -> list[int]:
-    """The last one up to the features, then the middle of the rest, then the middles of both halves, and so on.
+    """Order indices: the last one up to the features, then the middle of the rest, then of both halves, and so on.
 
     Example:
         >>> _useful_first([1, 2, 3, 4, 5, 6, 7, 9], 10)
@@ -80,12 +81,12 @@ def _cost(report: Report, index: int) -> int:
 
 
 def _widest(axis: AxisField) -> int:
-    """The first unit with the largest window."""
+    """The phase of the first unit with the largest window."""
     return max(range(axis.period), key=lambda unit: axis.windows[unit].size)
 
 
 def _units(report: Report, index: int, spreads: Sequence[AxisPaths]) -> _Counts:
-    """The widest unit's paths."""
+    """The paths of a unit with the largest window."""
     axes = report.layers[index].field.axes
     return [spread.unit(_widest(axis)) for spread, axis in zip(spreads, axes, strict=True)]
 
@@ -96,13 +97,13 @@ def _alone(report: Report, index: int) -> FieldProfile | str:
         counted = count_paths(report, index, [_widest(axis) for axis in axes]).parts
     except JointError:
         return JOINT
-    except KeyError:  # nothing is read that has a position
+    except KeyError:  # no layer before it has a position
         return EXPENSIVE
     return _profile(report, index, [(cells.first[0], _floats(cells.counts)) for cells in counted])
 
 
 def _floats(counts: Sequence[int]) -> list[float]:
-    """Large whole numbers by their share of the largest."""
+    """Scale large integers relative to the largest."""
     most = max(counts)
     return [(count << 64) // most for count in counts]
 
@@ -114,7 +115,7 @@ def _profile(report: Report, index: int, counts: _Counts) -> FieldProfile:
 
 
 def _axis(first: int, counts: _Values, axis: AxisField) -> list[Any]:
-    """One axis of counts without flanks that round to nothing, averaged over pixels where these are many."""
+    """Profile of one axis: flanks that round to zero are cut off, and many pixels are averaged to bins."""
     phase = _widest(axis)
     seen = np.flatnonzero(2 * DEPTH * counts >= counts.max())
     begin, end = int(seen[0]), int(seen[-1]) + 1

@@ -1,4 +1,4 @@
-"""A trained run as its folder tells it: the log, the evaluation, the mistakes, the card."""
+"""A training run, read from its folder: log, evaluation, mistakes, card."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from fieldspec.training.folder.files import CARD, LOG, RUN, read_json
 
 EVALUATION, MISTAKES = "evaluation.json", "mistakes.json"
 PICTURES = ("misclassified.png", "calibration.png", "samples.png")
-LARGEST = 4_000_000  # bytes of a picture that goes into a page
-LARGEST_THUMBNAIL = 60_000  # characters of a mistake's image
-SHOWN = 24  # mistakes
+LARGEST = 4_000_000  # maximum bytes of a picture in a page
+LARGEST_THUMBNAIL = 60_000  # maximum characters of a mistake's image
+SHOWN = 24  # maximum number of mistakes
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run's folder holds; parts that are missing are empty."""
+    """The content of a run folder; missing parts are empty."""
 
     folder: Path
     info: dict[str, Any]  # run.json
-    log: list[dict[str, float]]  # a row an epoch
+    log: list[dict[str, float]]  # one row per epoch
     evaluation: dict[str, Any]
     mistakes: list[dict[str, Any]]
     card: dict[str, Any]
     pictures: dict[str, str]  # data URLs
-    mistaken: list[str | None]  # data URLs of the images of the first mistakes
+    mistaken: list[str | None]  # data URLs of the first mistakes
 
     @property
     def accuracy(self) -> float | None:
-        """On the test images."""
+        """Accuracy on the test images."""
         value = self.card.get("test_accuracy")
         return float(value) if isinstance(value, int | float) else None
 
 
 def is_run(source: str) -> bool:
-    """Whether a text is the folder of a run."""
+    """Whether a text is the path of a run folder."""
     return (Path(source) / RUN).is_file()
 
 
 def read_run(folder: Path) -> TrainedRun:
-    """A run from its folder.
+    """Read a run from its folder.
 
     Raises:
         FieldspecError: A file in it is damaged.
@@ -68,7 +68,7 @@ def read_run(folder: Path) -> TrainedRun:
 
 
 def _optional(path: Path) -> dict[str, Any]:
-    """A file that need not be there."""
+    """Read an optional file."""
     data = read_json(path) if path.is_file() else {}
     if not isinstance(data, dict):
         raise FieldspecError(f"{path}: contains a {type(data).__name__}, but needs a mapping")
@@ -82,18 +82,18 @@ def _log(path: Path) -> list[dict[str, float]]:
     try:
         return [{key: float(value) for key, value in row.items() if value} for row in rows]
     except (TypeError, ValueError):
-        raise FieldspecError(f"{path}: is not a log of numbers") from None
+        raise FieldspecError(f"{path}: is not a numeric log") from None
 
 
 def _picture(path: Path) -> str | None:
-    """A PNG of the folder, if it is one and not too large."""
+    """A PNG file as a data URL; empty if it is not a PNG or too large."""
     if not path.is_file() or path.stat().st_size > LARGEST:
         return None
     return _png(path.read_bytes())
 
 
 def _thumbnail(text: Any) -> str | None:
-    """An image in base64, if it is a PNG and not too large."""
+    """A base64 image as a data URL; empty if it is not a PNG or too large."""
     try:
         return _png(base64.b64decode(text, validate=True)) if len(text) <= LARGEST_THUMBNAIL else None
     except (TypeError, ValueError):

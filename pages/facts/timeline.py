@@ -1,4 +1,4 @@
-"""Live memory over the run of a network: how much at each layer, and what is alive at the peak."""
+"""Memory over the execution of a network: live bytes at each layer, and what is alive at the peak."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ ELEMENT = 4  # bytes of float32
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Bytes at each step, and what they are at the highest of them."""
+    """Live bytes at each step, and their composition at the peak."""
 
-    names: list[str]  # of the steps
+    names: list[str]  # of the steps' layers
     live: list[int]
-    alive: list[tuple[str, int]]  # at the peak: whose output, and its bytes
+    alive: list[tuple[str, int]]  # at the peak: each live output, and its bytes
 
     @property
     def peak(self) -> int:
-        """The first step that needs the most."""
+        """The first step with the most live bytes."""
         return self.live.index(max(self.live))
 
 
 def eager_timeline(report: Report) -> Timeline:
-    """As PyTorch runs it in eval mode, layer by layer, in float32.
+    """The timeline of PyTorch in eval mode, layer by layer, in float32.
 
     Example:
         >>> from fieldspec.architectures.readings.reports import analyze
@@ -46,7 +46,7 @@ def eager_timeline(report: Report) -> Timeline:
 
 
 def alive_at(graph: LayerGraph, index: int) -> list[tuple[int, int]]:
-    """The nodes whose outputs are in memory while a layer runs, each with its elements; views are not counted again."""
+    """The nodes whose outputs are in memory while a layer runs, with their elements; views are not counted again."""
     owner = owners(graph)
     last = [0] * len(owner)
     for number, node in enumerate(graph.nodes):
@@ -62,7 +62,7 @@ def alive_at(graph: LayerGraph, index: int) -> list[tuple[int, int]]:
 
 
 def engine_of(report: Report) -> EngineReport | str:
-    """The network on LiteRT-Micro in int8, or why that cannot run it."""
+    """The report on LiteRT-Micro in int8, or the reason why it cannot run the network."""
     try:
         return engine_report(report.graph)
     except EngineError as error:
@@ -70,7 +70,7 @@ def engine_of(report: Report) -> EngineReport | str:
 
 
 def engine_timeline(engine: EngineReport) -> Timeline:
-    """As LiteRT-Micro runs it, operator by operator."""
+    """The timeline of LiteRT-Micro, operator by operator."""
     lowered, live = engine.lowered, engine.live[1:]
     names = [operator.id for operator in lowered.operators]
     step = live.index(max(live)) + 1

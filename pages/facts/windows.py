@@ -1,4 +1,4 @@
-"""The windows of all units as plain data."""
+"""Windows of all units as plain data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fieldspec.analysis.fields.windows import AxisField, Window
 
 
 def axes_of(axes: tuple[AxisField, ...]) -> list[list[Any]]:
-    """Of each axis: the period, the pixels it advances, and each phase's window as first pixel, size and holes."""
+    """For each axis: period, advance in pixels, and the window of each phase as first pixel, size and holes."""
     return [[axis.period, axis.advance, [_window(window) for window in axis.windows]] for axis in axes]
 
 
@@ -17,7 +17,7 @@ def _window(window: Window) -> list[Any]:
 
 
 def runs(window: Window) -> list[int]:
-    """The pixels that a window with holes reads: first pixel of a run, its length, and so on, from the window's first.
+    """The runs of pixels that a window with holes reads: start and length of each, relative to the first pixel.
 
     Example:
         >>> runs(Window(-2, 2, 0b10101)), runs(Window(0, 4, 0b11001))

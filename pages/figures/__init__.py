@@ -1,1 +1,1 @@
-"""Pictures of a report as matplotlib figures."""
+"""Matplotlib figures of a report."""

@@ -1,4 +1,4 @@
-"""The drawing of a network as a matplotlib figure."""
+"""Drawing of a network as a matplotlib figure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fieldspec.pages.drawing.geometry import HEADER, Geometry, Point2, Rectangle
 from fieldspec.pages.drawing.words import Words, words_of_block, words_of_layer
 from fieldspec.pages.figures.picture import Picture
 
-INCH = 110  # pixels of the drawing
-LARGEST = 200  # inches a side, under matplotlib's limit of 2**16 dots
+INCH = 110  # pixels of the drawing per inch
+LARGEST = 200  # maximum inches per side, below matplotlib's limit of 2**16 dots
 COLORS = {
     "conv": "#2563eb", "depthwise": "#0891b2", "pool": "#d97706", "linear": "#7c3aed", "merge": "#64748b",
     "resize": "#059669", "input": "#111827", "plain": "#94a3b8", "other": "#db2777", "block": "#475569",
@@ -22,11 +22,11 @@ FACE, FRAME, EDGE, LINE, TEXT, MUTED = "#ffffff", "#f6f7f9", "#c3cad6", "#8a94a6
 
 
 def plot_architecture(report: Report, *, all_open: bool = False) -> Picture:
-    """The network as boxes, branches side by side, as `fieldspec draw` has it.
+    """Plot the network as boxes, with branches side by side, as `fieldspec draw` does.
 
     Args:
-        report: Of the network.
-        all_open: Open every block, whatever the size of the figure.
+        report: The network's report.
+        all_open: Whether to open every block, however large the figure.
     """
     diagram = diagram_of(report)
     opened = diagram.all_open() if all_open else diagram.opened()
@@ -42,13 +42,13 @@ def plot_architecture(report: Report, *, all_open: bool = False) -> Picture:
 
 
 class _Canvas:
-    """Boxes, lines and words on one axes; `point` is the size of a pixel in points."""
+    """Draws boxes, lines and texts on axes; `point` is the size of a pixel in points."""
 
     def __init__(self, axes: Axes, point: float) -> None:
         self.axes, self.point = axes, point
 
     def box(self, at: Rectangle, face: str, edge: str = EDGE, round_by: float = 7) -> None:
-        """A rounded rectangle."""
+        """Draw a rounded rectangle."""
         style = f"round,pad=0,rounding_size={round_by}"
         patch = FancyBboxPatch(
             (at.x, at.y), at.width, at.height, boxstyle=style, facecolor=face, edgecolor=edge, linewidth=self.point
@@ -56,14 +56,14 @@ class _Canvas:
         self.axes.add_patch(patch)
 
     def text(self, x: float, y: float, words: str, size: float, color: str, *, bold: bool = False) -> None:
-        """One line, whatever signs are in it."""
+        """Draw a line of text, without interpreting it as a formula."""
         self.axes.text(
             x, y, words, fontsize=size * self.point, color=color, parse_math=False,
             fontweight="bold" if bold else "normal",
         )  # fmt: skip
 
     def line(self, points: list[Point2]) -> None:
-        """As the SVG has it: straight within a column, a curve between two."""
+        """Draw a line as in the SVG: straight within a column, a curve between columns."""
         (x, y), *rest = points
         vertices, codes = [(x, y)], [Outline.MOVETO]
         for to_x, to_y in rest:

@@ -1,4 +1,4 @@
-"""A matplotlib figure that a notebook shows, whether or not pyplot is loaded."""
+"""A matplotlib figure that notebooks display even if pyplot is not loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A figure with its PNG for notebooks; `savefig` writes it as SVG, PDF and more."""
+    """A figure with a PNG representation for notebooks; `savefig` writes SVG, PDF and other formats."""
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()

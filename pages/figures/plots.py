@@ -1,4 +1,4 @@
-"""Pictures of a report for papers and notebooks: its field over an image, field and cost against depth, memory."""
+"""Plots of a report for papers and notebooks: the field over an image, field and cost by depth, memory."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from fieldspec.pages.facts.timeline import eager_timeline
 from fieldspec.pages.figures.picture import Picture
 
 WINDOW, BARS, CURVE, PEAK = "#f59e0b", "#e7bd84", "#1d4ed8", "#c2410c"
-NAMED = 48  # layers whose names fit along an axis
+NAMED = 48  # maximum number of layers whose names fit along an axis
 
 
 def plot_receptive_field(
     report: Report, image: str | Path | None = None, *, layer: str | None = None, unit: Sequence[int] | None = None
 ) -> Picture:
-    """The window of one unit over an image: pixels that are not read are dark, as is all outside of it.
+    """Plot the window of a unit over an image; pixels that are not read are darkened, as is everything outside.
 
     Args:
-        report: Of a network whose input has two axes.
-        image: A file; a drawn picture by default.
-        layer: An id; the last map whose units have a position (`report.features`) by default.
-        unit: (row, column); the middle of the map by default.
+        report: The report of a network whose input has two axes.
+        image: An image file; by default, a sample is drawn.
+        layer: A layer's id; by default the last map whose units have a position (`report.features`).
+        unit: (row, column); by default the middle of the map.
 
     Raises:
         FieldspecError: The layer has no field over rows and columns, or the image cannot be read.
@@ -63,7 +63,7 @@ def plot_receptive_field(
 
 
 def plot_growth(report: Report) -> Picture:
-    """The receptive field of every layer over its multiply-adds, in the order they run."""
+    """Plot each layer's receptive field and multiply-adds, in execution order."""
     parts = folded(report)
     own = [[report.layers[index] for index in part.layers] for part in parts]
     sizes = [max(one[0].receptive_field, default=0) for one in own]
@@ -85,7 +85,7 @@ def plot_growth(report: Report) -> Picture:
 
 
 def plot_memory(report: Report) -> Picture:
-    """Live activations at every layer in float32, as PyTorch runs them in eval mode, with the peak named."""
+    """Plot the live activations at each layer in float32, as PyTorch runs in eval mode, with the peak labeled."""
     timeline = eager_timeline(report)
     figure = Picture(figsize=(8, 3.6), layout="constrained")
     axes = figure.add_subplot()
@@ -109,7 +109,7 @@ def plot_memory(report: Report) -> Picture:
 
 
 def _names(axes: Any, layers: Sequence[LayerReport]) -> None:
-    """Layers by name where these fit, else by number."""
+    """Label layers by name if the names fit, else by number."""
     if len(layers) > NAMED:
         axes.set_xlabel("layers, in the order they run")
         return
@@ -119,5 +119,5 @@ def _names(axes: Any, layers: Sequence[LayerReport]) -> None:
 
 
 def _title(axes: Any, words: str) -> None:
-    """As it is written, dollars included."""
+    """Escape dollar signs, so that they do not start a formula."""
     axes.set_title(words, fontsize=10, loc="left", parse_math=False)

@@ -1,1 +1,1 @@
-"""What a notebook shows of specs, reports, differences and networks."""
+"""Notebook representations of specs, reports, differences and networks."""

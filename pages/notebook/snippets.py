@@ -1,4 +1,4 @@
-"""Small pieces of HTML without script, for a notebook, which may strip one, in its own colors."""
+"""HTML snippets for notebooks, without scripts, which notebooks may strip, and in the notebook's colors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from fieldspec.architectures.spec.writer import dump
 from fieldspec.pages.drawing.svg import svg_of
 
 TEMPLATES = Path(__file__).parent / "templates"
-MOST = 400  # rows
+MOST = 400  # maximum number of rows
 
 
 def report_html(report: Report) -> str:
-    """Totals, the drawing and the table of layers, the last two folded."""
+    """Show a report: totals, and collapsed, the drawing and the table of layers."""
     return _filled("report.html", report=report, **_parts(report))
 
 
 def spec_html(spec: ArchitectureSpec) -> str:
-    """A spec as its author wrote it, with its constraints, over its report."""
+    """Show a spec as its author wrote it, with its constraints and report."""
     report = report_of_spec(spec)
     verdicts = evaluate_constraints(spec.constraints, report)
     text = dump(spec, format="yaml")
@@ -36,13 +36,13 @@ def spec_html(spec: ArchitectureSpec) -> str:
 
 
 def network_html(net: Any) -> str:
-    """A network that was built from a spec: its report, and torch's own words."""
+    """Show a network built from a spec: its report, and torch's repr."""
     report = report_of_spec(net.spec)
     return _filled("network.html", report=report, text=str(net), **_parts(report))
 
 
 def diff_html(difference: Diff) -> str:
-    """What differs between two specs, then what that does to the numbers."""
+    """Show the differences between two specs."""
     changes = [
         {"path": one.path, "before": _said(one.before), "after": _said(one.after), "sign": str(one)[0]}
         for one in difference.summary
@@ -56,7 +56,7 @@ def _said(value: Any) -> str:
 
 def _parts(report: Report) -> dict[str, Any]:
     found = rows(report)
-    drawing = base64.b64encode(svg_of(report).encode()).decode()  # as an image, so that its style stays its own
+    drawing = base64.b64encode(svg_of(report).encode()).decode()  # as an image, to isolate its style
     return {
         "summary": summary(report),
         "notes": notes(report),

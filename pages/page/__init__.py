@@ -1,1 +1,1 @@
-"""The page of one network, or of several: one HTML file that needs nothing else."""
+"""The page of one or more networks: a self-contained HTML file."""

@@ -1,4 +1,4 @@
-"""Charts as SVG: field and cost against depth, memory over time, curves of a training, cost against accuracy."""
+"""SVG charts: field and cost by depth, memory over time, training curves, accuracy against cost."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from fieldspec.blocks.formatting import shortened
 from fieldspec.pages.facts.timeline import Timeline
 
-WIDE, NARROW, HIGH = 760, 340, 250  # of a desktop's chart and a phone's
+WIDE, NARROW, HIGH = 760, 340, 250  # for desktops and phones
 LEFT, RIGHT, TOP, BOTTOM = 58, 16, 22, 30
 TICKS = 5
-BARS = 0.7  # of the height that the highest bar has, so that the line above them is seen
-SINGLE = 400  # bars with tips of their own; more are one shape
+BARS = 0.7  # share of the height for the highest bar, so that the line stays visible
+SINGLE = 400  # maximum number of bars with tooltips; more are one shape
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """From numbers to pixels along one axis."""
+    """Maps numbers to pixels along one axis."""
 
     low: float
     high: float
@@ -33,7 +33,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
-    """Round numbers over a range.
+    """Round tick values over a range.
 
     Example:
         >>> ticks(0, 47), ticks(0.5, 0.95)
@@ -48,7 +48,7 @@ def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
 
 
 def size_words(count: float) -> str:
-    """A number of bytes or operations in three digits.
+    """Format a number of bytes or operations with three digits.
 
     Example:
         >>> size_words(1_441_792), size_words(730), size_words(0)
@@ -61,7 +61,7 @@ def size_words(count: float) -> str:
 
 
 def percent_words(share: float) -> str:
-    """A share as percent.
+    """Format a share as percent.
 
     Example:
         >>> percent_words(0.905)
@@ -71,12 +71,12 @@ def percent_words(share: float) -> str:
 
 
 def on_any_screen(draw: Callable[..., str], *of: Any) -> str:
-    """A chart twice, for a desktop and for a phone; the page shows one of them."""
+    """Draw a chart twice, for desktops and phones; the page shows one of them."""
     return draw(*of, wide=WIDE) + draw(*of, wide=NARROW)
 
 
 def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequence[str], *, wide: int = WIDE) -> str:
-    """The field of every box as steps over bars of their multiply-adds; the image's size as a line."""
+    """Chart the field of every box as steps, over bars of multiply-adds, with the image size as a line."""
     x, y = Scale(0, len(sizes), LEFT, wide - RIGHT), Scale(0, max([*sizes, image]), HIGH - BOTTOM, TOP)
     most = max(macs, default=0) or 1
     heights = [BARS * one / most * (HIGH - TOP - BOTTOM) for one in macs]
@@ -104,7 +104,7 @@ def growth(sizes: Sequence[int], macs: Sequence[int], image: int, names: Sequenc
 
 
 def memory(timeline: Timeline, *, wide: int = WIDE) -> str:
-    """Live bytes at every step as an area, with the peak named."""
+    """Chart the live bytes at every step as an area, with the peak labeled."""
     live, peak = timeline.live, timeline.peak
     x, y = Scale(0, len(live), LEFT, wide - RIGHT), Scale(0, max(live) * 1.08, HIGH - BOTTOM, TOP)
     steps = _steps(live, x, y)
@@ -116,7 +116,7 @@ def memory(timeline: Timeline, *, wide: int = WIDE) -> str:
 
 
 def _peak_label(timeline: Timeline, at: float, top: float, wide: int) -> str:
-    """Beside the peak, or where that may not fit, short and above everything."""
+    """Label the peak beside it or, if that may not fit, with a short text above the chart."""
     size, name = timeline.live[timeline.peak], timeline.names[timeline.peak]
     if wide < WIDE:
         words = f"peak {size_words(size)}B at {shortened(name, 20)}"
@@ -128,7 +128,7 @@ def _peak_label(timeline: Timeline, at: float, top: float, wide: int) -> str:
 
 
 def curves(rows: Mapping[str, Sequence[tuple[float, float]]], label: str, *, wide: int = WIDE) -> str:
-    """Lines of (x, y) by their names, with a legend at their ends."""
+    """Chart named lines of (x, y), labeled at their ends."""
     points = [point for line in rows.values() for point in line]
     (left, right), values = (min(p[0] for p in points), max(p[0] for p in points)), [p[1] for p in points]
     end = wide - min(120, wide // 4)
@@ -144,7 +144,7 @@ def curves(rows: Mapping[str, Sequence[tuple[float, float]]], label: str, *, wid
 
 
 def scatter(points: Sequence[tuple[str, float, float]], label: str, across: str, *, wide: int = WIDE) -> str:
-    """(name, cost, accuracy) as dots with their names."""
+    """Chart (name, cost, accuracy) as labeled dots."""
     costs, values = [one[1] for one in points], [one[2] for one in points]
     room = (max(values) - min(values)) * 0.2 or 0.01
     x = Scale(0, max(costs) * 1.25, LEFT, wide - RIGHT)
@@ -160,7 +160,7 @@ def scatter(points: Sequence[tuple[str, float, float]], label: str, across: str,
 
 
 def reliability(bins: Sequence[tuple[int, float, float]], *, wide: int = WIDE) -> str:
-    """Accuracy by confidence: a bar for each bin of (images, mean confidence, accuracy), and where both are equal."""
+    """Chart accuracy by confidence: a bar per bin of (images, mean confidence, accuracy), and the diagonal."""
     x, y = Scale(0, 1, LEFT, wide - RIGHT), Scale(0, 1, HIGH - BOTTOM, TOP)
     apart = (x(1) - x(0)) / len(bins)
     bars, dots = "", ""
@@ -181,7 +181,7 @@ def reliability(bins: Sequence[tuple[int, float, float]], *, wide: int = WIDE) -
 
 
 def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[float, int, str]]:
-    """Labels moved down until none lies over another."""
+    """Move labels down until they do not overlap."""
     placed: list[tuple[float, int, str]] = []
     for height, number, name in sorted(ends):
         at = max(height, placed[-1][0] + least) if placed else height
@@ -190,7 +190,7 @@ def _apart(ends: list[tuple[float, int, str]], least: float = 13) -> list[tuple[
 
 
 def _steps(values: Sequence[float], x: Scale, y: Scale) -> str:
-    """A path that stays level over each step; of steps that are narrower than a pixel, the highest."""
+    """The SVG path of a step function; of steps narrower than a pixel, only the highest is drawn."""
     every = max(1, len(values) // int(x.stop - x.start))
     parts = [f"M{x(0):.1f} {y(values[0]):.1f}"]
     for first in range(0, len(values), every):
@@ -202,7 +202,7 @@ def _steps(values: Sequence[float], x: Scale, y: Scale) -> str:
 def _chart(
     label: str, x: Scale, y: Scale, inside: str, *, cursor: int | None, below: str, wide: int, is_share: bool = False
 ) -> str:
-    """Axes around what is drawn; `cursor` is the number of layers along it, where the chosen one is marked."""
+    """Draw axes around a chart; `cursor` is the number of layers along x, to mark the selected one."""
     written = percent_words if is_share else size_words
     marked = percent_words if is_share and x.high == 1 else size_words
     rules = "".join(

@@ -1,4 +1,4 @@
-"""What the page shows of several networks at once."""
+"""The page's comparison of several networks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FATES = ("same", "changed", "added", "removed")
 
 
 def comparison_parts(exhibits: Sequence[Exhibit]) -> dict[str, Any] | None:
-    """Totals, a picture of cost against accuracy where both are known of two, and the layers beside the first's."""
+    """Compare networks: totals, accuracy against cost if known for two, and layers side by side with the first's."""
     if len(exhibits) < 2:
         return None
     first, *others = exhibits

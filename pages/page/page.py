@@ -1,4 +1,4 @@
-"""One HTML file for a network, or for several side by side."""
+"""The HTML page of one or more networks."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from fieldspec.pages.page.table import lines_of, most_of
 from fieldspec.pages.page.training import training_parts
 
 TEMPLATES = Path(__file__).parent / "templates"
-LEDGER = 300_000  # layers times pixels of the longest axis: what is more would take the ledger longer than all else
+LEDGER = 300_000  # layers times pixels of the longest axis, above which the ledger would take too long
 
 
 def page_of(exhibits: Sequence[Exhibit], *, image: Path | None = None) -> str:
-    """The page as HTML: script, style, pictures and data in one file, which asks for nothing.
+    """Render the page as self-contained HTML: script, styles, pictures and data in one file.
 
     Args:
-        exhibits: The networks, in the order in which they are shown.
-        image: A picture for the windows; a drawn one by default.
+        exhibits: The networks, in the order to show them.
+        image: A picture for the windows; by default, a sample is drawn.
 
     Raises:
         FieldspecError: jinja2 is missing, or the image cannot be read.
@@ -60,7 +60,7 @@ def page_of(exhibits: Sequence[Exhibit], *, image: Path | None = None) -> str:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
-    """Everything from text is escaped; what is markup already says so itself."""
+    """The jinja2 environment: everything is escaped, unless marked as safe."""
     if find_spec("jinja2") is None:
         raise FieldspecError("pages need jinja2: pip install 'fieldspec[report]'")
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -77,7 +77,7 @@ def _environment() -> Any:
 
 
 def _embedded(data: Any) -> str:
-    """JSON that may stand in a script element: nothing in it ends the element or opens a comment."""
+    """JSON for a script element, escaped so that it cannot end the element or start a comment."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -85,7 +85,7 @@ def _embedded(data: Any) -> str:
 
 
 def _section(exhibit: Exhibit, image: Path | None) -> dict[str, Any]:
-    """What the template shows of one network."""
+    """The template's data of one network."""
     report = exhibit.report
     diagram = diagram_of(report)
     opened = diagram.opened()
@@ -111,7 +111,7 @@ def _section(exhibit: Exhibit, image: Path | None) -> dict[str, Any]:
 
 
 def _tiles(exhibit: Exhibit) -> list[tuple[str, str, str]]:
-    """The totals: name, number, remark."""
+    """The totals, as name, number and remark."""
     report = exhibit.report
     features, least = report.features, "at least " if report.macs_status == "at_least" else ""
     field = side_text(features.receptive_field) if features.field.axes else "unknown"
@@ -144,7 +144,7 @@ def _growth(diagram: Diagram) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPart:
-    """One way of running the network: its chart, and what is alive at the peak."""
+    """The memory of one way to run the network: its chart and timeline."""
 
     title: str
     chart: str
@@ -153,7 +153,7 @@ class MemoryPart:
 
 
 def _memory_parts(exhibit: Exhibit) -> list[MemoryPart]:
-    """As PyTorch runs it, and as LiteRT-Micro does, where it can."""
+    """The memory in PyTorch, and in LiteRT-Micro if it can run the network."""
     eager = eager_timeline(exhibit.report)
     parts = [
         MemoryPart(
@@ -172,7 +172,7 @@ def _memory_parts(exhibit: Exhibit) -> list[MemoryPart]:
 
 
 def report_ledger(exhibit: Exhibit) -> Ledger | None:
-    """What each layer adds to the field; None of a network without one, or of a very deep one or a very long input."""
+    """The ledger of the field; None for networks without a field, and for very deep ones or very large inputs."""
     report = exhibit.report
     is_readable = report.features.field.axes and len(report.layers) * max(report.input[1:], default=1) <= LEDGER
     return ledger_of(report) if is_readable else None

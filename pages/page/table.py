@@ -1,4 +1,4 @@
-"""The table of layers under the drawing: a row for each box, under a row for each block, with bars."""
+"""The table of layers under the drawing: a row per block, and a row per box, with bars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cost = tuple[int, int, int]  # parameters, multiply-adds, bytes alive
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number and the part of the largest one that its bar shows."""
+    """A number, and its share of the largest one, for the bar."""
 
     value: int
     part: float
@@ -23,7 +23,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """One row: of a layer's box, or of a block, whose numbers are sums (of memory, the most)."""
+    """A row for a layer's box or for a block, whose numbers are sums (for memory, the maximum)."""
 
     name: str
     operation: str
@@ -32,13 +32,13 @@ class CostLine:
     params: Measured
     macs: Measured
     memory: Measured
-    box: int | None = None  # of a layer
-    block: int | None = None  # of a block; of a layer in one, that block
+    box: int | None = None  # of a layer's row
+    block: int | None = None  # of a block's row, or the block of a layer's row
     is_open: bool = False
 
 
 def costs_of(diagram: Diagram) -> tuple[list[Cost], dict[int, Cost]]:
-    """Of every box, and of every part of the outermost level: parameters, multiply-adds, bytes alive."""
+    """Parameters, multiply-adds and live bytes of every box, and of every part of the outermost level."""
     own = [[diagram.report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
     costs = [
         (sum(one.params for one in row), sum(one.macs for one in row), ELEMENT * max(one.live_elements for one in row))
@@ -53,13 +53,13 @@ def costs_of(diagram: Diagram) -> tuple[list[Cost], dict[int, Cost]]:
 
 
 def most_of(diagram: Diagram) -> list[int]:
-    """Of each cost the largest of a row, which has a full bar."""
+    """The largest value of each cost, which gets a full bar."""
     tops = costs_of(diagram)[1].values()
     return [max([cost[at] for cost in tops], default=0) or 1 for at in range(3)]
 
 
 def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
-    """Blocks of the outermost level, each before the rows of its layers; of a closed one the script makes them."""
+    """The rows: each outermost block before its layers; the script adds the rows of closed blocks."""
     report = diagram.report
     own = [[report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
     costs, tops = costs_of(diagram)
@@ -78,7 +78,7 @@ def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
             cells = (path, words, size_text(last.shape), "")
             lines.append(CostLine(*cells, *measured(tops[child]), block=child, is_open=child in opened))
         if child >= 0 and child not in opened:
-            continue  # the script makes them
+            continue  # added by the script
         for number in inside:
             main, shape = own[number][0], own[number][-1].shape
             field = side_text(main.receptive_field) + MARKS[main.status] if main.field.axes else "unknown"
@@ -93,7 +93,7 @@ def lines_of(diagram: Diagram, opened: frozenset[int]) -> list[CostLine]:
 
 
 def boxes_in(diagram: Diagram, child: int) -> list[int]:
-    """The boxes of a part, in order."""
+    """The numbers of a part's boxes, in order."""
     if child < 0:
         return [~child]
     return [number for inner in diagram.children[child] for number in boxes_in(diagram, inner)]

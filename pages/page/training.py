@@ -1,4 +1,4 @@
-"""What the page shows of a trained run: curves, confusion, classes, mistakes."""
+"""The page's section on a training run: curves, confusion matrix, classes, mistakes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fieldspec.pages.page import charts
 
 MEASURES = ("loss", "accuracy")
 SETS = {"train": "training", "held_out": "held out", "test": "test"}
-MOST_CLASSES = 30  # whose confusion is readable
+MOST_CLASSES = 30  # maximum number of classes for a readable confusion matrix
 SETTINGS = ("data", "epochs", "seed", "hardware", "date")
 
 
 def training_parts(run: TrainedRun) -> dict[str, Any]:
-    """The parts of the section; those whose files are missing are empty."""
+    """The parts of the section; empty if their files are missing."""
     said = run.evaluation
     classes, confusion = said.get("classes") or [], said.get("confusion") or []
     return {
@@ -41,7 +41,7 @@ def training_parts(run: TrainedRun) -> dict[str, Any]:
 
 
 def _reliability(bins: Any) -> dict[str, Any]:
-    """The bins of confidence and their chart; nothing of an evaluation that has none."""
+    """The bins of confidence and their chart; empty if the evaluation has none."""
     try:
         rows = [(int(one["images"]), float(one["confidence"]), float(one["accuracy"])) for one in bins or []]
     except (KeyError, TypeError, ValueError):
@@ -51,7 +51,7 @@ def _reliability(bins: Any) -> dict[str, Any]:
 
 
 def _shown_otherwise(run: TrainedRun) -> set[str]:
-    """Pictures of the folder whose content the page shows in its own way."""
+    """The folder's pictures, without those whose content the page shows itself."""
     shown = {"calibration.png"} if run.evaluation.get("calibration_bins") else set()
     return shown | ({"misclassified.png"} if any(run.mistaken) else set())
 
@@ -65,7 +65,7 @@ def _settings(run: TrainedRun) -> list[tuple[str, str]]:
 
 
 def _curves(run: TrainedRun, measure: str) -> str | None:
-    """One measure over the epochs, on every set that was looked at."""
+    """Chart one measure over the epochs, on every evaluated set."""
     lines: dict[str, list[tuple[float, float]]] = {}
     for key, name in SETS.items():
         column = f"{key}_{measure}"
@@ -79,7 +79,7 @@ def _curves(run: TrainedRun, measure: str) -> str | None:
 
 
 def _confusion(counts: list[list[int]]) -> list[list[tuple[int, float, bool]]]:
-    """Each cell as its count, its share of the row, and whether it is right."""
+    """The cells of the confusion matrix: count, share of the row, and whether the class is correct."""
     table = []
     for actual, row in enumerate(counts):
         whole = sum(row) or 1

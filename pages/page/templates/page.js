@@ -1,12 +1,12 @@
 "use strict";
-// What happens on the page. Its numbers stand in the element #data; nothing is fetched.
+// The page's script. Its data is in the element #data; nothing is fetched.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const SVG = "http://www.w3.org/2000/svg";
 const ENTRY = -1, EXIT = -2;
 const number = (value) => value.toLocaleString("en-US");
 const percent = (part, whole) => (whole && part ? `${((100 * part) / whole).toFixed(part && part / whole < 0.001 ? 2 : 1)} %` : "");
 
-// ---- The drawing: the same rows and columns as in Python (pages/drawing/geometry.py), for any blocks that are open.
+// ---- The drawing: the same layout as in Python (pages/drawing/geometry.py), for any set of open blocks.
 
 function insideOf(facts, n, inside) {
   const s = facts.sizes, block = facts.blocks[n], box = { left: s.width / 2, right: s.width / 2, height: s.height };
@@ -115,17 +115,17 @@ class Drawing {
     article.querySelector(".open-all").addEventListener("click", () => this.open(facts.blocks.map((_, n) => n)));
     article.querySelector(".close-all").addEventListener("click", () => this.open([0]));
   }
-  move(from, step) { // to the next box that is seen, in the order of the network
+  move(from, step) { // to the next visible box, in the order of the network
     const seen = [...this.boxes.values(), ...this.closed.values()].filter((one) => !one.hasAttribute("display"));
     const first = (one) => (one.dataset.box ? +one.dataset.box : this.firstIn(+one.dataset.closed));
     seen.sort((a, b) => first(a) - first(b));
     seen[seen.indexOf(from.closest("[data-box], [data-closed]")) + step]?.focus();
   }
-  find() { // every element by its number
+  find() { // all elements by number
     const all = (name) => new Map([...this.svg.querySelectorAll(`[data-${name}]`)].map((one) => [+one.dataset[name], one]));
     this.boxes = all("box"), this.closed = all("closed"), this.framed = all("frame"), this.lines = all("lines");
   }
-  make() { // what lies in blocks that are open for the first time
+  make() { // creates the content of blocks opened for the first time
     const wanted = [...this.unmade.keys()].filter((n) => this.opened.has(n)).sort((a, b) => a - b);
     const put = (name, at) => this.svg.querySelector(`.${name}`).insertAdjacentHTML("beforeend", wanted.map((n) => this.unmade.get(n)[at]).join(""));
     if (!wanted.length) return;
@@ -143,7 +143,7 @@ class Drawing {
     if (focus) (this.opened.has(n) ? this.framed.get(n).querySelector("[data-open]") : this.closed.get(n)).focus();
   }
   open(blocks) { this.opened = new Set(blocks), this.draw(); }
-  show(box) { // open what stands around it
+  show(box) { // opens the blocks around it
     for (let n = this.parent.get(~box); n; n = this.parent.get(n)) if (!this.opened.has(n)) this.opened.add(n), (this.stale = true);
     if (this.stale) this.draw();
     this.boxes.get(box).scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -182,7 +182,7 @@ class Drawing {
   }
 }
 
-// ---- The picture: where unit (row, column) of a layer looks.
+// ---- The picture: the window of unit (row, column) of a layer.
 
 // First pixel, size and holes of one unit along one axis: [period, advance, windows].
 function windowOf([period, advance, windows], unit) {
@@ -223,7 +223,7 @@ class Viewer {
     this.frame();
     this.draw();
   }
-  middleUnit(count, axis) { // where units differ, one with the largest window
+  middleUnit(count, axis) { // if units differ, one with the largest window
     const middle = Math.floor((count - 1) / 2);
     if (!axis || axis[0] === 1) return middle;
     const sizes = axis[2].map(([, size]) => size), phase = sizes.indexOf(Math.max(...sizes));
@@ -252,7 +252,7 @@ class Viewer {
     const [period, advance] = this.field.axes[axis], { first, size } = windowOf(this.field.axes[axis], 0);
     return [first + (size - 1) / 2, advance / period];
   }
-  look(point) { // at the unit whose window's middle is nearest to a point
+  look(point) { // selects the unit whose window's center is nearest to a point
     if (this.field.axes.length !== 2 || !this.field.moves) return;
     this.unit = this.counts.map((count, axis) => {
       const [middle, jump] = this.middle(axis);
@@ -280,7 +280,7 @@ class Viewer {
     set("center", { cx: columns.first + (columns.size - 1) / 2, cy: rows.first + (rows.size - 1) / 2, r: this.scale / 90 });
     this.tell(rows, columns);
   }
-  clip(box, width, height) { // only what of the window lies on the picture is cut out of the shade
+  clip(box, width, height) { // only the part of the window on the picture is cut out of the shade
     const x = Math.max(-0.5, box.x), y = Math.max(-0.5, box.y);
     const w = Math.min(width - 0.5, box.x + box.width) - x, h = Math.min(height - 0.5, box.y + box.height) - y;
     return w > 0 && h > 0 ? `M${x} ${y}h${w}v${h}h${-w}z` : "";
@@ -305,7 +305,7 @@ class Viewer {
     image.setAttribute("display", "none");
     if (!seen) return;
     if (!Array.isArray(profile)) return void (this.profile.textContent = `No effective field here: ${this.uncounted(profile)}.`);
-    const both = this.field.axes.map((_, axis) => profile[axis] ?? profile[0]); // an axis like the one before is left out
+    const both = this.field.axes.map((_, axis) => profile[axis] ?? profile[0]); // an axis equal to the one before is left out
     if (this.field.axes.some(([period], axis) => this.unit[axis] % period !== both[axis][3])) {
       return void (this.profile.textContent = "Units differ here; the effective field is counted for those with the largest window.");
     }
@@ -315,7 +315,7 @@ class Viewer {
     canvas.width = columns.length, canvas.height = rows.length;
     const context = canvas.getContext("2d"), pixels = context.createImageData(columns.length, rows.length);
     rows.forEach((row, y) => columns.forEach((column, x) => {
-      const share = Math.sqrt((row * column) / 65025); // the flanks show, as in the printed pictures
+      const share = Math.sqrt((row * column) / 65025); // so that the flanks are visible, as in the plots
       pixels.data.set([255, 92 + 150 * (1 - share), 40, 215 * share], 4 * (y * columns.length + x));
     }));
     context.putImageData(pixels, 0, 0);
@@ -341,20 +341,20 @@ class Viewer {
     Object.entries(box).forEach(([key, value]) => units.setAttribute(key, value));
   }
   missing() {
-    return this.layer.status === "unknown" ? "The field of this layer is unknown." : "The units of this layer look at no pixel.";
+    return this.layer.status === "unknown" ? "The field of this layer is unknown." : "The units of this layer read no pixels.";
   }
   tell(rows, columns) {
     const [, height, width] = this.facts.input, read = (one) => (one.holes ? one.holes.filter((_, at) => at % 2).reduce((a, b) => a + b, 0) : one.size);
     const signed = (n) => String(n).replace("-", "−"), side = `${rows.size} × ${columns.size} pixels`, outside = rows.first < 0 || columns.first < 0 || rows.first + rows.size > height || columns.first + columns.size > width;
-    const who = this.field.moves ? `Unit (${this.unit[0]}, ${this.unit[1]}) of ${this.counts.join(" × ")}` : "The one unit that is left";
+    const who = this.field.moves ? `Unit (${this.unit[0]}, ${this.unit[1]}) of ${this.counts.join(" × ")}` : "The only unit";
     const holes = rows.holes || columns.holes ? ` It reads ${read(rows)} × ${read(columns)} of them.` : "";
     const padding = outside ? " A part lies in the padding." : "";
     const whole = this.layer.since ? ` Behind ${this.layer.since} it also sees the rest of the picture.` : "";
-    this.seen.textContent = `${who} looks at rows ${signed(rows.first)} to ${signed(rows.first + rows.size - 1)}, columns ${signed(columns.first)} to ${signed(columns.first + columns.size - 1)}: ${side}.${holes}${padding}${whole}`;
+    this.seen.textContent = `${who} sees rows ${signed(rows.first)} to ${signed(rows.first + rows.size - 1)}, columns ${signed(columns.first)} to ${signed(columns.first + columns.size - 1)}: ${side}.${holes}${padding}${whole}`;
   }
 }
 
-// ---- One network: drawing, picture, numbers, charts and table show the same layer.
+// ---- One network: drawing, picture, numbers, charts and table show the same selected layer.
 
 class Network {
   constructor(article) {
@@ -383,7 +383,7 @@ class Network {
     if (open && !this.article.querySelector(`[data-in="${row.dataset.rows}"]`)) this.fill(row);
     for (const one of this.article.querySelectorAll(`[data-in="${row.dataset.rows}"]`)) one.hidden = !open;
   }
-  fill(row) { // the rows of a block that was closed when the page was made
+  fill(row) { // adds the rows of a block that was closed when the page was written
     const boxes = (n) => this.facts.blocks[n].children.flatMap((child) => (child < 0 ? [~child] : boxes(child)));
     row.after(...boxes(+row.dataset.rows).map((box) => {
       const layer = this.facts.layers[box], line = document.createElement("tr");
@@ -435,7 +435,7 @@ class Network {
   }
 }
 
-// ---- On a phone each row of a table is a card, whose cells say the names of their columns.
+// ---- On a phone, each table row is a card whose cells show their column names.
 
 const phone = matchMedia("(max-width: 620px)");
 function nameCells(table) {
@@ -447,7 +447,7 @@ function nameCells(table) {
 function nameAll() { if (phone.matches) document.querySelectorAll("table.cards").forEach(nameCells); }
 phone.addEventListener("change", nameAll), nameAll();
 
-// ---- Two drawings beside each other: the partner of the box under the pointer.
+// ---- Two drawings side by side: highlights the partner of the box under the pointer.
 
 for (const both of document.querySelectorAll(".besides")) {
   const show = (event) => {
@@ -457,7 +457,7 @@ for (const both of document.querySelectorAll(".besides")) {
   both.addEventListener("pointerover", show), both.addEventListener("click", show);
 }
 
-// ---- On paper a drawing stands in strips that are cut between boxes, so that pages end there.
+// ---- On paper, a drawing is split into strips between boxes, where pages may break.
 
 const STRIPS = 40;
 
@@ -465,7 +465,7 @@ function cutsOf(svg) {
   const height = svg.viewBox.baseVal.height, spans = [];
   for (const box of svg.querySelectorAll(".box:not([display])")) {
     const y = +/[ ,]([\d.-]+)\)/.exec(box.getAttribute("transform"))[1];
-    spans.push([y - 15, y + box.querySelector(".face").height.baseVal.value + 5]); // its mark above, a second edge below
+    spans.push([y - 15, y + box.querySelector(".face").height.baseVal.value + 5]); // includes the mark above and the second edge below
   }
   spans.sort((one, other) => one[0] - other[0]);
   const cuts = [0];
@@ -494,7 +494,7 @@ addEventListener("afterprint", () => {
   for (const paper of document.querySelectorAll(".paper")) paper.parentElement.classList.remove("cut"), paper.remove();
 });
 
-function center(svg) { // a drawing that is wider than its frame begins with its first box in the middle
+function center(svg) { // a drawing wider than its frame starts with its first box centered
   const frame = svg.parentElement, seen = frame.getBoundingClientRect(), box = svg.querySelector(".box").getBoundingClientRect();
   frame.scrollLeft += box.x + box.width / 2 - seen.x - seen.width / 2;
 }

@@ -53,7 +53,7 @@ def test_a_plain_file_gives_each(tmp_path: Path) -> None:
     plain, x = there["Net"]().eval(), torch.randn(2, 3, 32, 32)
     plain.load_state_dict(network.net.state_dict())
     torch.testing.assert_close(plain(x), network.net(x), rtol=0, atol=0)
-    with pytest.raises(FieldspecError, match="detector has 2 outputs, and a file of tflite gives one; export it to py"):
+    with pytest.raises(FieldspecError, match="detector has 2 outputs, but tflite files have one; export it to py"):
         export_network(network, FileFormat.tflite, tmp_path / "detector.tflite")
 
 

@@ -73,9 +73,9 @@ def test_a_plan(spec: str, tmp_path: Path) -> None:
 def test_refusals(spec: str, tmp_path: Path) -> None:
     """What exists is kept; a float file has no plan; what the engine cannot run is named."""
     (tmp_path / "net.tflite.json").write_text("{}")
-    with pytest.raises(FieldspecError, match=r"net\.tflite\.json: exists already; give --force"):
+    with pytest.raises(FieldspecError, match=r"net\.tflite\.json: already exists; use --force"):
         export_network(network_of(spec), FileFormat.tflite, tmp_path / "net.tflite")
-    with pytest.raises(FieldspecError, match="a plan stands in a file of tflite-int8 alone"):
+    with pytest.raises(FieldspecError, match="only tflite-int8 files have a plan"):
         export_network(network_of(spec), FileFormat.tflite, tmp_path / "other.tflite", planned=True)
     path = tmp_path / "wide.json"
     path.write_text(json.dumps({"input": [3, 8, 8], "layers": [{"resize": {"size": [12, 12]}}]}))
@@ -89,12 +89,12 @@ def test_checks_can_fail(spec: str) -> None:
     network, other = network_of(spec), network_of(spec, seed=1)
     report = engine_report(network.spec.graph)
     model = float_tflite(report, other.net, {})
-    with pytest.raises(ExportError, match="answers otherwise than PyTorch"):
+    with pytest.raises(ExportError, match="the file's outputs differ from PyTorch's"):
         check_floats(LiteRT(model), network, random_images(network))
     wider: Any = json.loads(json.dumps(SMALL))
     wider["layers"][1]["inverted_residual"]["expand"] = 32
     claimed: EngineReport = engine_report(fs.load(wider).graph)
-    with pytest.raises(ExportError, match="flash was said to be"):
+    with pytest.raises(ExportError, match="bytes of flash, but the file has"):
         check_bytes(int8_tflite(report, network.net, {}), claimed, planned=False)
 
 

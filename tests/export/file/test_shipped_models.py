@@ -63,7 +63,7 @@ def test_answers(name: str) -> None:
 
 def test_an_unknown_name() -> None:
     """Those that ship are named."""
-    with pytest.raises(FieldspecError, match=r"no such file\. These ship: c1c2c3c40\.int8\.tflite, "):
+    with pytest.raises(FieldspecError, match=r"no such file\. Pretrained: c1c2c3c40\.int8\.tflite, "):
         load_tflite("c1c2c3c41.int8.tflite")
 
 

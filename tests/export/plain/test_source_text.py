@@ -85,10 +85,10 @@ def test_the_check_can_fail() -> None:
     """A text of another network is found out."""
     network = network_of("c1c2c3c40")
     other = source_text(fs.build("c1c2c3c40_wide"), "other")
-    with pytest.raises(ExportError, match="does not take the weights"):
+    with pytest.raises(ExportError, match="does not load the weights"):
         check_plain(other, network, random_images(network))
     changed = source_text(network.net, "changed").replace("nn.ReLU()", "nn.ReLU6()")
     norm: Any = network.net.layers.get_submodule("conv1.norm")
     norm.running_var.fill_(1e-6)  # so large values that 6 cuts them off
-    with pytest.raises(ExportError, match="answers with other bits"):
+    with pytest.raises(ExportError, match="outputs are not bit-identical"):
         check_plain(changed, network, random_images(network))

@@ -96,7 +96,7 @@ def test_an_unproven_number_keeps_no_limit() -> None:
     [
         ("params", "needs a comparison such as"),
         ("param > 5", "unknown measure 'param'. Did you mean 'params'?"),
-        ("params > 5%", "percent are of a change; write params > "),
+        ("params > 5%", "a percentage limits a change; write params > "),
     ],
 )
 def test_limits_that_are_none(limit: str, said: str) -> None:
@@ -107,7 +107,7 @@ def test_limits_that_are_none(limit: str, said: str) -> None:
 
 def test_a_change_takes_two_networks() -> None:
     """A limit with a sign says so."""
-    with pytest.raises(FieldspecError, match="takes two networks"):
+    with pytest.raises(FieldspecError, match="needs two networks"):
         failures([parse_limit("params > +5%")], [report_of(conv())])
 
 

@@ -52,7 +52,7 @@ def test_measured_beside_counted(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("log.csv", "epoch,lr\n1,fast\n", "is not a log of numbers"),
+        ("log.csv", "epoch,lr\n1,fast\n", "is not a numeric log"),
         ("evaluation.json", "[1]", "contains a list, but needs a mapping"),
         ("run.json", "{}", "run.json: "),
     ],
@@ -85,7 +85,7 @@ def test_calibration_and_mistakes(folder: Path, tmp_path: Path) -> None:
     assert 'aria-label="Accuracy by confidence in 15 bins of 6 images' in text
     assert '<td class="n">80.0 %</td><td class="n">66.7 %</td>' in text
     for number, actual, predicted in ((3, "cat", "dog"), (5, "ship", "cat")):
-        assert f"<b>{actual}</b><span>taken for {predicted}, 80.0&nbsp;%</span>" in text
+        assert f"<b>{actual}</b><span>predicted {predicted}, 80.0&nbsp;%</span>" in text
         assert f"test/{number}.png" in text
     assert 'alt="misclassified.png"' not in text
     assert 'alt="calibration.png"' not in text
@@ -101,6 +101,6 @@ def test_an_older_evaluation_is_shown_as_before(folder: Path, tmp_path: Path) ->
     (tmp_path / "evaluation.json").write_text(json.dumps(said), encoding="utf-8")
     Image.new("RGB", (8, 8)).save(tmp_path / "calibration.png")
     text = page_of([Exhibit(analyze(read_run(folder).info["spec"]), "net", run=read_run(tmp_path))])
-    assert '<th scope="col">Was taken for</th>' in text
+    assert '<th scope="col">Predicted</th>' in text
     assert 'alt="calibration.png"' in text
     assert "<h3>Calibration</h3>" not in text

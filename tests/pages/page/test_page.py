@@ -99,7 +99,7 @@ def test_somebodys_picture(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image", encoding="utf-8")
     exhibit = Exhibit(analyze("c1c2c3c40"), "net")
     assert "data:image/png;base64," in page_of([exhibit], image=tmp_path / "wide.png")
-    with pytest.raises(FieldspecError, match=r"text\.png: is not an image that Pillow reads"):
+    with pytest.raises(FieldspecError, match=r"text\.png: is not an image that Pillow can read"):
         page_of([exhibit], image=tmp_path / "text.png")
     with pytest.raises(FieldspecError, match=r"none\.png: No such file"):
         page_of([exhibit], image=tmp_path / "none.png")
