@@ -23,6 +23,21 @@ from fieldspec.blocks.layers import Tokens
 
 OF_SIZES = {"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "expand"}
 CHOICES = {"slice", "narrow", "select", "split", "split_with_sizes", "unsafe_split", "unbind", "chunk", "tensor_split"}
+BY_PLACE = {  # operations that tell the indices of a dimension apart
+    *(
+        "index_select",
+        "index",
+        "index_put",
+        "index_add",
+        "index_copy",
+        "index_fill",
+        "index_reduce",
+        "gather",
+        "scatter",
+    ),
+    *("scatter_add", "scatter_reduce", "slice_scatter", "select_scatter", "flip", "roll", "unfold", "tril", "triu"),
+    *("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "masked_scatter", "put", "take", "diagonal"),
+}
 
 
 def has_tokens(op: Op) -> bool:
@@ -43,10 +58,12 @@ def with_tokens(
         macs: Multiply-adds in total.
 
     Raises:
-        LayoutError: Units and tokens are separated, or mixed with others.
+        LayoutError: Units and tokens are separated, mixed with others, or chosen by place.
     """
     if op.name in CHOICES and any(one.dim == op.arg("dim", 0) % op.args[0].dim() for one in op.input.beside):
         return _chosen(op)
+    if op.name in BY_PLACE and _dims_of(op) & {one.dim for one in op.input.beside}:
+        raise LayoutError("places of units and what stands beside them")
     first = len(op.record.graph)
     units = _units(func, op, pointwise=pointwise)
     found = rule(units)
@@ -64,6 +81,18 @@ def with_tokens(
             node.layer.macs(op.record.graph.inputs(node), node.shape) for node in nodes[first:]
         )
     return values if isinstance(found, list) else values[0]
+
+
+def _dims_of(op: Op) -> set[int]:
+    """The dimensions along which an operation goes by place; all of them where it names none."""
+    count = op.args[0].dim()
+    if op.name in ("index", "index_put"):
+        return {at for at, one in enumerate(op.arg("indices")) if one is not None}
+    if op.name in ("tril", "triu"):
+        return {count - 2, count - 1}
+    given = [op.arg(name) for name in ("dim", "dims", "dimension") if name in op.schema]
+    dims = given[0] if given and isinstance(given[0], list | tuple) else given
+    return {dim % count for dim in dims} or set(range(count))
 
 
 def _units(func: Any, op: Op, *, pointwise: bool) -> Op:

@@ -58,7 +58,7 @@ class Values(TorchFunctionMode):
         try:
             return stand_in(func, args, kwargs)(*args, **kwargs)
         except RuntimeError as error:
-            if "device" not in str(error):
+            if "device" not in str(error).lower():
                 raise
         self.record.forget(first)
         args, kwargs = tree_map_only(Tensor, self.tracer.meta.ghost, (args, kwargs))

@@ -15,4 +15,5 @@ from fieldspec.analysis.trace.rules.moving import gathering as gathering
 from fieldspec.analysis.trace.rules.moving import joining as joining
 from fieldspec.analysis.trace.rules.moving import padding as padding
 from fieldspec.analysis.trace.rules.moving import patches as patches
+from fieldspec.analysis.trace.rules.moving import scattering as scattering
 from fieldspec.analysis.trace.rules.moving import views as views

@@ -1,10 +1,14 @@
-"""Lists of channels that are computed when they are asked for: of attention's scores there are millions."""
+"""Numbers that choose: those of tensors, and lists of channels that are computed when asked for: there are millions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import overload
+
+from torch import Tensor
+
+from fieldspec.analysis.trace.rules.registry import Op
 
 
 class Listing(Sequence[int]):
@@ -70,3 +74,10 @@ def interleaved_parts(sizes: Sequence[int], blocks: int) -> Listing:
         return blocks * before + block * sizes[part] + within - before
 
     return Listing(blocks * total, at)
+
+
+def known_numbers(op: Op, index: Tensor, size: int) -> list[int] | None:
+    """The numbers of an index, counted from 0; None where a map or a tensor without values says them."""
+    if index.is_meta or op.values(index) is not None:
+        return None
+    return [number % size for number in index.flatten().tolist()]

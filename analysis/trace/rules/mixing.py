@@ -26,7 +26,7 @@ from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, RMSNorm, Saved
 
-SUMS = ("cumsum", "logcumsumexp", "cumprod")
+SUMS = ("cumsum", "logcumsumexp", "cumprod", "cummax", "cummin")
 
 
 @rule("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "_native_batch_norm_legit")
@@ -98,7 +98,8 @@ def group_norm(op: Op) -> Value:
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "norm", "prod")
-@rule("max", "min", "median", "std_mean", "any", "all", "argmax", "argmin", "aminmax")
+@rule("max", "min", "median", "std_mean", "any", "all", "argmax", "argmin", "aminmax", "mode", "nanmedian")
+@rule("nansum", "count_nonzero", "trace")
 def reduction(op: Op) -> Result:
     """Along channels a mixture of them, along all axes a global pooling."""
     value = op.input
@@ -182,11 +183,12 @@ def softmax(op: Op) -> Value:
 
 
 @rule("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "binary_cross_entropy", "kl_div")
-@rule("binary_cross_entropy_with_logits")
+@rule("binary_cross_entropy_with_logits", "dist")
 def distance_of_maps(op: Op) -> Value:
     """A function of two maps, unit by unit, and unless told otherwise the mean or the sum of all."""
     given = [leaf.shape for leaf in op.args if isinstance(leaf, Tensor)]
     sizes = torch.broadcast_shapes(*given)  # type: ignore[no-untyped-call]  # torch
     each = replace(op, out=op.result.new_empty(sizes))
     value = pointwise(each)
-    return value if not op.arg("reduction", 1) else reduced(op, value, list(range(len(each.sizes))), keep=False)
+    averaged = op.arg("reduction", 1) if "reduction" in op.schema else 1
+    return value if not averaged else reduced(op, value, list(range(len(each.sizes))), keep=False)

@@ -13,6 +13,7 @@ from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, MatMul,
 ACTIVATIONS = {"relu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"}
 POINTWISE = {  # torch has no tag on these
     *("hardswish", "hardtanh", "leaky_relu", "elu", "softplus", "log_sigmoid_forward", "_prelu_kernel", "rrelu"),
+    *("rrelu_with_noise", "floor_divide", "bucketize", "poisson", "tril", "triu"),
     *(
         "threshold",
         "softshrink",

@@ -14,7 +14,8 @@ from fieldspec.analysis.trace.tensors.unknown import is_unknown, unknown
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Pointwise
 
-ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue"}  # indices read the same units as the values
+# their indices read the same units as the values
+ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue", "nanmedian", "cummax", "cummin", "frexp"}
 
 
 class Asides:

@@ -74,7 +74,10 @@ MODULES: dict[str, tuple[nn.Module, Sizes]] = {
         Net(lambda m, x: m[0](x.flatten(2).mT), nn.TransformerEncoderLayer(3, 1, 8, batch_first=True)),
         (3, 4, 4),
     ),
-    "an unknown part": (Net(lambda m, x: m[1](m[0](x).cummax(2).values), conv(), conv()), IMAGE),
+    "an unknown part": (
+        Net(lambda m, x: m[1](F.fractional_max_pool2d(m[0](x), 2, output_size=(4, 4))), conv(), conv()),
+        IMAGE,
+    ),
 }
 
 

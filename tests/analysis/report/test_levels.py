@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor, nn
 
 import fieldspec as fs
@@ -31,7 +32,7 @@ class Pyramid(nn.Module):
         if self.end == "maps":
             return levels
         if self.end == "sorted":
-            levels[1] = levels[1].cummax(2).values
+            levels[1] = F.fractional_max_pool2d(F.pad(levels[1], (1, 1, 1, 1)), 3, output_size=levels[1].shape[2:])
         joined = torch.cat([level.flatten(2) for level in levels], 2)
         return joined if self.end == "joined" else joined.gather(2, joined.argmax(2, keepdim=True))
 

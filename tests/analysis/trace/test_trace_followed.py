@@ -146,7 +146,7 @@ CASES: dict[str, Case] = {
     "rotated": (Net(turned, conv=conv()), IMAGE, (3, 3), "whole_input"),
     "running sum": (Net(lambda n, x: n.conv(x).cumsum(2), conv=conv()), IMAGE, (3, 3), "whole_input"),
     "channels rolled": (Net(lambda n, x: n.conv(x).roll(1, 1), conv=conv()), IMAGE, (3, 3), "exact"),
-    "rows by a list": (Net(lambda n, x: n.conv(x)[:, :, [0, 5, 3]], conv=conv()), IMAGE, (3, 3), "exact"),
+    "rows by a list": (Net(lambda n, x: n.conv(x)[:, :, [0, 5, 3]], conv=conv()), IMAGE, (3, 3), "bound"),
     "channels by a mask": (
         Net(lambda n, x: n.conv(x)[:, torch.tensor([True, False, True, True])], conv=conv()), IMAGE, (3, 3), "exact",
     ),

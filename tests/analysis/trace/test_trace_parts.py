@@ -151,7 +151,7 @@ CHOICES: dict[str, tuple[Use, str]] = {
     "topk": (lambda n, x: x.gather(1, x.topk(3, 1)[1]), "exact"),
     "the largest channel": (lambda n, x: x.max(1, keepdim=True)[1] * x, "exact"),
     "numbers of a table": (lambda n, x: x.gather(1, torch.zeros(1, 2, 16, 16, dtype=torch.int64)), "exact"),
-    "of places": (lambda n, x: x.gather(2, x.argsort(1)), "unknown"),
+    "of places": (lambda n, x: x.gather(2, x.argsort(1)), "whole_input"),
     "a map added to a product": (lambda n, x: torch.addmm(x[0, :, 0], x[0, :, 0], n.square.weight), "whole_input"),
     "the same, of all channels": (
         lambda n, x: torch.addmm(x.flatten(2)[0].T, x.flatten(2)[0].T, n.mix.weight),

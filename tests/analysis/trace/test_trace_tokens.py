@@ -122,6 +122,8 @@ def test_positions_added_to_the_scores_of_units(residual_with_token: bool) -> No
         lambda n, t: t[:, 1:5],  # some of the units
         lambda n, t: t.reshape(1, 7, 3, 8),  # a view across
         lambda n, t: t.index_fill_(1, torch.tensor(1), 0.0),
+        lambda n, t: t.index_select(1, torch.tensor([0])),
+        lambda n, t: t.flip(1),
         lambda n, t: t[:, 3:].zero_() + t[:, 3:],  # some of the units overwritten
     ],
 )

@@ -1,4 +1,4 @@
-"""Rules for units in reverse, for channels that are chosen by value or overwritten, and for Fourier transforms."""
+"""Rules for units in reverse, for the largest of them, and for Fourier transforms."""
 
 from __future__ import annotations
 
@@ -77,44 +77,6 @@ def _largest_units(op: Op, dim: int, spatial: Dim) -> Value:
     sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
     shape = (size_of(channels_in(layout)), *sizes)
     return Value(op.add(Mix(op.name, shape, reduced=axes, mixes=False), [value], shape), layout)
-
-
-def _chosen_channels(op: Op, numbers: Value, dim: int) -> Value:
-    """Constants, and where a map says others: one-hot vectors."""
-    others = [tensor for tensor in (*op.args[3:], *op.kwargs.values()) if op.values(tensor) is not None]
-    if along(numbers.layout[dim], spatial=True) or others:
-        raise LayoutError("units of constants overwritten by index")
-    value = op.record.filled(numbers, range(len(numbers.layout)))
-    layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, op.sizes[dim])))
-    if any(size_of(pieces) != size for pieces, size in zip(layout, op.sizes, strict=True)):
-        raise LayoutError("some of the units of constants overwritten by index")
-    shape = op.record.made(layout, op.record.shape(value))
-    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
-    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
-
-
-@rule("scatter", "index_fill", "index_put")
-def overwritten_channels(op: Op) -> Value:
-    """Some channels replaced by a constant; in constants, those that a map says."""
-    if op.name == "index_put":
-        return _overwritten_units(op)
-    numbers = op.values(op.arg("index"))
-    if op.values(op.args[0]) is None and numbers is not None:
-        return _chosen_channels(op, numbers, op.arg("dim") % len(op.sizes))
-    dim = op.arg("dim") % len(op.input.layout)
-    others = [tensor for tensor in (*op.args[1:], *op.kwargs.values()) if op.values(tensor) is not None]
-    if along(op.input.layout[dim], spatial=True) or others:
-        raise LayoutError("units overwritten by index")
-    value = op.record.unrepeated(op.input)
-    return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
-
-
-def _overwritten_units(op: Op) -> Value:
-    """Some units and channels replaced by constants, whichever: what is left of the others lies where it lay."""
-    if any(op.values(tensor) is not None for tensor in (*op.arg("indices"), op.arg("values"))):
-        raise LayoutError("units overwritten by index")
-    value = op.record.unrepeated(op.input)
-    return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
 
 
 @rule("_fft_c2c", "_fft_r2c", "_fft_c2r")

@@ -1,6 +1,10 @@
-"""Rules for elements that are taken where another map says."""
+"""Rules for elements that are taken where numbers say: of a map, or of constants."""
 
 from __future__ import annotations
+
+from math import prod
+
+from torch import Tensor
 
 from fieldspec.analysis.modules.products import FORMULAS
 from fieldspec.analysis.trace.layout import (
@@ -10,11 +14,16 @@ from fieldspec.analysis.trace.layout import (
     LayoutError,
     along,
     channels_in,
+    fastest,
+    numbered,
     places_in,
+    reshaped,
     size_of,
     whole,
     with_dim,
 )
+from fieldspec.analysis.trace.rules.indices import known_numbers
+from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Elementwise, MatMul, Mix
@@ -22,34 +31,84 @@ from fieldspec.blocks.layers import Elementwise, MatMul, Mix
 
 @rule("gather")
 def gather(op: Op) -> Value:
-    """Along channels: each unit takes some of its own, which its numbers say."""
+    """Along channels each unit takes some of its own; along an axis each may take any, if not all take the same."""
     value, numbers = op.values(op.arg("self")), op.values(op.arg("index"))
     dim = op.arg("dim") % len(op.sizes)
+    if value is None and numbers is not None:
+        return _looked_up(op, numbers)
+    if value is not None and along(value.layout[dim], spatial=True):
+        return _of_places(op, value, numbers, dim)
     given = [one for one in (value, numbers) if one is not None]
     if any(along(one.layout[dim], spatial=True) for one in given):
-        raise LayoutError("a choice of places by values")
+        raise LayoutError("a choice of channels by places")
     made = [_in_channels(op, one, dim) for one in given]
     if any(one.layout != made[0].layout for one in made):
         raise LayoutError("a choice by numbers that lie otherwise than the map")
     if len(made) == 1:
         return made[0]
-    layer = Elementwise(op.name)
-    return Value(op.add(layer, made, op.record.shape(made[0])), made[0].layout)
+    return Value(op.add(Elementwise(op.name), made, op.record.shape(made[0])), made[0].layout)
 
 
 def _in_channels(op: Op, value: Value, dim: int) -> Value:
     """As many channels as are taken, each of which may be any of them."""
     value = op.record.filled(value, range(len(value.layout)))
-    if size_of(_channels_beside(value, dim)) > 1:
-        raise LayoutError("a choice among channels in several dimensions")
-    layout = with_dim(value.layout, dim, whole(CHANNEL, op.sizes[dim]))
-    shape = (op.sizes[dim], *op.record.shape(value)[1:])
-    return Value(op.add(Mix(op.name, shape), [value], shape), layout)
+    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
+    layout = fastest(value.layout, dim, op.sizes[dim])
+    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
+    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
 
 
-def _channels_beside(value: Value, dim: int) -> tuple[Factor, ...]:
-    """The channels in all dimensions but one."""
-    return tuple([f for at, pieces in enumerate(value.layout) if at != dim for f in pieces if f.axis == CHANNEL])
+def _of_places(op: Op, value: Value, numbers: Value | None, dim: int) -> Value:
+    if numbers is not None:
+        return _sampled(op, value, numbers)
+    row = _same_for_all(op.arg("index"), dim)
+    listed = None if row is None else known_numbers(op, row, size_of(value.layout[dim]))
+    if listed is not None:
+        value = chosen(op, value, dim, listed)
+        return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
+    value = op.record.filled(value, range(len(value.layout)))
+    pieces, shape = value.layout[dim], list(op.record.shape(value))
+    if len(pieces) > 1 or pieces[0].size != shape[pieces[0].axis]:
+        raise LayoutError("a choice of places by numbers that differ from unit to unit")
+    axis = pieces[0].axis
+    shape[axis] = op.sizes[dim]
+    layer = Mix(op.name, tuple(shape), reduced=(axis - 1,), mixes=False)
+    return Value(op.add(layer, [value], tuple(shape)), with_dim(value.layout, dim, whole(axis, op.sizes[dim])))
+
+
+def _same_for_all(index: Tensor, dim: int) -> Tensor | None:
+    """Numbers along a dimension that are the same at every index of the others."""
+    if index.is_meta:
+        return None
+    row = index[tuple([slice(None) if at == dim else slice(0, 1) for at in range(index.dim())])]
+    return row.flatten() if bool((index == row).all()) else None
+
+
+def _sampled(op: Op, value: Value, numbers: Value) -> Value:
+    """Each unit of the numbers reads all of the map."""
+    values = [op.record.straight(op.record.filled(one, range(len(one.layout)))) for one in (value, numbers)]
+    shape = op.record.shape(values[1])
+    return Value(op.add(MatMul(("whole", "own"), shape, 0), values, shape), values[1].layout)
+
+
+def _looked_up(op: Op, numbers: Value) -> Value:
+    """Constants where a map says: a function of each number."""
+    numbers = op.record.unrepeated(numbers)
+    return op.record.same(op.name, Mix(op.name, op.record.shape(numbers), mixes=False), numbers)
+
+
+@rule("take")
+def take(op: Op) -> Value:
+    """Elements of a map in a row: none of them has a place."""
+    value, numbers = op.values(op.arg("self")), op.values(op.arg("index"))
+    if numbers is not None:
+        return _looked_up(op, numbers) if value is None else _sampled(op, value, numbers)
+    if value is None:
+        raise LayoutError("a choice of constants by constants")
+    value = op.record.filled(value, range(len(value.layout)))
+    count = prod(op.sizes)
+    layer = Mix(op.name, (count,), reduced=tuple(range(len(op.record.shape(value)) - 1)))
+    return Value(op.add(layer, [value], (count,)), reshaped(((), whole(CHANNEL, count)), op.sizes))
 
 
 @rule("affine_grid_generator")
@@ -69,13 +128,37 @@ def affine_grid(op: Op) -> Value:
 def grid_sample(op: Op) -> Value:
     """Each unit reads the map where its numbers say, which may be anywhere: it surely sees what those are of."""
     image, grid = op.values(op.arg("input")), op.values(op.arg("grid"))
-    if image is None or grid is None:
-        raise LayoutError("samples at places that constants say, or of constants")
+    if image is None and grid is not None:
+        return _of_constants(op, grid)
+    value = op.record.settled(image or op.input)
+    if grid is None:
+        return _at_places(op, value)
     numbers = Value(grid.node, (grid.layout[0], grid.layout[-1], *grid.layout[1:-1]))
-    values = [op.record.settled(image), op.record.settled(numbers)]
+    values = [value, op.record.settled(numbers)]
     if places_in(values[1].layout[1:2]) or channels_in(values[1].layout[:1]):
         raise LayoutError("samples at places that lie in the channels")
     batch, _, *places = values[1].layout  # those of the output: it has numbers for each unit
     shape = (op.sizes[1], *op.record.shape(values[1])[1:])
     node = op.add(MatMul(("whole", "own"), shape, 0), values, shape)
     return Value(node, (batch, whole(CHANNEL, op.sizes[1]), *places))
+
+
+def _at_places(op: Op, value: Value) -> Value:
+    """Samples where constants say: as many units, each of which may read any of the map's."""
+    if not op.record.is_plain(value) or len(value.layout) != 2 + op.record.axes:
+        raise LayoutError("samples of a tensor that is not a map")
+    shape = (op.record.shape(value)[0], *op.sizes[2:])
+    layer = Mix(op.name, shape, reduced=tuple(range(op.record.axes)), mixes=False)
+    layout = (*value.layout[:2], *[whole(axis, size) for axis, size in enumerate(op.sizes[2:], 1)])
+    return Value(op.add(layer, [value], shape), layout)
+
+
+def _of_constants(op: Op, grid: Value) -> Value:
+    """Samples of constants where a map says: a function of each of its units."""
+    grid = op.record.filled(grid, range(len(grid.layout)))
+    if along(grid.layout[-1], spatial=True):
+        raise LayoutError("samples at places that lie in the channels")
+    layout = numbered((grid.layout[0], whole(CHANNEL, op.sizes[1]), *grid.layout[1:-1]))
+    shape = (size_of(channels_in(layout)), *op.record.shape(grid)[1:])
+    partly = size_of(channels_in(grid.layout[:-1])) > 1
+    return Value(op.add(Mix(op.name, shape, partly=partly), [grid], shape), layout)

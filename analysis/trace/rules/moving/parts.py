@@ -25,14 +25,21 @@ def with_part(
     Raises:
         LayoutError: The part is no block of it, or what stands beside it cannot be joined with it.
     """
-    sides = block_of(whole, part)
-    op, held = Op("copy", record, (), (), {}, whole, values), values(whole)
-    rest = [dim for dim, size in enumerate(whole.shape) if sides[dim] != range(size)]
+    return written(Op("copy", record, (), (), {}, whole, values), values(whole), value, block_of(whole, part))
+
+
+def written(op: Op, held: Value | None, value: Value | None, sides: Sequence[range]) -> Value | None:
+    """What a tensor holds once a block of it, some indices of each dimension, holds `value`; None stands for constants.
+
+    Raises:
+        LayoutError: What stands beside the block cannot be joined with it.
+    """
+    rest = [dim for dim, size in enumerate(op.sizes) if sides[dim] != range(size)]
     if held is not None and held.beside:
         return _among_tokens(op, held, value, sides, rest)
     sizes = [len(side) for side in sides]
-    written = None if value is None else Value(value.node, reshaped(value.layout, sizes))
-    return _written(op, held, written, sides, rest)
+    block = None if value is None else Value(value.node, reshaped(value.layout, sizes))
+    return _written(op, held, block, sides, rest)
 
 
 def _among_tokens(op: Op, held: Value, value: Value | None, sides: Sequence[range], dims: Sequence[int]) -> Value:
