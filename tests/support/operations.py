@@ -32,7 +32,7 @@ def network(used: Used) -> Net:
     def forward(net: Any, x: Tensor) -> Tensor:
         y = used.use(net, net.pre(x))
         y = torch.view_as_real(y)[..., 0] if y.is_complex() else y
-        return net.post(y.to(net.post.weight.dtype)) if hasattr(net, "post") else y  # type: ignore[no-any-return]
+        return net.post(y.to(net.post.weight.dtype)) if hasattr(net, "post") else y
 
     net = Net(forward, pre=CONVS[axes](used.size[0], 8, 3, padding=1))
     for name, part in used.parts.items():

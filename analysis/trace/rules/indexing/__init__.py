@@ -1,0 +1,1 @@
+"""Rules for operations that read or write elements by index."""
