@@ -1,1 +1,1 @@
-"""Every number of a report beside what is measured on the network."""
+"""Compares every number of a report with a measurement on the network."""

@@ -1,4 +1,4 @@
-"""One number of a report beside what was measured."""
+"""One number of a report with its measurement."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ProofStatus = Literal["proved", "refuted", "failed", "not proved"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One number of a report and what the built network says of it."""
+    """A number of a report, and what was measured on the network."""
 
     what: str
     layer: str  # empty for the whole network
@@ -30,12 +30,12 @@ class Check:
 
 
 def compared(what: str, layer: str, claimed: Any, measured: Any) -> Check:
-    """Proved where both are the same."""
+    """A check that is proved if both values are equal, else refuted."""
     return Check(what, layer, claimed, measured, "proved" if claimed == measured else "refuted")
 
 
 def unproved(what: str, layer: str, claimed: Any, error: Exception) -> Check:
-    """Not measured, for the reason that an exception gives; one that no measurer raises is the network's failure."""
+    """A check without a measurement, with the exception's reason; an unexpected exception is the network's failure."""
     if isinstance(error, Unmeasurable):
         return Check(what, layer, claimed, None, "not proved", first_line(str(error)))
     return Check(what, layer, claimed, None, "failed", first_line(f"{type(error).__name__}: {error}"))

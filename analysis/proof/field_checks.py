@@ -1,4 +1,4 @@
-"""Receptive fields that are claimed beside those that are measured."""
+"""Compares reported receptive fields with measured ones."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.layers import Input, Join, MatMul, Merge, Mix, Shape
 
-MAX_PHASES = 64  # units of one period that are measured, each by a backward pass
-MARGIN = 6  # units between those that are measured and the edge of the map
+MAX_PHASES = 64  # most units per period that are measured, one backward pass each
+MARGIN = 6  # units between the measured ones and the edge of the map
 
 
 class Target(NamedTuple):
     """A layer whose field is to be measured."""
 
-    id: str  # by which it was asked for
-    key: str | None  # of the output of a module; None where it is that of none
+    id: str  # the id that was asked for
+    key: str | None  # key of a module's output; None if no module returns it
     layer: LayerReport
 
 
@@ -34,7 +34,7 @@ TURNS = ("flip", "rot90")
 
 
 def targets(report: Report, keys: Mapping[str, str | None], ids: Collection[str] | None) -> list[Target]:
-    """Maps whose units have a place: those asked for, all merges unless any are, and the features."""
+    """Maps whose units have a position: those asked for, by default all merges, and the features."""
     asked = [layer.id for layer in report.layers if isinstance(layer.layer, Merge)] if ids is None else list(ids)
     found: dict[str, Target] = {}
     for name in [*asked, report.features.id, _returned(report, keys)]:
@@ -49,7 +49,7 @@ def targets(report: Report, keys: Mapping[str, str | None], ids: Collection[str]
 
 
 def _returned(report: Report, keys: Mapping[str, str | None]) -> str:
-    """The features, or the nearest layer before whose output is a module's: a function may stand behind it."""
+    """The features, or the nearest layer before that a module returns, as a function may come after it."""
     layer = report.features
     while keys[layer.id] is None and len(layer.inputs) == 1:
         layer = report.layers[layer.inputs[0]]
@@ -57,7 +57,7 @@ def _returned(report: Report, keys: Mapping[str, str | None]) -> str:
 
 
 def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted: list[Target]) -> Iterator[Check]:
-    """Compares size, jump, start, pixels that are read, holes, phases, and whether more is seen than a window."""
+    """Compare size, jump, start, pixels read, holes, phases, and whether units see more than their window."""
     known: list[Target] = []
     for target in wanted:
         layer = target.layer
@@ -65,12 +65,12 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
         if phases == 0:
             yield unproved("receptive_field", target.id, None, Unmeasurable("it is unknown"))
         elif not all(axis.advance for axis in layer.field.axes):
-            reason = "along an axis all of its units read the same, which is another window of a larger input"
+            reason = "along some axis all units read the same pixels, which would be other ones on a larger input"
             yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable(reason))
         elif target.key is None:
             yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable("no module returns it"))
         elif phases > MAX_PHASES:
-            reason = f"its units differ in {phases} ways, and at most {MAX_PHASES} are measured"
+            reason = f"its units have {phases} phases, but at most {MAX_PHASES} are measured"
             yield unproved("receptive_field", target.id, layer.receptive_field, Unmeasurable(reason))
         else:
             known.append(target)
@@ -93,23 +93,23 @@ def _measured(known: list[Target], report: Report, meters: _Meters) -> Iterator[
 
 
 def _elsewhere(report: Report) -> str:
-    """Why a unit may read other places on the longer input that is measured; empty where none does.
+    """Why a unit may read other pixels on the larger input that is measured; empty if none does.
 
-    Windows of attention that cover the map are not told apart from the whole map.
+    Attention windows that cover the map cannot be distinguished from attention over the whole map.
     """
     if any(isinstance(layer.layer, MatMul) and "whole" in layer.layer.reads for layer in report.layers):
-        return "attention over the whole map may be over a part of the larger one that is measured"
+        return "attention over the whole map may cover only a part of the larger map that is measured"
     if any(isinstance(layer.layer, Join) for layer in report.layers):
-        return "maps end to end: where one ends lies elsewhere on a longer input"
+        return "concatenated maps: the seam is at another position on a longer input"
     if any(isinstance(layer.layer, Mix) and layer.layer.function in TURNS for layer in report.layers):
-        return "an axis in reverse or in the place of another: its units lie elsewhere on a longer input"
+        return "a reversed or swapped axis: its units are at other positions on a longer input"
     return ""
 
 
 class _Meters:
-    """Meters for all axes, made when they are used; the square ones are long in every direction.
+    """Field meters for all axes, created on first use; the square ones use inputs that are long along every axis.
 
-    Layers that need inputs of about the same length share a meter: a long input is slow, and may be too long.
+    Layers that need inputs of about the same length share a meter: long inputs are slow, and may be rejected.
     """
 
     def __init__(self, module: nn.Module, report: Report, inputs: list[Shape], known: list[Target]) -> None:
@@ -122,10 +122,10 @@ class _Meters:
             self._groups.setdefault(self._group(target), []).append(target)
 
     def of(self, target: Target, axis: int, square: bool = False) -> FieldMeter:
-        """The meter of an axis, for one layer and those that need about as long an input.
+        """The meter of an axis, shared by layers that need inputs of about the same length.
 
         Raises:
-            Unmeasurable: The network runs on no input that is large enough.
+            Unmeasurable: The network does not run on any input that is large enough.
         """
         key = (self._group(target), axis, square)
         if key not in self._meters:
@@ -136,16 +136,16 @@ class _Meters:
         return meter
 
     def units(self, target: Target) -> tuple[list[Units], bool]:
-        """Interior units along each axis; and whether the input had to be long in every direction for that.
+        """Interior units along each axis; and whether that took an input that is long along every axis.
 
         Raises:
-            Unmeasurable: The network runs on no input that shows so many interior units.
+            Unmeasurable: The network does not run on any input with so many interior units.
         """
         if target.id not in self._units:
             layer = target.layer
             units = self._along(target, square=False)
             missed = any(map(_only_misses, units, layer.field.axes))
-            square = missed and layer.status != "bound" and self.rank > 1  # clipped across the strip, perhaps
+            square = missed and layer.status != "bound" and self.rank > 1  # possibly clipped across the strip
             self._units[target.id] = self._along(target, square=True) if square else units, square
         return self._units[target.id]
 
@@ -164,11 +164,11 @@ class _Meters:
             return FieldMeter(
                 self._module, self._inputs, claims, axis, at_least=needs, step=steps, square=square, claims=claims
             )
-        except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
+        except Exception as error:  # measuring runs arbitrary code of torch and the module
             return error
 
     def _needs(self, layer: LayerReport, axis: int) -> int:
-        """Pixels along an axis: twice the field, and a reach."""
+        """Pixels needed along an axis: twice the field, plus the extent of the units."""
         report = self._report
         need = 2 * layer.field.axes[axis].size + _reach(layer, axis)
         if layer is report.features and report.pooled is not None and len(report.pooled.field.axes) == self.rank:
@@ -177,7 +177,7 @@ class _Meters:
         return need
 
     def _step(self, group: list[Target], axis: int) -> int:
-        """By how many pixels an input may grow so that all maps grow by whole units, up to the last one needed."""
+        """Pixels by which an input must grow for all maps up to the last one needed to grow by whole units."""
         fields = [layer.field for layer in self._report.layers]
         last = max(i for i, layer in enumerate(self._report.layers) if any(layer is one.layer for one in group))
         maps = [field for field in fields[: last + 1] if len(field.axes) == self.rank and field.has_position]
@@ -185,7 +185,7 @@ class _Meters:
 
 
 def _count(layer: LayerReport) -> int:
-    """Units that show a whole period twice."""
+    """Number of units that show a whole period twice."""
     return 2 * max(axis.period for axis in layer.field.axes) + 1
 
 
@@ -213,7 +213,7 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
     for what in claims[0]:
         claimed, measured = tuple(one[what] for one in claims), tuple(one[what] for one in found)
         if None in measured and claimed != measured:
-            reason = "the units that were measured do not repeat after as many as claimed"
+            reason = "the measured units do not repeat with the claimed period"
             yield Check(what, target.id, claimed, measured, "not proved", reason)
         else:
             yield compared(what, target.id, claimed, measured)
@@ -221,7 +221,7 @@ def _field(target: Target, meters: _Meters) -> Iterator[Check]:
 
 
 def _more(target: Target, meters: _Meters) -> Iterator[Check]:
-    """Whether a unit reads anything beside its window, when nothing is cut."""
+    """Whether a unit reads pixels outside its window when no gradient is cut."""
     layer, key = target.layer, target.key or ""
     squares = (False, True) if layer.global_since and meters.rank > 1 else (False,)
     tries = [(axis, square) for square in squares for axis in range(meters.rank)]
@@ -233,7 +233,7 @@ def _more(target: Target, meters: _Meters) -> Iterator[Check]:
 
 
 def _whole(target: Target, meters: _Meters) -> Iterator[Check]:
-    """Where a local part cannot be told from the rest: whether a unit reads most of the input."""
+    """For layers whose local part is indistinguishable: whether a unit reads most of the input."""
     try:
         sees_all = any(meters.of(target, axis).sees_all(target.key or "") for axis in range(meters.rank))
         yield compared("global context", target.id, True, sees_all)
@@ -242,7 +242,7 @@ def _whole(target: Target, meters: _Meters) -> Iterator[Check]:
 
 
 def _only_misses(units: Units, claimed: AxisField) -> bool:
-    """Whether pixels that are claimed were not touched, and none beside them was."""
+    """Whether the only difference is that claimed pixels were not read."""
     pairs = [(set(claimed.unit(units.first + i).pixels()), set(seen)) for i, seen in enumerate(units.windows)]
     return any(claim != seen for claim, seen in pairs) and all(seen <= claim for claim, seen in pairs)
 
@@ -259,7 +259,7 @@ def _bound(target: Target, units: list[Units]) -> Check:
 
 
 def _reads(axes: tuple[AxisField, ...]) -> bool:
-    """Whether any pixel is read: who reads none along one axis reads none at all."""
+    """Whether any pixel is read; without pixels along one axis there are none."""
     return all(axis.size for axis in axes)
 
 
@@ -268,7 +268,7 @@ def _widest(units: Units) -> int:
 
 
 def _readings(axis: AxisField, windows: list[Window]) -> dict[str, Any]:
-    """What a report says of one axis."""
+    """What a report says about one axis."""
     return {
         "receptive_field": axis.size,
         "jump": axis.jump,
@@ -280,11 +280,11 @@ def _readings(axis: AxisField, windows: list[Window]) -> dict[str, Any]:
 
 
 def _measurements(units: Units, claimed: AxisField) -> dict[str, Any]:
-    """The same, of what was measured; None for what so few units do not tell."""
+    """What was measured along one axis; None for what so few units cannot show."""
     period, advance = units.period, units.advance
     seen = list(units.windows)
     if not any(seen):
-        seen = seen[: claimed.period]  # units that read nothing are all alike
+        seen = seen[: claimed.period]  # units that read nothing are all equal
     start = jump = None
     if period is not None and advance is not None:
         jump = whole(Fraction(advance, period))
@@ -306,7 +306,7 @@ def _size(window: SeenPixels) -> int:
 
 
 def _holes(window: SeenPixels) -> SeenPixels:
-    """Pixels between the first and the last that are not read, from the first on."""
+    """Pixels between the first and the last that are not read, relative to the first."""
     if not window or len(window) == _size(window):
         return ()
     touched = set(window)
@@ -314,7 +314,7 @@ def _holes(window: SeenPixels) -> SeenPixels:
 
 
 def _pooled(pooled: LayerReport, target: Target, meters: _Meters) -> Iterator[Check]:
-    """The field of what is pooled over the whole map: that of as many neighbouring units, read together."""
+    """The field after pooling the whole map: that of all its units together, as neighbors of a larger map."""
     features, key = target.layer, target.key or ""
     if not (pooled.field.axes and pooled.layer.covers((features.shape,)) and features.is_proven):
         return
@@ -324,7 +324,7 @@ def _pooled(pooled: LayerReport, target: Target, meters: _Meters) -> Iterator[Ch
         for axis, units in enumerate(along):
             count, period, advance = features.shape[1 + axis], units.period, units.advance
             if period is None or advance is None:
-                raise Unmeasurable("the units that are pooled show no pattern")
+                raise Unmeasurable("the pooled units show no repeating pattern")
             turns = (units.first + len(units.windows) // 2 - count // 2 + period // 2) // period
             together = meters.of(target, axis, square).together(key, turns * period, count)
             seen.append(moved(together, -turns * advance))

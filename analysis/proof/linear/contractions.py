@@ -1,4 +1,4 @@
-"""Matrix products: a value depends on the whole row of one operand and on the whole column of the other."""
+"""Matrix products: a value depends on a row of one operand and a column of the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fieldspec.analysis.proof.linear.thin import broad, broadcast_shapes, slim
 
 @rule("linear")
 def linear(run: Linearized, here: Here, func: Any, /, x: Tensor, weight: Tensor, bias: Any = None) -> Tensor:
-    """Uniform weights over the last dimension, however many others there are."""
+    """Uniform weights over the last dimension, for any number of other dimensions."""
     parts = []
     if hasattr(x, "depends"):
         means = slim(x).mean(-1, keepdim=True)
@@ -28,7 +28,7 @@ def linear(run: Linearized, here: Here, func: Any, /, x: Tensor, weight: Tensor,
 
 @rule("matmul", "bmm", "mm", "imatmul", "mv", "dot")
 def matmul(run: Linearized, here: Here, func: Any, /, x: Tensor, y: Tensor, **kwargs: Any) -> Tensor:
-    """(..., n, k) x (..., k, m) -> (..., n, m): row n and column m."""
+    """(..., n, k) x (..., k, m) -> (..., n, m): depends on row n and column m."""
     rows, columns = "k" if x.dim() == 1 else "nk", "k" if y.dim() == 1 else "km"
     output = rows.removesuffix("k") + columns.removeprefix("k")
     return _contracted(run, here, f"...{rows},...{columns}->...{output}", [x, y])
@@ -48,7 +48,7 @@ def _swapped(here: Here) -> Here:
 
 @rule("addmm", "baddbmm", "addbmm", "addmv")
 def addmm(run: Linearized, here: Here, func: Any, /, x: Tensor, a: Tensor, b: Tensor, **kwargs: Any) -> Tensor:
-    """A product beside what it is added to."""
+    """A product, plus an added operand."""
     if not any(hasattr(factor, "depends") for factor in (a, b)):
         return broad(slim(x), broadcast_shapes(x.shape, (*a.shape[:-1], b.shape[-1])))
     if not hasattr(x, "depends"):
@@ -60,7 +60,7 @@ def addmm(run: Linearized, here: Here, func: Any, /, x: Tensor, a: Tensor, b: Te
 
 @rule("einsum")
 def einsum(run: Linearized, here: Here, func: Any, /, equation: Any, *operands: Any) -> Tensor:
-    """Any sum of products that is written with letters.
+    """Any sum of products in letter notation.
 
     Raises:
         Unmeasurable: It is written with numbers.
@@ -72,7 +72,7 @@ def einsum(run: Linearized, here: Here, func: Any, /, equation: Any, *operands: 
 
 
 def _contracted(run: Linearized, here: Here, equation: str, tensors: list[Tensor]) -> Tensor:
-    """The mean of what each operand gives to the output, the other ones left out."""
+    """Mean of the contributions of each operand to the output, with the other operands left out."""
     words, output = _spelled(equation, [x.dim() for x in tensors])
     sizes: dict[str, int] = {}
     for word, x in zip(words, tensors, strict=True):
@@ -97,7 +97,7 @@ def _contracted(run: Linearized, here: Here, equation: str, tensors: list[Tensor
 
 
 def _spelled(equation: str, ranks: list[int]) -> tuple[list[str], str]:
-    """The letters of each operand and of the output, dots written as letters of their own."""
+    """The letters of each operand and of the output, with ellipses spelled out."""
     left, arrow, output = equation.partition("->")
     words = left.split(",")
     if not arrow:
@@ -117,7 +117,7 @@ def _spelled(equation: str, ranks: list[int]) -> tuple[list[str], str]:
 def attention(
     run: Linearized, here: Here, func: Any, /, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any
 ) -> Tensor:
-    """Each query with all keys and all values: what is local in it cannot be told from the rest."""
+    """Each query depends on all keys and values; a local part of it cannot be distinguished."""
     parts = [slim(query).mean(-1, keepdim=True)] if hasattr(query, "depends") else []
     parts += [slim(key).mean((-2, -1), keepdim=True)] if hasattr(key, "depends") else []
     parts += [slim(value).mean(-2, keepdim=True)] if hasattr(value, "depends") else []
@@ -128,7 +128,7 @@ def attention(
 def multi_head_attention(
     run: Linearized, here: Here, func: Any, /, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any
 ) -> tuple[Tensor, Tensor]:
-    """(length, batch, channels), or without the batch: each place of the query with all places of keys and values."""
+    """(length, batch, channels), or without the batch: each query position depends on all key and value positions."""
     parts = [slim(query).mean(-1, keepdim=True)] if hasattr(query, "depends") else []
     parts += [slim(x).mean((0, -1), keepdim=True) for x in (key, value) if hasattr(x, "depends")]
     output = broad(mean_of(parts), query.shape)

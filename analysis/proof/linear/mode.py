@@ -1,8 +1,8 @@
-"""A module run as if it were linear and positive, so that no gradient cancels and none dies.
+"""Runs a module as if it were linear and positive, so that no gradient cancels or vanishes.
 
-Under this mode weights are uniform and positive, biases 0, norms and activations the identity, max pooling the
-average of the same windows, products and quotients sums; the module itself stays as it is: what is replaced are
-torch's functions. What no rule names is refused, never run with a gradient of its own.
+In this mode weights are uniform and positive, biases are 0, norms and activations are the identity, max pooling is the
+average of the same windows, products and quotients are sums. The module itself is unchanged: torch's functions are
+replaced. A function without a rule is refused; it never runs with its own gradient.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from fieldspec.analysis.proof.linear.registry import (
     words,
 )
 
-# they ask a tensor for what is no value of it
+# they query metadata, not values
 QUERIES = words(
     "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex len hash get_device "
     "element_size storage_offset data_ptr is_signed is_inference is_conj is_neg has_names sizeof "
     "is_tensor repr format"
 )
-# they make a tensor like another one, of other values
+# they create a tensor like another one, with other values
 LIKE = words(
     "zeros_like ones_like empty_like full_like rand_like randn_like new_zeros new_ones new_empty new_full "
     "new_tensor result_type"
@@ -40,14 +40,14 @@ LIKE = words(
 
 
 class Linearized(TorchFunctionMode):
-    """Replaces torch's functions by linear ones with positive weights, where an operand depends on the input.
+    """Replaces torch's functions by linear ones with positive weights, if an operand depends on the input.
 
     Args:
-        dtype: The module's own type of numbers, in which everything is that does not depend on the input.
-        own: Calls of a run at the module's own input. On a larger input, resizing and adaptive pooling then keep
-            their ratio of output to input, and what was one unit spread over a map there stays one unit.
-        near: Calls of a run on an input that is shorter along one axis: what differs follows that axis.
-        cut: No gradient flows through operations whose output has no place along that axis.
+        dtype: The module's own dtype, used for everything that does not depend on the input.
+        own: Calls recorded at the module's own input size. On a larger input, resizing and adaptive pooling then keep
+            their scale factor, and what was broadcast from one unit there is broadcast here.
+        near: Calls recorded on an input that is shorter along one axis: sizes that differ follow that axis.
+        cut: Stop gradients at operations whose output has no position along that axis.
     """
 
     def __init__(
@@ -61,31 +61,31 @@ class Linearized(TorchFunctionMode):
         super().__init__()
         self.dtype, self.own, self.near, self.cut = dtype, own, near, cut
         self.calls: list[FunctionCall] = []
-        self._written: dict[int, tuple[Tensor, Tensor]] = {}  # tensors that were written in place, and as what
-        self._stale: set[object] = set()  # memory of which a view was written
+        self._written: dict[int, tuple[Tensor, Tensor]] = {}  # tensors written in place: their current values
+        self._stale: set[object] = set()  # memory that was written through a view
 
     def watch(self, x: Tensor) -> Tensor:
-        """Everything made of this tensor depends on the input."""
-        x.depends = True  # type: ignore[attr-defined]  # a note on this one tensor
+        """Mark a tensor as depending on the input."""
+        x.depends = True  # type: ignore[attr-defined]  # marks this tensor only
         return x
 
     def current(self, x: Tensor) -> Tensor:
-        """The tensor after all that was written into it.
+        """The tensor including everything written into it.
 
         Raises:
-            Unmeasurable: It comes from a script, a custom autograd function, or shares memory that was written.
+            Unmeasurable: It comes from a script or a custom autograd function, or shares memory that was written.
         """
         while id(x) in self._written:
             x = self._written[id(x)][1]
         node = x.grad_fn
         if node is not None and (not hasattr(x, "depends") or isinstance(node, BackwardCFunction)):
-            raise Unmeasurable(f"{node.name().removesuffix('Backward')} is none of torch's functions")
+            raise Unmeasurable(f"{node.name().removesuffix('Backward')} is not a function of torch")
         if self._stale and getattr(x, "memory", None) in self._stale:
             raise Unmeasurable("a map is read after a part of it was written in place")
         return x
 
     def without_position(self, pooled: Tensor) -> Tensor:
-        """The output of an operation that has no place along the axis: a constant where such are cut."""
+        """The output of an operation that has no position along the axis: a constant if these are cut."""
         return pooled.detach() if self.cut else pooled
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -122,10 +122,10 @@ class Linearized(TorchFunctionMode):
         return output
 
     def write(self, x: Tensor, value: Tensor) -> None:
-        """From now on whoever holds `x` reads `value`.
+        """Make readers of `x` get `value` from now on.
 
         Raises:
-            Unmeasurable: It is a view of memory that is no map of this run.
+            Unmeasurable: It is a view of memory that does not belong to a map of this run.
         """
         if not hasattr(x, "depends") and x._is_view():
             raise Unmeasurable("a part of a constant is written in place")
@@ -152,11 +152,11 @@ class Linearized(TorchFunctionMode):
         return value
 
     def _blank(self, x: Tensor) -> Tensor:
-        """A constant of the same shape, as the network knows it."""
+        """A constant of the same shape and dtype as in the network."""
         return torch.empty((), dtype=self.dtype, device=x.device).expand(x.shape) if hasattr(x, "depends") else x
 
     def _here(self, now: FunctionCall) -> Here:
-        """The same call at the other inputs."""
+        """The same call at the other input sizes."""
         return Here(now, self._same(now, self.own), self._same(now, self.near))
 
     def _same(self, now: FunctionCall, calls: Sequence[FunctionCall] | None) -> FunctionCall | None:
@@ -169,12 +169,12 @@ class Linearized(TorchFunctionMode):
         return calls[at]
 
 
-_VALUES = words("__bool__ __int__ __float__ __index__ __complex__")  # they ask for numbers
+_VALUES = words("__bool__ __int__ __float__ __index__ __complex__")  # they read values
 _IN_PLACE = words("__iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__ __ipow__ __imod__ __setitem__")
 
 
 def _asked(func: Any, args: Any, kwargs: Any) -> bool:
-    """Whether a function of torch.nn.functional was told to work in place."""
+    """Whether a function of torch.nn.functional was called with `inplace=True`."""
     names: tuple[str, ...] = getattr(getattr(func, "__code__", None), "co_varnames", ())
     if "inplace" not in names:
         return False

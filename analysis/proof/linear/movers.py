@@ -1,4 +1,4 @@
-"""Operations that move values and compute nothing: a closed table, run as they are."""
+"""Operations that move values without computing: a closed table, run unchanged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 
 from fieldspec.analysis.proof.linear.mode import Linearized, tensors_in
@@ -28,10 +28,10 @@ COPIES = words(
 
 @rule(*VIEWS, *COPIES)
 def move(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """As torch does it; a view of a thin tensor is thin too.
+    """Run the operation; a view of a thin tensor stays thin.
 
     Raises:
-        Unmeasurable: What is picked hangs on values of the input.
+        Unmeasurable: The selection depends on values of the input.
     """
     if not func.__name__.endswith("_as"):
         only_first(here, x, (args, kwargs))
@@ -48,36 +48,36 @@ def move(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwa
 
 
 def _viewed(thin: Tensor, view: Tensor) -> Tensor:
-    """The view of an expanded tensor, as an expanded view of what it was expanded from.
+    """The view of an expanded tensor, as an expanded view of its source.
 
-    Its strides tell: those along which nothing changes are 0. So no gradient is ever written at full size.
+    Its strides show which dimensions are constant: they are 0. No gradient is thus ever materialized at full size.
     """
     sizes = [1 if stride == 0 else size for size, stride in zip(view.shape, view.stride(), strict=True)]
     return broad(thin.as_strided(sizes, view.stride(), view.storage_offset()), view.shape)
 
 
 def only_first(here: Here, x: Tensor, others: Any) -> None:
-    """Raise if what is moved, and where to, depends on the input."""
+    """Raise if the selection or the destination depends on the input."""
     if not hasattr(x, "depends") or any(hasattr(other, "depends") for other in tensors_in(others)):
-        raise Unmeasurable(f"{here.now.name} picks places by values of the input")
+        raise Unmeasurable(f"{here.now.name} selects positions by values of the input")
 
 
 def _noted(x: Tensor, moved: Any) -> Any:
-    """Views share their memory with what they are views of, which is noted lest one be written and the other read."""
+    """Record that views share memory with their source, to detect writes to one and reads of the other."""
     memory = getattr(x, "memory", None)
     for part in tensors_in(moved):
         if part is not x and part._is_view():
             if memory is None:
-                memory = x.memory = object()  # type: ignore[attr-defined]  # a note on this one tensor
+                memory = x.memory = object()  # type: ignore[attr-defined]  # marks this tensor only
             part.memory = memory  # type: ignore[attr-defined]
     return moved
 
 
 @rule("view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "ravel", "unsafe_view")
 def reshape(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """A new shape; a thin tensor may not be viewed so where torch's own can, but it can be copied."""
+    """Reshape; copies a thin tensor if its view is impossible."""
     if any(isinstance(value, torch.dtype) for value in (*args, *kwargs.values())):
-        raise Unmeasurable("a view as another type has no linear counterpart")
+        raise Unmeasurable("a view as another dtype has no linear counterpart")
     name = "reshape" if here.now.name in ("view", "unsafe_view") else here.now.name
     if name.endswith("_as"):
         return _noted(x, reshaped(x, args[0].shape))
@@ -87,7 +87,7 @@ def reshape(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **
 
 @rule("roll", "flip", "fliplr", "flipud")
 def turned(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Along dimensions in which nothing changes there is nothing to turn."""
+    """Flips and the like; along constant dimensions there is nothing to do."""
     if here.now.name == "roll" and len(args) < 2 and "dims" not in kwargs:
         return func(dense(x), *args, **kwargs)  # type: ignore[no-any-return]  # over all dimensions at once
     return broad(func(slim(x), *args, **kwargs), x.shape)
@@ -95,7 +95,7 @@ def turned(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **k
 
 @rule("cat", "concat", "concatenate")
 def concat(run: Linearized, here: Here, func: Any, /, tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
-    """Side by side; along dimension 1 as pieces."""
+    """Concatenate; along dimension 1 as pieces."""
     tensors = [x for x in tensors if x.numel()]
     dim = kwargs.get("axis", dim) % tensors[0].dim()
     met = _same_size(run, here, [x if hasattr(x, "depends") else x.double() for x in tensors], dim)
@@ -106,13 +106,13 @@ def concat(run: Linearized, here: Here, func: Any, /, tensors: Sequence[Tensor],
 
 @rule("stack")
 def stack(run: Linearized, here: Here, func: Any, /, tensors: Sequence[Tensor], dim: int = 0, **kwargs: Any) -> Tensor:
-    """Side by side along a dimension of their own."""
+    """Stack along a new dimension."""
     dim = kwargs.get("axis", dim) % (tensors[0].dim() + 1)
     return _along([broad(slim(x).unsqueeze(dim), (*x.shape[:dim], 1, *x.shape[dim:])) for x in tensors], dim, torch.cat)
 
 
 def _along(tensors: Sequence[Tensor], dim: int, join: Any) -> Tensor:
-    """Slim where all of them are."""
+    """Join tensors; the result is slim where all of them are."""
     thin = [slim(x) for x in tensors]
     common = [max(x.shape[d] for x in thin) for d in range(thin[0].dim())]
     whole = [x.expand(*common[:dim], own.shape[dim], *common[dim + 1 :]) for x, own in zip(thin, tensors, strict=True)]
@@ -122,10 +122,10 @@ def _along(tensors: Sequence[Tensor], dim: int, join: Any) -> Tensor:
 
 
 def _same_size(run: Linearized, here: Here, tensors: list[Tensor], dim: int) -> list[Tensor]:
-    """Operands of a concatenation; what was one unit spread over a map is spread over this one.
+    """Operands of a concatenation; those broadcast from one unit are broadcast to this size.
 
     Raises:
-        WrongSizeError: Sizes agree at the module's own input and not on this one.
+        WrongSizeError: Sizes agree at the module's own input, but not on this one.
     """
     if here.own is None:
         return tensors
@@ -135,7 +135,7 @@ def _same_size(run: Linearized, here: Here, tensors: list[Tensor], dim: int) -> 
     for x in tensors:
         if any(x.shape[d] not in (1, size[d]) for d in rest):
             sizes = sizes_text(x.shape[1:] for x in tensors)
-            raise WrongSizeError(f"maps that agree at the module's own input are {sizes} on a larger one")
+            raise WrongSizeError(f"maps of equal size at the module's own input are {sizes} on a larger one")
         spread.append(x if all(x.shape[d] == size[d] for d in rest) else _spread(x, size))
     return spread
 
@@ -148,7 +148,7 @@ def _spread(x: Tensor, size: dict[int, int]) -> Tensor:
 def pad(
     run: Linearized, here: Here, func: Any, /, x: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
 ) -> Tensor:
-    """Values beside the map are constant, or some of the map's own."""
+    """Padding values are constants, or some of the map's own values."""
     sides = {x.dim() - 1 - i: (pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)}
     sides = {d: pair for d, pair in sides.items() if any(pair)}
     if 1 not in sides and x.dim() > 2 and (hasattr(x, "pieces") or mode != "constant"):
@@ -164,20 +164,20 @@ def pad(
 def fold(
     run: Linearized, here: Here, func: Any, /, x: Tensor, output_size: Any, kernel_size: Any, *args: Any, **kwargs: Any
 ) -> Tensor:
-    """The sum of overlapping patches, divided lest it grow."""
+    """The sum of overlapping patches, divided by their number to keep it bounded."""
     kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
     return func(dense(x), output_size, kernel_size, *args, **kwargs) / prod(kernel)  # type: ignore[no-any-return]
 
 
 @rule("setitem")
 def setitem(run: Linearized, here: Here, func: Any, /, x: Tensor, index: Any, value: Any) -> Tensor:
-    """The tensor with a part of it replaced.
+    """The tensor with a part replaced.
 
     Raises:
-        Unmeasurable: Which part hangs on values of the input.
+        Unmeasurable: The selection depends on values of the input.
     """
     if any(hasattr(part, "depends") for part in tensors_in(index)):
-        raise Unmeasurable("setitem picks places by values of the input")
+        raise Unmeasurable("setitem selects positions by values of the input")
     new = dense(x).to(torch.float64).clone(memory_format=torch.contiguous_format)
     new[index] = dense(value) if isinstance(value, Tensor) else 0
     return new
@@ -185,5 +185,5 @@ def setitem(run: Linearized, here: Here, func: Any, /, x: Tensor, index: Any, va
 
 @rule("zero", "fill")
 def emptied(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Nothing of the input is left."""
+    """A result that does not depend on the input."""
     return torch.zeros((), dtype=torch.float64, device=x.device).expand(x.shape)

@@ -1,4 +1,4 @@
-"""Operations that work element by element, on one map or on several that meet."""
+"""Element-wise operations on one map or several."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ELEMENTWISE.update(UNARY, SEVERAL)
 def pointwise(run: Linearized, here: Here, func: Any, /, *args: Any, **kwargs: Any) -> Tensor:
     """The mean of all operands that depend on the input: any of them can change the output, whatever the function.
 
-    A sum would do as well, but a thousand of them must stay finite.
+    A mean rather than a sum, so that values stay finite after a thousand operations.
     """
     everything = list(tensors_in((args, kwargs)))
     operands = [x for x in everything if hasattr(x, "depends")]
@@ -52,7 +52,7 @@ def pointwise(run: Linearized, here: Here, func: Any, /, *args: Any, **kwargs: A
 
 
 def _columns(met: list[Tensor]) -> list[Piece]:
-    """Side by side, the same operands meeting once."""
+    """Pieces of the operands along channels, each combination of operands only once."""
     done: dict[tuple[int, ...], Tensor] = {}
     columns = aligned(met)
     for column, _ in columns:
@@ -61,7 +61,7 @@ def _columns(met: list[Tensor]) -> list[Piece]:
 
 
 def mean_of(tensors: list[Tensor]) -> Tensor:
-    """The mean of tensors whose shapes can be broadcast."""
+    """The mean of tensors with broadcastable shapes."""
     total = tensors[0]
     for x in tensors[1:]:
         total = total + x
@@ -69,15 +69,15 @@ def mean_of(tensors: list[Tensor]) -> Tensor:
 
 
 def _broadcast(thin: Tensor, shape: Sequence[int]) -> Tensor:
-    """`thin` all over, whose leading dimensions may be missing."""
+    """Broadcast `thin`, whose leading dimensions may be missing."""
     return broad(thin.reshape((1,) * (len(shape) - thin.dim()) + tuple(thin.shape)), shape)
 
 
 def meeting(run: Linearized, here: Here, operands: list[Tensor]) -> list[Tensor]:
-    """Operands of a merge; where one had a single unit at the module's own input, it has one here.
+    """Operands of a merge; an operand with a single unit at the module's own input has a single unit here.
 
     Raises:
-        WrongSizeError: Sizes agree at the module's own input and not on this one.
+        WrongSizeError: Sizes agree at the module's own input, but not on this one.
     """
     if here.own is None or len(operands) < 2:
         return operands
@@ -90,33 +90,33 @@ def meeting(run: Linearized, here: Here, operands: list[Tensor]) -> list[Tensor]
         broadcast_shapes(*[x.shape for x in met])
     except RuntimeError:
         sizes = sizes_text(x.shape[1:] for x in met)
-        raise WrongSizeError(f"maps that agree at the module's own input are {sizes} on a larger one") from None
+        raise WrongSizeError(f"maps of equal size at the module's own input are {sizes} on a larger one") from None
     return met
 
 
 @rule("prelu")
 def first_alone(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Weights of a channel do not depend on the input."""
+    """Depends on the first operand only, since per-channel weights do not depend on the input."""
     return copied(x)
 
 
 @rule(*TYPES)
 def as_it_is(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The very same tensor: torch too makes no other where nothing changes, and what is measured stays float64."""
-    if here.now.name == "type" and not args and not kwargs:  # the name of the type
+    """The same tensor: torch does not create a new one either if nothing changes, and the measurement stays float64."""
+    if here.now.name == "type" and not args and not kwargs:  # returns the name of the type
         return func(torch.empty(0, dtype=run.dtype))  # type: ignore[no-any-return]
     return x
 
 
 @rule("clone", "detach", "alias", "deepcopy")
 def another(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Another tensor; what is detached still depends on the input."""
+    """A new tensor; detached tensors still depend on the input."""
     return copied(x)
 
 
 @rule("copy")
 def written(run: Linearized, here: Here, func: Any, /, x: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """`x.copy_(value)`: of the shape of `x`."""
+    """`x.copy_(value)`: has the shape of `x`."""
     return _broadcast(slim(value), x.shape)
 
 

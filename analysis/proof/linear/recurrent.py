@@ -1,4 +1,4 @@
-"""Recurrent layers: a step depends on all of its own features, and on the other steps."""
+"""Recurrent layers: a step depends on all its own features, and on the other steps."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fieldspec.analysis.proof.linear.thin import broad, slim
 def recurrent(
     run: Linearized, here: Here, func: Any, /, x: Tensor, states: Any, weights: Any, *settings: Any, **kwargs: Any
 ) -> Any:
-    """Output and last states: every step with the mean over all, though one direction sees only those before it.
+    """Output and last states: every step is the mean over all steps, even though one direction sees only earlier ones.
 
     Raises:
-        Unmeasurable: The sequences are packed, or the first states are made of the map.
+        Unmeasurable: The sequences are packed, or the initial states depend on the input.
     """
     first = [states] if isinstance(states, Tensor) else states
     if len(here.now.operands) > 1 or isinstance(weights, Tensor):
-        raise Unmeasurable(f"{here.now.name} of packed sequences or of given states has no linear counterpart")
+        raise Unmeasurable(f"{here.now.name} with packed sequences or given states has no linear counterpart")
     steps, batch = (1, 0) if settings[-1] else (0, 1)
     inside = mixed(run, here, run.watch(linear(run, here, func, x, weights[0])), [steps])
     whole = run.watch(mean(run, here, run.watch(slim(inside)), steps, False))

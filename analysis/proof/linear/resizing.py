@@ -1,11 +1,11 @@
-"""Interpolation as one matrix for each axis, every weight that is not 0 made positive."""
+"""Interpolation as one matrix per axis, with all nonzero weights made positive."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 
 from fieldspec.analysis.proof.linear.mode import Linearized
@@ -20,10 +20,10 @@ def interpolate(
     mode: str = "nearest", align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Each axis by the matrix of torch's own weights; one unit that is spread over a map stays one unit.
+    """Apply the matrix of torch's own weights to each axis; a single broadcast unit stays a single unit.
 
     Raises:
-        Unmeasurable: Corners are aligned, so that windows are others at every size.
+        Unmeasurable: Corners are aligned, so windows differ at every size.
     """
     rank = x.dim() - 2
     aligned = bool(align_corners) or func.__name__ == "upsample_bilinear"
@@ -42,7 +42,7 @@ def interpolate(
         return whole_map(run, x)
     scales = None if scale_factor is None or recompute_scale_factor else _scales(scale_factor, rank)
     if aligned and before != after:
-        raise Unmeasurable("resizing with align_corners has other windows at every size")
+        raise Unmeasurable("resizing with align_corners has different windows at every size")
     if before == after and scales in (None, (1.0,) * rank):
         return copied(x)
     matrices = []
@@ -69,15 +69,15 @@ def _scales(scale: Any, rank: int) -> tuple[float, ...]:
 
 
 def _matrix(settings: dict[str, Any], rank: int, own_in: int, own_out: int, size_in: int, size_out: int) -> Tensor:
-    """(size_in, size_out): which unit of the input an output unit reads, uniform over those that it reads.
+    """(size_in, size_out): the input units that each output unit reads, with uniform weights.
 
-    Torch's own operation on one-hot rows tells. Nearest rounds the ratio to float32, so that its windows at the
-    module's own size are the true ones: they are repeated.
+    It is read off torch's own operation on one-hot rows. Nearest rounds the ratio to float32, so its windows at the
+    module's own size are the true ones, and are repeated.
     """
     if not settings["mode"].startswith("nearest"):
         return _read(settings, rank, size_in, size=size_out)
     units = torch.arange(own_in, dtype=torch.float32).reshape(1, 1, own_in, *(1,) * (rank - 1))
-    reads = F.interpolate(units, (own_out, *(1,) * (rank - 1)), **settings)  # other numbers of axes round otherwise
+    reads = F.interpolate(units, (own_out, *(1,) * (rank - 1)), **settings)  # rounding differs with the number of axes
     source = reads.flatten().long()
     blocks = -(-size_out // own_out)
     source = torch.cat([source + block * own_in for block in range(blocks)])[:size_out]
@@ -85,7 +85,7 @@ def _matrix(settings: dict[str, Any], rank: int, own_in: int, own_out: int, size
 
 
 def _scaled(settings: dict[str, Any], rank: int, size_in: int, scale: float) -> Tensor:
-    """The same where output coordinates are divided by a given factor, not by the ratio of sizes."""
+    """Like `_matrix`, with output coordinates divided by a given factor instead of the ratio of sizes."""
     return _read(settings, rank, size_in, scale_factor=scale)
 
 
@@ -93,7 +93,7 @@ def _read(settings: dict[str, Any], rank: int, size_in: int, **size: Any) -> Ten
     """(size_in, size_out): what torch reads of each one-hot row."""
     hot = torch.eye(size_in, dtype=torch.float64)
     how: dict[str, Any]
-    if settings.get("antialias"):  # on maps one unit wide torch takes the first output unit's weights for all
+    if settings.get("antialias"):  # on maps one unit wide torch uses the first output unit's weights for all
         whole = {"size": size_in, "scale_factor": 1.0}
         how = {name: (value, whole[name]) for name, value in size.items()}
         weights = F.interpolate(hot[None, None], **how, **settings)[0, 0].T
@@ -101,5 +101,5 @@ def _read(settings: dict[str, Any], rank: int, size_in: int, **size: Any) -> Ten
         how = {name: (value, *(1,) * (rank - 1)) for name, value in size.items()}
         weights = F.interpolate(hot.reshape(size_in, 1, size_in, *(1,) * (rank - 1)), **how, **settings)
         weights = weights.reshape(size_in, -1)
-    touched = (weights.abs() > 1e-6).double()  # smaller ones are rounding
+    touched = (weights.abs() > 1e-6).double()  # smaller ones are rounding errors
     return touched / touched.sum(0)

@@ -1,8 +1,8 @@
-"""Maps that remember where they are alike: one channel stands for all that are the same.
+"""Maps that share storage where they are constant: one channel stands for all equal ones.
 
-Under uniform weights all outputs of a convolution that mixes channels are. Computing one saves the others. A
-tensor carries its thin form along: `slim`, of size 1 in every dimension along which nothing changes, or `pieces`,
-slim tensors side by side along dimension 1, each with the number of channels that it stands for.
+With uniform weights, all outputs of a convolution that mixes channels are equal, so only one is computed. A tensor
+carries its thin form along: `slim`, of size 1 in every constant dimension, or `pieces`, slim tensors concatenated
+along dimension 1, each with the number of channels that it stands for.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ def slim(x: Tensor) -> Tensor:
 
 
 def broad(thin: Tensor, shape: Sequence[int]) -> Tensor:
-    """A new tensor of this shape that is `thin` all over."""
+    """A new tensor of this shape, broadcast from `thin`."""
     if tuple(thin.shape) == tuple(shape):
         return thin.view_as(thin)
     x = thin.expand(*shape)
-    x.slim = thin  # type: ignore[attr-defined]  # a note on this one tensor
+    x.slim = thin  # type: ignore[attr-defined]  # marks this tensor only
     return x
 
 
 def dense(x: Tensor) -> Tensor:
-    """The tensor itself, its pieces written side by side."""
+    """The tensor itself, with its pieces concatenated."""
     if not hasattr(x, "pieces"):
         return x
     if not hasattr(x, "dense"):
         batch, _, *size = x.shape
         written = torch.cat([piece.expand(batch, channels, *size) for piece, channels in x.pieces], 1)
-        x.dense = written  # type: ignore[attr-defined]  # kept, or every reader would write it anew
+        x.dense = written  # type: ignore[attr-defined]  # cached for further readers
     return x.dense  # type: ignore[attr-defined, no-any-return]
 
 
 def pieces(x: Tensor) -> list[Piece]:
-    """A map by its channels: each piece (batch, 1 or n, *size) stands for n of them."""
+    """A map by channels: each piece (batch, 1 or n, *size) stands for n of them."""
     if hasattr(x, "pieces"):
         return list(x.pieces)
     thin = slim(x)
@@ -51,12 +51,12 @@ def pieces(x: Tensor) -> list[Piece]:
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
-    """The shape on which tensors of these shapes meet."""
+    """The broadcast shape of these shapes."""
     return tuple(torch.broadcast_shapes(*shapes))  # type: ignore[no-untyped-call]  # torch
 
 
 def thin_parts(x: Tensor, dim: int) -> list[Tensor]:
-    """Tensors that together hold all that `x` does, as thin as they can be, each whole along a dimension."""
+    """Tensors that together hold everything in `x`, as thin as possible, each whole along dimension `dim`."""
     if hasattr(x, "pieces") and dim != 1:
         return [piece for piece, _ in x.pieces]
     thin = slim(x)
@@ -64,7 +64,7 @@ def thin_parts(x: Tensor, dim: int) -> list[Tensor]:
 
 
 def joined(parts: Sequence[Piece]) -> Tensor:
-    """Pieces side by side along channels, written only when somebody reads them together."""
+    """Pieces concatenated along channels, materialized only when read as a whole."""
     channels = sum(count for _, count in parts)
     first = parts[0][0]
     shape = (first.shape[0], channels, *first.shape[2:])
@@ -76,7 +76,7 @@ def joined(parts: Sequence[Piece]) -> Tensor:
 
 
 def each(x: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
-    """An operation that does to one channel what it does to all."""
+    """Apply an operation that treats all channels alike."""
     done: dict[int, Tensor] = {}
     for piece, _ in (parts := pieces(x)):
         if id(piece) not in done:
@@ -85,18 +85,18 @@ def each(x: Tensor, operation: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def copied(x: Tensor) -> Tensor:
-    """Another tensor of the same values, as an operation gives that works element by element."""
+    """A new tensor with the same values, as returned by an element-wise operation."""
     if hasattr(x, "pieces"):
         return joined(x.pieces)
     return broad(slim(x), x.shape)
 
 
 def aligned(tensors: Sequence[Tensor]) -> list[tuple[list[Tensor], int]]:
-    """Maps of as many channels cut at the same ones: the piece of each, and for how many channels it stands."""
+    """Split maps with the same number of channels at common channels: the piece of each, and the number of channels."""
     parts = [pieces(x) for x in tensors]
     ends = sorted({end for part in parts for end in accumulate(count for _, count in part)})
     columns = []
-    at = [(0, 0)] * len(parts)  # piece, channels of it that are used up
+    at = [(0, 0)] * len(parts)  # (piece, channels of it already consumed)
     for begin, end in pairwise([0, *ends]):
         column = []
         for i, part in enumerate(parts):
@@ -111,7 +111,7 @@ def aligned(tensors: Sequence[Tensor]) -> list[tuple[list[Tensor], int]]:
 
 
 def group_means(x: Tensor, groups: int) -> Tensor:
-    """(batch, channels, *size) -> (batch, 1 or groups, *size): the mean of each group; 1 where all are the same."""
+    """(batch, channels, *size) -> (batch, 1 or groups, *size): mean of each group; 1 if all are equal."""
     parts = pieces(x)
     if len(parts) == 1 and parts[0][0].shape[1] == 1:
         return parts[0][0]
@@ -130,7 +130,7 @@ def group_means(x: Tensor, groups: int) -> Tensor:
 
 
 def spread(x: Tensor, channels: int) -> Tensor:
-    """(batch, groups, *size) -> (batch, channels, *size): each group's output to all of its channels."""
+    """(batch, groups, *size) -> (batch, channels, *size): each group's output for all its channels."""
     batch, groups, *size = x.shape
     if groups == 1 or groups == channels:
         return broad(x, (batch, channels, *size))
@@ -138,7 +138,7 @@ def spread(x: Tensor, channels: int) -> Tensor:
 
 
 def reshaped(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """`x.reshape(shape)`, thin where the dimensions that are alike stay apart from the others."""
+    """`x.reshape(shape)`, which stays thin if constant dimensions are not mixed with others."""
     thin = slim(x)
     alike = _alike(x.shape, thin.shape, shape)
     if alike is None:
@@ -147,7 +147,7 @@ def reshaped(x: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _alike(before: Sequence[int], thin: Sequence[int], after: Sequence[int]) -> list[bool] | None:
-    """Which dimensions of the new shape are constant, those of the old shape in groups of equal size."""
+    """Which dimensions of the new shape are constant, from matching groups of dimensions of the old shape."""
     if prod(before) == 0 or tuple(before) == tuple(thin):
         return None
     alike = [False] * len(after)
@@ -164,6 +164,6 @@ def _alike(before: Sequence[int], thin: Sequence[int], after: Sequence[int]) -> 
                 break
         same = {thin[k] != before[k] for k in range(first, i) if before[k] > 1}
         if len(same) > 1:
-            return None  # a constant dimension and another one become one
+            return None  # a constant and a varying dimension are merged
         alike[second:j] = [same == {True}] * (j - second)
     return alike

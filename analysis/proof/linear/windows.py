@@ -1,4 +1,4 @@
-"""Convolutions and poolings: uniform windows over one channel, whatever their number of axes."""
+"""Convolution and pooling: uniform windows over one channel, for any number of axes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
+import torch.nn.functional as F  # noqa: N812  # torch's convention
 from torch import Tensor
 
 from fieldspec.analysis.proof.linear.mode import Linearized
@@ -26,7 +26,7 @@ def conv(
     run: Linearized, here: Here, func: Any, /, x: Tensor, weight: Tensor, bias: Any = None,
     stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1,
 ) -> Tensor:  # fmt: skip
-    """A uniform kernel on the mean of each group's channels, spread over the group's outputs."""
+    """A uniform kernel on the mean of each group's channels, broadcast to the group's outputs."""
     rank = weight.dim() - 2
     if x.dim() == rank + 1:  # without a batch
         one: Tensor = conv(run, here, func, dense(x).unsqueeze(0), weight, bias, stride, padding, dilation, groups)
@@ -49,7 +49,7 @@ def conv_transpose(
     run: Linearized, here: Here, func: Any, /, x: Tensor, weight: Tensor, bias: Any = None,
     stride: Any = 1, padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
 ) -> Tensor:  # fmt: skip
-    """As a convolution, each input unit added to a window of the output."""
+    """Like a convolution, with each input unit added to a window of the output."""
     rank = weight.dim() - 2
     kernel = weight.shape[2:]
     uniform = torch.full((1, 1, *kernel), 1 / prod(kernel), dtype=x.dtype, device=x.device)
@@ -64,7 +64,7 @@ def conv_transpose(
 
 
 def with_weight(run: Linearized, output: Tensor, weight: Tensor) -> Tensor:
-    """What a weight depends on, where it was computed from the input, every output depends on."""
+    """Make every output depend on what the weight depends on, if the weight was computed from the input."""
     if not hasattr(weight, "depends"):
         return output
     mean = run.without_position(slim(weight).mean())
@@ -74,14 +74,14 @@ def with_weight(run: Linearized, output: Tensor, weight: Tensor) -> Tensor:
 def sliding(
     x: Tensor, kernel: Sequence[int], stride: Sequence[int], sides: PaddingSides, dilation: Sequence[int]
 ) -> Tensor:
-    """(batch, channels, *size) -> (batch, channels, *new): the mean of each window, zeros beside the map."""
+    """(batch, channels, *size) -> (batch, channels, *new): mean of each window, with zero padding."""
     rank = len(kernel)
     rates = [d if k > 1 else 1 for k, d in zip(kernel, dilation, strict=True)]
     if set(kernel) == set(stride) == {1} and not any(map(any, sides)):
         return x
     even = [before for before, after in sides if before == after]
     fits = all(2 * before <= k <= size for (before, _), k, size in zip(sides, kernel, x.shape[2:], strict=True))
-    if max(rates) == 1 and len(even) == rank and fits:  # what torch's pooling takes
+    if max(rates) == 1 and len(even) == rank and fits:  # supported by torch's pooling
         return AVERAGE[rank - 1](x, tuple(kernel), tuple(stride), tuple(even))
     x = F.pad(x, [side for pair in reversed(sides) for side in pair])
     if max(rates) == 1:  # ten times as fast as a convolution in float64
@@ -108,7 +108,7 @@ def avg_pool(
     run: Linearized, here: Here, func: Any, /, x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     ceil_mode: bool = False, *args: Any, **kwargs: Any,
 ) -> Tensor:  # fmt: skip
-    """The average, whatever it is divided by."""
+    """The average, whatever the divisor."""
     return _pool(run, here, x, _rank(func), kernel_size, stride, padding, 1, ceil_mode)
 
 
@@ -125,7 +125,7 @@ def _pool(
     run: Linearized, here: Here, x: Tensor, rank: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
     ceil_mode: bool,
 ) -> Tensor:  # fmt: skip
-    """A window that covers the module's own map is the whole map's."""
+    """Pooling; a window that covers the module's own map covers the whole map here."""
     if x.dim() == rank + 1:  # without a batch
         whole = (dense(x).unsqueeze(0), rank, kernel_size, stride, padding, dilation, ceil_mode)
         return dense(_pool(run, here, *whole))[0]
@@ -139,7 +139,7 @@ def _pool(
     for units, k, s, p, d in zip(x.shape[2:], kernel, steps, sides, rates, strict=True):
         reach = d * (k - 1) + 1
         more = 0
-        if ceil_mode:  # a window may begin in the padding before the map, none in the padding behind it
+        if ceil_mode:  # a window may start in the padding before the map, but not in that after it
             windows = -((reach - units - 2 * p) // s) + 1
             windows -= (windows - 1) * s >= units + p
             more = max(0, (windows - 1) * s + reach - units - 2 * p)
@@ -159,7 +159,7 @@ def whole_map(run: Linearized, x: Tensor) -> Tensor:
 def adaptive_pool(
     run: Linearized, here: Here, func: Any, /, x: Tensor, output_size: Any, return_indices: bool = False
 ) -> Any:  # fmt: skip
-    """Windows of the same sizes as at the module's own input; one for all is the whole map's."""
+    """Windows of the same sizes as at the module's own input; a single window covers the whole map."""
     rank = _rank(func)
     if here.own is None:
         output = each(x, lambda channel: ADAPTIVE[rank - 1](channel, output_size))
@@ -172,21 +172,21 @@ def adaptive_pool(
 
 
 def in_ratio(here: Here, x: Tensor, dim: int) -> int:
-    """The output size that is to the input's as at the module's own input.
+    """The output size with the same ratio as at the module's own input.
 
     Raises:
-        WrongSizeError: It would be no whole number.
+        WrongSizeError: It is not an integer.
     """
-    assert here.own is not None  # the callers have asked
+    assert here.own is not None  # checked by the callers
     before, after, now = here.own.operands[0][dim], here.own.output[dim], x.shape[dim]
     size, rest = divmod(now * after, before)
     if rest:
-        raise WrongSizeError(f"a map of {now} does not scale as {before} to {after} does")
+        raise WrongSizeError(f"a map of {now} cannot be scaled like {before} to {after}")
     return size
 
 
 def per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    """A number for each axis, given one for all or one for each."""
+    """One number per axis, from a single number or one per axis."""
     values = [value] if isinstance(value, int) else [int(one) for one in value]
     return tuple(values * rank if len(values) == 1 else values)
 

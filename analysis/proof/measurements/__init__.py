@@ -1,1 +1,1 @@
-"""What torch itself says of a module: counts, memory, the support of gradients."""
+"""Measurements of a module with torch itself: counts, memory, support of gradients."""

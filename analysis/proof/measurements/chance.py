@@ -1,4 +1,4 @@
-"""Random numbers that a network draws in train mode by functions: no layer says so, and eval mode has none."""
+"""Detects random numbers drawn by functions in train mode, which no layer shows and eval mode does not draw."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 DRAWN = ("aten::rand", "aten::bernoulli", "aten::native_dropout", "aten::uniform", "aten::normal", "aten::rrelu")
-LAYERS = ("Dropout", "DropPath", "StochasticDepth", "DropBlock", "RReLU")  # in the names of those that say so
+LAYERS = ("Dropout", "DropPath", "StochasticDepth", "DropBlock", "RReLU")  # parts of the names of random layers
 
 
 class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
-    """Notes the modules that draw numbers by functions of their own, layers of dropout left out."""
+    """Records the modules that draw random numbers by functions; dropout layers are excluded."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch
         self._paths = {id(part): path for path, part in module.named_modules()}
         self._running: list[nn.Module] = []
-        self.found: dict[str, str] = {}  # the path of a module, and what it draws by
+        self.found: dict[str, str] = {}  # path of a module: the function it draws with
         self._handles: list[Any] = []
 
     def __enter__(self) -> Draws:
@@ -49,7 +49,7 @@ class Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
 
 def drawn_by(module: nn.Module, inputs: list[Tensor]) -> dict[str, str]:
-    """The modules that draw numbers by functions in the mode that the network is in, and the functions."""
+    """The modules that draw random numbers by functions in the network's current mode, with the functions."""
     draws = Draws(module)
     with draws:
         module(*inputs)

@@ -1,4 +1,4 @@
-"""Which pixels a unit sees, by the support of a float64 gradient through the linearized module."""
+"""Which pixels a unit sees, from the support of a float64 gradient through the linearized module."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fieldspec.analysis.proof.measurements.submodules import Shapes, shapes_of
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers import Shape
 
-MAX_LENGTH = 16_384  # pixels along the axis that is measured, where there are others
-WIDTHS = (32, 96, 224)  # pixels across a strip: the first on which the network runs
-MAX_PIXELS = 1_048_576  # of the input that is measured
+MAX_LENGTH = 16_384  # pixels along the measured axis, if there are others
+WIDTHS = (32, 96, 224)  # pixels across a strip; the first on which the network runs is taken
+MAX_PIXELS = 1_048_576  # of the measured input
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Neighbouring interior units of a map along one axis, and the pixels that each of them reads."""
+    """Neighboring interior units of a map along one axis, with the pixels that each of them reads."""
 
     first: int
     windows: tuple[SeenPixels, ...]
 
     @property
     def period(self) -> int | None:
-        """Units after which the windows repeat, moved on by a fixed way; None where so few do not tell."""
+        """Number of units after which the windows repeat, shifted by a constant; None if too few units are known."""
         for period in range(1, (len(self.windows) - 1) // 2 + 1):
             pairs = list(zip(self.windows, self.windows[period:], strict=False))
             moves = {after[0] - before[0] for before, after in pairs if before and after}
@@ -38,14 +38,14 @@ class Units:
 
     @property
     def advance(self) -> int | None:
-        """Pixels by which the windows have moved after a period."""
+        """Pixels by which windows move per period."""
         period = self.period
         if period is None:
             return None
         return next(b[0] - a[0] for a, b in zip(self.windows, self.windows[period:], strict=False) if a and b)
 
     def unit(self, index: int) -> SeenPixels | None:
-        """Pixels of any unit, by the pattern, unclipped; None where there is no pattern."""
+        """Pixels of any unit, by the pattern, unclipped; None if there is no pattern."""
         period, advance = self.period, self.advance
         if period is None or advance is None:
             return None
@@ -54,17 +54,17 @@ class Units:
 
 
 class FieldMeter:
-    """Measures windows along one axis on an input that is long there and as the module's own, or narrower, across.
+    """Measures windows along one axis, on an input that is long along it and of the module's size or narrower across.
 
     Args:
-        module: Any module; it is run in eval mode, and its weights play no part.
-        shape: Of its own input, or of each. Pixels are those of the first, and of those whose maps are as large.
-        keys: Outputs that are to be measured: a submodule's path, ``path:2`` for its second call.
-        axis: 0 for the first behind the channels.
-        at_least: Pixels that the input should have along each axis: more than the field and two jumps.
-        step: Pixels by which it may grow so that all maps grow by whole units; 1 each unless given.
+        module: Any module; it runs in eval mode, and the values of its weights are irrelevant.
+        shape: Shape of its input, or of each. Pixels are those of the first, and of others with maps of the same size.
+        keys: Outputs to measure: paths of submodules, ``path:2`` for the second call.
+        axis: 0 for the first axis after the channels.
+        at_least: Minimum pixels of the input along each axis: more than the field and two jumps.
+        step: Pixels by which it may grow so that all maps grow by whole units; by default 1 along each axis.
         square: Whether the other axes are as long.
-        claims: (channels, *size) of outputs that may be arranged otherwise; as they are, unless given.
+        claims: Claimed (channels, *size) of outputs, whose tensors may have another layout.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class FieldMeter:
         self._uncut: Probe | None = None
 
     def _fitting(self, at_least: tuple[int, ...], square: bool) -> tuple[Probe, Probe]:
-        """A long input on which all outputs are made, else the one on which most are."""
+        """A long input for which all outputs are computed, else the one with the most."""
         reason = ""
         best: tuple[Probe, Probe] | None = None
         for size in self._sizes(at_least, square):
@@ -101,7 +101,7 @@ class FieldMeter:
             near = Probe(self._module, self._inputs(near_size), self._keys, own=self._own.calls, cut=False)
             probe = self._long(size, near)
             if near.failure and len(probe.calls) == len(near.calls):
-                probe.failure = near.failure  # the shorter input has stopped it
+                probe.failure = near.failure  # the shorter input caused it
             if best is None or len(probe.missing(self._keys)) < len(best[1].missing(self._keys)):
                 best = near, probe
             if near.hopeless or probe.hopeless or not probe.missing(self._keys):
@@ -117,7 +117,7 @@ class FieldMeter:
         return [(shape[0], *size) if shape[1:] == self._size else shape for shape in self._shapes]
 
     def _sizes(self, at_least: tuple[int, ...], square: bool) -> Iterator[Shape]:
-        """Inputs to be tried: narrow strips first."""
+        """Inputs to try, narrow strips first."""
         growths = [_growths(*sizes) for sizes in zip(self._size, at_least, self._step, strict=True)]
         seen = set()
         for width in (*WIDTHS, MAX_LENGTH):
@@ -133,10 +133,10 @@ class FieldMeter:
                     yield tuple(size)
 
     def place(self, key: str) -> UnitPlace:
-        """Where the units of an output lie.
+        """Where the units of an output are in its tensor.
 
         Raises:
-            Unmeasurable: They do not follow the input, or the output is not there.
+            Unmeasurable: They do not follow the input, or the output was not computed.
         """
         if key not in self._places:
             shapes = [tuple(probe.output(key).shape) for probe in (self._own, self._near, self._probe)]
@@ -166,20 +166,20 @@ class FieldMeter:
         return window
 
     def together(self, key: str, first: int, count: int) -> SeenPixels:
-        """Pixels that `count` neighbouring units read together: what a pooling over them sees."""
+        """Pixels that `count` neighboring units read together: what a pooling over them sees."""
         place = self.place(key)
         if first < 0 or first + count > place.count:
             raise Unmeasurable(f"{key} has too few units to pool {count} of them")
         return self._inside(key, self._probe.pixels(key, place, first, count))
 
     def sees_all(self, key: str) -> bool:
-        """Whether the unit in the middle reads over more than half of an input that was to be twice its field."""
+        """Whether the middle unit reads more than half of an input that is at least twice as large as its field."""
         place, length = self.place(key), self._probe.size[self.axis]
         window = self._probe.pixels(key, place, place.count // 2)
         return bool(window) and window[-1] - window[0] > length // 2
 
     def sees_more(self, key: str, count: int) -> bool:
-        """Whether any of `count` units in the middle reads pixels beside its window when nothing is cut."""
+        """Whether any of `count` middle units reads pixels outside its window if no gradient is cut."""
         if self._uncut is None:
             self._uncut = self._long(self._probe.size, self._near, cut=False)
         place = self.place(key)
@@ -189,14 +189,14 @@ class FieldMeter:
 
 
 def _growths(own: int, at_least: int, step: int) -> list[int]:
-    """Pixels to add: a multiple of the step, a multiple of a rounder one, a multiple of the input itself."""
+    """Candidate growths in pixels: a multiple of the step, of a rounder number, of the input itself."""
     missing = max(at_least - own, 1)
     round_step = step * 32
     return [-(-missing // step) * step, -(-missing // round_step) * round_step, -(-missing // own) * own]
 
 
 def moved(pixels: SeenPixels, by: int) -> SeenPixels:
-    """The same window, further on."""
+    """The same window, shifted by `by` pixels."""
     return tuple(pixel + by for pixel in pixels)
 
 
@@ -209,7 +209,7 @@ def measure_fields(
     step: tuple[int, ...] | None = None,
     claims: Mapping[str, Shape] | None = None,
 ) -> dict[str, tuple[Units, ...]]:
-    """Windows of so many neighbouring units of each output, along every axis.
+    """Measure the windows of so many neighboring units of each output, along every axis.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.Conv2d(8, 8, 3, padding=1))

@@ -1,4 +1,4 @@
-"""One run of a module that is made linear, whose units can be asked what they read."""
+"""One run of a linearized module, whose units can be asked for the pixels they read."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from fieldspec.analysis.proof.measurements.submodules import (
 from fieldspec.blocks.formatting import size_text
 from fieldspec.blocks.layers import Shape
 
-SMALLEST = 1e-290  # a gradient below may have neighbours that became 0
+SMALLEST = 1e-290  # with smaller gradients, neighbors may have become 0
 SeenPixels = tuple[int, ...]
 
 
 class _EnoughError(Exception):
-    """All outputs are there; the rest of the network need not run."""
+    """All outputs have been computed, so the rest of the network need not run."""
 
 
 class Probe:
     """One run of a linearized module on inputs of these shapes.
 
     Args:
-        module: Any module; it is run in eval mode, and its weights play no part.
-        shape: Of its inputs. Pixels are those of the first and of those whose maps are as large.
+        module: Any module; it runs in eval mode, and the values of its weights are irrelevant.
+        shape: Shape of each input. Pixels are those of the first, and of others with maps of the same size.
         keys: Outputs that will be asked for.
-        own: Calls of a run at the module's own input.
-        near: A run on an input that is shorter along one axis.
-        cut: No gradient flows through operations whose output has no place.
+        own: Calls recorded at the module's own input size.
+        near: Calls recorded on an input that is shorter along one axis.
+        cut: Stop gradients at operations whose output has no position.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Probe:
         inputs = inputs_for(module, self.shapes, device=str(device))
         self.outputs: dict[str, Tensor] = {}
         self._wanted = set(keys)
-        self.reasons: dict[str, str] = {}  # why an output is not there
+        self.reasons: dict[str, str] = {}  # why an output is missing
         self.failure = ""
-        self.hopeless = False  # it would fail on any input
+        self.hopeless = False  # whether it would fail on any input
         self._mode = Linearized(weight.dtype, own, near, cut=cut)
         self.grid: list[Tensor] = []
         for i, x in enumerate(inputs):
@@ -71,7 +71,7 @@ class Probe:
                 module(*inputs)
         except _EnoughError:
             pass
-        except Exception as error:  # any module of anybody, on an input that is not its own
+        except Exception as error:  # arbitrary modules, on an input of another size
             self.hopeless = isinstance(error, Unmeasurable) and not isinstance(error, WrongSizeError)
             self.failure = (str(error) or type(error).__name__).splitlines()[0]
         self.calls = self._mode.calls
@@ -91,14 +91,14 @@ class Probe:
             raise _EnoughError
 
     def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those of the keys that gave no output."""
+        """The keys whose output was not computed."""
         return [key for key in keys if key not in self.outputs]
 
     def output(self, key: str) -> Tensor:
-        """What a module gave.
+        """The output of a module.
 
         Raises:
-            Unmeasurable: It was not run, or not so far.
+            Unmeasurable: It was not run, or not to its end.
         """
         if key not in self.outputs:
             size = size_text((*self.shapes[0][:1], *self.size))
@@ -107,7 +107,7 @@ class Probe:
         return self.outputs[key]
 
     def pixels(self, key: str, place: UnitPlace, unit: int, count: int = 1) -> SeenPixels:
-        """Pixels along an axis that `count` units from `unit` on read, over all channels and across the other axes."""
+        """Pixels along an axis read by `count` units from `unit` on, over all channels and across the other axes."""
         seeds: dict[int, tuple[Tensor, Tensor]] = {}
         for piece in thin_parts(self.output(key), place.dim):
             if piece.requires_grad and id(piece) not in seeds:
@@ -130,21 +130,21 @@ class Probe:
 
 
 class UnitPlace:
-    """Where the units along one axis lie in a tensor.
+    """Where the units along one axis are in a tensor.
 
     Args:
-        axis: Of the input: 0 for its first.
-        dim: Of the tensor, batch included.
+        axis: Axis of the input, from 0.
+        dim: Dimension of the tensor, including the batch.
         count: Units along the axis.
-        before: Units of other axes, in the same dimension, among which those of this axis lie...
-        after: ...and units of other axes that lie in each of its own.
+        before: In the same dimension, units of slower-varying axes.
+        after: In the same dimension, units of faster-varying axes.
     """
 
     def __init__(self, axis: int, dim: int, count: int, before: int = 1, after: int = 1) -> None:
         self.axis, self.dim, self.count, self.before, self.after = axis, dim, count, before, after
 
     def units(self, x: Tensor, first: int, count: int) -> Tensor:
-        """The part of a tensor that `count` units from `first` on are."""
+        """The part of a tensor that belongs to `count` units from `first` on."""
         if self.before == self.after == 1:
             return x.narrow(self.dim, first, count)
         apart = x.view(*x.shape[: self.dim], self.before, self.count, self.after, *x.shape[self.dim + 1 :])
@@ -152,19 +152,18 @@ class UnitPlace:
 
 
 def place_of(axis: int, claimed: Shape | None, own: Shape, near: Shape, now: Shape) -> UnitPlace:
-    """Finds the units of an axis: in the dimension that follows the input's length along it.
+    """Find the units of an axis: in the dimension that follows the input's length along it.
 
     Args:
-        axis: Of the input.
-        claimed: (channels, *size) at the module's own input; the tensor may be arranged so, with channels last, or
-            with all units in one dimension, which may stand before the batch, or where there is none. None for a
-            tensor that is arranged so.
-        own: The tensor's shape at the module's own input, batch included.
-        near: The same on an input that is shorter along the axis...
-        now: ...and on this one.
+        axis: Axis of the input.
+        claimed: (channels, *size) at the module's own input; the tensor may have this layout, channels last, or
+            all units in one dimension, which may come before the batch or replace it. None if it has this layout.
+        own: Shape of the tensor at the module's own input, including the batch.
+        near: Its shape on an input that is shorter along the axis.
+        now: Its shape on this input.
 
     Raises:
-        Unmeasurable: No arrangement fits the shapes.
+        Unmeasurable: No layout fits the shapes.
     """
     claimed = own[1:] if claimed is None else claimed
     channels, size = claimed[0] if claimed else 1, claimed[1:]
@@ -189,5 +188,5 @@ def place_of(axis: int, claimed: Shape | None, own: Shape, near: Shape, now: Sha
 
 
 def claims_of(claims: Mapping[str, Shape] | None, key: str) -> Shape | None:
-    """What is claimed of an output."""
+    """The claimed shape of an output."""
     return None if claims is None else claims.get(key, claims.get(module_of(key)))
