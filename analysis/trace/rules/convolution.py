@@ -1,4 +1,4 @@
-"""The rule for convolutions, over axes and over channels."""
+"""The rule for convolutions over spatial axes and over channels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fieldspec.blocks.layers import Conv, ConvTranspose, Elementwise, Layer, Mix
 
 @rule("convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution", "cudnn_convolution")
 def convolution(op: Op) -> Value:
-    """Convolution over dimensions that hold whole axes; over channels it mixes them (ECA)."""
+    """A convolution over dimensions that hold whole axes; over channels it mixes them (ECA)."""
     value = op.record.settled(op.input)
     weight = op.arg("weight")
     count = weight.dim() - 2
@@ -45,7 +45,7 @@ def convolution(op: Op) -> Value:
         given = list(zip(kernel, stride, dilation, padding, strict=True))
         return _off_axes(op, value, given, partly=groups > 1 or bool(others))
     layout, shape = resized(op, value, own)
-    # channels in other dimensions, or in the batch: the same convolution of each, one of more groups
+    # channels in other dimensions, or in the batch: the same convolution for each, as one with more groups
     value = op.record.ordered(value, ChannelIndex([*others, *value.layout[1]]))
     each = size_of(others)
     layout = fastest(layout, 1, own)
@@ -63,7 +63,7 @@ def convolution(op: Op) -> Value:
 
 
 def _with_kernels(op: Op, made: Value) -> Value:
-    """The result of a convolution whose kernel is computed from the map: it sees what that sees (CondConv)."""
+    """The result of a convolution with a kernel computed from the map: it also sees what the kernel sees (CondConv)."""
     kernels = op.values(op.arg("weight"))
     if kernels is None:
         return made
@@ -75,9 +75,9 @@ def _with_kernels(op: Op, made: Value) -> Value:
 
 
 def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]], *, partly: bool) -> Value:
-    """A convolution along dimensions that hold channels, of which it reads several, and perhaps along axes as well.
+    """A convolution along dimensions with channels, of which it reads several, and possibly along axes as well.
 
-    `windows` are kernel, stride, dilation and padding of each dimension behind the channels.
+    `windows` are kernel, stride, dilation and padding of each dimension after the channels.
     """
     value = op.record.filled(value, range(len(value.layout)))
     products = op.result.numel() // op.sizes[1] * op.arg("weight").numel()

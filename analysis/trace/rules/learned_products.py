@@ -1,4 +1,4 @@
-"""Rules for products of other kinds: with a vector, of two maps through a weight, and at places that a map says."""
+"""Rules for further products: with a vector, bilinear layers, distances, deformable convolutions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.blocks.layers import MatMul, Mix
 
 @rule("mv", "addmv", "dot", "vdot")
 def with_vector(op: Op) -> Value:
-    """A linear layer of one output, or of as many as a matrix of weights has rows."""
+    """A linear layer with one output, or with one per row of a matrix of weights."""
     first, second = op.schema[:2] if op.name != "addmv" else ("mat", "vec")
     if op.name == "addmv" and op.values(op.arg("self")) is not None:
         raise LayoutError("a map added to a product within the product")
@@ -32,7 +32,7 @@ def with_vector(op: Op) -> Value:
 
 @rule("_trilinear")
 def bilinear(op: Op) -> Value:
-    """`nn.Bilinear` of (units, i) and (units, j): each unit multiplies the channels that both maps have there."""
+    """`nn.Bilinear` of (units, i) and (units, j): each unit multiplies the channels of both maps at its position."""
     left, right = op.values(op.arg("i1")), op.values(op.arg("i3"))
     if left is None or right is None:
         raise LayoutError("a bilinear layer of weights")
@@ -45,7 +45,7 @@ def bilinear(op: Op) -> Value:
 
 @rule("_euclidean_dist", "_cdist_forward")
 def distances(op: Op) -> Value:
-    """Of each row of the first to each of the second, as a product with its transpose."""
+    """Distances between all rows of two operands, like a product with the transpose."""
     left, right = op.values(op.arg("x1")), op.values(op.arg("x2"))
     if left is not None and right is not None:
         layout = (*right.layout[:-2], right.layout[-1], right.layout[-2])
@@ -64,16 +64,16 @@ def distances(op: Op) -> Value:
 
 @rule("torchvision::deform_conv2d")
 def deformable_convolution(op: Op) -> Value:
-    """Each unit reads the map where its offsets say, which may be anywhere: what it surely sees is what they are of."""
+    """A deformable convolution: units may read anywhere, by their offsets; they certainly see what the offsets see."""
     image, offset, mask = (op.values(op.arg(name)) for name in ("input", "offset", "mask"))
     if image is None or offset is None:
         raise LayoutError("a deformable convolution at places that no map says")
     values = [op.record.settled(value) for value in (image, offset, mask) if value is not None]
     products = FORMULAS[op.name](None, op.arg("weight"), out_val=op.result)
     reads = ("whole", *["own"] * (len(values) - 1))
-    batch, _, *places = values[1].layout  # those of the output: it has an offset for each unit
+    batch, _, *places = values[1].layout  # as in the output: there is an offset for each unit
     if channels_in([batch]):
         raise LayoutError("a deformable convolution of each channel alone")
     shape = (op.sizes[1], *op.record.shape(values[1])[1:])
-    layer = MatMul(reads, shape, products)  # type: ignore[arg-type]  # words of Reads
+    layer = MatMul(reads, shape, products)  # type: ignore[arg-type]  # literals of Reads
     return Value(op.add(layer, values, shape), (batch, whole(CHANNEL, op.sizes[1]), *places))

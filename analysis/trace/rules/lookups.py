@@ -1,4 +1,4 @@
-"""The rule for tables that are looked up by indices."""
+"""The rule for table lookups by index."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fieldspec.blocks.layers import Embedding
 
 @rule("embedding")
 def embedding(op: Op) -> Value:
-    """A row of the table for each index: its features come last."""
+    """An embedding: a row of the table for each index, with the features in the last dimension."""
     value = op.values(op.arg("indices"))
     if value is None or op.values(op.arg("weight")) is not None:
         raise LayoutError("a table that is made of the map")
-    if (units := op.record.flat.get(value.node)) is not None:  # a row of indices is one of units, not of features
+    if (units := op.record.flat.get(value.node)) is not None:  # a row of indices consists of units, not of features
         value = Value(units.node, reshaped(units.layout, tuple(op.arg("indices").shape)))
     value = op.record.filled(value, range(len(value.layout)))
     channels, features = size_of(channels_in(value.layout)), op.sizes[-1]

@@ -1,4 +1,4 @@
-"""Rules for pooling, over axes and over channels."""
+"""Rules for pooling over spatial axes and over channels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pool(op: Op) -> Value:
     if not of_channels:
         return _pooled_axes(op, op.input, given)
     value = op.input
-    if len(of_channels) < len(busy):  # along the axes first: of a rectangle that is the same
+    if len(of_channels) < len(busy):  # along the axes first, which is equivalent for rectangular windows
         left = [size if dim in of_channels else op.sizes[dim] for dim, size in enumerate(op.args[0].shape)]
         along_axes = [IDLE if at in of_channels else one for at, one in enumerate(given, dims - count)]
         first = replace(op, out=op.result.new_empty(left, device="meta"))
@@ -47,7 +47,7 @@ def _is_of_channels(op: Op, dim: int) -> bool:
 
 
 def _pooled_axes(op: Op, value: Value, settings: Sequence[DimWindow]) -> Value:
-    """A pooling along dimensions that hold whole axes; `settings` are those of the last dimensions."""
+    """Pooling along dimensions that hold whole axes; `settings` are those of the last dimensions."""
     kernel, stride, padding, _ = zip(*settings, strict=True)
     dilations = {one[3] for one in settings if one[0] > 1} or {1}
     if len(dilations) > 1:
@@ -64,7 +64,7 @@ def _pooled_axes(op: Op, value: Value, settings: Sequence[DimWindow]) -> Value:
 
 
 def _pooled_channels(op: Op, value: Value, settings: Mapping[int, DimWindow]) -> Value:
-    """A pooling along dimensions of channels: those of each window put side by side, and reduced on their own."""
+    """Pooling along channel dimensions: the channels of each window are gathered and reduced."""
     value = op.record.filled(value, list(settings))
     for dim, (kernel, stride, padding, dilation) in settings.items():
         size = size_of(value.layout[dim])
@@ -81,7 +81,7 @@ def _pooled_channels(op: Op, value: Value, settings: Mapping[int, DimWindow]) ->
 @rule("_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d")
 @rule("adaptive_max_pool2d", "adaptive_max_pool3d", "adaptive_max_pool1d")
 def adaptive_pool(op: Op) -> Value:
-    """Pooling to a size; to one unit it is global."""
+    """Pooling to a size; pooling to one unit is global."""
     value = op.record.settled(op.input)
     kind = "max" if "max" in op.name else "avg"
     layout, shape = resized(op, value)
@@ -95,7 +95,7 @@ def adaptive_pool(op: Op) -> Value:
 
 @rule("max_unpool2d", "max_unpool3d")
 def unpool(op: Op) -> Value:
-    """Each unit back to where it was the largest of its window: a unit reads the window that it lies in."""
+    """Max unpooling: a unit reads the pooled window that it lies in."""
     value = op.record.settled(op.input)
     layout, shape = resized(op, value)
     windows = op.record.pooled.get(id(op.arg("indices")))

@@ -44,7 +44,7 @@ def matrix_product(op: Op) -> Value:
 
 
 def _with_map(op: Op, product: Value, added: Value) -> Value:
-    """A map added to the product within the same operation: no memory of its own."""
+    """A map added to the product within the same operation, without memory of its own."""
     made = on_each_other(replace(op, name="add"), [product, added])
     op.record.graph.nodes[made.node].temporary = True
     return made
@@ -61,7 +61,7 @@ def _product(op: Op, left: Value | None, right: Value | None, *, bias: bool) -> 
 
 
 def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Value:
-    """A linear layer along dimension `dim`, the same at every index of the others."""
+    """A linear layer along dimension `dim`, the same at every index of the other dimensions."""
     value = _multiplied(op, op.record.absorbed(value, dim), dim)
     spatial = along(value.layout[dim], spatial=True)
     if spatial:
@@ -73,7 +73,7 @@ def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Valu
         layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, features)))
         shape = op.record.made(layout, op.record.shape(value))
         return Value(op.add(Linear(inputs, features, bias), [value], shape), layout)
-    order = ChannelIndex([*outside, *inside])  # the groups first: a convolution of so many groups
+    order = ChannelIndex([*outside, *inside])  # the groups first: a grouped convolution
     value = op.record.with_axes(op.record.ordered(value, order))
     layout = fastest(value.layout, dim, features)
     shape = (groups * features, *op.record.shape(value)[1:])
@@ -83,12 +83,12 @@ def linear(op: Op, value: Value, dim: int, features: int, *, bias: bool) -> Valu
 
 
 def _multiplied(op: Op, value: Value, dim: int) -> Value:
-    """The same tensor with units for what is repeated along the others: torch multiplies each of them."""
+    """The same tensor with repetitions along the other dimensions turned into units: torch multiplies each of them."""
     if all(f.axis != FREE for f in chain(*with_dim(value.layout, dim, ()))):
         return value
     order = list(range(len(value.layout)))
     if len(order) == 2 + op.record.axes and not places_in([value.layout[dim]]):
-        order.insert(1, order.pop(dim))  # as a map: its features before its axes
+        order.insert(1, order.pop(dim))  # as a map: features before axes
     made = op.record.unrepeated(Value(value.node, tuple(value.layout[at] for at in order)))
     return Value(made.node, tuple(made.layout[order.index(at)] for at in range(len(order))))
 
@@ -98,7 +98,7 @@ def _others(layout: Layout, dim: int) -> list[Factor]:
 
 
 def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *, bias: bool) -> Value:
-    """A linear layer that reads whole axes: what comes out has no place along them."""
+    """A linear layer that reads whole axes: its output has no position along them."""
     shape = op.record.shape(value)
     check_whole(op, value, spatial)
     left = {f.axis for at, pieces in enumerate(value.layout) if at != dim for f in pieces if f.axis > CHANNEL}
@@ -120,9 +120,9 @@ def _over_places(op: Op, value: Value, dim: int, features: int, spatial: Dim, *,
 
 
 def _between_places(op: Op, value: Value, dim: int, features: int, axes: tuple[int, ...]) -> Value:
-    """Token mixing: the units of whole axes as units again, each made of all of them.
+    """Token mixing: whole axes are turned into units that each read all units.
 
-    As many as before keep their places, as in ``x + linear(x)``; of another number none has a place.
+    If their number is unchanged they keep their positions, as in ``x + linear(x)``; otherwise none has a position.
     """
     channels, *sizes = op.record.shape(value)
     products = prod([size_of(pieces) for pieces in value.layout]) * features
@@ -143,9 +143,9 @@ def check_whole(op: Op, value: Value, spatial: Dim) -> None:
 
 
 def product_of_maps(op: Op, left: Value, right: Value) -> Value:
-    """(batch, rows, inner) @ (batch, inner, columns): each row's unit asks all columns' units."""
+    """(batch, rows, inner) @ (batch, inner, columns): the unit of each row reads the units of all columns."""
     inner, columns = left.layout[-1], right.layout[-1]
-    asked = {f for f in (*inner, *columns) if f.axis > CHANNEL}  # places of the right operand that a unit reads
+    asked = {f for f in (*inner, *columns) if f.axis > CHANNEL}  # spatial axes of the right operand that a unit reads
     rows = places_in(left.layout[:-1])
     products = op.result.numel() * op.args[_index(op)].shape[-1]
     if not rows and places_in([columns]):
@@ -163,7 +163,7 @@ def product_of_maps(op: Op, left: Value, right: Value) -> Value:
 
 
 def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
-    """The right operand keeps its places, the left one has none."""
+    """The right operand keeps its positions, the left one has none."""
     if places_in([right.layout[-2]]):
         raise LayoutError("a product along places of another map")
     reads: tuple[Reads, Reads] = ("own", "own")
@@ -176,7 +176,7 @@ def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
 def joined(
     op: Op, values: list[Value], reads: tuple[Reads, ...], layout: Layout, placed: Value, products: int
 ) -> Value:
-    """A product of maps with this layout, its places those of `placed`."""
+    """Add a product of maps with this layout; its positions are those of `placed`."""
     layout = numbered(tuple(tuple(f for f in dim if f.axis != FREE) for dim in layout))
     if tuple(size_of(dim) for dim in layout) != op.sizes:
         raise LayoutError("a product of maps that are repeated")
@@ -184,19 +184,19 @@ def joined(
     reads = tuple(
         ["whole" if _is_spread(op, value, shape) else read for value, read in zip(values, reads, strict=True)]
     )
-    values = [op.record.filled(value, range(len(value.layout))) for value in values]  # heads before what is in them
+    values = [op.record.filled(value, range(len(value.layout))) for value in values]  # heads before their channels
     groups = tuple([size_of(channels_in(value.layout[:-2])) for value in values])
     return Value(op.add(MatMul(reads, shape, products, groups), values, shape), layout)
 
 
 def _is_spread(op: Op, value: Value, shape: Shape) -> bool:
-    """Whether every unit of a map of this shape reads the only one that the value has along an axis."""
+    """Whether every unit of a map of this shape reads the only unit of the value along some axis."""
     own = op.record.shape(value)[1:] or (1,) * op.record.axes
     return any(size == 1 < units for size, units in zip(own, shape[1:], strict=False))
 
 
 def _left_of(op: Op, layout: Layout, placed: Value) -> tuple[int, ...]:
-    """The map sizes of what is left: an axis that no dimension holds any more has one unit."""
+    """Sizes of the remaining map: an axis that no dimension holds any more has one unit."""
     shape = op.record.shape(placed)
     left = [prod([f.size for f in places_in(layout) if f.axis == axis]) for axis in range(1, len(shape))]
     if any(units not in (1, size) for units, size in zip(left, shape[1:], strict=True)):
@@ -209,12 +209,12 @@ def _index(op: Op) -> int:
 
 
 def reads_of(op: Op, value: Value, asked: Dim) -> Reads:
-    """How a unit reads an operand whose places `asked` it runs over."""
+    """What a unit reads of an operand, given the spatial axes `asked` that are summed over."""
     asked = tuple(f for f in asked if f.axis > CHANNEL)
     shape = op.record.shape(value)
     if not asked:
         return "own"
-    if all(f.step == 1 and f.size < shape[f.axis] for f in asked):  # a window: all of its units read all of it
+    if all(f.step == 1 and f.size < shape[f.axis] for f in asked):  # a window: all its units read all of it
         blocks = {f.axis: f.size for f in asked}
         maps = [AxisMap(n, n, (range(n),) * n) for n in (blocks.get(axis, 1) for axis in range(1, len(shape)))]
         return tuple(maps)
@@ -228,7 +228,7 @@ def reads_of(op: Op, value: Value, asked: Dim) -> Reads:
     "_scaled_dot_product_attention_math",
 )
 def attention(op: Op) -> Value:
-    """Softmax(q k^T) v in one operation: each query reads all keys and values."""
+    """Softmax(q k^T) v as one operation: each query reads all keys and values."""
     query, key, values = (op.values(op.arg(name)) for name in ("query", "key", "value"))
     if query is None or key is None or values is None:
         raise LayoutError("attention to weights")

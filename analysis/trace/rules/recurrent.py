@@ -1,4 +1,4 @@
-"""Recurrent layers: the first products are a linear layer, and what follows reads all steps."""
+"""The rule for recurrent layers: the input products are a linear layer, and the rest reads all time steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fieldspec.blocks.layers import Elementwise, Mix
 
 @rule(*RECURRENT.values())
 def recurrent(op: Op) -> Result:
-    """The first products lie within torch's operation; which steps a direction has not seen yet is not told apart.
+    """A recurrent layer; steps that a direction has not seen yet are not distinguished.
 
     The last states are reductions of the output along its steps.
     """
@@ -35,11 +35,11 @@ def recurrent(op: Op) -> Result:
     inputs, first = size_of(value.layout[2]), weights[0].shape[0] * (1 + op.arg("bidirectional"))
     count = op.sizes[0] * op.sizes[1]
     value = linear(op, value, 2, first, bias=op.arg("bias"))
-    op.record.graph.nodes[value.node].temporary = True  # within torch's operation
+    op.record.graph.nodes[value.node].temporary = True  # inside torch's operation
     steps = along(value.layout[int(op.arg("batch_first"))], spatial=True)
     rest = products(count, [weight.shape for weight in weights]) - count * inputs * first
     beside = sum(state.numel() for state in op.out[1])
-    features = along(value.layout[2], spatial=True)  # of an input whose steps are its channels
+    features = along(value.layout[2], spatial=True)  # if the time steps are the input's channels
     if features:
         ((axis, *_),) = features
         layout = with_dim(value.layout, 2, whole(axis, output))

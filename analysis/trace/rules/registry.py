@@ -1,4 +1,4 @@
-"""The table of rules: what an operation of torch is as a layer."""
+"""The table of trace rules: which layer represents a torch operation."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fieldspec.blocks.layers import Layer, Shape
 
 @dataclass(slots=True)
 class Op:
-    """One call of an operation under the tracer: its arguments, the values they hold, its results without values."""
+    """One call of an operation under the tracer: its arguments, their values, and its results on the meta device."""
 
-    name: str  # as in torch.ops.aten, in-place marks left out
+    name: str  # as in torch.ops.aten, without in-place suffixes
     record: Recorder
     schema: Sequence[str]  # names of the arguments
     args: Sequence[Any]
@@ -27,7 +27,7 @@ class Op:
     values: Callable[[Any], Value | None]
 
     def arg(self, name: str, default: Any = None) -> Any:
-        """An argument by its name, however it was given."""
+        """An argument by name, whether passed by position or by keyword."""
         if name in self.kwargs:
             return self.kwargs[name]
         at = self.schema.index(name)
@@ -47,7 +47,7 @@ class Op:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape of the (first) result, the batch too."""
+        """Shape of the (first) result, including the batch."""
         return tuple(self.result.shape)
 
     @property
@@ -57,7 +57,7 @@ class Op:
         return found
 
     def add(self, layer: Layer, inputs: Sequence[Value], shape: Shape) -> int:
-        """A node for this operation."""
+        """Add a node for this operation."""
         return self.record.add(self.name, layer, [value.node for value in inputs], shape)
 
 
@@ -69,7 +69,7 @@ USER_RULES: dict[str, UserRule] = {}
 
 
 def rule(*names: str) -> Callable[[TraceRule], TraceRule]:
-    """Enter a rule for operations of these names; `aten::` is left out."""
+    """Register a rule for operations with these names, without the prefix `aten::`."""
 
     def register(function: TraceRule) -> TraceRule:
         RULES.update(dict.fromkeys(names, function))
@@ -81,9 +81,9 @@ def rule(*names: str) -> Callable[[TraceRule], TraceRule]:
 def register_rule(operation: Any) -> Callable[[UserRule], UserRule]:
     """Teach the tracer an operation: a function from shapes and settings to a layer of `fieldspec.blocks`.
 
-    The function is called with the operation's arguments, each map replaced by its shape (channels, *axes) and each
-    weight by its whole shape. The layer that it returns reads all maps, in their order. If torch cannot run the
-    operation without values, the layer's `output_shape` says what comes out.
+    The function is called with the operation's arguments, with each map replaced by its shape (channels, *axes) and
+    each weight by its full shape. The returned layer reads all maps, in their order. If torch has no meta kernel for the
+    operation, the layer's `output_shape` gives the result's shape.
 
     Args:
         operation: `torch.ops.mylib.blur`, or its name, "mylib::blur".

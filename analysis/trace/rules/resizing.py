@@ -22,7 +22,7 @@ MODES = {
 
 @rule(*[f"{name}{axes}d" for name in MODES for axes in (1, 2, 3)])
 def resize(op: Op) -> Value:
-    """Resizing; where torch was given a factor, it computes with that and not with the sizes."""
+    """Resizing; if torch was given a factor, it computes with that factor instead of the sizes."""
     value = op.record.settled(op.input)
     layout, shape = resized(op, value)
     mode = MODES[op.name.rstrip("d").rstrip("123")]
@@ -37,7 +37,7 @@ def resize(op: Op) -> Value:
             if mode == "nearest" and units in (size, 2 * size) and ratio * units != size:
                 raise LayoutError(f"nearest resizing of {size} to {units} by {float(1 / ratio):g}: kernels differ")
     corners = "align_corners" in op.schema and bool(op.arg("align_corners"))
-    if ratios and not corners and all(ratio.numerator == 1 for ratio in ratios):  # holds for maps of any size
+    if ratios and not corners and all(ratio.numerator == 1 for ratio in ratios):  # valid for maps of any size
         layer = Resize(tuple([ratio.denominator for ratio in ratios]), mode=mode)  # type: ignore[arg-type]  # in MODES
     else:
         layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]

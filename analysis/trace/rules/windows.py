@@ -1,4 +1,4 @@
-"""What operations with windows have in common: their settings as those of the network's axes."""
+"""Common parts of windowed operations: their settings in terms of the network's axes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from fieldspec.analysis.trace.values import Value
 
 
 def sizes(value: Any, count: int) -> tuple[int, ...]:
-    """Torch's one number for all axes, or one each."""
+    """One number per axis, from torch's single number or one per axis."""
     numbers = [value] if isinstance(value, int) else list(value)
     return tuple(numbers * count if len(numbers) == 1 else numbers)
 
 
 def windows(op: Op, value: Value, *settings: Sequence[int]) -> list[tuple[int, ...]]:
-    """Settings of an operation's own dimensions as settings of the network's axes; 1 or 0 where it does nothing.
+    """Settings of an operation's own dimensions as settings of the network's axes; neutral for axes it does not touch.
 
-    Each of `settings` starts with what it is where nothing is done: ``(1, *kernel_size)``.
+    Each of `settings` starts with its neutral value: ``(1, *kernel_size)``.
     """
     made = [[idle] * op.record.axes for idle, *_ in settings]
     first = len(value.layout) - len(settings[0]) + 1

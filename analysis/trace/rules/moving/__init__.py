@@ -1,1 +1,1 @@
-"""Rules for operations that move, choose or join elements without computing."""
+"""Rules for operations that move, select or join elements without computing."""

@@ -1,4 +1,4 @@
-"""Maps joined end to end: one behind the other along an axis of their own."""
+"""Concatenation of maps along a spatial axis."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ EACH = AxisMap(1, 1, (range(1),))
 
 
 def end_to_end(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim: int) -> Value | None:
-    """Maps, and constants between them, as one map along an axis; None where they hold no places in that dimension.
+    """Concatenate maps, and constants between them, along an axis; None if they have no spatial axis in that dimension.
 
-    Where each holds another axis there, as in coordinate attention, all of them become features.
+    If each has another axis there, as in coordinate attention, all of them become features.
 
     Raises:
-        LayoutError: They hold parts of an axis, or several in a row, or lie otherwise in the other dimensions.
+        LayoutError: They have parts of an axis, or several axes there, or differ in the layout of other dimensions.
     """
     values = [value for value in found if value is not None]
     axes = {factor.axis for value in values for factor in along(value.layout[dim], spatial=True)}
@@ -66,7 +66,7 @@ def end_to_end(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor],
 
 
 def _is_pooled(op: Op, value: Value) -> bool:
-    """Whether a map was pooled along an axis on the way from the image."""
+    """Whether a map was pooled along an axis since the image."""
     at = [value.node]
     while at:
         node = op.record.graph.nodes[at.pop()]
@@ -77,7 +77,7 @@ def _is_pooled(op: Op, value: Value) -> bool:
 
 
 def _features(op: Op, values: Sequence[Value], tensors: Sequence[Tensor], dim: int) -> Value:
-    """Rows and columns, each pooled along the other axes, that are joined: features, none of which has a place."""
+    """Concatenate rows and columns that were pooled along other axes: features, none of which has a position."""
     from fieldspec.analysis.trace.rules.moving.joining import joined
 
     flat = []

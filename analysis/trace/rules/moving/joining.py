@@ -1,4 +1,4 @@
-"""Rules for operations that put tensors side by side."""
+"""Rules for concatenation."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ from fieldspec.blocks.layers import Concat, Constant, Elementwise, Pad, SelectCh
 
 @rule("cat", "concat")
 def concat(op: Op) -> Value:
-    """Side by side along channels; constants among them see nothing."""
+    """Concatenation along channels; constants see nothing."""
     tensors = [tensor for tensor in op.arg("tensors") if tensor.numel()]
     return beside(op, tensors, op.arg("dim", 0) % len(op.sizes))
 
 
 @rule("stack")
 def stack(op: Op) -> Value:
-    """A new dimension of channels."""
+    """Stacking along a new dimension of channels."""
     dim = op.arg("dim", 0) % len(op.sizes)
     tensors = list(op.arg("tensors"))
     return beside(op, tensors, dim, new=True)
 
 
 def beside(op: Op, tensors: list[Tensor], dim: int, *, new: bool = False) -> Value:
-    """Tensors joined along a dimension of channels."""
+    """Concatenate tensors along a dimension of channels."""
     return joined(op, [op.values(tensor) for tensor in tensors], tensors, dim, new=new)
 
 
 def joined(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim: int, *, new: bool = False) -> Value:
-    """The same of values, None for what does not depend on the input; of the tensors only the shapes are asked."""
+    """Concatenate values, None for those that do not depend on the input; only the shapes of the tensors are used."""
     if not new and (made := _beside_places(op, found, tensors, dim)) is not None:
         return made
     like = max([value for value in found if value is not None], key=lambda value: len(places_in(value.layout)))
@@ -85,15 +85,15 @@ def joined(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim
         return Value(node, with_dim(around, dim, whole(CHANNEL, total)))
     values = [_by_rows(op, value, dim) for value in values]
     node = op.record.add(op.name, Concat(), [value.node for value in values], shape)
-    # the map has all of the first operand's channels before those of the second: put them as the tensor has them
+    # the map has all channels of the first operand before those of the second: reorder them as in the tensor
     node = op.record.add("view", SelectChannels(interleaved_parts(sizes, outside)), [node], shape)
     return Value(node, fastest(around, dim, total))
 
 
 def _beside_places(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor], dim: int) -> Value | None:
-    """A map's units in `dim`, and what sees no pixel before and after them; None where it is not so.
+    """A map's units in `dim`, with units that see no pixel before and after them; None if the operands are otherwise.
 
-    Along one axis that is padding. Around units of several axes in a row these are tokens.
+    Along one axis that is padding. Around the units of several axes in a row these are tokens.
     """
     held = [(at, one) for at, one in enumerate(found) if one is not None and along(one.layout[dim], spatial=True)]
     if len(held) != 1:
@@ -120,7 +120,7 @@ def _beside_places(op: Op, found: Sequence[Value | None], tensors: Sequence[Tens
 
 
 def _over_places(op: Op, value: Value, others: list[Value]) -> Value:
-    """One unit repeated where others have their places becomes a map of its own."""
+    """Broadcast one unit, repeated where others have spatial axes, to a map of its own."""
     free = [at for at, pieces in enumerate(value.layout) if any(f.axis == FREE for f in pieces)]
     if any(places_in([other.layout[at]]) for at in free for other in others):
         return op.record.spread(op.record.filled(value, [at for at in range(2) if at in free]))
@@ -134,7 +134,7 @@ def _repeats(value: Value, rest: list[Layout]) -> bool:
 
 
 def _by_rows(op: Op, value: Value, dim: int) -> Value:
-    """The same tensor over a map whose channels are counted with `dim` as the fastest."""
+    """The same tensor over a map whose channels vary fastest along `dim`."""
     within = channels_in([value.layout[dim]])
     around = channels_in(with_dim(value.layout, dim, ()))
     node = op.record.ordered(value, ChannelIndex([*around, *within])).node
@@ -142,7 +142,7 @@ def _by_rows(op: Op, value: Value, dim: int) -> Value:
 
 
 def _constant(op: Op, tensor: Any, like: Layout, dim: int, new: bool) -> Value:
-    """Values that do not depend on the input, in the places of those that do."""
+    """Values that do not depend on the input, laid out like those that do."""
     own = [size for at, size in enumerate(tensor.shape)]
     layout: list[Dim] = []
     for at, size in enumerate(own):

@@ -1,4 +1,4 @@
-"""Rules for units around a map, and units moved around its edges."""
+"""Rules for padding, and for rolling units around the edges of a map."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PADDINGS = {
     *[f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)],
 )
 def pad(op: Op) -> Value:
-    """Units around a map; channels added to it are constants beside it."""
+    """Padding of a map; padded channels are concatenated constants."""
     value = op.record.settled(op.input) if len(op.input.layout) > 2 else op.input
     pairs = list(op.arg("pad") if op.name == "constant_pad_nd" else op.arg("padding"))
     sides = [(0, 0)] * op.record.axes
@@ -48,7 +48,7 @@ def pad(op: Op) -> Value:
 
 
 def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Value:
-    """Channels of zeros before and after those of a map; negative numbers take channels away."""
+    """Zero channels before and after those of a map; negative numbers remove channels."""
     is_map = len(value.layout) == 2 + op.record.axes
     if dim == 0 or (not value.layout[dim] and is_map and dim > 1):
         raise LayoutError("padding of a dimension that is not an axis")
@@ -63,7 +63,7 @@ def _beside_zeros(op: Op, value: Value, dim: int, before: int, after: int) -> Va
 
 @rule("roll")
 def roll(op: Op) -> Value:
-    """Units moved along axes, those behind the edge coming in at the other."""
+    """Units moved along axes; those beyond one edge re-enter at the other."""
     shifts, dims = op.arg("shifts"), op.arg("dims", ())
     if not dims:
         raise LayoutError("all dimensions rolled as one")

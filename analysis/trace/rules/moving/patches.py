@@ -1,4 +1,4 @@
-"""Rules for windows and patches that become channels, and back."""
+"""Rules for moving windows and patches to channels and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldspec.blocks.layers import DepthToSpace, Fold, Layer, SpaceToDepth, Unf
 
 @rule("im2col")
 def im2col(op: Op) -> Value:
-    """functional.unfold: windows to channels, places in a row."""
+    """functional.unfold: windows become channels, positions become one dimension."""
     value = op.record.settled(op.input)
     if len(value.layout) != 4 or not op.record.is_plain(value):
         raise LayoutError("windows of a tensor that is not a map")
@@ -24,7 +24,7 @@ def im2col(op: Op) -> Value:
 
 @rule("col2im")
 def col2im(op: Op) -> Value:
-    """functional.fold: channels to windows again, which add up."""
+    """functional.fold: channels become windows, which are summed."""
     value = op.input
     kernel, stride, padding, dilation = (sizes(op.arg(n), 2) for n in ("kernel_size", "stride", "padding", "dilation"))
     shape = op.record.shape(value)
@@ -38,7 +38,7 @@ def col2im(op: Op) -> Value:
 
 @rule("unfold")
 def unfold(op: Op) -> Value:
-    """Windows of one axis, whose places come last; steps of a single feature are an axis, flattened or not."""
+    """Tensor.unfold: windows along one axis, in a new last dimension; time steps of one feature count as an axis."""
     value = op.input
     if (units := op.record.flat.get(value.node)) is not None:
         value = Value(units.node, reshaped(units.layout, tuple(op.args[0].shape)))

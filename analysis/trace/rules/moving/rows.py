@@ -1,4 +1,4 @@
-"""Units of an axis that are computed one by one and put back together."""
+"""Units of an axis that are computed one by one and concatenated again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Concat, DepthToSpace, Input, Mix, SelectChannels, Shape, Slice
 
-Unit = tuple[int, int]  # a node, and which of its units; -1 where it is not one unit of that node alone
+Unit = tuple[int, int]  # (node, index of its unit); -1 if it is not a single unit of that node
 
 
 def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
-    """Units joined along a dimension of their own as an axis again; None where what is joined has no place on one.
+    """Restore an axis from units joined along a dimension of their own; None if they have no position on one.
 
     Raises:
-        LayoutError: They would be an axis of a map, but are not all of its units, in their order, each on its own.
+        LayoutError: They would form an axis, but are not all units of a map, in order, each computed on its own.
     """
     is_map = len(op.sizes) == 2 + op.record.axes
     is_batch_or_channels = dim == 0 or (dim == 1 and is_map and not channels_in(values[0].layout[2:]))
@@ -45,7 +45,7 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
 
 
 def _made_of(record: Recorder, node: int, axis: int) -> set[Unit]:
-    """Of which units along an axis a node of one unit is made, up to two of them; what is pooled is of none."""
+    """The units along an axis that a one-unit node depends on, at most two of them; none for pooled units."""
     found: set[Unit] = set()
     seen, todo = {node}, [node]
     while todo and len(found) < 2:
@@ -54,7 +54,7 @@ def _made_of(record: Recorder, node: int, axis: int) -> set[Unit]:
         shapes, made = [record.graph.nodes[one].shape for one in inputs], record.graph.nodes[at].shape
         maps = layer.axes(shapes, made) if len(made) > 1 else None  # vectors have no axes
         if isinstance(layer, Input) or (maps is not None and len(maps[axis - 1].taps[0]) > 1):
-            found.add((at, -1))  # filtered on its own, with padding beside it
+            found.add((at, -1))  # filtered on its own, with padding around it
         pooled = layer.is_global or layer.covers(shapes) or (isinstance(layer, Mix) and bool(layer.reduced))
         for one, shape in zip(inputs, shapes, strict=True):
             if _length(shape, axis) == 1:
@@ -70,7 +70,7 @@ def _length(shape: Shape, axis: int) -> int:
 
 
 def _joined(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
-    """Side by side as channels, and these as the units of the axis."""
+    """Concatenate units as channels, then turn these into the units of the axis."""
     pieces = [op.record.with_axes(op.record.filled(value, range(len(value.layout)))) for value in values]
     count, layout, (channels, *sizes) = len(pieces), pieces[0].layout, op.record.shape(pieces[0])
     if any(piece.layout != layout for piece in pieces):

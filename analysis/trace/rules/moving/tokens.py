@@ -1,4 +1,4 @@
-"""Units of a map in a row, and tokens beside them."""
+"""Units of a map in a row, with tokens before and after them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldspec.blocks.layers import Copy, Elementwise
 
 
 def beside_units(op: Op, units: Value, others: Sequence[Value], beside: Sequence[Beside]) -> Value:
-    """A map's units in a row with tokens before and after them, some of these made of `others`."""
+    """A map's units in a row with tokens before and after them, some of which depend on `others`."""
     layer = Elementwise(op.name) if others else Copy()
     node = op.add(layer, [units, *others], op.record.shape(units))
     sizes = list(op.sizes)

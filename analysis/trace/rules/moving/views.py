@@ -23,7 +23,7 @@ from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "unsqueeze")
 def view(op: Op) -> Value:
-    """The same elements in other dimensions; a map in one row of features is flattened, until a view undoes it."""
+    """A view of the same elements; a map viewed as one row of features is flattened, until a later view undoes it."""
     value = op.record.flat.get(op.input.node, op.input)
     try:
         made = Value(value.node, reshaped(value.layout, op.sizes))
@@ -38,7 +38,7 @@ def view(op: Op) -> Value:
 
 
 def _sees_all(op: Op, node: int) -> bool:
-    """Whether every element is made of a whole map, as what attention gives is."""
+    """Whether every element depends on a whole map, as after attention."""
     layer = op.record.graph.nodes[node].layer
     while isinstance(layer, Copy | SelectChannels):
         (node,) = op.record.graph.nodes[node].inputs
@@ -47,7 +47,7 @@ def _sees_all(op: Op, node: int) -> bool:
 
 
 def _scrambled(op: Op, value: Value) -> Value:
-    """Such elements in other dimensions, whatever axes that cuts: features without a place."""
+    """Elements that depend on the whole map, viewed with dimensions that split axes: features without a position."""
     value = op.record.filled(value, range(len(value.layout)))
     shape = op.record.shape(value)
     layer = Mix(op.name, (prod(shape),), reduced=tuple(range(len(shape) - 1)))
@@ -65,7 +65,7 @@ def detach(op: Op) -> Value:
 
 @rule("alias", "lift_fresh", "_conj", "resolve_conj", "as_strided")
 def alias(op: Op) -> Value:
-    """The same tensor, perhaps with other strides."""
+    """The same tensor, possibly with other strides."""
     seen = op.args[0]
     strides = op.arg("stride") if op.name == "as_strided" else seen.stride()
     offset = op.arg("storage_offset") if op.name == "as_strided" else None
@@ -76,19 +76,19 @@ def alias(op: Op) -> Value:
 
 @rule("view_as_real")
 def parts_of_complex(op: Op) -> Value:
-    """Real and imaginary parts, side by side in a dimension of their own."""
+    """Real and imaginary parts, in a new last dimension."""
     return op.record.filled(Value(op.input.node, (*op.input.layout, (Factor(FREE, 2, 0),))), [len(op.input.layout)])
 
 
 @rule("view_as_complex")
 def complex_of_parts(op: Op) -> Value:
-    """Each number is made of two."""
+    """Complex numbers, each from a pair of real ones."""
     return reduced(op, op.input, [len(op.input.layout) - 1], keep=False)
 
 
 @rule("permute", "transpose", "t", "swapaxes", "movedim", "numpy_T")
 def permute(op: Op) -> Value:
-    """Dimensions in another order."""
+    """A permutation of dimensions."""
     layout = op.input.layout
     count = len(layout)
     if op.name == "permute":
@@ -103,7 +103,7 @@ def permute(op: Op) -> Value:
 
 @rule("expand")
 def expand(op: Op) -> Value:
-    """Dimensions of one index repeated."""
+    """Broadcasting of dimensions of size 1."""
     layout = ((),) * (len(op.sizes) - len(op.input.layout)) + op.input.layout
     pairs = zip(layout, op.sizes, strict=True)
     return Value(op.input.node, tuple(dim if size_of(dim) == size else (Factor(FREE, size, 0),) for dim, size in pairs))
@@ -111,7 +111,7 @@ def expand(op: Op) -> Value:
 
 @rule("repeat")
 def repeat(op: Op) -> Value:
-    """Indices repeated as a whole: dimensions of one index only, or channels."""
+    """Repetition of a whole tensor: of dimensions of size 1 only, or of channels."""
     layout = ((),) * (len(op.sizes) - len(op.input.layout)) + op.input.layout
     made = []
     for dim, size in zip(layout, op.sizes, strict=True):
@@ -127,13 +127,13 @@ def repeat(op: Op) -> Value:
 
 @rule("clone", "contiguous", "_to_copy", "to")
 def copy(op: Op) -> Value:
-    """The same elements in memory of their own."""
+    """The same elements in new memory."""
     return op.record.same(op.name, Copy(), op.record.unrepeated(op.input))
 
 
 @rule("copy")
 def copy_from(op: Op) -> Value | None:
-    """In place: the tensor now holds the other's values."""
+    """In-place copy: the tensor now holds the other's values."""
     value = op.values(op.arg("src"))
     if value is None:
         return None
@@ -144,7 +144,7 @@ def copy_from(op: Op) -> Value | None:
 
 @rule("channel_shuffle", "native_channel_shuffle")
 def channel_shuffle(op: Op) -> Value:
-    """The first channel of each group, then the second of each."""
+    """Channel shuffle: the first channel of each group, then the second of each."""
     value = op.record.settled(op.input)
     groups = op.arg("groups")
     layout = reshaped(value.layout, (1, groups, op.sizes[1] // groups, *op.sizes[2:]))
