@@ -82,8 +82,8 @@ def register_rule(operation: Any) -> Callable[[UserRule], UserRule]:
     """Teach the tracer an operation: a function from shapes and settings to a layer of `fieldspec.blocks`.
 
     The function is called with the operation's arguments, with each map replaced by its shape (channels, *axes) and
-    each weight by its full shape. The returned layer reads all maps, in their order. If torch has no meta kernel for the
-    operation, the layer's `output_shape` gives the result's shape.
+    each weight by its full shape. The returned layer reads all maps, in their order. If torch has no meta kernel for
+    the operation, the layer's `output_shape` gives the result's shape.
 
     Args:
         operation: `torch.ops.mylib.blur`, or its name, "mylib::blur".
