@@ -1,1 +1,1 @@
-"""Text to plain data that knows its places, and the errors that name them. Recipes use it too. No torch."""
+"""Parses text to plain data with positions, and errors that point to them; also for recipes. Free of torch."""

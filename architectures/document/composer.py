@@ -1,7 +1,7 @@
-"""Composes plain data out of a text's YAML events, and remembers where every key and value stands.
+"""Composes plain data from the YAML events of a text, recording the position of every key and value.
 
 Only PyYAML's event stream is used: libyaml's composer crashes the process at 100,000 nested brackets, and YAML 1.1
-takes `on` for True and `1e-3` for text. The bounds are held while the events arrive.
+reads `on` as True and `1e-3` as text. Limits are enforced while events arrive.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from fieldspec.architectures.document.text import in_quotes, line_column, proble
 from fieldspec.architectures.document.yaml_errors import block_of_text, reason_of
 
 MAX_DEPTH = 64
-MAX_NODES = 100_000  # keys and values, with every alias written out
+MAX_NODES = 100_000  # keys and values, with every alias expanded
 MAX_DIGITS = 40
 MAX_PROBLEMS = 100
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser; the pure one is ten times slower
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its parser; the pure Python one is ten times slower
 _CONSTANTS: dict[str, bool | None] = {"": None, "~": None}
 for _word, _value in (("null", None), ("true", True), ("false", False)):
     _CONSTANTS |= dict.fromkeys((_word, _word.title(), _word.upper()), _value)
-# A number, whole without any of its groups; 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2.
+# A number, an integer if no group matches; 010 stays text: it is 8 in YAML 1.1 and 10 in YAML 1.2.
 _NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(\.[0-9]*)?|(\.[0-9]+))([eE][-+]?[0-9]+)?")
-FILLER = "\U0010ffff"  # a noncharacter, so refused in the text itself; see source._json_as_yaml
+FILLER = "\U0010ffff"  # a noncharacter, thus rejected in the text itself; see _json_as_yaml
 UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff\U0010ffff]")
-_INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # `>4` is to YAML a block of text that is indented by 4
+_INDENTED = re.compile(r"(?:&\S+ +)?([|>][0-9]+)")  # to YAML, `>4` is a block scalar indented by 4
 
 
 @dataclass(slots=True)
 class YamlNode:
-    """A value, where it and its key start in the text, and how large it is with its aliases written out."""
+    """A value, the positions of it and its key in the text, and its size with aliases expanded."""
 
     data: Any
     index: int
@@ -48,33 +48,33 @@ class YamlNode:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a text is, for messages: its name, and what is missing where it is empty."""
+    """A kind of document, for messages: its name, and what an empty one lacks."""
 
     noun: str
     needs: str
 
 
 def compose(text: str, kind: Kind) -> YamlNode:
-    """The one mapping that the text of a document holds.
+    """Compose the mapping in the text of a document.
 
     Raises:
-        SpecError: No YAML (the first error), or YAML with traps in it (all of them).
+        SpecError: Invalid YAML (the first error), or YAML with pitfalls (all of them).
     """
     return _Composer(text, kind).document()
 
 
 class _Composer:
-    """Plain data out of YAML events; recursive, which is safe because nesting ends at 64."""
+    """Composes plain data from YAML events; recursive, which is safe because nesting is limited to 64 levels."""
 
     def __init__(self, text: str, kind: Kind) -> None:
         self.text, self.kind = text, kind
         self.next: Callable[[], Any] = _LOADER(text).get_event  # a third faster than `yaml.parse`, which looks ahead
-        self.anchors: dict[str | None, YamlNode | None] = {}  # None: its value is not complete
+        self.anchors: dict[str | None, YamlNode | None] = {}  # None: its value is incomplete
         self.count = 0
         self.problems: list[Problem] = []
 
     def document(self) -> YamlNode:
-        """The one mapping that the text should hold."""
+        """The single mapping that the text must contain."""
         try:
             root = self.only_node()
         except yaml.YAMLError as error:
@@ -92,10 +92,10 @@ class _Composer:
         self.next()  # the end of the document
         following = self.next()
         if not isinstance(following, yaml.StreamEndEvent):
-            self.stop(following.start_mark.index, f"a second document. Write one {noun} a file")
+            self.stop(following.start_mark.index, f"a second document. Write one {noun} per file")
         if not isinstance(root.data, dict):
             given = "a list" if isinstance(root.data, list) else f"the single value {shorten(root.data)}"
-            message = f"{given}, where a {noun} is a mapping. Write 'key: value' lines"
+            message = f"{given}, but a {noun} is a mapping. Write 'key: value' lines"
             self.complain(root.index, empty if root.data is None else message)
         return root
 
@@ -110,13 +110,13 @@ class _Composer:
     def bound(self, index: int, size: int, depth: int) -> None:
         self.count += size
         if self.count > MAX_NODES:
-            reason = f"more than {MAX_NODES} keys and values, aliases written out"
+            reason = f"more than {MAX_NODES} keys and values, with aliases expanded"
             self.stop(index, f"{reason}. Make the {self.kind.noun} smaller")
         if depth > MAX_DEPTH:
             self.stop(index, f"nested deeper than {MAX_DEPTH}. Make the {self.kind.noun} flatter")
 
     def node(self, event: Any, path: Path) -> YamlNode:
-        """The value that starts with this event."""
+        """Compose the value that starts with this event."""
         kind, index, name = type(event), event.start_mark.index, event.anchor
         if kind is yaml.AliasEvent:
             return self.alias(name, index, path)
@@ -124,9 +124,9 @@ class _Composer:
             self.anchors[name] = None
         if event.tag is not None:
             tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            self.complain(index, f"tag {tag}: tags are not read. Remove it, or quote the value", path)
+            self.complain(index, f"tag {tag}: tags are not supported. Remove it, or quote the value", path)
         if kind is yaml.ScalarEvent:
-            size = 1 + len(event.value) // 100  # 100,000 aliases of one long text are 50 GB
+            size = 1 + len(event.value) // 100  # 100,000 aliases of one long text take 50 GB
             self.bound(index, size, len(path))
             node = YamlNode(self.scalar(event, path), index, index, size)
         else:
@@ -147,11 +147,11 @@ class _Composer:
         return YamlNode(data, index, index, self.count - before, height, children)
 
     def alias(self, name: str, index: int, path: Path) -> YamlNode:
-        """The anchor's own data and children, at the place of the alias; costs what it would cost written out."""
+        """The anchor's data and children at the position of the alias; counted as if expanded."""
         node = self.anchors.get(name)
         if node is None:
-            reason = "stands inside what it names" if name in self.anchors else "has no anchor above it"
-            self.complain(index, f"alias {shorten('*' + name)} {reason}. Write the value out", path)
+            reason = "is inside its own anchor" if name in self.anchors else "has no anchor before it"
+            self.complain(index, f"alias {shorten('*' + name)} {reason}. Write out the value", path)
             return YamlNode(None, index, index)
         self.bound(index, node.size, len(path) + node.height)
         return replace(node, index=index, key_index=index)
@@ -179,27 +179,27 @@ class _Composer:
         return nodes
 
     def key_trouble(self, event: Any, key: YamlNode, nodes: Mapping[str | int, YamlNode]) -> str:
-        """Why this is no key here; empty if it is one."""
+        """Why this is not a valid key; empty if it is."""
         if isinstance(key.data, (list, dict)):
             return "a list or mapping as a key. Use a word"
         if not isinstance(key.data, str):
-            return f"this key is not text. Quote it: {in_quotes(getattr(event, 'value', str(key.data)))}"
+            return f"this key is not a string. Quote it: {in_quotes(getattr(event, 'value', str(key.data)))}"
         if key.data == "<<" and not getattr(event, "style", None):
-            return "merge keys are not read. Write the settings out, or use a block of your own under 'blocks'"
+            return "merge keys are not supported. Write out the settings, or define a block under 'blocks'"
         if key.data in nodes:
             line, column = line_column(self.text, nodes[key.data].key_index)
             return f"duplicate key, first at line {line}, column {column}. Remove one of the two"
         return ""
 
     def scalar(self, event: Any, path: Path) -> str | int | float | bool | None:
-        """Quoted is text; plain is YAML 1.2's null, boolean, decimal number, or else text."""
+        """Parse a scalar: quoted is text; plain is null, boolean or decimal number as in YAML 1.2, else text."""
         value: str = event.value
         index = event.start_mark.index
         if event.style:
             if not value and (header := _INDENTED.match(self.text, index)):
                 self.complain(header.start(1), block_of_text(header[1]), path)
             value = value.replace(FILLER, "")
-            if match := UNPRINTABLE.search(value):  # an escape: a terminal would obey it
+            if match := UNPRINTABLE.search(value):  # such as an escape, which a terminal would execute
                 self.complain(index, unprintable(match[0]), path)
             return value
         if value in _CONSTANTS:
@@ -209,11 +209,11 @@ class _Composer:
         is_long = len(value) > MAX_DIGITS and sum(map(str.isdigit, value)) > MAX_DIGITS
         number = None if is_long else float(value) if match.lastindex else int(value)
         if number is None or isinf(number):
-            self.complain(index, f"number too large, or of more than {MAX_DIGITS} digits. Quote it if it is text", path)
+            self.complain(index, f"number too large, or over {MAX_DIGITS} digits long. Quote it if it is text", path)
             return None
         return number
 
 
 def unprintable(character: str) -> str:
-    """What is said of such a character."""
+    """Message for an unprintable character."""
     return f"unprintable character U+{ord(character):04X}. Remove it"

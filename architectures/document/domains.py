@@ -1,4 +1,4 @@
-"""Domains: what stands in place of a value that a search may choose, `{choice: [...]}` or `{range: [16, 160, 8]}`."""
+"""Domains: placeholders for values that a search chooses, `{choice: [...]}` or `{range: [16, 160, 8]}`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typing import Any
 from fieldspec.architectures.document.problems import Complain, Path, path_text
 from fieldspec.architectures.document.values import nested, written
 
-MAX_VALUES = 100_000  # of one domain, those inside its alternatives multiplied out
+MAX_VALUES = 100_000  # of one domain, counting all combinations inside its alternatives
 WORDS = ("choice", "range")
 RANGE_NEEDS = "needs three numbers: the first, the last and the step, such as [16, 160, 8]"
 
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """The values that one open place of a document may take; those inside an alternative are multiplied out."""
+    """The values that an open place of a document may take, with all combinations inside its alternatives."""
 
-    name: str  # of a parameter, or the path of a setting in place, as `--set` takes it
+    name: str  # name of a parameter, or path of a setting, as for `--set`
     path: Path
     values: tuple[Any, ...] = field(repr=False)
-    origins: tuple[Path, ...] = field(repr=False)  # where each value stands within the domain
+    origins: tuple[Path, ...] = field(repr=False)  # position of each value within the domain
 
     def __str__(self) -> str:
         shown = [written(value) for value in self.values[:3]]
@@ -36,12 +36,12 @@ class Domain:
 
 
 def is_domain(value: Any) -> bool:
-    """Whether a value of a document stands for several."""
+    """Whether a value of a document is a domain."""
     return isinstance(value, dict) and ("choice" in value or "range" in value)
 
 
 def domains_of(data: Mapping[str, Any], complain: Complain) -> list[Domain]:
-    """The open places of a document, from top to bottom; what is wrong with them is complained of.
+    """The open places of a document, from top to bottom; errors are passed to `complain`.
 
     Example:
         >>> data = {"params": {"width": {"choice": [16, 24]}}, "layers": [{"conv": {"out": {"range": [8, 16, 8]}}}]}
@@ -64,7 +64,7 @@ def domains_of(data: Mapping[str, Any], complain: Complain) -> list[Domain]:
 
 
 def closed(data: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
-    """A document with values in the open places that are given, by their paths; the rest is shared."""
+    """A document with values for the given open places, by path; the rest is shared."""
     if path in values:
         return values[path]
     if not any(place[: len(path)] == path for place in values):
@@ -77,12 +77,12 @@ def closed(data: Any, values: Mapping[Path, Any], path: Path = ()) -> Any:
 
 
 def _renamed(domain: Domain, name: str) -> Domain:
-    """A parameter's domain has the parameter's name."""
+    """Name the domain of a parameter after the parameter."""
     return Domain(name, domain.path, domain.values, domain.origins) if len(domain.path) == 2 else domain
 
 
 def _of_block(block: Any, path: Path, complain: Complain) -> list[Domain]:
-    """Those of one of the spec's own blocks, whose parameters may have any name."""
+    """The domains in a custom block, whose parameters may have any name."""
     if not isinstance(block, dict):
         return []
     params = block.get("params")
@@ -103,10 +103,10 @@ def _within(value: Any, path: Path, complain: Complain) -> list[Domain]:
 
 
 def _values(domain: Mapping[str, Any], path: Path, complain: Complain) -> list[tuple[Any, Path]]:
-    """Each value, with its place in the domain; none behind a problem."""
+    """All values with their position in the domain; none after a problem."""
     word = "choice" if "choice" in domain else "range"
     if len(domain) > 1:
-        complain((*path, word), f"stands alone in its mapping; beside it {_rest(domain, word)}", at_key=True)
+        complain((*path, word), f"must be the only key in its mapping, but there is {_rest(domain, word)}", at_key=True)
         return []
     given, at = domain[word], (*path, word)
     if not isinstance(given, list | tuple) or not given:
@@ -116,7 +116,7 @@ def _values(domain: Mapping[str, Any], path: Path, complain: Complain) -> list[t
 
 
 def _rest(domain: Mapping[str, Any], word: str) -> str:
-    return f"stands {', '.join(map(repr, [key for key in domain if key != word]))}. Move it into each alternative"
+    return f"{', '.join(map(repr, [key for key in domain if key != word]))}. Move it into each alternative"
 
 
 def _range(given: Sequence[Any], path: Path, complain: Complain) -> list[tuple[Any, Path]]:
@@ -125,15 +125,15 @@ def _range(given: Sequence[Any], path: Path, complain: Complain) -> list[tuple[A
         return []
     first, last, step = [Fraction(str(one)) for one in given]
     if step <= 0 or last < first:
-        complain(path, f"goes from the lower end to the upper in steps over 0, gets {written(list(given))}")
+        complain(path, f"needs a lower end, an upper end and a positive step, gets {written(list(given))}")
         return []
     count, rest = divmod(last - first, step)
     if rest:
         why = f"from {given[0]} in steps of {given[2]} does not reach {given[1]}; the last below is"
-        complain(path, f"{why} {_number(first + count * step)}. Both ends are values: change one")
+        complain(path, f"{why} {_number(first + count * step)}. Both ends are included: change one")
         return []
     if count >= MAX_VALUES:
-        complain(path, f"has {count + 1} values, and at most {MAX_VALUES} are searched. Take larger steps")
+        complain(path, f"has {count + 1} values, but at most {MAX_VALUES} are supported. Use larger steps")
         return []
     return [(_number(first + number * step), ("range",)) for number in range(int(count) + 1)]
 
@@ -143,27 +143,27 @@ def _number(value: Fraction) -> int | float:
 
 
 def _choice(given: Sequence[Any], path: Path, complain: Complain) -> list[tuple[Any, Path]]:
-    """The alternatives, each with every combination of the domains inside it."""
+    """The alternatives, each with all combinations of the domains inside it."""
     found: list[tuple[Any, Path]] = []
     for index, alternative in enumerate(given):
         place = (*path, index)
         inner = _within(alternative, place, complain)
         if len(found) + prod(len(domain.values) for domain in inner) > MAX_VALUES:
-            complain(path, f"has more than {MAX_VALUES} values, those inside multiplied out. Make it smaller")
+            complain(path, f"has more than {MAX_VALUES} values, counting all combinations. Make it smaller")
             return []
         if inner:
             paths = [domain.path for domain in inner]
             for values in product(*[domain.values for domain in inner]):
                 found.append((closed(alternative, dict(zip(paths, values, strict=True)), place), ("choice", index)))
         elif any(alternative == one and type(alternative) is type(one) for one in given[:index]):
-            complain(place, f"{written(alternative)} stands twice. Remove one")
-        elif not _is_open(alternative):  # what could not be read has been complained of
+            complain(place, f"{written(alternative)} is listed twice. Remove one")
+        elif not _is_open(alternative):  # unreadable ones have been reported
             found.append((alternative, ("choice", index)))
     return found
 
 
 def _is_open(value: Any) -> bool:
-    """Whether a domain stands anywhere in a value."""
+    """Whether a value contains a domain anywhere."""
     level = [[value]]
     while level := nested(level):
         if any(map(is_domain, level)):

@@ -1,4 +1,4 @@
-"""What is wrong with a spec, and where: the lines that a compiler would print."""
+"""Problems of a spec with their positions, printed like compiler messages."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fieldspec.blocks.suggestions import did_you_mean
 
 Path = tuple[str | int, ...]
 
-MAX_LINES = 100  # of one error's text
-MAX_LISTED = 40  # names in one line
+MAX_LINES = 100  # in an error message
+MAX_LISTED = 40  # names per line
 
 _NAME = re.compile(r"[\w$-]{1,60}")
 
 
 def path_text(path: Path) -> str:
-    """The path as one would write it in Python; a key that is no plain word stands in brackets, shortened.
+    """Format a path as in Python; a key that is not a plain word is put in brackets, shortened.
 
     Example:
         >>> path_text(("layers", 3, "conv", "stride"))
@@ -37,16 +37,16 @@ def _is_name(step: str | int) -> bool:
 
 
 def shorten(value: object) -> str:
-    """The repr of what was given, on one line and at most 60 characters, so that a hostile text stays quotable."""
+    """The repr of a value on one line, at most 60 characters, so that hostile text can be quoted."""
     text = repr(value[:60] if isinstance(value, str) else value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend: where (path, file, line, column), what was given, what is needed, the mend.
+    """One problem to fix: where (path, file, line, column), what was given, what is needed, and how to fix it.
 
-    `at_key` says that the key itself is wrong, not its value; `line` and `column` count from 1.
+    `at_key` means that the key itself is wrong, not its value; `line` and `column` count from 1.
 
     Example:
         >>> mend = did_you_mean("strid", ["kernel", "stride"])
@@ -67,7 +67,7 @@ class Problem:
 
 
 class SpecError(FieldspecError):
-    """A spec that cannot be used: every problem found, one a line, in the order of the text.
+    """An invalid spec; lists all problems, one per line, in the order of the text.
 
     Example:
         >>> print(SpecError([Problem((), "b", line=2, column=1), Problem((), "a", line=1, column=5)]))
@@ -77,7 +77,7 @@ class SpecError(FieldspecError):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(problems, key=_place))
-        super().__init__(self.problems)  # the argument itself, not its text: the error has to survive pickling
+        super().__init__(self.problems)  # not the text, so that the error survives pickling
 
     def __str__(self) -> str:
         lines = [str(problem) for problem in self.problems[:MAX_LINES]]
@@ -86,33 +86,33 @@ class SpecError(FieldspecError):
 
 
 def _place(problem: Problem) -> tuple[str, bool, int, int]:
-    """Sorts by file, line and column; a problem without a line comes after those that have one."""
+    """Sort key: file, line and column; problems without a line come last."""
     return problem.file or "", problem.line is None, problem.line or 0, problem.column or 0
 
 
 class Complain(Protocol):
-    """Notes a problem."""
+    """A function that records a problem."""
 
     def __call__(self, path: Path, message: str, *, at_key: bool = False) -> None:
-        """As `Problems.add` does."""
+        """As `Problems.add`."""
 
 
 class Problems:
-    """What was found wrong, in order, each thing once."""
+    """The problems found, in order, without duplicates."""
 
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
 
     def add(self, path: Path, message: str, *, at_key: bool = False) -> None:
-        """Note a problem."""
+        """Record a problem."""
         self._found[Problem(path, message, at_key)] = None
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Note several."""
+        """Record several problems."""
         self._found.update(dict.fromkeys(problems))
 
     def all(self) -> list[Problem]:
-        """Everything noted so far."""
+        """All problems recorded so far."""
         return list(self._found)
 
     def __len__(self) -> int:
@@ -120,7 +120,7 @@ class Problems:
 
 
 def about(subject: str, reason: str) -> str:
-    """A reason without its subject, which the path before it names already.
+    """A reason without its subject, which the path before it already names.
 
     Example:
         >>> about("add", "add needs equal shapes"), about("conv", "conv: too large"), about("conv", "convex")
@@ -130,7 +130,7 @@ def about(subject: str, reason: str) -> str:
 
 
 def mend(word: str, known: Iterable[str], synonyms: Mapping[str, str] = MappingProxyType({})) -> str:
-    """What to write instead of an unknown name: the nearest known one, or else all of them.
+    """How to fix an unknown name: the nearest known one, or else a list of all.
 
     Example:
         >>> mend("x", ["stride", "kernel"])

@@ -1,4 +1,4 @@
-"""Reads the text of a spec, YAML or JSON, into plain data that knows where each part of it stands."""
+"""Reads the text of a spec, YAML or JSON, into plain data with the position of each part."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _PAIR_OR_ESCAPE = re.compile(r"\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})|\\.
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Plain data (to be read, not changed: aliases share it) and the place in the text of each part of it.
+    """Plain data (read-only, as aliases share it) with the position of each part in the text.
 
-    `Source(data)`, of a dict that was never text, knows no places.
+    `Source(data)`, from a dict instead of text, has no positions.
     """
 
     data: dict[str, Any]
@@ -46,7 +46,7 @@ class Source:
     root: YamlNode | None = field(default=None, repr=False)
 
     def locate(self, path: Path, at_key: bool = False) -> tuple[int, int] | None:
-        r"""Line and column, from 1, of the value at a path or of its key; if missing, of what should hold it.
+        r"""Line and column, from 1, of the value at a path or of its key; if missing, of the innermost existing part.
 
         Example:
             >>> source = read("layers:\n  - conv: {out: 32}")
@@ -65,16 +65,16 @@ class Source:
         return line_column(self.text, node.key_index if at_key else node.index)
 
     def place(self, problem: Problem) -> Problem:
-        """The same problem with its file, line and column."""
+        """Add file, line and column to a problem."""
         line, column = self.locate(problem.path, problem.at_key) or (None, None)
         return replace(problem, file=self.file, line=line, column=column)
 
 
 def read(text: str | bytes, file: str | None = None, *, kind: Kind = SPEC) -> Source:
-    """Reads one spec, or another `kind` of document; JSON is what starts with a brace or bracket.
+    """Read a spec or another `kind` of document; text that starts with a brace or bracket is JSON.
 
     Raises:
-        SpecError: Too large, not UTF-8, not YAML (the first error), or YAML with traps in it (all of them).
+        SpecError: Too large, not UTF-8, invalid YAML (the first error), or YAML with pitfalls (all of them).
     Example:
         >>> read("{name: on, rate: 1e-3, middle: ~}").data
         {'name': 'on', 'rate': 0.001, 'middle': None}
@@ -88,11 +88,11 @@ def read(text: str | bytes, file: str | None = None, *, kind: Kind = SPEC) -> So
 
 
 def read_file(path: FilePath, file: str, *, kind: Kind = SPEC) -> Source:
-    """Reads a file, which messages call `file`.
+    """Read a file; messages call it `file`.
 
     Raises:
         FieldspecError: It cannot be opened.
-        SpecError: As `read` does.
+        SpecError: As for `read`.
     """
     try:
         with path.open("rb") as opened:
@@ -103,11 +103,11 @@ def read_file(path: FilePath, file: str, *, kind: Kind = SPEC) -> Source:
 
 
 def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
-    """Plain data means what its JSON means, within the same bounds; a copy, which knows no places."""
+    """Convert plain data as if through JSON, within the same limits; the result is a copy without positions."""
     try:
         text = _ENCODER.encode(data)
     except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError([Problem((), f"not plain data: {error}. Use what JSON has")]) from None
+        raise SpecError([Problem((), f"not plain data: {error}. Use only JSON types")]) from None
     found = _plain_json(text)
     if found is not None:
         return Source(found, text=text)
@@ -118,12 +118,12 @@ def read_data(data: Mapping[str, Any], *, kind: Kind = SPEC) -> Source:
 
 
 def _plain_json(text: str) -> dict[str, Any] | None:
-    """What JSON of a mapping says, if it surely keeps the bounds: otherwise YAML's reader tells which it breaks.
+    """Parse JSON of a mapping if it is certainly within the limits; otherwise the YAML reader reports what it exceeds.
 
-    Each key or value stands behind a bracket, a comma or a colon, but the first.
+    Each key or value except the first follows a bracket, a comma or a colon.
     """
     values = 1 + sum(map(text.count, ",:[{")) + len(text) // 100
-    if values > MAX_NODES or len(text) > MAX_BYTES // 4 or "\\" in text:  # at most four bytes a character
+    if values > MAX_NODES or len(text) > MAX_BYTES // 4 or "\\" in text:  # at most four bytes per character
         return None
     if not text.isprintable() and UNPRINTABLE.search(text):
         return None
@@ -154,10 +154,10 @@ _DECODER = json.JSONDecoder(parse_int=_whole)
 
 
 def _decode(text: str | bytes) -> str:
-    """At most 1 MiB of printable text without byte order mark and directives."""
+    """Decode and check: at most 1 MiB of printable text, without byte order mark and directives."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     if len(data) > MAX_BYTES:
-        message = f"{len(data)} bytes, of which at most {MAX_BYTES} are read. Say repeated layers with 'repeat'"
+        message = f"{len(data)} bytes, but at most {MAX_BYTES} are allowed. Write repeated layers with 'repeat'"
         raise SpecError([Problem((), message)])
     try:
         text = (text if isinstance(text, str) else data.decode()).removeprefix("\ufeff")
@@ -168,15 +168,15 @@ def _decode(text: str | bytes) -> str:
     if match := UNPRINTABLE.search(text):
         raise SpecError([problem_at(text, match.start(), unprintable(match[0]))])
     if match := _DIRECTIVE.search(text):  # libyaml compares each %TAG with all before it
-        raise SpecError([problem_at(text, match.start(), "YAML directives ('%...') are not read. Remove the line")])
+        raise SpecError([problem_at(text, match.start(), "YAML directives ('%...') are not supported. Remove it")])
     return text
 
 
 def _json_as_yaml(text: str) -> str:
-    r"""JSON in which libyaml finds what JSON means, every character still in its column; other text as it is.
+    r"""JSON rewritten so that libyaml reads it as JSON, with all columns preserved; other text unchanged.
 
-    A tab between tokens becomes a space. The escapes \ud83d\ude00 of one character, which libyaml refuses, become
-    that character and eleven fillers, which are dropped from the value.
+    A tab between tokens becomes a space. Surrogate escapes such as \ud83d\ude00, which libyaml rejects, become the
+    character and eleven fillers, which are removed from the value.
     """
 
     def character(match: re.Match[str]) -> str:

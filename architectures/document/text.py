@@ -1,4 +1,4 @@
-"""Places in a text: line, column, and the problem that stands there."""
+"""Positions in a text, and problems at them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from fieldspec.architectures.document.problems import Path, Problem
 
 
 def in_quotes(text: str) -> str:
-    """A text as a spec would quote it, shortened."""
+    """Quote a text as a spec would, shortened."""
     return f"'{text[:40]}'" if '"' in text else f'"{text[:40]}"'
 
 
 def line_column(text: str, index: int) -> tuple[int, int]:
-    """Of a character, both from 1."""
+    """Line and column of a character, both from 1."""
     starts = _line_starts(text)
     line = bisect_right(starts, index)
     return line, index - starts[line - 1] + 1
 
 
-@lru_cache(maxsize=1)  # 99,000 problems in one text, each counting lines from its top, take eight seconds
+@lru_cache(maxsize=1)  # counting lines for each of 99,000 problems would take eight seconds
 def _line_starts(text: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer("\n", text))]
 
 
 def problem_at(text: str, index: int, message: str, path: Path = ()) -> Problem:
-    """The problem of a character, with its line and column."""
+    """A problem at a character, with its line and column."""
     line, column = line_column(text, index)
     return Problem(path, message, line=line, column=column)

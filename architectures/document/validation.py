@@ -1,4 +1,4 @@
-"""pydantic's verdicts on a document, put into our words; specs and recipes use it."""
+"""Validates documents with pydantic, with error messages of our own; for specs and recipes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from fieldspec.architectures.document.values import frozen, written
 from fieldspec.blocks.settings import Says
 
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid")
-Version = Annotated[  # not Literal[1], which takes true and 1.0
+Version = Annotated[  # not Literal[1], which accepts true and 1.0
     int, Ge(1), Le(1), Says("1, the only version"), WithJsonSchema({"const": 1, "type": "integer"})
 ]
 Identifier = Annotated[
-    str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"), Says("letters, digits, '_', '-' and '.', a letter first")
+    str,
+    Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,99}$"),
+    Says("letters, digits, '_', '-' or '.', starting with a letter"),
 ]
 
 
 def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
-    """The validated model and no problems, or None and all of them."""
+    """The validated model without problems, or None with all problems."""
     return validate_frozen(model, frozen(data), path)
 
 
@@ -36,7 +38,7 @@ def validate_frozen(model: type[BaseModel], data: Mapping[str, Any], path: Path)
 
 
 def _problems(error: ValidationError, model: type[BaseModel], data: Mapping[str, Any], path: Path) -> list[Problem]:
-    """One problem a setting, however many members of a union refused it."""
+    """One problem per setting, even if several members of a union rejected it."""
     found: dict[tuple[Path, bool], Problem] = {}
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         at, field, owner = _place(model, detail["loc"])
@@ -54,10 +56,10 @@ def _problems(error: ValidationError, model: type[BaseModel], data: Mapping[str,
 
 
 def _place(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Path, Any, type[BaseModel]]:
-    """As much of pydantic's location as a spec's author would write, the field or model there, and the last model.
+    """The part of pydantic's location that the author wrote, the field or model there, and the last model.
 
-    Locations go on into tuple indices and union members; they are cut where the models end. A key that no model
-    knows has no field.
+    Locations continue into tuple indices and union members; they are cut where the models end. A key that no model
+    has is not a field.
     """
     path: list[str | int] = []
     field: Any = model
@@ -83,7 +85,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _unless_none(annotation: Any) -> Any:
-    """X of X | None; any other annotation as it is."""
+    """X of X | None; other annotations unchanged."""
     members = [one for one in get_args(annotation) if one is not type(None)]
     return members[0] if get_origin(annotation) in (Union, UnionType) and len(members) == 1 else annotation
 
@@ -95,7 +97,7 @@ def _value(data: Any, path: Path) -> Any:
 
 
 def _words(field: Any) -> str:
-    """What a field accepts: its own words, or those of its type."""
+    """What a field accepts: its own description, or that of its type."""
     says = [item.words for item in getattr(field, "metadata", ()) if isinstance(item, Says)]
     return says[0] if says else words_of(getattr(field, "annotation", field))
 
@@ -104,7 +106,7 @@ _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: 
 
 
 def words_of(annotation: Any) -> str:
-    """What a type accepts, in words; None, which a spec cannot ask for, is passed over."""
+    """What a type accepts, in words, without None, which a spec cannot write."""
     says = [item.words for item in getattr(annotation, "__metadata__", ()) if isinstance(item, Says)]
     if says:
         return says[0]

@@ -1,4 +1,4 @@
-"""Plain values: as a spec writes them, and in the forms that are kept and handed out."""
+"""Plain values: in the notation of a spec, and in the forms that are stored and returned."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from fieldspec.architectures.document.problems import shorten
 
-SCALARS = frozenset({str, int, bool, type(None)})  # types of values that are kept as they are
-NESTED = frozenset({dict, list, tuple})  # types of what holds values
+SCALARS = frozenset({str, int, bool, type(None)})  # types of values that stay unchanged
+NESTED = frozenset({dict, list, tuple})  # types of containers
 _PLAIN = re.compile(r"[A-Za-z_$][\w.$-]*|[<>=]+ [\d.]+( ?[kMG])?")
 
 
 def frozen(value: Any) -> Any:
-    """Lists to tuples, which is what the models keep; no negative zero, which equals the other and is written apart."""
+    """Convert lists to tuples, as the models store them, and negative zero to zero, which is written differently."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, float):
@@ -27,7 +27,7 @@ def frozen(value: Any) -> Any:
 
 
 def nested(values: Iterable[Any]) -> list[Any]:
-    """The lists and mappings that stand in these lists and mappings, one level down.
+    """The lists and mappings directly inside these lists and mappings.
 
     Example:
         >>> nested([{"conv": {"out": 8}}, [1, [2, 3]]])
@@ -42,7 +42,7 @@ def nested(values: Iterable[Any]) -> list[Any]:
 
 
 def written(value: Any) -> str:
-    """A value as a spec would write it, shortened; a text in quotes."""
+    """A value in the notation of a spec, shortened; text in quotes."""
     if value is None:
         return "nothing"
     if isinstance(value, str):
@@ -52,7 +52,7 @@ def written(value: Any) -> str:
 
 
 def flow(value: Any) -> str:
-    """A value on one line, as a spec would write it.
+    """A value on one line, in the notation of a spec.
 
     Example:
         >>> flow({"conv": {"kernel": (3, 3), "norm": "none", "bias": True}})
@@ -68,7 +68,7 @@ def flow(value: Any) -> str:
 
 
 def listed(value: Any) -> Any:
-    """A copy with lists for tuples, as JSON and YAML have them."""
+    """A copy with tuples converted to lists, as for JSON and YAML."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, list | tuple):

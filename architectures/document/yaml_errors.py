@@ -1,4 +1,4 @@
-"""Why a YAML parser stopped: where, in one line, and with the mend."""
+"""Translates errors of the YAML parser: position, reason on one line, and fix."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import yaml
 
 from fieldspec.architectures.document.text import in_quotes, line_column
 
-# What either parser, libyaml's or the pure one, says; whether its context is the place; what is said instead.
+# What a parser, libyaml's or the pure one, says; whether its context is the position; what we say instead.
 _REASONS = (
     ("unexpected end of stream", True, "this quote is never closed. Add the closing one"),
     ("expected ':'", True, "neither 'key: value' nor '- item'. Write a space after the colon"),
     ("mapping values", False, "a second ': ' in one value. Quote the value, or align the line with those above"),
     ("entries are not|keys are not", False, "no list item or key can start here. Start a new line, or quote it"),
-    ("an anchor|an alias", True, "'&' and '*' name values in YAML. Quote the value"),
-    ("escape", False, "this backslash escapes nothing. Double it, or use single quotes"),
-    ("block mapping", False, "does not continue the mapping of {opened}. Indent it as the keys there"),
-    ("block collection", False, "does not continue the list of {opened}. Indent it as the items there"),
-    ("expected ','", False, "a comma is missing before this, or the bracket that closes the one of {opened}"),
+    ("an anchor|an alias", True, "'&' and '*' are anchors and aliases in YAML. Quote the value"),
+    ("escape", False, "this backslash is not a valid escape. Double it, or use single quotes"),
+    ("block mapping", False, "does not continue the mapping of {opened}. Indent it like the keys there"),
+    ("block collection", False, "does not continue the list of {opened}. Indent it like the items there"),
+    ("expected ','", False, "a comma is missing before this, or the closing bracket for {opened}"),
     ("node content", False, "a value is missing before this. Write it, or null"),
-    ("document start", False, "text after the end of the {noun}. Remove it, or indent it as the rest"),
+    ("document start", False, "text after the end of the {noun}. Remove it, or indent it like the rest"),
 )
 
 
 def block_of_text(value: str) -> str:
-    """What is said of a value that YAML takes for the start of a block of text."""
-    return f"{value[0]!r} starts a block of text in YAML. Quote it: {in_quotes(value)}"
+    """Message for a value that YAML reads as the start of a block scalar."""
+    return f"{value[0]!r} starts a block scalar in YAML. Quote it: {in_quotes(value)}"
 
 
 def reason_of(error: yaml.YAMLError, text: str, noun: str) -> tuple[int, str]:
-    """Where and why the scanner or parser stopped: one line, with the mend, the same for either parser."""
+    """Where and why the scanner or parser stopped: one line, with the fix, the same for both parsers."""
     index, opened = (
         min(mark.index, len(text)) if mark else 0
         for mark in (getattr(error, name, None) for name in ("problem_mark", "context_mark"))

@@ -1,1 +1,1 @@
-"""From a document to blocks: the sections' types, items taken apart, the spec's own blocks, all written out."""
+"""Expands documents to blocks: the types of sections, items, bodies, parameters and custom blocks."""

@@ -1,4 +1,4 @@
-"""Bodies and branches: the items of a list as one block, in series or as their `from` wires them."""
+"""Bodies and branches: lists of items as one block, in series or wired by `from`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 class Bodies:
-    """Makes the blocks of lists of items; each item is the expander's."""
+    """Builds the blocks of lists of items; each item is built by the expander."""
 
     def __init__(self, expander: Expander) -> None:
         self.expander = expander
         self.complain, self.fits = expander.complain, expander.fits
-        self.scopes: list[Scope] = []  # of the trunk and of each body inside another that is being made
-        self._depth = OUTER_DEPTH  # of the canonical form, which has to be loaded again
-        self._places: dict[int, tuple[Block, Path]] = {}  # of the blocks that stand in bodies, by their identity
+        self.scopes: list[Scope] = []  # the scopes of the trunk and of the nested bodies being built
+        self._depth = OUTER_DEPTH  # of the canonical form, which must be loadable
+        self._places: dict[int, tuple[Block, Path]] = {}  # paths of the blocks in bodies, by their id
 
     def place(self, block: Block, names: Sequence[str], path: Path) -> tuple[Path, Sequence[str]]:
-        """Where the part `names` of `block`, an item at `path`, was written, and what is left of its names there."""
+        """Path where the part `names` of `block`, an item at `path`, was written, and the names that remain there."""
         rest = names
         for number, name in enumerate(names, 1):
             parts = block.children if isinstance(block, Chain | Wired) else getattr(block, "branches", ())
@@ -48,7 +48,7 @@ class Bodies:
     def branches(
         self, branches: Any, path: Path, shape: Shape | None
     ) -> tuple[tuple[Block, ...], list[list[Canonical]]] | None:
-        """The blocks of several lists of items, and their canonical forms; None behind a problem."""
+        """The blocks of several lists of items, and their canonical forms; None after a problem."""
         if not isinstance(branches, list | tuple):
             self.complain(path, f"needs {ITEMS['branches'].words}, gets {written(branches)}")
             return None
@@ -60,20 +60,20 @@ class Bodies:
         return (tuple(end[0] for end in done), [end[1] for end in done]) if len(done) == len(ends) else None
 
     def chain(self, items: Any, path: Path, shape: Shape | None) -> tuple[Block, list[Canonical]] | None:
-        """The items of a body as one block, and their canonical forms; None behind a problem."""
+        """The items of a body as one block, and their canonical forms; None after a problem."""
         if not isinstance(items, list | tuple):
             self.complain(path, f"needs {ITEMS['body'].words}, gets {written(items)}")
             return None
         self._depth += 3  # the list, an item, its settings
         if self._depth > MAX_DEPTH:
-            self.complain(path, f"nested too deep: deeper than {MAX_DEPTH}, written out. Make the spec flatter")
+            self.complain(path, f"nested deeper than {MAX_DEPTH} levels when expanded. Make the spec flatter")
             items, shape = (), None
         made = self.wired(self.expander.parser.parse(items, path, top=False), shape)
         self._depth -= 3
         return made
 
     def wired(self, items: Sequence[Parsed | None], shape: Shape | None) -> tuple[Block, list[Canonical]] | None:
-        """The same of items that have been taken apart: each reads the one before, or those that its `from` names."""
+        """Like `chain`, for parsed items: each reads the previous one, or those named in its `from`."""
         scope = Scope(items, self.complain, self.scopes)
         self.scopes.append(scope)
         shapes, names = [shape], ["input"]  # what an item may read
@@ -97,22 +97,22 @@ class Bodies:
                 children.append((item.id, made.block))
                 forms.append({"id": item.id, made.kind: made.settings, **names_read(sources, number, names)})
         self.scopes.pop()
-        alike = len({name for name, _ in children}) < len(children)  # as the parser has complained
+        alike = len({name for name, _ in children}) < len(children)  # already reported by the parser
         if len(read) < len(items) or not all(read) or not self._all_read(items, read) or None in shapes or alike:
             return None
         in_series = all(sources == (number,) for number, sources in enumerate(read))
         return Chain(tuple(children)) if in_series else Wired(tuple(children), tuple(read)), forms
 
     def _all_read(self, items: Sequence[Parsed | None], read: Sequence[tuple[int, ...]]) -> bool:
-        """Whether each item but the last is read by another; complains of those that are not."""
+        """Whether each item except the last is read by another; reports those that are not."""
         seen = {source for sources in read for source in sources} | {len(items)}
         unread = [item for number, item in enumerate(items, 1) if item is not None and number not in seen]
         for item in unread:
-            self.complain(item.path, f"nothing reads {item.id!r}. Name it in a from, or take it out")
+            self.complain(item.path, f"nothing reads {item.id!r}. Name it in a from, or remove it")
         return not unread
 
     def _copies(self, item: Parsed, *shapes: Shape | None) -> Expanded | None:
-        """All copies of an item of a body as one block; `shapes` are those of what it reads."""
+        """All copies of a body's item as one block; `shapes` are those of its inputs."""
         depth = 3 if item.repeat > 1 else 0  # a chain's settings, its body, an item
         self._depth += depth
         copies: list[Expanded] = []
@@ -122,7 +122,7 @@ class Bodies:
             if made is not None and shapes[0] is not None:
                 copies.append(made)
             elif copy:
-                break  # the first copy may differ from the others, which are all alike
+                break  # only the first copy may differ from the others
         self._depth -= depth
         if len(copies) < item.repeat:
             return None
@@ -135,7 +135,7 @@ class Bodies:
         return Expanded(block, "chain", {"body": body}, sum(made.layers for made in copies))
 
     def _after(self, made: Expanded | None, item: Parsed, shapes: Sequence[Shape | None]) -> Shape | None:
-        """The map behind one copy of an item of a body; None behind a problem."""
+        """The shape after one copy of a body's item; None after a problem."""
         if made is None or None in shapes or not self.fits(made.layers * item.repeat, (*item.path, "repeat")):
             return None
         if not check_operands(item, made.block, len(shapes), self.complain):
@@ -148,8 +148,8 @@ class Bodies:
 
 
 def _shape_after(block: Block, *shapes: Shape | None) -> Shape:
-    """The map behind a block; one of the same size where a layer does not fit, as will be said when it is placed."""
-    known = [shape for shape in shapes if shape is not None]  # all are, where a block has been made
+    """The shape after a block; its input's if a layer does not accept it, which is reported when it is placed."""
+    known = [shape for shape in shapes if shape is not None]  # all are known if a block was built
     try:
         return shape_after(block, *known)
     except ShapeError:

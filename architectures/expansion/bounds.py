@@ -1,4 +1,4 @@
-"""How much one spec may cost: layers, channels, depth, and the work of writing it out."""
+"""Limits on the cost of a spec: layers, channels, depth, and the work of expanding it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from fieldspec.blocks.layers import Layer
 from fieldspec.blocks.settings import MAX_CHANNELS
 
 MAX_LAYERS = 1_000_000
-MAX_WORK = 10_000_000  # a few seconds: 100 for each block that is made, 10 for each value that is written out
-MAX_WRITTEN_OUT = 100_000  # keys and values of one block in use
+MAX_WORK = 10_000_000  # a few seconds: 100 for each block built, 10 for each value expanded
+MAX_WRITTEN_OUT = 100_000  # keys and values of one use of a block
 TOO_MANY_LAYERS = f"more than {MAX_LAYERS} layers, unrolled. Use fewer copies"
-OUTER_DEPTH = 6  # of a document around a body: the spec, its layers, an item, its settings, and padding's two lists
+OUTER_DEPTH = 6  # levels around a body: spec, layers, an item, its settings, padding's two lists
 
 
 def too_many_channels(channels: int) -> str:
-    """Why so many channels are refused."""
-    return f"gives {channels} channels, and at most {MAX_CHANNELS} are built"
+    """Message for a number of channels that is too large."""
+    return f"has {channels} channels, but at most {MAX_CHANNELS} are supported"
 
 
 def count_layers(block: Block) -> int:
-    """Primitives in a block tree, merges counted."""
+    """Number of primitives in a block tree, including merges."""
     if isinstance(block, Parallel):
         count, parts = 1, block.branches
     elif isinstance(block, (Chain, Wired)):

@@ -1,4 +1,4 @@
-"""The canonical form of a block: its settings in the spec's words, every default filled in."""
+"""The canonical form of a block: its settings by their names in specs, with every default filled in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Canonical = dict[str, Any]
 
 
 def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) -> Canonical:
-    """Every setting in the spec's words and in its normal form; None is left out where it is the default."""
+    """All settings in normal form, by their names in specs; None is left out if it is the default."""
     data: Canonical = {}
     for word, name, form, is_optional in _forms(block):
         value = values[name]
@@ -43,15 +43,15 @@ def canonical(block: BlockType, values: Mapping[str, Any], nested: Canonical) ->
 
 
 class _Form(NamedTuple):
-    """A setting's word and its name in Python, what makes its normal form, and whether None is its default."""
+    """A setting's name in specs and in Python, the function to its normal form, and whether None is its default."""
 
     word: str
     name: str
-    normal: Callable[[Any], Any] | None  # of what is no text
+    normal: Callable[[Any], Any] | None  # for values other than text
     is_optional: bool
 
 
-@lru_cache(maxsize=256)  # comparing types costs more than all else here
+@lru_cache(maxsize=256)  # comparing types is the most expensive part here
 def _forms(block: BlockType) -> tuple[_Form, ...]:
     axes = per_axis_settings(block)
     found = []
@@ -71,6 +71,6 @@ def _on_each_axis(value: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def per_axis_settings(block: BlockType) -> frozenset[str]:
-    """The settings that take one number for all axes, or one for each."""
+    """The settings that take one number for all axes, or one per axis."""
     kinds = {word: {one.annotation, *get_args(one.annotation)} for word, one in block.settings.items()}
     return frozenset(word for word, types in kinds.items() if types & {Size, PoolPadding, Padding, Space})

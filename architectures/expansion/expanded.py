@@ -1,4 +1,4 @@
-"""What an item becomes."""
+"""The result of expanding an item."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fieldspec.blocks.block import Block
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """A block and its canonical form: the block's name and every setting, in the spec's words."""
+    """A block and its canonical form: the block's name and all settings, by their names in specs."""
 
     block: Block
     kind: str
     settings: Canonical
-    layers: int  # how many primitives
+    layers: int  # number of primitives

@@ -1,4 +1,4 @@
-"""From items to blocks: names looked up, defaults filled in, `$name` replaced in the spec's own blocks."""
+"""Expands items to blocks: looks up names, fills in defaults, substitutes `$name` in custom blocks."""
 
 from __future__ import annotations
 
@@ -31,43 +31,43 @@ from fieldspec.blocks.settings import made_for
 
 
 class Expander:
-    """Turns items into blocks; what is wrong on the way goes to `problems`."""
+    """Expands items to blocks; errors are added to `problems`."""
 
     def __init__(
         self, defaults: Defaults, blocks: Mapping[str, UserBlock], parameters: Substitution, problems: Problems
     ) -> None:
         self.problems = problems
-        self._parameters = parameters  # the spec's, which bodies of its blocks may use as well
+        self._parameters = parameters  # of the spec; bodies of its custom blocks may use them as well
         self.parser = ItemParser(blocks, self.complain)
         self._defaults = {name: value for name, value in defaults if value is not None}
-        self._usual: dict[BlockType, dict[str, Any]] = {}  # of each block, what `defaults` says of its settings
+        self._usual: dict[BlockType, dict[str, Any]] = {}  # per block, the settings given by `defaults`
         self._blocks = blocks
-        self._uses: list[Use] = []  # the spec's own blocks that are being written out
+        self._uses: list[Use] = []  # custom blocks that are being expanded
         self._cache: dict[tuple[Path, bool, Shape | None], Expanded | None] = {}
         self._work = 0
-        self._made = 0  # layers, each of which the network would have at least once
+        self._made = 0  # layers built so far, a lower bound for the network
         self.bodies = Bodies(self)
 
     def complain(self, path: Path, message: str, *, at_key: bool = False, of_use: bool = False) -> None:
-        """Note a problem where it was written; `of_use`: one that other uses of a block may not have."""
+        """Report a problem at the place where it was written; `of_use`: other uses of the block may not have it."""
         path = self.written_at(path)
         if of_use and self._uses:
             message = used_at(path, self._uses[0].path, message)
         self.problems.add(path, message, at_key=at_key)
 
     def written_at(self, path: Path) -> Path:
-        """Where the value at `path` was written: elsewhere, if that is a `$name` in a block's body."""
+        """Path at which the value at `path` was written: elsewhere if it is a `$name` in a block's body."""
         for use in reversed(self._uses):
             path = use.origin(path)
         return path
 
     def check(self, item: Parsed) -> None:
-        """Validate an item's settings, and those of all items inside it, without knowing any channels."""
+        """Validate the settings of an item and of all items inside it, without knowing any channels."""
         self.expand(item, None)
         self.expand(item, None, first=True)
 
     def expand(self, item: Parsed, shape: Shape | None, *, first: bool = False) -> Expanded | None:
-        """The block of one copy of an item on a map; None where there is a problem, or no map to go by."""
+        """The block of one copy of an item on a map; None if there is a problem, or no map."""
         key = (item.path, first and bool(item.first), shape)
         if key not in self._cache:
             with made_for(shape or ()):
@@ -82,7 +82,7 @@ class Expander:
         if item.kind in self._blocks:
             return self._own(item, settings, {word: at(word) for word in settings}, shape)
         block = block_type(item.kind)
-        assert block is not None  # parsing has seen to it
+        assert block is not None  # guaranteed by parsing
         values = self._validated(block, settings, item, at)
         nested = self._nested(block, settings, at, None if values is None else shape) if block.places else {}
         if values is None or nested is None or shape is None:
@@ -95,38 +95,38 @@ class Expander:
         except SettingError as error:
             self.complain(at(error.setting), error.reason, of_use=True)
             return None
-        except ValueError as error:  # FieldspecError, or what a user's function has to say
+        except ValueError as error:  # FieldspecError, or from a user's function
             self.complain(item.here, about(item.kind, about(block.name, str(error))), of_use=True)
             return None
-        except Exception as error:  # a user's function may raise anything; it is said where it was used
+        except Exception as error:  # a user's function may raise anything; reported where it is used
             reason = f"block {block.name!r} raised {type(error).__name__}: {error}"
             self.complain(item.here, reason, of_use=True)
             return None
         if not isinstance(made, Block):
-            self.complain(item.here, f"block {block.name!r} gives {written(made)}, which is not a Block")
+            self.complain(item.here, f"block {block.name!r} returns {written(made)}, which is not a Block")
             return None
         form = canonical(block, resolved, {word: form for word, (_, form) in nested.items()})
         layers = count_layers(made)
-        self._made += 0 if nested else layers  # what holds items is made of what has been counted
+        self._made += 0 if nested else layers  # nested items have been counted already
         if not self.fits(self._made, ("layers",)):
             return None
         return Expanded(made, block.stands_for or block.name, form, layers)
 
     def _may_work(self, amount: int) -> bool:
-        """Whether the bound on what one spec may cost still holds."""
+        """Whether the limit on the work for one spec still holds."""
         self._work += amount
         if self._work > MAX_WORK:
-            self.problems.add(("layers",), "take too long to write out. Use fewer items, or smaller ones")
+            self.problems.add(("layers",), "take too long to expand. Use fewer items, or smaller ones")
         return self._work <= MAX_WORK
 
     def _validated(
         self, block: BlockType, settings: Mapping[str, Any], item: Parsed, at: Callable[[str], Path]
     ) -> dict[str, Any] | None:
-        """Settings by their Python names, with the spec's defaults and then the block's own filled in."""
+        """Settings by their Python names, completed with the spec's defaults and then the block's own."""
         values = dict(settings)
         for word, setting in block.places.items():
             if values.get(word) is not None and setting.holds_items(values[word]):
-                values[word] = ()  # only that it is there; `_nested` sees what it holds
+                values[word] = ()  # only checks its presence; `_nested` checks its items
         if block not in self._usual:
             self._usual[block] = usual_values(block, self._defaults)
         values = {**self._usual[block], **values}
@@ -142,7 +142,7 @@ class Expander:
         return dict(vars(model))
 
     def _has_axes(self, block: BlockType, values: Mapping[str, Any], at: Callable[[str], Path], axes: int) -> bool:
-        """Whether what has a number for each axis has as many as the map; of a vector, layers complain themselves."""
+        """Whether settings with one number per axis match the map's axes; for vectors, the layers report it."""
         fits = True
         for word in per_axis_settings(block):
             value = values[block.settings[word].name]
@@ -155,9 +155,9 @@ class Expander:
     def _nested(
         self, block: BlockType, settings: Mapping[str, Any], at: Callable[[str], Path], shape: Shape | None
     ) -> dict[str, tuple[Any, Any]] | None:
-        """The blocks of the settings that hold items, and their canonical forms; None behind a problem.
+        """The blocks of the settings that hold items, and their canonical forms; None after a problem.
 
-        Those of the first copy stand at a path of their own, by which they are remembered and complained of.
+        Items in `first` have a path of their own, by which they are cached and reported.
         """
         made: dict[str, Any] = {}
         for word, setting in block.places.items():
@@ -172,12 +172,12 @@ class Expander:
         return None if None in made.values() else made
 
     def fits(self, layers: int, path: Path) -> bool:
-        """Whether so many layers keep within the bound; complains where they do not."""
+        """Whether this many layers are within the limit; reports it if not."""
         if layers > MAX_LAYERS:
             self.complain(path, TOO_MANY_LAYERS, of_use=True)
         return layers <= MAX_LAYERS
 
-    # -- the spec's own blocks -------------------------------------------------------------------------------
+    # -- custom blocks ---------------------------------------------------------------------------------------
 
     def _own(
         self, item: Parsed, settings: Mapping[str, Any], paths: Mapping[str, Path], shape: Shape | None
@@ -185,11 +185,11 @@ class Expander:
         uses = [use.kind for use in self._uses]
         if item.kind in uses:
             way = " > ".join([*uses[uses.index(item.kind) :], item.kind])
-            self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Take it out of its own body")
+            self.complain(item.here, f"block {item.kind!r} contains itself: {way}. Remove it from its own body")
             return None
         own, use = self._blocks[item.kind], Use(item.kind, item.here, paths)
         values = given(own, item.here, settings, paths, self.complain)
-        outer, self._cache = self._cache, {}  # the same paths stand for other settings in every use of the block
+        outer, self._cache = self._cache, {}  # the same paths mean other settings in every use of the block
         scopes, self.bodies.scopes = self.bodies.scopes, []
         self._uses.append(use)
         body = None
@@ -207,5 +207,5 @@ class Expander:
 
 
 def _path(item: Parsed, first: Mapping[str, Any], word: str) -> Path:
-    """Where an item's setting was written: among those of the first copy, or of all."""
+    """Path of an item's setting: in those of the first copy, or in those of all."""
     return (*item.path, "first", word) if word in first else (*item.here, word)

@@ -1,4 +1,4 @@
-"""Expressions over parameters, `2 * $width`: parsed and computed exactly, never evaluated as code."""
+"""Expressions over parameters, such as `2 * $width`: parsed and computed exactly, never evaluated as code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.architectures.document.problems import mend
 from fieldspec.architectures.document.values import written
 from fieldspec.blocks.errors import FieldspecError
 
-MAX_LENGTH = 200  # characters, which bounds the brackets
+MAX_LENGTH = 200  # characters, which also limits nested brackets
 MAX_VALUE = 10**12
 EXAMPLE = "$name stands for a whole value or in an expression such as 2*$name"
 
@@ -21,13 +21,13 @@ _WHOLE = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
 def names_whole(text: str) -> str | None:
-    """The parameter that a text stands for as a whole: `width` for `$width`."""
+    """The parameter that a text consists of: `width` for `$width`; None for others."""
     found = _WHOLE.fullmatch(text)
     return found[1] if found else None
 
 
 def round_to(value: Fraction, step: Fraction) -> Fraction:
-    """The nearest multiple of `step`, at least one, and never more than a tenth below (MobileNet's rule for widths).
+    """Round to a multiple of `step`, at least one, and at most a tenth below `value` (MobileNet's rule for widths).
 
     Example:
         >>> [str(round_to(Fraction(value), Fraction(8))) for value in (3, 12, 19, 24)]   # 12 up; 16 is a tenth below 19
@@ -38,22 +38,22 @@ def round_to(value: Fraction, step: Fraction) -> Fraction:
 
 
 def compute(text: str, values: Mapping[str, Any], used: set[str]) -> int | float:
-    """The number that an expression gives; the names in it go to `used`.
+    """Compute the value of an expression; the names in it are added to `used`.
 
     Raises:
-        FieldspecError: It cannot be read, or a name in it is unknown or no number; the reason without a place.
+        FieldspecError: It is invalid, or a name in it is unknown or not a number; the reason has no position.
     Example:
         >>> compute("($depth - 2) / 6", {"depth": 20}, set())
         3
     """
     if len(text) > MAX_LENGTH:
-        raise FieldspecError(f"is an expression of {len(text)} characters, and at most {MAX_LENGTH} are read")
+        raise FieldspecError(f"is an expression of {len(text)} characters, but at most {MAX_LENGTH} are allowed")
     result = _Reader(text, values, used).whole()
     return int(result) if result.denominator == 1 else float(result)
 
 
 class _Reader:
-    """Sums of products of numbers, parameters, brackets and functions, from left to right."""
+    """A recursive-descent parser for sums of products of numbers, parameters, brackets and function calls."""
 
     def __init__(self, text: str, values: Mapping[str, Any], used: set[str]) -> None:
         self.text, self.values, self.used = text, values, used
@@ -71,7 +71,7 @@ class _Reader:
         """The value of all tokens."""
         result = self.sum()
         if self.tokens:
-            raise FieldspecError(f"{written(self.text)} does not end at {self.tokens[0][1]!r}. {EXAMPLE}")
+            raise FieldspecError(f"{written(self.text)} has an unexpected {self.tokens[0][1]!r}. {EXAMPLE}")
         return result
 
     def sum(self) -> Fraction:
@@ -123,7 +123,7 @@ class _Reader:
                 raise FieldspecError(f"{written(self.text)}: {name} takes one value")
             return Fraction(floor(arguments[0]) if name == "floor" else ceil(arguments[0]))
         if len(arguments) != 2 or arguments[1] <= 0:
-            raise FieldspecError(f"{written(self.text)}: round_to takes a value and a step over 0")
+            raise FieldspecError(f"{written(self.text)}: round_to takes a value and a positive step")
         return round_to(*arguments)
 
     def parameter(self, name: str) -> Fraction:
@@ -132,12 +132,12 @@ class _Reader:
         self.used.add(name)
         value = self.values[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise FieldspecError(f"${name} is {written(value)}, and {written(self.text)} needs a number")
+            raise FieldspecError(f"${name} is {written(value)}, but {written(self.text)} needs a number")
         return self.bounded(Fraction(str(value)))
 
     def bounded(self, value: Fraction) -> Fraction:
         if abs(value) > MAX_VALUE or value.denominator > MAX_VALUE:
-            raise FieldspecError(f"{written(self.text)} gives numbers beyond {MAX_VALUE:,}")
+            raise FieldspecError(f"{written(self.text)} yields numbers beyond {MAX_VALUE:,}")
         return value
 
     def next_is(self, *signs: str) -> bool:

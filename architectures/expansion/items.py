@@ -1,4 +1,4 @@
-"""The items of a list of layers, taken apart: which block, its settings, and what stands beside them."""
+"""Parses lists of items: the block of each item, its settings, and the keys next to it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fieldspec.architectures.expansion.models import UserBlock
 from fieldspec.architectures.expansion.parameters import LEFT_OUT
 from fieldspec.blocks.registry import ELSEWHERE, ITEM_KEYS, block_names, block_type
 
-BODY_KEYS = ("id", "from", "repeat", "first")  # what stands beside a block's key inside a body
+BODY_KEYS = ("id", "from", "repeat", "first")  # keys that may accompany a block inside a body
 TOP_ID = re.compile(r"[a-z][a-z0-9_]{0,99}(\.[0-9]{1,7})?")
 BODY_ID = re.compile(r"[a-z0-9_]{1,100}")
-ID_WORDS = "lower-case letters, digits and '_', a letter first"
-# Attributes of torch's modules and graph modules, which no submodule may hide; a test compares the list with torch.
+ID_WORDS = "lower-case letters, digits and '_', starting with a letter"
+# Attributes of torch's modules and graph modules, which submodules must not hide; a test compares the list with torch.
 TORCH_WORDS = frozenset(
     """
     add_module add_submodule append apply bfloat16 buffers call_super_init child_order children clear code compile cpu
@@ -31,14 +31,14 @@ TORCH_WORDS = frozenset(
     register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module register_parameter
     register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ run set_extra_state set_submodule
     shape_env share_memory state_dict to to_empty to_folder train training type update values xpu zero_grad
-    """.split()  # noqa: SIM905  # a list of one word a line is longer than a page
+    """.split()  # noqa: SIM905  # one word per line would take more than a page
 )
 RESERVED_IDS = frozenset({"input", "head", "layers", "self", *TORCH_WORDS, *keyword.kwlist})
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """An item taken apart: its block's name, the settings as written, and what stands beside them."""
+    """A parsed item: its block's name, the settings as written, and the keys next to it."""
 
     path: Path
     kind: str
@@ -51,19 +51,19 @@ class Parsed:
 
     @property
     def here(self) -> Path:
-        """Where the settings stand."""
+        """Path of the settings."""
         return (*self.path, self.kind)
 
 
 class ItemParser:
-    """Takes lists of items apart and complains of what is wrong with them; `own` are the blocks of the spec's own."""
+    """Parses lists of items and reports errors; `own` are the custom blocks of the spec."""
 
     def __init__(self, own: Mapping[str, UserBlock], complain: Complain) -> None:
         self.own = own
         self.complain = complain
 
     def parse(self, items: Sequence[Any], path: Path, *, top: bool) -> list[Parsed | None]:
-        """Every item; None for one that names no block. `top`: the trunk itself, not a body in it."""
+        """Parse all items; None for items without a block. `top`: the trunk itself, not a body in it."""
         counts: dict[str, int] = {}
         taken: dict[str, int] = {}
         parsed = []
@@ -77,12 +77,12 @@ class ItemParser:
             clash = self._clash(one.id, taken, index)
             if clash is not None:
                 place = one.path if "id" not in item else (*one.path, "id")
-                self.complain(place, f"{one.id!r} is the id of {path[-1]}[{clash}] already. Give another id")
+                self.complain(place, f"{one.id!r} is already the id of {path[-1]}[{clash}]. Choose another id")
         return parsed
 
     @staticmethod
     def _clash(name: str, taken: dict[str, int], index: int) -> int | None:
-        """The item above whose modules would meet this one's: of the same id, or `s2` for `s2.0` and the reverse."""
+        """Index of an earlier item whose modules would clash: with the same id, or `s2` for `s2.0` and vice versa."""
         stem, dot, _ = name.partition(".")
         rivals = (name, stem) if dot else (name, f"{name}.")
         clash = min((taken[rival] for rival in rivals if rival in taken), default=None)
@@ -92,7 +92,7 @@ class ItemParser:
         return clash
 
     def item(self, item: Any, path: Path, counts: dict[str, int], *, top: bool) -> Parsed | None:
-        """One item; `counts` numbers those without an id by their block."""
+        """Parse one item; `counts` numbers items without an id, by block."""
         allowed = ITEM_KEYS if top else BODY_KEYS
         kind = self._kind(item, path, allowed)
         if kind is None:
@@ -108,7 +108,7 @@ class ItemParser:
         name = self._id(item, path, f"{base}{counts[base]}", TOP_ID if top else BODY_ID)
         repeat, first = self._repeat(item, path)
         if repeat > 1 and "." in name:
-            self.complain((*path, "id"), f"{name!r} cannot be repeated: ids have one dot at most. Give one without")
+            self.complain((*path, "id"), f"{name!r} cannot be repeated: ids have at most one dot. Choose one without")
         tap = item.get("tap", False)
         if not isinstance(tap, bool):
             self.complain((*path, "tap"), f"needs true or false, gets {written(tap)}")
@@ -127,7 +127,7 @@ class ItemParser:
                 self.complain((*path, name), reason, at_key=True)
         if len(blocks) > 1 or not names:
             what = " and ".join(map(repr, blocks)) or "none"
-            self.complain(path, f"needs one block beside {', '.join(allowed)}; gets {what}")
+            self.complain(path, f"needs exactly one block besides {', '.join(allowed)}; gets {what}")
         return blocks[0] if len(blocks) == 1 else None
 
     def _unknown_key(self, name: str, kind: str, allowed: tuple[str, ...]) -> str:
@@ -145,7 +145,7 @@ class ItemParser:
     def _misplaced(self, item: Mapping[str, Any], path: Path, allowed: tuple[str, ...]) -> None:
         for key in item:
             if key in ITEM_KEYS and key not in allowed:
-                self.complain((*path, key), "does not stand inside a body. Taps stand in layers", at_key=True)
+                self.complain((*path, key), "is not allowed inside a body. Use tap in layers", at_key=True)
 
     def _id(self, item: Mapping[str, Any], path: Path, default: str, pattern: re.Pattern[str]) -> str:
         if "id" not in item:
@@ -154,7 +154,7 @@ class ItemParser:
         if not isinstance(name, str) or not pattern.fullmatch(name):
             self.complain((*path, "id"), f"needs {ID_WORDS}, gets {written(name)}")
         elif name.split(".")[0] in RESERVED_IDS:
-            self.complain((*path, "id"), f"{name!r} is a word of Python, torch or the spec itself. Give another id")
+            self.complain((*path, "id"), f"{name!r} is reserved by Python, torch or the spec. Choose another id")
         else:
             return name
         return default

@@ -1,4 +1,4 @@
-"""The sections of a spec, and the settings of its blocks, as pydantic models."""
+"""The sections of a spec and the settings of blocks, as pydantic models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.registry import REQUIRED, BlockType, Setting
 from fieldspec.blocks.settings import MAX_AXES, Act, ActFunction, Norm, NormKind, Order, Says
 
-MAX_EXTENT = 65_536  # pixels, and channels of the input
+MAX_EXTENT = 65_536  # limit for the input's pixels per axis and channels
 
 Extent = Annotated[int, Ge(1), Le(MAX_EXTENT)]
 ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of items; [] is the identity")}
@@ -30,7 +30,7 @@ def value_type(setting: Setting) -> Any:
 
 
 class Defaults(BaseModel):
-    """What every block of the spec takes where its item is silent."""
+    """Defaults for settings that an item does not give."""
 
     model_config = STRICT
     order: Order | None = None
@@ -40,9 +40,9 @@ class Defaults(BaseModel):
 
 @lru_cache(maxsize=256)
 def _spoken_of(block: BlockType) -> Mapping[str, str]:
-    """The settings of a block that `defaults` speaks of, by name and type: a user's own `act: str` is not one."""
+    """The settings of a block that `defaults` covers, by name and type: a user's own `act: str` is not covered."""
     types: dict[str, tuple[str, Any]] = {"order": ("order", Order), "act": ("act", Act), "norm": ("norm", Norm)}
-    alone: dict[str, Any] = {"act": ActFunction, "norm": NormKind}  # a layer on its own calls it type
+    alone: dict[str, Any] = {"act": ActFunction, "norm": NormKind}  # called `type` in single layers
     if block.name in alone:
         types["type"] = (block.name, alone[block.name])
     settings = block.settings.items()
@@ -50,7 +50,7 @@ def _spoken_of(block: BlockType) -> Mapping[str, str]:
 
 
 def usual_values(block: BlockType, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What `defaults` says of the settings of a block; where it says `none`, a layer on its own stays what it is.
+    """The settings of a block given by `defaults`; `none` does not apply to single layers.
 
     Example:
         >>> from fieldspec.blocks import block_type
@@ -63,7 +63,7 @@ def usual_values(block: BlockType, defaults: Mapping[str, Any]) -> dict[str, Any
 
 
 class UserBlock(BaseModel):
-    """A block of the spec's own: parameters with defaults (null: required), and items that use them as $name."""
+    """A custom block: parameters with defaults (null: required), and items that use them as $name."""
 
     model_config = STRICT
     params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ where one is required")] = {}
@@ -71,7 +71,7 @@ class UserBlock(BaseModel):
 
 
 class Objectives(BaseModel):
-    """What a search of the spec makes as small or as large as it can."""
+    """The measures that a search of the spec minimizes and maximizes."""
 
     model_config = STRICT
     minimize: Annotated[tuple[str, ...], Says("a list of measures such as [params, macs]")] = ()
@@ -94,8 +94,8 @@ class SpecDocument(BaseModel):
     params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ where one has to be given")] = {}
     defaults: Defaults = Defaults()
     blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
-    layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of one item or more")]
-    outputs: Annotated[tuple[str, ...], MinLen(2), Says("a list of two ids or more")] | None = None
+    layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of at least one item")]
+    outputs: Annotated[tuple[str, ...], MinLen(2), Says("a list of at least two ids")] | None = None
     head: Annotated[dict[str, Any], Says("a mapping such as {pool: avg, classes: 10}")] | None = None
     constraints: Annotated[dict[str, Any], Says("a mapping such as {params: '< 200k'}")] = {}
     objectives: Objectives = Objectives()
@@ -103,7 +103,7 @@ class SpecDocument(BaseModel):
 
 @lru_cache(maxsize=256)
 def settings_model(block: BlockType) -> type[BaseModel]:
-    """The pydantic model of a block's settings; what stands in the places for items is left as it is."""
+    """The pydantic model of a block's settings; values that are items are left unchanged."""
     fields: dict[str, Any] = {}
     for word, setting in block.settings.items():
         default = ... if setting.default is REQUIRED else setting.default

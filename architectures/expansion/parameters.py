@@ -1,4 +1,4 @@
-"""Parameters of a spec and of its own blocks: `$name` and expressions replaced by what they stand for."""
+"""Parameters of a spec and of custom blocks: substitution of `$name` and expressions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.blocks.registry import ITEM_KEYS
 
 
 class LeftOut:
-    """In a list, the place of an item that a parameter of null leaves out; so that the others keep theirs."""
+    """Placeholder in a list for an item removed by a null parameter, so that other items keep their positions."""
 
     def __str__(self) -> str:
         return "nothing"
@@ -23,7 +23,7 @@ LEFT_OUT = LeftOut()
 
 
 def value_of(default: Any) -> Any:
-    """The value of a parameter by its default; None where one is required, which `{default: ~}` is not.
+    """The value of a parameter's default; None if it is required; `{default: ~}` means null.
 
     Example:
         >>> value_of(16), value_of({"default": None}) is LEFT_OUT, value_of(None)
@@ -35,21 +35,21 @@ def value_of(default: Any) -> Any:
 
 
 class Substitution:
-    """Replaces parameters in plain data, which it freezes. Values are shared, not copied, but counted as if they were.
+    """Substitutes parameters in plain data and freezes it. Values are shared, not copied, but counted as copies.
 
-    A parameter that is null leaves out what it stands for: a setting, an item, or the item whose settings it is.
+    A null parameter removes the value it stands for: a setting, an item, or the item whose settings it is.
     """
 
     def __init__(self, values: Mapping[str, Any], limit: int, complain: Complain) -> None:
         self.values, self.limit, self.complain = frozen(dict(values)), limit, complain
-        self.size = 0  # keys and values, written out; no more than `limit` are
+        self.size = 0  # keys and values after substitution; limited by `limit`
         self.used: set[str] = set()
-        self.texts: dict[Path, str] = {}  # what stood in each place that was replaced
+        self.texts: dict[Path, str] = {}  # the original text at each place that was replaced
         self.failed = False
         self._sizes: dict[str, int] = {}
 
     def replaced(self, value: Any, path: Path) -> Any:
-        """Plain data without parameters, frozen; None for what cannot be computed, which is complained of."""
+        """Plain data without parameters, frozen; None for what cannot be computed, which is reported."""
         self.size += 1
         return value if _stands_for_itself(value) else self._replaced(value, path)
 
@@ -74,7 +74,7 @@ class Substitution:
         }
         gone = [key for key, one in made.items() if one is LEFT_OUT]
         if set(gone).difference(ITEM_KEYS) and isinstance(path[-1], int):
-            return LEFT_OUT  # an item whose block has gone
+            return LEFT_OUT  # an item without its block
         return {key: one for key, one in made.items() if key not in gone} if gone else made
 
     def _value(self, text: str, path: Path) -> Any:
@@ -96,7 +96,7 @@ class Substitution:
         return self.values[name]
 
     def of(self, path: Path) -> str:
-        """What stood where the value at `path` was put, as the end of a message; empty where it was written so."""
+        """The original text at `path`, as the end of a message; empty if it was not substituted."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.texts:
                 return f" (of {self.texts[path[:end]]})"
@@ -104,12 +104,12 @@ class Substitution:
 
 
 def _stands_for_itself(value: Any) -> bool:
-    """Whether a value is a scalar without a parameter in it."""
+    """Whether a value is a scalar without a parameter."""
     return type(value) in SCALARS and not (type(value) is str and "$" in value)
 
 
 def size_of(value: Any) -> int:
-    """Keys and values in plain data."""
+    """Number of keys and values in plain data."""
     if isinstance(value, dict):
         return 1 + sum(map(size_of, value.values()))
     return 1 + sum(map(size_of, value)) if isinstance(value, list | tuple) else 1

@@ -1,4 +1,4 @@
-"""What each item of a list reads: the one before it, or those above it that `from` names."""
+"""Resolves what each item of a list reads: the previous item, or those named in `from`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fieldspec.blocks.layers import Merge
 
 
 class Scope:
-    """The ids of one list of items, and their places: 0 is the input of the list, then one an item.
+    """The ids in a list of items and their places: 0 is the input of the list, followed by one place per item.
 
-    A body is a list of its own: its items read each other and `input`, which is what the body reads. `outer` are the
-    lists around it, whose ids are not seen inside.
+    A body is a list of its own: its items read each other and `input`, the body's input. `outer` are the enclosing
+    lists, whose ids are not visible inside.
     """
 
     def __init__(self, items: Sequence[Parsed | None], complain: Complain, outer: Sequence[Scope] = ()) -> None:
         self.ids = {item.id for item in items if item is not None}
-        self.places = {"input": 0}  # of those above the item that is next
+        self.places = {"input": 0}  # places of the items so far
         self._complain, self._outer = complain, tuple(outer)
 
     def sources(self, item: Parsed, before: int) -> tuple[int, ...]:
-        """The places that an item reads, `before` being that of the item above it; none behind a problem."""
+        """The places that an item reads, `before` being that of the previous item; none after a problem."""
         if item.sources is None:
             return (before,)
         for index, name in enumerate(item.sources):
@@ -36,30 +36,30 @@ class Scope:
 
     def _not_above(self, item: Parsed, name: str) -> str:
         if name == item.id:
-            return "an item cannot read itself. Name one above it"
+            return "an item cannot read itself. Name an earlier one"
         if name in self.ids:
-            return f"{name!r} stands below, and an item reads what stands above it. Move it up"
+            return f"{name!r} comes later, but an item can only read earlier ones. Move it up"
         if any(name in scope.ids for scope in self._outer):
-            return f"{name!r} stands outside this body, which reads its own items and input. Use from: input"
-        return f"no item above has the id {written(name)}.{mend(name, self.places)}"
+            return f"{name!r} is outside this body, which can only read its own items and input. Use from: input"
+        return f"no earlier item has the id {written(name)}.{mend(name, self.places)}"
 
 
 def check_operands(item: Parsed, block: Block, operands: int, complain: Complain) -> bool:
-    """Whether an item's block takes so many inputs; complains where it does not."""
+    """Check that an item's block takes this many inputs; reports it if not."""
     if not isinstance(block, Merge):
         if operands > 1:
-            why = f"{item.kind} takes one input, gets {operands}. Merge them by add or concat first"
+            why = f"{item.kind} takes one input, gets {operands}. Merge them with add or concat first"
             complain((*item.path, "from"), why)
         return operands == 1
     if operands < 2:
-        complain(item.path, f"{item.kind} needs from: a list of two ids or more")
+        complain(item.path, f"{item.kind} needs from: a list of at least two ids")
     elif item.repeat > 1:
         complain((*item.path, "repeat"), f"{item.kind} cannot be repeated. Remove it", at_key=True)
     return operands > 1 and item.repeat == 1
 
 
 def names_read(sources: Sequence[int], number: int, names: Sequence[str]) -> dict[str, str | list[str]]:
-    """`from` in the canonical form of item `number`: left out where it reads the one before.
+    """`from` in the canonical form of item `number`; left out if it reads the previous item.
 
     Example:
         >>> names_read((1,), 1, ["input", "conv1", "conv2"]), names_read((0, 2), 2, ["input", "conv1", "conv2"])

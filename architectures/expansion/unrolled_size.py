@@ -1,4 +1,4 @@
-"""How many layers a list of items unrolls to, told without unrolling it."""
+"""The number of layers that a list of items unrolls to, computed without unrolling."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from fieldspec.architectures.expansion.bounds import MAX_LAYERS
 from fieldspec.architectures.expansion.models import UserBlock
 from fieldspec.blocks.registry import block_type
 
-BOUND = 2 * MAX_LAYERS  # weights stop there: 2^40 is not written out
+BOUND = 2 * MAX_LAYERS  # counting stops here, so 2^40 copies are cheap
 
 
 class UnrolledSize:
-    """Counts the items that a spec unrolls to, each at least one layer; `own` are the spec's own blocks."""
+    """Counts the items that a spec unrolls to, a lower bound on its layers; `own` are the custom blocks."""
 
     def __init__(self, own: Mapping[str, UserBlock]) -> None:
         self._own = own
         self._known: dict[str, int] = {}
 
     def items(self, items: Any, depth: int = 0) -> int:
-        """Layers of a list of items, at least; items that cannot be read count as one."""
-        if not isinstance(items, list | tuple) or depth > MAX_DEPTH:  # deeper is refused where it is expanded
+        """Lower bound on the layers of a list of items; unreadable items count as one."""
+        if not isinstance(items, list | tuple) or depth > MAX_DEPTH:  # deeper nesting is rejected during expansion
             return 0
         return min(BOUND, sum(self.item(item, depth) for item in items))
 
@@ -38,7 +38,7 @@ class UnrolledSize:
     def _block(self, kind: str, settings: Any, depth: int) -> int:
         if kind in self._own:
             if kind not in self._known:
-                self._known[kind] = 1  # a block inside itself is refused where it is expanded
+                self._known[kind] = 1  # recursive blocks are rejected during expansion
                 self._known[kind] = self.items(self._own[kind].body, depth + 1)
             return self._known[kind]
         block = block_type(kind)

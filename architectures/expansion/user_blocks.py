@@ -1,4 +1,4 @@
-"""The blocks of a spec's own in use: written out, and what is wrong inside traced back to where it was written."""
+"""Uses of custom blocks: expanded, with problems inside traced back to where they were written."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fieldspec.architectures.expansion.parameters import LEFT_OUT, Substitution,
 
 @dataclass(slots=True)
 class Use:
-    """One use of a block: `path` is where, `origins` says for places in its body where their values come from."""
+    """One use of a block, at `path`; `origins` maps places in its body to where their values were written."""
 
     kind: str
     path: Path
-    settings: Mapping[str, Path]  # where those that the use gives were written
+    settings: Mapping[str, Path]  # paths of the settings given by the use
     origins: dict[Path, Path] = field(default_factory=dict)
-    size: int = 0  # keys and values of the body, written out
+    size: int = 0  # keys and values of the expanded body
 
     @property
     def body(self) -> Path:
-        """Where the block's body stands."""
+        """Path of the block's body."""
         return ("blocks", self.kind, "body")
 
     def origin(self, path: Path) -> Path:
-        """Where the value at `path`, a place in the body, was written."""
+        """Path at which the value at `path`, a place in the body, was written."""
         for end in range(len(path), len(self.body), -1):
             if path[:end] in self.origins:
                 return (*self.origins[path[:end]], *path[end:])
@@ -42,9 +42,9 @@ class Use:
         limit: int,
         complain: Complain,
     ) -> tuple[list[Any] | None, set[str]]:
-        """The block's body with every parameter replaced, None behind a problem; and the names of those it uses.
+        """The block's body with all parameters substituted, None after a problem; and the names of those it uses.
 
-        `values` are the block's own parameters, which hide those of the `spec`; `limit` bounds `size`.
+        `values` are the block's own parameters, which shadow those of the `spec`; `limit` bounds `size`.
         """
         out = Substitution({**spec, **values}, limit, complain)
         body: list[Any] = out.replaced(block.body, self.body)
@@ -53,21 +53,21 @@ class Use:
             if (name := names_whole(text)) in values:
                 self.origins[path] = self.settings.get(str(name), ("blocks", self.kind, "params", str(name)))
         if self.size > limit:
-            complain(self.path, f"block {self.kind!r} writes out to more than {limit} keys and values. Make it smaller")
+            complain(self.path, f"block {self.kind!r} expands to more than {limit} keys and values. Make it smaller")
             return None, out.used
         if out.failed:
             return None, out.used
         unused = [name for name in values if name not in out.used]
         for name in unused:
             place = ("blocks", self.kind, "params", name)
-            complain(place, f"stands nowhere in the body as ${name}. Write it there, or leave it out", at_key=True)
+            complain(place, f"is not used in the body as ${name}. Use it, or remove it", at_key=True)
         return None if unused else body, out.used
 
 
 def given(
     block: UserBlock, path: Path, settings: Mapping[str, Any], paths: Mapping[str, Path], complain: Complain
 ) -> dict[str, Any] | None:
-    """The parameters of a use at `path` with their values, None where one is missing."""
+    """The parameters of a use at `path` with their values; None if one is missing."""
     for key in settings:
         if key not in block.params:
             complain(paths[key], f"unknown key.{mend(key, block.params)}", at_key=True)
@@ -80,5 +80,5 @@ def given(
 
 
 def used_at(path: Path, use: Path, message: str) -> str:
-    """What is wrong in a block of the spec's own, with the use of the block that shows it."""
+    """A message for a problem in a custom block, with the use that shows it."""
     return f"{message} (used at {path_text(use)})" if path[0] == "blocks" else message

@@ -114,7 +114,7 @@ def _unused(data: Mapping[str, Any]) -> list[Problem]:
     params = data.get("params")
     used = names_in({key: value for key, value in data.items() if key != "params"})
     unused = [name for name in params if name not in used] if isinstance(params, dict) else []
-    why = "stands nowhere in the spec as ${}. Write it there, or leave it out"
+    why = "is not used in the spec as ${}. Use it, or remove it"
     return [Problem(("params", name), why.format(name), at_key=True) for name in unused]
 
 

@@ -1,1 +1,1 @@
-"""The spec: loaded, checked as a whole, expanded to blocks, written back. No torch."""
+"""Specs: loaded, checked as a whole, expanded to blocks, written back. Free of torch."""

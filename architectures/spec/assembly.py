@@ -1,4 +1,4 @@
-"""One reading of a document into a network: its sections, then its items, then what only the whole can show."""
+"""Turns a document into a network: its sections, its items, then what only the whole can show."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from fieldspec.architectures.spec.trunk import Item, Trunk
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.registry import block_type, is_block_name
 
-MAX_SUBSTITUTED = 1_000_000  # keys and values of a document, its parameters written out
-PARAMETRIC = ("input", "defaults", "layers", "head", "constraints")  # the sections in which parameters are replaced
+MAX_SUBSTITUTED = 1_000_000  # keys and values of a document, with parameters substituted
+PARAMETRIC = ("input", "defaults", "layers", "head", "constraints")  # the sections in which parameters are substituted
 PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What a document without problems says."""
+    """The contents of a valid document."""
 
     name: str
     input: tuple[int, ...]
@@ -40,20 +40,20 @@ class Assembled:
     head: HeadSpec | None
     constraints: Constraints
     graph: LayerGraph
-    outputs: tuple[int, ...]  # the node that holds the output of each item
-    fields: list[Field]  # of each node
-    ends: tuple[str, ...]  # the ids of the items that are the network's outputs, where there are several
+    outputs: tuple[int, ...]  # the node of each item's output
+    fields: list[Field]  # the field of each node
+    ends: tuple[str, ...]  # ids of the output items, if the network has several outputs
 
 
 def assemble(data: Mapping[str, Any]) -> tuple[Assembled | None, list[Problem]]:
-    """The network that a document describes, or all that is wrong with it."""
+    """Assemble the network that a document describes, or return all problems."""
     problems = Problems()
     _check_closed(data, problems)
     return _read(data, problems, settings_only=False)
 
 
 def problems_of_settings(data: Mapping[str, Any]) -> list[Problem]:
-    """What is wrong with the sections and settings of a closed document, each for itself, nothing laid out."""
+    """Problems of the sections and settings of a closed document, each on its own, without laying anything out."""
     return _read(data, Problems(), settings_only=True)[1]
 
 
@@ -66,7 +66,7 @@ def _read(
     }
     data = {key: value for key, value in data.items() if value is not LEFT_OUT}
     if parameters.size > parameters.limit:
-        problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, parameters written out")
+        problems.add(("layers",), f"more than {MAX_SUBSTITUTED} keys and values, with parameters substituted")
     if problems:
         return None, problems.all()
     assembled = _assembled(data, parameters, problems, settings_only)
@@ -74,16 +74,16 @@ def _read(
 
 
 def _check_closed(data: Mapping[str, Any], problems: Problems) -> None:
-    """Name the open places of a spec that is to be used as a network."""
+    """Report the open values of a spec that is to be used as a network."""
     for domain in domains_of(_without_own(data), problems.add):
         name = f"{domain.name}={written(domain.values[0])}"
         quoted = name if PARAMETER_NAME.fullmatch(domain.name) and " " not in name else f"'{name}'"
-        why = f"is open: {len(domain.values)} values ({domain}). Give --set {quoted}, or have fieldspec search choose"
+        why = f"is open: {len(domain.values)} values ({domain}). Use --set {quoted}, or let fieldspec search choose"
         problems.add(domain.path, why)
 
 
 def _values(params: Any, problems: Problems) -> dict[str, Any]:
-    """The values of a spec's parameters; what is wrong with them goes to `problems`."""
+    """The values of a spec's parameters; errors are added to `problems`."""
     given = params if isinstance(params, dict) else {}
     values = {name: value_of(value) for name, value in given.items()}
     for name, value in values.items():
@@ -91,7 +91,7 @@ def _values(params: Any, problems: Problems) -> dict[str, Any]:
             why = "is not a valid parameter name. Use lower-case letters, digits and '_', starting with a letter"
             problems.add(("params", name), why, at_key=True)
         elif value is None:
-            why = f"has to be given: --set {name}=VALUE, or load(..., {name}=VALUE). Null as a value is {{default: ~}}"
+            why = f"must be given: --set {name}=VALUE, or load(..., {name}=VALUE). Null as a value is {{default: ~}}"
             problems.add(("params", name), why)
     return values
 
@@ -117,12 +117,12 @@ def _assembled(
                 expander.check(item)
         return None
     if not any(parsed):
-        problems.add(("layers",), "are all left out, by parameters that are null. Give one of them")
+        problems.add(("layers",), "are all left out, because their parameters are null. Set one of them")
         return None
     trunk = Trunk(document.input, expander)
     trunk.place([item for item in parsed if item is not None])
     for name in [] if problems else [name for name in document.params if name not in parameters.used]:
-        why = f"stands nowhere in the spec as ${name}. Write it there, or leave it out"
+        why = f"is not used in the spec as ${name}. Use it, or remove it"
         problems.add(("params", name), why, at_key=True)
     if not problems:
         trunk.finish(head, [item for item in in_head if item is not None], document.outputs or ())
@@ -135,9 +135,9 @@ def _assembled(
 
 
 def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | None:
-    """The document; with a problem in one section, the others that can be read are read all the same.
+    """The document; if a section is invalid, the others are still read as far as possible.
 
-    Keys that begin with `x-` are its author's, a place for what anchors name.
+    Keys that start with `x-` belong to the author, for instance to hold YAML anchors.
     """
     data = _without_own(data)
     document: SpecDocument | None
@@ -145,7 +145,7 @@ def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | Non
     if found:
         problems.extend(found)
         wrong = {problem.path[0] for problem in found if problem.path}
-        wrong |= {"layers"} if "blocks" in wrong else set()  # which may use them
+        wrong |= {"layers"} if "blocks" in wrong else set()  # layers may use them
         rest = {key: value for key, value in data.items() if key not in wrong}
         stand_in: dict[str, Any] = {"input": (3, 32, 32), "layers": ({"identity": {}},)}
         document, _ = validate_frozen(SpecDocument, {**stand_in, **rest}, ())
@@ -153,12 +153,12 @@ def _sections(data: Mapping[str, Any], problems: Problems) -> SpecDocument | Non
 
 
 def _without_own(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The document without the keys that are its author's own."""
+    """The document without the author's own keys."""
     return {key: value for key, value in data.items() if not str(key).startswith("x-")}
 
 
 def _check_objectives(document: SpecDocument, problems: Problems) -> None:
-    """Only known measures, each once."""
+    """Check that objectives are known measures, each listed once."""
     seen: set[str] = set()
     for word in ("minimize", "maximize"):
         for index, name in enumerate(getattr(document.objectives, word)):
@@ -166,7 +166,7 @@ def _check_objectives(document: SpecDocument, problems: Problems) -> None:
             if name not in MEASURES:
                 problems.add(place, f"unknown measure {written(name)}.{mend(name, MEASURES)}")
             elif name in seen:
-                problems.add(place, f"{name!r} stands twice. Remove one")
+                problems.add(place, f"{name!r} is listed twice. Remove one")
             seen.add(name)
 
 
@@ -180,7 +180,7 @@ def _check_block_names(document: SpecDocument, problems: Problems) -> None:
 
 
 def _heavy(document: SpecDocument, problems: Problems) -> set[Path]:
-    """The items that would unroll to more layers than the bound, told before unrolling them."""
+    """The items that would unroll to too many layers, found without unrolling them."""
     weights = UnrolledSize(document.blocks)
     sizes = [weights.item(item) for item in document.layers]
     heavy: set[Path] = {("layers", n) for n, size in enumerate(sizes) if size > MAX_LAYERS}

@@ -1,4 +1,4 @@
-"""The networks that ship with fieldspec."""
+"""The catalogue of networks in fieldspec."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _FOLDER = Path(__file__).parents[1] / "catalogue"
 
 
 def list_models(filter: str = "*") -> list[str]:
-    """The names of the catalogue, sorted.
+    """List the names of the catalogue, sorted.
 
     Args:
-        filter: A shell pattern: `*` is any text, `?` any character, `[ab]` one of these.
+        filter: A shell pattern: `*` matches any text, `?` any character, `[ab]` one of these.
 
     Example:
         >>> list_models("*_d*")
@@ -23,11 +23,11 @@ def list_models(filter: str = "*") -> list[str]:
 
 
 def path(name: str) -> Path:
-    """The file of a catalogue entry."""
+    """Path of a catalogue entry's file."""
     return _files()[name]
 
 
 @lru_cache(maxsize=1)
 def _files() -> dict[str, Path]:
-    """By name, sorted; which room of the catalogue a file lies in is for those who read them."""
+    """Paths by name, sorted; the folders within the catalogue are only for human readers."""
     return {path.stem: path for path in sorted(_FOLDER.glob("*/*.yaml"), key=lambda path: path.stem)}

@@ -1,4 +1,4 @@
-"""What a spec promises, and which promises a report breaks."""
+"""The constraints of a spec, and their evaluation on a report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNITS = {"": 1, "k": 1_000, "M": 1_000_000, "G": 1_000_000_000, "Ki": 1 << 10, "
 PROPERTIES: tuple[str, ...] = get_args(Property)
 COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([kMG]?|[KMG]i)\s*")
 
-# What can be compared, and where a report holds it; None is a number that is not proven.
+# The measures that can be constrained, and where a report has them; None is a number that is not proven.
 MEASURES: dict[str, Callable[[Report], Any]] = {
     "receptive_field": lambda report: min(report.features.receptive_field) if report.features.is_proven else None,
     "params": lambda report: report.params,
@@ -40,17 +40,17 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "feature_size": lambda report: min(report.features.shape[1:], default=1),
     **ENGINE_MEASURES,
     **PROMISE_MEASURES,
-    "latency_ms": lambda report: report.latency_ms,  # of a machine whose profile was given; others know none
+    "latency_ms": lambda report: report.latency_ms,  # known only with a machine profile
 }
-MeasureValue = int | float  # a measure's number; of one with decimals, those that it is told with
-NO_PROFILE = "which machine? Give --profile FILE, which fieldspec bench --fit FILE writes on it"
+MeasureValue = int | float  # a measure's value; floats mean their decimal notation
+NO_PROFILE = "no machine profile. Give --profile FILE, as written by fieldspec bench --fit FILE"
 SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
 TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'
 
 
 def exact(value: MeasureValue) -> Fraction:
-    """A number as it is told: 0.1 is a tenth.
+    """The exact value of a number in decimal notation: 0.1 is one tenth.
 
     Example:
         >>> exact(0.1), Fraction(0.1) == Fraction(1, 10)
@@ -68,7 +68,7 @@ class Constraint:
     limit: Fraction
 
     def holds(self, value: Any) -> bool:
-        """Whether `value` keeps it; a number that is not proven (None) never does."""
+        """Whether `value` satisfies it; a number that is not proven (None) never does."""
         return value is not None and OPERATORS[self.relation](exact(value), self.limit)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """All that a spec promises."""
+    """All constraints of a spec."""
 
     comparisons: tuple[Constraint, ...] = ()
     uses: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class ConstraintResult:
-    """A constraint, what the network has, and whether that keeps it."""
+    """A constraint, the network's value, and whether the constraint holds."""
 
     name: str
     needs: str
@@ -113,7 +113,7 @@ class ConstraintResult:
 
 
 def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -> Constraints:
-    """The constraints of a spec's section; what is wrong with it goes to `problems`."""
+    """Parse the constraints section of a spec; errors are added to `problems`."""
     comparisons: list[Constraint] = []
     names: dict[str, tuple[str, ...]] = {"uses": (), "forbids": ()}
     for key, value in data.items():
@@ -127,12 +127,12 @@ def parse_constraints(data: Mapping[str, Any], path: Path, problems: Problems) -
             problems.add((*path, key), f"unknown constraint.{mend(key, [*TOP_LEVEL, *names])}", at_key=True)
     for index, name in enumerate(names["forbids"]):
         if name in names["uses"]:
-            problems.add((*path, "forbids", index), f"{name!r} stands under uses as well. Remove one of the two")
+            problems.add((*path, "forbids", index), f"{name!r} is also listed in uses. Remove one of the two")
     return Constraints(tuple(comparisons), names["uses"], names["forbids"])
 
 
 def evaluate_constraints(constraints: Constraints, report: Report) -> list[ConstraintResult]:
-    """Every constraint with its verdict, in the order that the spec has them."""
+    """Evaluate all constraints on a report, in the order of the spec."""
     verdicts = []
     for constraint in constraints.comparisons:
         value = MEASURES[constraint.name](report)
@@ -162,7 +162,7 @@ def _reason(name: str, report: Report) -> str:
 
 
 def _kinds_of_sram(value: Any, path: Path, problems: Problems) -> list[Constraint]:
-    """The comparisons of each kind of RAM."""
+    """The comparisons for each kind of RAM."""
     if not isinstance(value, Mapping) or not value:
         problems.add(path, f"needs {SRAM_NEEDS}, gets {written(value)}")
         return []
@@ -176,7 +176,7 @@ def _kinds_of_sram(value: Any, path: Path, problems: Problems) -> list[Constrain
 
 
 def _comparisons(name: str, value: Any, path: Path, problems: Problems) -> list[Constraint]:
-    """The parts of ``"> 44, < 100"``; none, and a problem, where one of them is no comparison."""
+    """The parts of ``"> 44, < 100"``; adds a problem and returns none if any part is not a comparison."""
     matches = [COMPARISON.fullmatch(part) for part in value.split(",")] if isinstance(value, str) else [None]
     if not all(matches):
         problems.add(path, f"needs {NEEDS}, gets {written(value)}{_quoted(name, value)}")
@@ -185,15 +185,15 @@ def _comparisons(name: str, value: Any, path: Path, problems: Problems) -> list[
 
 
 def _limit(number: str, unit: int) -> Fraction:
-    """A decimal number of such units."""
+    """A decimal number of units."""
     return Fraction(int(number) * unit) if number.isdigit() else Fraction(number) * unit
 
 
 def _quoted(name: str, value: Any) -> str:
-    """The mend of a bare number."""
+    """The fix for a bare number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     relation = ">" if name in ("receptive_field", "feature_size") else "<"
-    return f'. Say how it compares: "{relation} {value}"' if is_number else ""
+    return f'. Add a comparison: "{relation} {value}"' if is_number else ""
 
 
 def _properties(value: Any, path: Path, problems: Problems) -> tuple[str, ...]:
@@ -207,5 +207,5 @@ def _properties(value: Any, path: Path, problems: Problems) -> tuple[str, ...]:
 
 
 def _decimal(value: Fraction) -> str:
-    """A number that was written as a decimal, as one."""
+    """A number in decimal notation."""
     return f"{Decimal(value.numerator) / Decimal(value.denominator):,f}"

@@ -1,4 +1,4 @@
-"""What a spec can promise of its network on an engine: flash, and the kinds of RAM."""
+"""Measures of a network on an engine: flash and the kinds of RAM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def flash(report: Report) -> int | None:
-    """Bytes of weights, biases and quantization in int8; None where LiteRT-Micro cannot run the network."""
+    """Bytes of weights, biases and quantization parameters in int8; None if LiteRT-Micro cannot run the network."""
     return _number(report, lambda engine: engine.flash)
 
 
@@ -23,7 +23,7 @@ def _sram(kind: str, report: Report) -> int | None:
 
 
 def _number(report: Report, number: Callable[[EngineReport], int | None]) -> int | None:
-    from fieldspec.analysis.inference.engine import engine_report  # a spec that promises nothing of it does without
+    from fieldspec.analysis.inference.engine import engine_report  # imported only if needed
     from fieldspec.analysis.inference.lowering.operators import EngineError
 
     try:

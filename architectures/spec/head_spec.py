@@ -1,4 +1,4 @@
-"""The section `head`: pooling, a body, the classifier."""
+"""The section `head`: pooling, body, classifier."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fieldspec.blocks.settings import Act
 
 @dataclass(frozen=True, slots=True)
 class HeadSpec:
-    """What stands behind the layers; `features` and `on_map` come from the layers and the body."""
+    """The head after the layers; `features` and `on_map` follow from the layers and the body."""
 
     pool: HeadPool = "avg"
     classes: int = 0
@@ -26,18 +26,18 @@ class HeadSpec:
     bias: bool = True
     classifier_act: Act = "none"
     body: Block = IDENTITY
-    forms: tuple[Canonical, ...] = field(default=(), hash=False)  # the canonical form of the body's items
-    features: int = 0  # channels of what the classifier reads
-    on_map: bool = False  # whether that is a map
+    forms: tuple[Canonical, ...] = field(default=(), hash=False)  # canonical form of the body's items
+    features: int = 0  # channels of the classifier's input
+    on_map: bool = False  # whether the classifier's input is a map
 
     @property
     def pooling(self) -> Chain:
-        """What comes first."""
+        """The pooling, which comes first."""
         return pooled(self.pool)
 
     @property
     def classifier(self) -> Chain:
-        """What comes behind the body."""
+        """The classifier, which comes after the body."""
         return classifier(
             self.features,
             self.classes,
@@ -56,7 +56,7 @@ class HeadSpec:
 
 
 def parse_head(data: Mapping[str, Any] | None, problems: Problems) -> tuple[HeadSpec | None, Any]:
-    """The section's settings, and the items of its body as they were written; None where there is no head."""
+    """Parse the section: its settings, and the items of its body as written; None if there is no head."""
     if data is None:
         return None, []
     block = block_type("head")

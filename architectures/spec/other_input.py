@@ -1,4 +1,4 @@
-"""A spec on an input of another size. No torch."""
+"""Specs for another input size. Free of torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ NAMES = re.compile(r"\$([a-z_][a-z0-9_]*)")
 
 
 def at_input(spec: ArchitectureSpec, size: Sequence[int] | Any) -> ArchitectureSpec:
-    """The same spec with `input` as given; a parameter that only the old input reads is left out with it.
+    """The same spec with another `input`; parameters that only the old input used are removed.
 
     Raises:
-        SpecError: The network cannot be laid out on it.
+        SpecError: The network cannot be laid out for this input.
     Example:
         >>> at_input(load("mobilenet_v1", width=0.5), (1, 96, 96)).params
         {'width': 0.5}

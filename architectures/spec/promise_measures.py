@@ -1,4 +1,4 @@
-"""What a spec can ask of its network before it is trained."""
+"""Measures of a network computed without training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldspec.analysis.report.report import Report
 
 def effective_field(report: Report) -> int | None:
     """Pixels along the smaller axis that hold 95 % of the paths to a unit of the last map."""
-    from fieldspec.analysis.promise.promise import effective_side  # counting paths is loaded by who asks for it
+    from fieldspec.analysis.promise.promise import effective_side  # imported only if needed
 
     side = effective_side(report)
     return None if side is None else min(side)
@@ -20,7 +20,7 @@ def effective_field(report: Report) -> int | None:
 def obstacle(report: Report) -> str:
     """Why there is no number."""
     if report.macs_status != "exact":
-        return "not all multiply-adds are known"
+        return "some multiply-adds are unknown"
     return f"{report.features.id} has no axes, so there is no map"
 
 

@@ -18,11 +18,11 @@ from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_typ
 
 _PARAMETER = {
     "type": "string",
-    "pattern": r"^(?!.*[-+*/(,]\s*$).*\$",  # it does not end where a value is due
+    "pattern": r"^(?!.*[-+*/(,]\s*$).*\$",  # must not end with an operator
     "description": "A parameter, or an expression: 2*$width.",
 }
 _DOMAIN = {"$ref": "#/$defs/domain"}
-NAME_PATTERN = "^[a-z][a-z0-9_]{0,59}$"  # of a parameter, of a block
+NAME_PATTERN = "^[a-z][a-z0-9_]{0,59}$"  # of parameters and blocks
 _NUMBERS = {"type": "array", "prefixItems": [{"type": "number"}] * 3, "items": False, "minItems": 3}
 DOMAIN: dict[str, Any] = {
     "type": "object",
@@ -30,38 +30,38 @@ DOMAIN: dict[str, Any] = {
     "maxProperties": 1,
     "additionalProperties": False,
     "properties": {
-        "choice": {"type": "array", "minItems": 1, "description": "Values of which a search takes one."},
-        "range": {**_NUMBERS, "description": "The first, the last and the step; both ends are values."},
+        "choice": {"type": "array", "minItems": 1, "description": "Values from which a search chooses one."},
+        "range": {**_NUMBERS, "description": "First value, last value and step; both ends are included."},
     },
-    "description": "An open value, for fieldspec search.",
+    "description": "An open value, chosen by fieldspec search.",
 }
 BESIDE: dict[str, Any] = {
     "id": {
         "type": "string",
-        "description": "The path of its module, and what `from` refers to. By default `conv1`, `conv2`, ...",
+        "description": "The path of its module, to which `from` refers. Default: `conv1`, `conv2`, ...",
     },
     "from": {
-        "description": "The id of the item above that it reads instead of the previous one, or `input`; "
-        "a list of them for `add`, `multiply` and `concat`.",
+        "description": "The id of an earlier item that it reads instead of the previous one, or `input`; "
+        "a list of these for `add`, `multiply` and `concat`.",
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "null"}],
     },
     "repeat": {
         "type": "integer",
         "minimum": 1,
         "maximum": MAX_LAYERS,
-        "description": "How many copies follow each other: `id.0`, `id.1`, ...; `id` alone means the last one.",
+        "description": "Number of consecutive copies: `id.0`, `id.1`, ...; `id` alone refers to the last one.",
     },
     "first": {"type": "object", "description": "Settings that differ in the first copy, such as the stride."},
     "tap": {
         "type": "boolean",
-        "description": "A feature level if true. Without any, the last item before each change of map size is one. "
+        "description": "A feature level if true. Without any tap, the last item before each change of map size is one. "
         "The last of all always is, unless it gives a vector or a single unit.",
     },
 }
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a spec, with every registered block and the words of its docstring.
+    """The JSON Schema (draft 2020-12) of a spec, with every registered block and its docstring.
 
     Example:
         >>> json_schema()["$defs"]["conv"]["properties"]["stride"]["default"]
@@ -100,22 +100,22 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "fieldspec architecture",
-        "if": {"not": {"required": ["blocks"]}},  # no blocks of its own: an unknown one is a mistake
+        "if": {"not": {"required": ["blocks"]}},  # without custom blocks, an unknown one is an error
         "then": {"properties": {"layers": named}},
         **{key: value for key, value in document.items() if key not in ("title", "description")},
-        "patternProperties": {"^x-": {"description": "The author's own: a place for YAML anchors."}},
+        "patternProperties": {"^x-": {"description": "Ignored; for the author's YAML anchors."}},
         "$defs": dict(sorted(definitions.items())),
     }
 
 
 def _schema(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema with its own definitions moved to the common place."""
+    """A model's schema with its definitions moved to the shared ones."""
     definitions.update(schema.pop("$defs", {}))
     return schema
 
 
 def _once_each(schemas: Iterable[Any]) -> None:
-    """Lists of words that take each of them once, as `order` does, say so."""
+    """Add uniqueness to lists that contain each word once, as `order` does."""
     for schema in schemas:
         if not isinstance(schema, dict):
             continue
@@ -127,7 +127,7 @@ def _once_each(schemas: Iterable[Any]) -> None:
 
 
 def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
-    """The schema of a setting in whose place items may stand."""
+    """The schema of a setting that may also hold items."""
     items: dict[str, Any] = {"type": "array", "items": {"$ref": "#/$defs/body_item"}}
     least = [one.min_length for one in get_args(setting.annotation) if isinstance(one, MinLen)]
     lists = {"type": "array", "items": items, "minItems": sum(least)} if setting.holds == "branches" else items
@@ -137,23 +137,23 @@ def _with_items(schema: dict[str, Any], setting: Setting) -> dict[str, Any]:
 
 
 def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping with one block key and what may stand beside it; blocks of the spec's own are let through."""
+    """The schema of a mapping with one block and the keys that may accompany it; custom blocks are accepted."""
     keys = {key: BESIDE[key] for key in beside}
     keys["id"] = {**keys["id"], "pattern": f"^({id.pattern})$", "not": {"enum": sorted(RESERVED_IDS)}}
     keys = {key: _or_parameter(schema) for key, schema in keys.items()}
     item = {
         "type": "object",
         "minProperties": 1,
-        "not": {"propertyNames": {"enum": list(ITEM_KEYS)}},  # no block at all
+        "not": {"propertyNames": {"enum": list(ITEM_KEYS)}},  # without any block
         "properties": {**keys, **{name: _or_parameter(schema) for name, schema in blocks.items()}},
         "additionalProperties": _or_parameter(
-            {"type": ["object", "null"], "description": "A block of the spec's own."}
+            {"type": ["object", "null"], "description": "A custom block of the spec."}
         ),
         "dependentRequired": {"first": ["repeat"]},
         "if": {
             "required": ["id"],
             "properties": {"id": {"pattern": r"^[^$]*\.[^$]*$"}},
-        },  # one dot at most, copies add one
+        },  # at most one dot, as copies add one
         "then": {"properties": {"repeat": {"not": {"type": "integer", "minimum": 2}}}},
         "$ref": "#/$defs/one_block",
     }
@@ -161,7 +161,7 @@ def _item(beside: Iterable[str], id: re.Pattern[str], blocks: Mapping[str, Any])
 
 
 def _one_block(settings: Mapping[str, Iterable[str]]) -> dict[str, Any]:
-    """What may stand beside a block depends on it: no other block, settings of `first`, as many inputs as it takes."""
+    """The keys allowed with a block depend on it: no other block, settings in `first`, the number of inputs."""
     return {
         "allOf": [
             {
@@ -183,7 +183,7 @@ def _beside(name: str, words: Iterable[str]) -> dict[str, Any]:
 
 
 def _one_of(words: Sequence[str]) -> dict[str, Any]:
-    """Exactly one of some settings; parameters may be null, and then there may be more of them."""
+    """Exactly one of several settings; parameters may be null, so more of them may be given."""
     if not words:
         return {}
     said = {"not": {"anyOf": [_PARAMETER, {"type": "null"}]}}
@@ -192,13 +192,13 @@ def _one_of(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _or_parameter(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a value, in whose place a parameter, an expression or a domain may stand."""
+    """The schema of a value that may also be a parameter, an expression or a domain."""
     told = {key: one for key, one in schema.items() if key in ("default", "description", "title")}
     return {"anyOf": [{key: one for key, one in schema.items() if key not in told}, _PARAMETER, _DOMAIN], **told}
 
 
 def _parametric(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a mapping, in which a parameter may stand for each value."""
+    """The schema of a mapping whose values may be parameters."""
     values = {word: _or_parameter(one) for word, one in schema.get("properties", {}).items()}
     return {**schema, "properties": values} if values else schema
 
@@ -224,6 +224,6 @@ def _constraints() -> dict[str, Any]:
 
 
 def _in_both(name: str) -> dict[str, Any]:
-    """What is used and forbidden."""
+    """Properties that are both used and forbidden."""
     there = {"type": "array", "contains": {"const": name}}
     return {"required": ["uses", "forbids"], "properties": {"uses": there, "forbids": there}}

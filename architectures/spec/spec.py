@@ -1,4 +1,4 @@
-"""The spec of a network: loaded, checked as a whole, and laid out as a layer graph. No torch."""
+"""The spec of a network: loaded, checked as a whole, and laid out as a layer graph. Free of torch."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ class ArchitectureSpec:
     """A network as data. Equal specs have the same name, canonical form and constraints."""
 
     name: str
-    input: tuple[int, ...]  # channels, height, width; or one axis, or three
+    input: tuple[int, ...]  # (channels, height, width); or with one or three axes
     items: tuple[Item, ...] = field(repr=False)
     head: HeadSpec | None
     constraints: Constraints = field(repr=False)
-    document: Mapping[str, Any] = field(repr=False)  # as its author wrote it
-    graph: LayerGraph = field(repr=False)  # node ids are the items' ids, `head`, and the paths inside their blocks
-    outputs: tuple[int, ...] = field(repr=False)  # of each item, the index of its output's node
-    fields: list[Field] = field(repr=False)  # of each node
-    ends: tuple[str, ...] = ()  # the ids of the items that are its outputs, where there are several
+    document: Mapping[str, Any] = field(repr=False)  # as written by its author
+    graph: LayerGraph = field(repr=False)  # node ids: the items' ids, `head`, and paths inside their blocks
+    outputs: tuple[int, ...] = field(repr=False)  # for each item, the index of its output node
+    fields: list[Field] = field(repr=False)  # the field of each node
+    ends: tuple[str, ...] = ()  # ids of the output items, if there are several
 
     @property
     def params(self) -> dict[str, Any]:
-        """The values of its parameters, by which it is one of a family."""
+        """The values of its parameters, for a member of a family."""
         values = {name: value_of(value) for name, value in (self.document.get("params") or {}).items()}
         return {name: None if value is LEFT_OUT else value for name, value in values.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """The authoring form, as plain data that `load` takes."""
+        """The authoring form, as plain data that `load` accepts."""
         data: dict[str, Any] = listed(dict(self.document))
         return data
 
     def canonical(self) -> dict[str, Any]:
-        """Every default, channel count, padding and id filled in; loads to an equal spec."""
+        """The canonical form: every default, channel count, padding and id filled in; loads to an equal spec."""
         data: dict[str, Any] = {"schema": 1, "name": self.name, "input": list(self.input), **listed(self._built())}
         constraints = self.constraints.to_dict()
         return {**data, "constraints": constraints} if constraints else data
@@ -80,7 +80,7 @@ class ArchitectureSpec:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is built (input, layers, head): not of the name, taps, comments or constraints."""
+        """SHA-256 of what is built (input, layers, head), independent of name, taps, comments and constraints."""
         built = self._built()
         for layer in built["layers"]:
             layer.pop("tap", None)
@@ -100,14 +100,14 @@ class ArchitectureSpec:
 
 
 def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], **params: Any) -> ArchitectureSpec:
-    """A spec from the catalogue (a name), a YAML or JSON file (a path), or plain data.
+    """Load a spec from the catalogue (a name), a YAML or JSON file (a path), or plain data.
 
     Args:
-        source: Where it stands; a loaded spec is given back as it is.
-        params: Values for the parameters of a spec that is a family, in place of those that it names.
+        source: Name, path or data; a loaded spec is returned as it is.
+        params: Values for the spec's parameters, in place of its own.
 
     Raises:
-        SpecError: The spec cannot be used; every problem in it, one a line.
+        SpecError: The spec is invalid; lists all problems, one per line.
         FieldspecError: There is no such catalogue entry or file.
     Example:
         >>> load("c1c2c3c40").input
@@ -122,7 +122,7 @@ def load(source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], 
 def source_of(
     source: ArchitectureSpec | str | os.PathLike[str] | Mapping[str, Any], params: Mapping[str, Any]
 ) -> Source:
-    """The document of a spec, read, with values for its parameters."""
+    """Read the document of a spec, with values for its parameters."""
     if isinstance(source, ArchitectureSpec):
         return with_params(read_data(source.document), params, source.name)
     found = _found(source)
@@ -130,10 +130,10 @@ def source_of(
 
 
 def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
-    """The same document with other values for its parameters, and for the open settings that stand in place.
+    """The same document with other values for its parameters, and for open values in place.
 
     Raises:
-        FieldspecError: It has no such parameter, or the value is none of those that it leaves open.
+        FieldspecError: There is no such parameter, or the value is not in its domain.
     """
     if not params:
         return source
@@ -155,7 +155,7 @@ def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
 
 def _check_is_in(domain: Domain, value: Any, name: str) -> None:
     if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in domain.values):
-        raise FieldspecError(f"{name}: {domain.name} is {written(value)}, and its domain is {domain}")
+        raise FieldspecError(f"{name}: {domain.name} is {written(value)}, but its domain is {domain}")
 
 
 def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
@@ -170,19 +170,19 @@ def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     path = FilePath(source)
     try:
         if path.is_dir():
-            raise FieldspecError(f"{path}: is a folder. Give a file in it")
+            raise FieldspecError(f"{path}: is a folder. Use a file in it")
         if not path.exists():
             raise FieldspecError(_nothing_there(os.fspath(source)))
-    except OSError as error:  # a name too long, say
+    except OSError as error:  # such as a name that is too long
         raise FieldspecError(f"{shorten(os.fspath(source))}: {error.strerror}") from None
     return read_file(path, os.fspath(source))
 
 
 def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> ArchitectureSpec:
-    """A spec from YAML or JSON text; `name` stands for the file in messages, `params` are as for `load`.
+    """Load a spec from YAML or JSON text; messages call it `name`; `params` are as for `load`.
 
     Raises:
-        SpecError: The spec cannot be used; every problem in it, with line and column.
+        SpecError: The spec is invalid; lists all problems, with line and column.
     Example:
         >>> loads("{input: [3, 32, 32], layers: [{conv: {out: 8}}]}").items[0].id
         'conv1'
@@ -194,7 +194,7 @@ def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> Archi
 
 def _nothing_there(source: str) -> str:
     if "\n" in source or "{" in source:
-        return f"{shorten(source)}: no such file. A spec's text is read by loads()"
+        return f"{shorten(source)}: no such file. To load the text of a spec, use loads()"
     if os.path.splitext(source)[1] or os.sep in source:
         return f"{source}: no such file"
     near = did_you_mean(source, catalogue.list_models())
@@ -202,7 +202,7 @@ def _nothing_there(source: str) -> str:
 
 
 def spec_of(source: Source) -> ArchitectureSpec:
-    """The spec of a document that has been read."""
+    """Create the spec of a document that was read."""
     with collector_paused():
         assembled, problems = assemble(source.data)
     if assembled is None:

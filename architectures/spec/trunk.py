@@ -1,4 +1,4 @@
-"""Items in their places: one behind the other, or behind those that `from` names, in a layer graph."""
+"""Places items in a layer graph: one after the other, or after the items named in `from`."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ from fieldspec.blocks.settings import MAX_CHANNELS, made_for
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One layer of the trunk in its place; `repeat` has been unrolled into items `id.0`, `id.1`, ..."""
+    """A layer of the trunk in its place; `repeat` is unrolled into items `id.0`, `id.1`, ..."""
 
     id: str
     kind: str
     block: Block = field(repr=False)
     sources: tuple[int, ...]  # 0 is the network's input, n + 1 is items[n]; several only for a merge
-    tap: bool  # a feature level; the last item is one if it gives a map
+    tap: bool  # whether it is a feature level, as the last item is if it returns a map
     settings: Canonical = field(repr=False, hash=False)
 
 
 class Trunk:
-    """Places items in a layer graph, and says what only the whole of them can show."""
+    """Places items in a layer graph, and checks what only the whole can show."""
 
     def __init__(self, shape: Shape, expander: Expander) -> None:
         self.expander = expander
         self.problems = expander.problems
         self.graph = LayerGraph([Node("input", Input(shape), (), shape)])
         self.items: list[Item] = []
-        self.written: list[Parsed] = []  # of each item, what it was made from
-        self.fields: list[Field] = []  # of every node, once finished
+        self.written: list[Parsed] = []  # for each item, the parsed item it was made from
+        self.fields: list[Field] = []  # the field of every node, once finished
         self.head: HeadSpec | None = None  # once finished
-        self.ends: tuple[str, ...] = ()  # the ids of several outputs, once finished
-        self.outputs: list[int | None] = [0]  # the node of the input, then of each item; None behind a problem
-        self.scope = Scope((), self.problems.add)  # whose places are those in `outputs`
+        self.ends: tuple[str, ...] = ()  # ids of the outputs if there are several, once finished
+        self.outputs: list[int | None] = [0]  # node of the input and of each item; None after a problem
+        self.scope = Scope((), self.problems.add)  # its places are indices into `outputs`
 
     def place(self, parsed: Sequence[Parsed]) -> None:
-        """Every copy of every item."""
+        """Place all copies of all items."""
         self.scope = Scope(parsed, self.problems.add)
         self.expander.bodies.scopes = [self.scope]
         for item in parsed:
@@ -63,10 +63,10 @@ class Trunk:
                 self.scope.places[name] = self.scope.places[item.id] = len(self.outputs) - 1
                 sources = (len(self.outputs) - 1,)
                 if self.outputs[-1] is None and copy:
-                    break  # the first copy may differ from the others, which are all alike
+                    break  # only the first copy may differ from the others
 
     def _place(self, item: Parsed, id: str, copy: int, sources: tuple[int, ...]) -> int | None:
-        """The node that holds the output of one copy of an item, None where there is a problem."""
+        """Place one copy of an item; returns its output node, or None if there is a problem."""
         nodes = [node for node in (self.outputs[source] for source in sources) if node is not None]
         if not nodes or len(nodes) < len(sources):
             self.expander.check(item)
@@ -92,17 +92,17 @@ class Trunk:
         return output
 
     def _bound(self, first: int) -> None:
-        """Refuse maps out of all proportion; `first` is the first node to look at."""
+        """Reject maps of excessive size; `first` is the first node to check."""
         for node in self.graph.nodes[first:]:
             channels, *sizes = node.shape
             if sizes and channels > MAX_CHANNELS:
                 raise ShapeError(too_many_channels(channels), node.id)
             if sizes and max(sizes) > MAX_EXTENT:
                 size, most = size_text(sizes), size_text((MAX_EXTENT,) * len(sizes))
-                raise ShapeError(f"gives a map of {size}, and at most {most} is built", node.id)
+                raise ShapeError(f"returns a map of {size}, but at most {most} is supported", node.id)
 
     def _complain(self, index: int, error: PlacedError) -> None:
-        """Note what is wrong at a node of an item, at the innermost item that was written for it."""
+        """Report a problem at a node, at the innermost item in the document that it belongs to."""
         item, made = self.written[index], self.items[index]
         names = [name for name in error.node.removeprefix(made.id).split(".") if name]
         path, rest = self.expander.bodies.place(made.block, names, item.here)
@@ -110,7 +110,7 @@ class Trunk:
         self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
 
     def finish(self, head: HeadSpec | None, body: Sequence[Parsed], outputs: Sequence[str] = ()) -> None:
-        """What only the whole network can show: its outputs, the head's fit, the merges' jumps, the feature levels."""
+        """Check what only the whole network can show: outputs, head, jumps at merges, feature levels."""
         places = self._places_of(outputs)
         self._check_read(places)
         ends = [node for node in self.outputs[1:] if node is not None]
@@ -121,7 +121,7 @@ class Trunk:
             self.graph.kept = tuple(kept)
             self.ends = tuple([self.items[place - 1].id for place in places])
             if head is not None:
-                self.problems.add(("outputs",), "stand in place of a head. Remove one of them")
+                self.problems.add(("outputs",), "cannot be combined with a head. Remove one of them")
         elif head is not None:
             self.head = self._place_head(head, body, shapes[-1])
         if not self.problems:
@@ -134,22 +134,22 @@ class Trunk:
                 self.items[n] = Item(item.id, item.kind, item.block, item.sources, n in taps, item.settings)
 
     def _places_of(self, outputs: Sequence[str]) -> list[int]:
-        """The places of the items that `outputs` names."""
+        """The places of the items named in `outputs`."""
         known = {name: place for name, place in self.scope.places.items() if place}
         for index, name in enumerate(outputs):
             if name not in known:
                 self.problems.add(("outputs", index), f"no item has the id {written(name)}.{mend(name, known)}")
         places = [known[name] for name in outputs if name in known]
         if len(set(places)) < len(places):
-            self.problems.add(("outputs",), "name one item twice. Take one out")
+            self.problems.add(("outputs",), "name an item twice. Remove one")
         return places
 
     def _check_read(self, outputs: Sequence[int]) -> None:
-        """Every item is read by another, an output (the last one, unless said), or a feature level on purpose."""
+        """Check that every item is read, or is an output (by default the last one) or an explicit feature level."""
         read = {source for item in self.items for source in item.sources} | set(outputs or [len(self.items)])
         for number, item in enumerate(self.items, 1):
             if number not in read and not item.tap:
-                why = f"nothing reads {item.id!r}. Name it in a from, or take it out; tap: true makes it a level"
+                why = f"nothing reads {item.id!r}. Name it in a from, or remove it; tap: true makes it a level"
                 self.problems.add(self.written[number - 1].path, why)
 
     def _read_fields(self) -> None:
@@ -165,10 +165,10 @@ class Trunk:
     # -- the head --------------------------------------------------------------------------------------------
 
     def _place_head(self, head: HeadSpec, body: Sequence[Parsed], shape: Shape) -> HeadSpec | None:
-        """The head behind the last item, with what it finds there; None behind a problem."""
+        """Place the head after the last item, completed with its input features; None after a problem."""
         graph = self.graph
         if head.pool != "none" and len(shape) == 1:
-            why = f"needs a map to pool, gets {_words(shape)}. Leave out the flattening, or give pool: none"
+            why = f"needs a map to pool, gets {_words(shape)}. Remove flatten, or use pool: none"
             self.problems.add(("head",), why)
             return None
         with made_for(shape):
@@ -179,14 +179,14 @@ class Trunk:
         shape = graph.nodes[graph.output].shape
         head = replace(head, body=made[0], forms=tuple(made[1]), features=shape[0], on_map=len(shape) > 1)
         if head.classifier_act != "none" and not (head.classes and head.on_map):
-            why = "follows a classifier on a map, and there is none. Leave it out, or put act into the body"
+            why = "applies to a classifier on a map, but there is none. Remove it, or put act into the body"
             self.problems.add(("head", "classifier_act"), why)
         with made_for(shape):
             graph.output = graph.place(head.classifier, "head", graph.output)
         return head
 
     def _place_body(self, block: Block) -> bool:
-        """The head's body behind the pooling; False behind a problem."""
+        """Place the head's body after the pooling; False after a problem."""
         graph, first = self.graph, len(self.graph.nodes)
         if not self.expander.fits(first + count_layers(block), ("head", "body")):
             return False
@@ -211,5 +211,5 @@ def _before_changes(shapes: Sequence[Shape]) -> set[int]:
 
 
 def _has_units(shape: Shape) -> bool:
-    """Whether a map has more than one: a vector, or a map of one unit, is no feature level."""
+    """Whether a map has more than one unit: vectors and maps of one unit are not feature levels."""
     return max(shape[1:], default=1) > 1

@@ -1,4 +1,4 @@
-"""A spec as text: YAML with one item a line, or JSON."""
+"""Writes specs as text: YAML with one item per line, or JSON."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spec.spec import ArchitectureSpec, Format
 from fieldspec.blocks.errors import FieldspecError
 
-LINE = 100  # characters of one item, its indentation left out
+LINE = 100  # characters of an item, without indentation
 
 
 def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = False) -> Any:
-    """The spec as its author wrote it (comments apart), or in its canonical form; `loads` reads either back,
-    as long as it has no more than 100,000 keys and values.
+    """Write a spec as its author did (without comments), or in canonical form; `loads` reads both,
+    up to 100,000 keys and values.
 
     Args:
         spec: A loaded spec.
-        format: `yaml` and `json` give text, `dict` plain data.
-        canonical: Every default, channel count, padding and id filled in.
+        format: `yaml` and `json` return text, `dict` returns plain data.
+        canonical: Fill in every default, channel count, padding and id.
 
     Example:
         >>> from fieldspec.architectures.spec.spec import loads
@@ -35,7 +35,7 @@ def dump(spec: ArchitectureSpec, *, format: Format = "yaml", canonical: bool = F
 
 
 def written_out(data: dict[str, Any], format: Format) -> Any:
-    """The document of a spec, open or closed, in a format."""
+    """Write the document of a spec, open or closed, in a format."""
     if format == "dict":
         return data
     if format == "json":
@@ -46,21 +46,21 @@ def written_out(data: dict[str, Any], format: Format) -> Any:
 
 
 class _Outline:
-    """What stands on lines of its own, however short: the document, its items, the spec's own blocks."""
+    """A node written in block style, however short: the document, its items, custom blocks."""
 
     def __init__(self, parts: dict[str, Any] | list[Any]) -> None:
         self.parts = parts
 
 
 def _document(data: dict[str, Any]) -> _Outline:
-    """An item of one key is told by its settings: `- conv: {out: 8}`."""
+    """An item with one key is represented by its settings: `- conv: {out: 8}`."""
     items = [_Outline(item) if isinstance(item, dict) and len(item) == 1 else item for item in data["layers"]]
     own = {key: _Outline(value) for key, value in data.items() if key == "blocks" and value}
     return _Outline({**data, **own, "layers": _Outline(items)})
 
 
 class _Dumper(yaml.SafeDumper):
-    """A line for an item, as long as that is not too long; what is longer becomes lines of its own."""
+    """Writes an item on one line unless that is too long; longer values are split into lines."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -75,7 +75,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> Any:
-    """A string, in quotes where our reader would see a number (`1e-3`: YAML 1.1, hence PyYAML, would not)."""
+    """A string, quoted if our reader would see a number (`1e-3`, which YAML 1.1 and thus PyYAML would not)."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if _is_number(text) else None)
 
 

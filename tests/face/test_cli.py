@@ -409,11 +409,11 @@ def test_files_that_are_none(run: Run) -> None:
     Path("device.yaml").symlink_to("/dev/zero")
     for file, error in [
         ("no.yaml", "error: no.yaml: no such file\n"),
-        ("folder", "error: folder: is a folder. Give a file in it\n"),
+        ("folder", "error: folder: is a folder. Use a file in it\n"),
         ("latin.yaml", "latin.yaml:1:10: byte 0xe9 is not UTF-8. Save the file as UTF-8\n"),
         (
             "device.yaml",
-            "device.yaml: 1048577 bytes, of which at most 1048576 are read. Say repeated layers with 'repeat'\n",
+            "device.yaml: 1048577 bytes, but at most 1048576 are allowed. Write repeated layers with 'repeat'\n",
         ),
     ]:
         assert run("check", file) == (2, "", error)

@@ -36,17 +36,17 @@ description: >
 
 BROKEN = [
     # YAML's own traps
-    ("constraints:\n  receptive_field: > 44", """2:20: '>' starts a block of text in YAML. Quote it: "> 44\""""),
-    ("a: {b: >= 4, c: 1}", """1:8: '>' starts a block of text in YAML. Quote it: ">= 4\""""),
-    ("a:\n  b: >4\n  c: 1", """2:6: a.b: '>' starts a block of text in YAML. Quote it: ">4\""""),
+    ("constraints:\n  receptive_field: > 44", """2:20: '>' starts a block scalar in YAML. Quote it: "> 44\""""),
+    ("a: {b: >= 4, c: 1}", """1:8: '>' starts a block scalar in YAML. Quote it: ">= 4\""""),
+    ("a:\n  b: >4\n  c: 1", """2:6: a.b: '>' starts a block scalar in YAML. Quote it: ">4\""""),
     ("a: 1\nb: {c: 1}\na: 2", "3:1: a: duplicate key, first at line 1, column 1. Remove one of the two"),
     ("a: {'b': 1, b: 2}", "1:13: a.b: duplicate key, first at line 1, column 5. Remove one of the two"),
-    ("a: {1: 2}", '1:5: a: this key is not text. Quote it: "1"'),
-    ("true: 2", '1:1: this key is not text. Quote it: "true"'),
+    ("a: {1: 2}", '1:5: a: this key is not a string. Quote it: "1"'),
+    ("true: 2", '1:1: this key is not a string. Quote it: "true"'),
     ("a: {[b]: 2}", "1:5: a: a list or mapping as a key. Use a word"),
     (
         "a: &b {c: 1}\nd: {<<: *b}",
-        "2:5: d['<<']: merge keys are not read. Write the settings out, or use a block of your own under 'blocks'",
+        "2:5: d['<<']: merge keys are not supported. Write out the settings, or define a block under 'blocks'",
     ),
     ("a: {out:32}", "1:5: a: no space after the colon. Write 'out: 32'"),
     ("a:\n\tb: 1", "2:1: a tab in the indentation. Use spaces"),
@@ -54,23 +54,23 @@ BROKEN = [
     # tags, aliases, numbers
     (
         "a: !!python/object/apply:os.system [ls]",
-        "1:4: a: tag '!!python/object/apply:os.system': tags are not read. Remove it, or quote the value",
+        "1:4: a: tag '!!python/object/apply:os.system': tags are not supported. Remove it, or quote the value",
     ),
-    ("a: !!int 1", "1:4: a: tag '!!int': tags are not read. Remove it, or quote the value"),
-    ("a: [!foo b]", "1:5: a[0]: tag '!foo': tags are not read. Remove it, or quote the value"),
-    ("a: *b", "1:4: a: alias '*b' has no anchor above it. Write the value out"),
-    ("a: &b [*b]", "1:8: a[0]: alias '*b' stands inside what it names. Write the value out"),
-    ("a: " + "1" * 41, "1:4: a: number too large, or of more than 40 digits. Quote it if it is text"),
-    ("a: 1e999", "1:4: a: number too large, or of more than 40 digits. Quote it if it is text"),
+    ("a: !!int 1", "1:4: a: tag '!!int': tags are not supported. Remove it, or quote the value"),
+    ("a: [!foo b]", "1:5: a[0]: tag '!foo': tags are not supported. Remove it, or quote the value"),
+    ("a: *b", "1:4: a: alias '*b' has no anchor before it. Write out the value"),
+    ("a: &b [*b]", "1:8: a[0]: alias '*b' is inside its own anchor. Write out the value"),
+    ("a: " + "1" * 41, "1:4: a: number too large, or over 40 digits long. Quote it if it is text"),
+    ("a: 1e999", "1:4: a: number too large, or over 40 digits long. Quote it if it is text"),
     # the text as a whole
     ("", "1:1: empty. A spec needs 'input' and 'layers'"),
     ("# nothing\n---\n", "3:1: empty. A spec needs 'input' and 'layers'"),
-    ("- a", "1:1: a list, where a spec is a mapping. Write 'key: value' lines"),
-    ("[1]", "1:1: a list, where a spec is a mapping. Write 'key: value' lines"),
-    ("a:1", "1:1: the single value 'a:1', where a spec is a mapping. Write 'key: value' lines"),
-    ("a: 1\n---\nb: 2", "2:1: a second document. Write one spec a file"),
-    ("%TAG ! x\n---\na: 1", "1:1: YAML directives ('%...') are not read. Remove the line"),
-    ("{a: 1}}", "1:7: text after the end of the spec. Remove it, or indent it as the rest"),
+    ("- a", "1:1: a list, but a spec is a mapping. Write 'key: value' lines"),
+    ("[1]", "1:1: a list, but a spec is a mapping. Write 'key: value' lines"),
+    ("a:1", "1:1: the single value 'a:1', but a spec is a mapping. Write 'key: value' lines"),
+    ("a: 1\n---\nb: 2", "2:1: a second document. Write one spec per file"),
+    ("%TAG ! x\n---\na: 1", "1:1: YAML directives ('%...') are not supported. Remove it"),
+    ("{a: 1}}", "1:7: text after the end of the spec. Remove it, or indent it like the rest"),
     (b"a: 1\nb: \xe9\xff", "2:4: byte 0xe9 is not UTF-8. Save the file as UTF-8"),
     (b"\xc3\xa9: \xc3\xa9\xff", "1:5: byte 0xff is not UTF-8. Save the file as UTF-8"),
     ("a: b\x07", "1:5: unprintable character U+0007. Remove it"),
@@ -81,20 +81,20 @@ BROKEN = [
     ("a: b: c", "1:5: a second ': ' in one value. Quote the value, or align the line with those above"),
     ("a: 1\nfoo\nb: 2", "2:1: neither 'key: value' nor '- item'. Write a space after the colon"),
     ("a: - b", "1:4: no list item or key can start here. Start a new line, or quote it"),
-    ("a:\n   b: 1\n  c: 2", "3:3: does not continue the mapping of line 1, column 1. Indent it as the keys there"),
-    ("a:\n  - b\n  c: 2", "3:3: does not continue the list of line 2, column 3. Indent it as the items there"),
+    ("a:\n   b: 1\n  c: 2", "3:3: does not continue the mapping of line 1, column 1. Indent it like the keys there"),
+    ("a:\n  - b\n  c: 2", "3:3: does not continue the list of line 2, column 3. Indent it like the items there"),
     ("a: 'b'c", "1:7: text after a complete value. Remove it, or quote the whole value"),
     ("a: [1, 2\n", "1:4: '[' is never closed. Add ']'"),
     ('{"a": {"b": 1}', "1:1: '{' is never closed. Add '}'"),
     (
         '{"a": 1\n "b": 2}',
-        "2:5: a comma is missing before this, or the bracket that closes the one of line 1, column 1",
+        "2:5: a comma is missing before this, or the closing bracket for line 1, column 1",
     ),
     ("{a: 1,, b: 2}", "1:7: a value is missing before this. Write it, or null"),
     ("a: 'b\nc: 2", "1:4: this quote is never closed. Add the closing one"),
     ("a: @b", "1:4: '@' cannot start a value. Quote the value"),
-    ("a: * 2", "1:4: '&' and '*' name values in YAML. Quote the value"),
-    ('a: "\\d"', "1:5: this backslash escapes nothing. Double it, or use single quotes"),
+    ("a: * 2", "1:4: '&' and '*' are anchors and aliases in YAML. Quote the value"),
+    ('a: "\\d"', "1:5: this backslash is not a valid escape. Double it, or use single quotes"),
     ("\U0001f600: \U0001f600\nb: @", "2:4: '@' cannot start a value. Quote the value"),
 ]
 
@@ -195,11 +195,11 @@ def test_broken_text_pure(text: str | bytes, message: str, monkeypatch: pytest.M
 def test_all_problems_at_once() -> None:
     """Keys, tags and aliases are reported together in the order of the text, up to what the scanner refuses."""
     assert problems("a: !x 1\na: *b\nc: {d: 1, d: 2}\n1: 2\ne: @").splitlines() == [
-        "1:4: a: tag '!x': tags are not read. Remove it, or quote the value",
+        "1:4: a: tag '!x': tags are not supported. Remove it, or quote the value",
         "2:1: a: duplicate key, first at line 1, column 1. Remove one of the two",
-        "2:4: a: alias '*b' has no anchor above it. Write the value out",
+        "2:4: a: alias '*b' has no anchor before it. Write out the value",
         "3:11: c.d: duplicate key, first at line 3, column 5. Remove one of the two",
-        '4:1: this key is not text. Quote it: "1"',
+        '4:1: this key is not a string. Quote it: "1"',
         "5:4: '@' cannot start a value. Quote the value",
     ]
 
@@ -208,7 +208,7 @@ def test_file_in_problems() -> None:
     """The file's name stands first in each line, also where there is no line to name."""
     with pytest.raises(SpecError, match=r"^c1.yaml:1:4: a: tag '!x'"):
         read("a: !x 1", file="c1.yaml")
-    with pytest.raises(SpecError, match=r"^c1.yaml: 1048577 bytes, of which at most 1048576 are read\."):
+    with pytest.raises(SpecError, match=r"^c1.yaml: 1048577 bytes, but at most 1048576 are allowed\."):
         read("x" * (2**20 + 1), file="c1.yaml")
 
 
@@ -290,7 +290,7 @@ def test_bounds_are_exact() -> None:
     read("a: " + "[" * 63 + "]" * 63)
     assert problems("a: " + "[" * 64 + "]" * 64) == "1:67: nested deeper than 64. Make the spec flatter"
     read("a: [" + "1," * 99_997 + "]")
-    message = "1:199999: more than 100000 keys and values, aliases written out. Make the spec smaller"
+    message = "1:199999: more than 100000 keys and values, with aliases expanded. Make the spec smaller"
     assert problems("a: [" + "1," * 99_998 + "]") == message
     assert "100000" in problems("a: &a [" + "1," * 50_000 + "]\nb: *a")
 

@@ -79,10 +79,10 @@ def test_forms() -> None:
     ("changes", "reason"),
     [
         ({"outputs": ["fine", "course"]}, r"outputs\[1\]: no item has the id 'course'. Did you mean 'coarse'"),
-        ({"outputs": ["fine"]}, "outputs: needs a list of two ids or more"),
-        ({"outputs": ["fine", "fine"]}, "outputs: name one item twice"),
+        ({"outputs": ["fine"]}, "outputs: needs a list of at least two ids"),
+        ({"outputs": ["fine", "fine"]}, "outputs: name an item twice"),
         ({"outputs": ["c1", "fused"]}, "nothing reads 'coarse'"),
-        ({"head": {"classes": 3}}, "outputs: stand in place of a head. Remove one of them"),
+        ({"head": {"classes": 3}}, "outputs: cannot be combined with a head. Remove one of them"),
     ],
 )
 def test_what_is_refused(changes: dict[str, Any], reason: str) -> None:

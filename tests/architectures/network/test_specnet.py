@@ -259,7 +259,7 @@ def test_fast_pooling(pool: str) -> None:
 
 
 def test_no_pooling() -> None:
-    """Without pooling the map stays; a classifier gives a map of logits, whose mean is the pooled net's."""
+    """Without pooling the map stays; a classifier returns a map of logits, whose mean is the pooled net's."""
     net, pooled = made(SMALL, global_pool=""), made(SMALL)
     net.load_state_dict(pooled.state_dict())
     logits = net(images(net))

@@ -66,7 +66,7 @@ def test_values_that_are_given() -> None:
     assert [domain.name for domain in rest.domains] == ["layers[2].repeat", "head.dropout"]
     given |= {"layers[2].repeat": 1, "head.dropout": 0}
     assert loads(OPEN, **given).graph.nodes[1].shape == (8, 16, 16)
-    with pytest.raises(FieldspecError, match=r"open\.yaml: width is 9, and its domain is 8, 12"):
+    with pytest.raises(FieldspecError, match=r"open\.yaml: width is 9, but its domain is 8, 12"):
         loads(OPEN, name="open.yaml", width=9)
     with pytest.raises(FieldspecError, match=r"unknown parameter 'layers\[2\]\.residual\.out'"):
         loads(OPEN, name=None, **{"layers[2].residual.out": 9})
@@ -77,21 +77,21 @@ def test_an_open_spec_is_no_network() -> None:
     with pytest.raises(SpecError) as error:
         loads(OPEN)
     assert str(error.value).splitlines()[:2] == [
-        "4:17: params.width: is open: 2 values (8, 12). Give --set width=8, or have fieldspec search choose",
-        "6:33: layers[0].conv.kernel: is open: 2 values (3, 5). Give --set 'layers[0].conv.kernel=3', "
-        "or have fieldspec search choose",
+        "4:17: params.width: is open: 2 values (8, 12). Use --set width=8, or let fieldspec search choose",
+        "6:33: layers[0].conv.kernel: is open: 2 values (3, 5). Use --set 'layers[0].conv.kernel=3', "
+        "or let fieldspec search choose",
     ]
 
 
 BROKEN = [
     ("{choice: []}", "choice: needs a list of values, gets []"),
     ("{choice: 3}", "choice: needs a list of values, gets 3"),
-    ("{choice: [3, 3]}", "choice[1]: 3 stands twice. Remove one"),
-    ("{choice: [3], kernel: 5}", "choice: stands alone in its mapping; beside it stands 'kernel'"),
+    ("{choice: [3, 3]}", "choice[1]: 3 is listed twice. Remove one"),
+    ("{choice: [3], kernel: 5}", "choice: must be the only key in its mapping, but there is 'kernel'"),
     ("{range: [1, 5]}", "range: needs three numbers"),
     ("{range: [1, 5, 3]}", "range: from 1 in steps of 3 does not reach 5; the last below is 4"),
-    ("{range: [5, 1, 1]}", "range: goes from the lower end to the upper in steps over 0"),
-    ("{range: [1, 1000000, 1]}", "range: has 1000000 values, and at most 100000 are searched"),
+    ("{range: [5, 1, 1]}", "range: needs a lower end, an upper end and a positive step"),
+    ("{range: [1, 1000000, 1]}", "range: has 1000000 values, but at most 100000 are supported"),
     ("{choice: [3, x]}", "choice[1]: needs"),
     ("{choice: [3, $none]}", "choice[1]: unknown parameter '$none'"),
     ("{choice: [3, {choice: [5, big]}]}", "choice[1]: needs"),
@@ -114,7 +114,7 @@ def test_objectives_are_known_measures() -> None:
     text = "{input: [3, 8, 8], layers: [{conv: {out: 8}}], objectives: {minimize: [parms], maximize: [macs, macs]}}"
     with pytest.raises(SpecError, match=r"unknown measure 'parms'\. Did you mean 'params'") as error:
         loads(text)
-    assert "objectives.maximize[1]: 'macs' stands twice" in str(error.value)
+    assert "objectives.maximize[1]: 'macs' is listed twice" in str(error.value)
 
 
 def test_the_schema_takes_domains() -> None:

@@ -213,7 +213,7 @@ def test_ram_of_an_engine() -> None:
         ("{sram: '< 64Ki'}", "needs a mapping of live, ordered, tflm, planned, patched to comparisons"),
         ("{sram: {}}", "needs a mapping of live, ordered, tflm, planned, patched to comparisons"),
         ("{sram: {tfml: '< 64Ki'}}", "unknown kind of RAM. Did you mean 'tflm'?"),
-        ("{sram: {tflm: 65536}}", 'Say how it compares: "< 65536"'),
+        ("{sram: {tflm: 65536}}", 'Add a comparison: "< 65536"'),
         ("{sram.tflm: '< 64Ki'}", "unknown constraint"),
     ],
 )

@@ -156,9 +156,9 @@ def test_a_parameter_of_null_leaves_out_what_it_stands_for() -> None:
 @pytest.mark.parametrize(
     ("layers", "reason"),
     [
-        (["$a"], "layers: are all left out, by parameters that are null. Give one of them"),
+        (["$a"], "layers: are all left out, because their parameters are null. Set one of them"),
         ([{"conv": {"out": 8, "kernel": [3, "$a"]}}], r"gets \[3, nothing\]"),
-        ([{"conv": {"out": "2*$a"}}], r"\$a is nothing, and '2\*\$a' needs a number"),
+        ([{"conv": {"out": "2*$a"}}], r"\$a is nothing, but '2\*\$a' needs a number"),
         ([{"conv": {"out": "$a"}}], "missing key 'out'"),
     ],
 )

@@ -384,7 +384,7 @@ def test_deepest_spec_has_a_canonical_form() -> None:
     own = ", ".join(f"b{n}: {{body: [{{b{n + 1}: }}]}}" for n in range(18))
     spec = spec_of("[{b0: }]", f", blocks: {{{own}, b18: {{body: [{{conv: {{out: 3, padding: 1}}}}]}}}}")
     assert loads(dump(spec, canonical=True)) == spec
-    with pytest.raises(SpecError, match="nested too deep"):
+    with pytest.raises(SpecError, match="nested deeper than 64 levels"):
         spec_of("[{b0: }]", f", blocks: {{{own}, b18: {{body: [{{b19: }}]}}, b19: {{body: [{{conv: {{out: 3}}}}]}}}}")
 
 
@@ -537,7 +537,7 @@ def test_data_that_is_none(data: dict[str, Any], message: str) -> None:
 
 
 def test_deep_and_circular_data() -> None:
-    """Data nested too deep, or inside itself, is refused, never a RecursionError."""
+    """Data nested deeper than 64 levels, or inside itself, is refused, never a RecursionError."""
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]
@@ -561,8 +561,8 @@ def test_nothing_there(tmp_path: Path) -> None:
         ("c1c2c3", r"^'c1c2c3' is neither in the catalogue nor a file. Did you mean 'c1c2c3c40'\?"),
         ("zzz", r"^'zzz' is neither in the catalogue nor a file. fieldspec list names the catalogue.$"),
         ("no.yaml", r"^no.yaml: no such file$"),
-        (str(tmp_path), r": is a folder. Give a file in it$"),
-        ("{input: [3, 8, 8]}", r"^'{input: \[3, 8, 8\]}': no such file. A spec's text is read by loads\(\)$"),
+        (str(tmp_path), r": is a folder. Use a file in it$"),
+        ("{input: [3, 8, 8]}", r"^'{input: \[3, 8, 8\]}': no such file. To load the text of a spec, use loads\(\)$"),
         ("x" * 5000, "File name too long"),
     ]:
         with pytest.raises(FieldspecError, match=message):
@@ -634,7 +634,7 @@ def test_a_users_function_may_refuse() -> None:
 
     with pytest.raises(SpecError, match=r"layers\[0\].even: out \(=3\) must be even$"):
         spec_of("[{even: {out: 3}}]")
-    with pytest.raises(SpecError, match=r"layers\[0\].nothing: block 'nothing' gives nothing, which is not a Block$"):
+    with pytest.raises(SpecError, match=r"layers\[0\].nothing: block 'nothing' returns nothing, which is not a Block$"):
         spec_of("[{nothing: }]")
 
 
@@ -769,7 +769,7 @@ def test_what_nothing_reads() -> None:
     """An item whose output goes nowhere is a mistake, unless it is a feature level on purpose."""
     layers = "[{conv: {out: 4}, id: one}, {conv: {out: 6}, id: dead, from: input%s}, {conv: {out: 8}, from: one}]"
     with pytest.raises(
-        SpecError, match=r"layers\[1\]: nothing reads 'dead'. Name it in a from, or take it out; tap: true"
+        SpecError, match=r"layers\[1\]: nothing reads 'dead'. Name it in a from, or remove it; tap: true"
     ):
         spec_of(layers % "")
     assert taps(spec_of(layers % ", tap: true")) == ["dead", "conv3"]

@@ -9,7 +9,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "own block's unused parameter": (
         HEAD + "blocks: {own: {params: {stride: 1}, body: [{conv: {out: 8}}]}}\nlayers: [{own: {stride: 2}}]",
         [
-            "2:25: blocks.own.params.stride: stands nowhere in the body as $stride. Write it there, or leave it out",
+            "2:25: blocks.own.params.stride: is not used in the body as $stride. Use it, or remove it",
         ],
     ),
     "own block twice": (
@@ -107,7 +107,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "recursion": (
         HEAD + "blocks:\n  a: {body: [{b: }]}\n  b: {body: [{act: }, {a: }]}\nlayers:\n  - a:",
         [
-            "4:27: blocks.b.body[1].a: block 'a' contains itself: a > b > a. Take it out of its own body",
+            "4:27: blocks.b.body[1].a: block 'a' contains itself: a > b > a. Remove it from its own body",
         ],
     ),
     "doubling": (

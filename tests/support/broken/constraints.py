@@ -9,7 +9,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "constraint of a number": (
         HEAD + "layers: [{act: }]\nconstraints: {receptive_field: 44}",
         [
-            f'3:32: constraints.receptive_field: {COMPARISON}, gets 44. Say how it compares: "> 44"',
+            f'3:32: constraints.receptive_field: {COMPARISON}, gets 44. Add a comparison: "> 44"',
         ],
     ),
     "constraint without a sign": (
@@ -52,7 +52,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "uses and forbids": (
         HEAD + "layers: [{act: }]\nconstraints:\n  uses: [dilated, pool]\n  forbids: [add, dilated]",
         [
-            "5:18: constraints.forbids[1]: 'dilated' stands under uses as well. Remove one of the two",
+            "5:18: constraints.forbids[1]: 'dilated' is also listed in uses. Remove one of the two",
         ],
     ),
     "constraints as a list": (

@@ -9,7 +9,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "unknown key at the top": (
         HEAD + "layer: [{conv: {out: 8}}]",
         [
-            "1:1: missing key 'layers': give a list of one item or more",
+            "1:1: missing key 'layers': give a list of at least one item",
             "2:1: layer: unknown key. Did you mean 'layers'?",
         ],
     ),
@@ -34,13 +34,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "name": (
         "name: my net\ninput: [3, 32, 32]\nlayers: [{conv: {out: 8}}]",
         [
-            "1:7: name: needs letters, digits, '_', '-' and '.', a letter first, gets 'my net'",
+            "1:7: name: needs letters, digits, '_', '-' or '.', starting with a letter, gets 'my net'",
         ],
     ),
     "name of a number": (
         "name: 1\ninput: [3, 32, 32]\nlayers: [{conv: {out: 8}}]",
         [
-            "1:7: name: needs letters, digits, '_', '-' and '.', a letter first, gets 1",
+            "1:7: name: needs letters, digits, '_', '-' or '.', starting with a letter, gets 1",
         ],
     ),
     "description": (
@@ -88,25 +88,25 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "no layers": (
         "input: [3, 32, 32]",
         [
-            "1:1: missing key 'layers': give a list of one item or more",
+            "1:1: missing key 'layers': give a list of at least one item",
         ],
     ),
     "empty layers": (
         HEAD + "layers: []",
         [
-            "2:9: layers: needs a list of one item or more, gets []",
+            "2:9: layers: needs a list of at least one item, gets []",
         ],
     ),
     "layers as a mapping": (
         HEAD + "layers:\n  conv: {out: 8}",
         [
-            "3:3: layers: needs a list of one item or more, gets {conv: {out: 8}}",
+            "3:3: layers: needs a list of at least one item, gets {conv: {out: 8}}",
         ],
     ),
     "layers of nothing": (
         HEAD + "layers:",
         [
-            "2:8: layers: needs a list of one item or more, gets nothing",
+            "2:8: layers: needs a list of at least one item, gets nothing",
         ],
     ),
     "order by a default": (
@@ -150,7 +150,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "unquoted comparison": (
         HEAD + "layers: [{act: }]\nconstraints:\n  receptive_field: > 44",
         [
-            "4:20: '>' starts a block of text in YAML. Quote it: \"> 44\"",
+            "4:20: '>' starts a block scalar in YAML. Quote it: \"> 44\"",
         ],
     ),
     "duplicate key": (
@@ -168,7 +168,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "tag": (
         HEAD + "layers:\n  - !!python/object/apply:os.system [ls]",
         [
-            "3:5: layers[0]: tag '!!python/object/apply:os.system': tags are not read. Remove it, or quote the value",
+            "3:5: layers[0]: tag '!!python/object/apply:os.system': tags are not supported. Remove it, or quote the value",
         ],
     ),
     "several at once": (
@@ -192,7 +192,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "7:18: layers[2].conv.out: needs a whole number from 1 to 65536, or same, gets 'x'",
             "7:27: layers[2].tap: needs true or false, gets 1",
             "8:7: head: missing key 'classes': give a whole number from 0 (no classifier) to 65536",
-            f'9:23: constraints.params: {COMPARISON}, gets 3. Say how it compares: "< 3"',
+            f'9:23: constraints.params: {COMPARISON}, gets 3. Add a comparison: "< 3"',
         ],
     ),
 }

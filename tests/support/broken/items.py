@@ -9,13 +9,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "item without a block": (
         HEAD + "layers:\n  - {id: a}",
         [
-            "3:5: layers[0]: needs one block beside id, from, repeat, first, tap; gets none",
+            "3:5: layers[0]: needs exactly one block besides id, from, repeat, first, tap; gets none",
         ],
     ),
     "item of two blocks": (
         HEAD + "layers:\n  - {conv: {out: 8}, act: }",
         [
-            "3:5: layers[0]: needs one block beside id, from, repeat, first, tap; gets 'conv' and 'act'",
+            "3:5: layers[0]: needs exactly one block besides id, from, repeat, first, tap; gets 'conv' and 'act'",
         ],
     ),
     "item as a word": (
@@ -88,55 +88,55 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "repeated id with a dot": (
         HEAD + "layers: [{conv: {out: 8}, id: a.1, repeat: 2}]",
         [
-            "2:31: layers[0].id: 'a.1' cannot be repeated: ids have one dot at most. Give one without",
+            "2:31: layers[0].id: 'a.1' cannot be repeated: ids have at most one dot. Choose one without",
         ],
     ),
     "duplicate ids": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: a}\n  - {conv: {out: 8}, id: a}",
         [
-            "4:26: layers[1].id: 'a' is the id of layers[0] already. Give another id",
+            "4:26: layers[1].id: 'a' is already the id of layers[0]. Choose another id",
         ],
     ),
     "id of a copy": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: s, repeat: 2}\n  - {conv: {out: 8}, id: s.0}",
         [
-            "4:26: layers[1].id: 's.0' is the id of layers[0] already. Give another id",
+            "4:26: layers[1].id: 's.0' is already the id of layers[0]. Choose another id",
         ],
     ),
     "id of a number given by hand": (
         HEAD + "layers:\n  - {act: , id: conv1}\n  - conv: {out: 8}",
         [
-            "4:5: layers[1]: 'conv1' is the id of layers[0] already. Give another id",
+            "4:5: layers[1]: 'conv1' is already the id of layers[0]. Choose another id",
         ],
     ),
     "reserved id": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: forward}",
         [
-            "3:26: layers[0].id: 'forward' is a word of Python, torch or the spec itself. Give another id",
+            "3:26: layers[0].id: 'forward' is reserved by Python, torch or the spec. Choose another id",
         ],
     ),
     "id of the spec": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: input}",
         [
-            "3:26: layers[0].id: 'input' is a word of Python, torch or the spec itself. Give another id",
+            "3:26: layers[0].id: 'input' is reserved by Python, torch or the spec. Choose another id",
         ],
     ),
     "id of Python": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: lambda}",
         [
-            "3:26: layers[0].id: 'lambda' is a word of Python, torch or the spec itself. Give another id",
+            "3:26: layers[0].id: 'lambda' is reserved by Python, torch or the spec. Choose another id",
         ],
     ),
     "id in capitals": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: Stem}",
         [
-            "3:26: layers[0].id: needs lower-case letters, digits and '_', a letter first, gets 'Stem'",
+            "3:26: layers[0].id: needs lower-case letters, digits and '_', starting with a letter, gets 'Stem'",
         ],
     ),
     "id of a number": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: 1}",
         [
-            "3:26: layers[0].id: needs lower-case letters, digits and '_', a letter first, gets 1",
+            "3:26: layers[0].id: needs lower-case letters, digits and '_', starting with a letter, gets 1",
         ],
     ),
     "repeat of 10^9": (

@@ -22,13 +22,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "parameter that has to be given": (
         HEAD + "params: {width: ~}\nlayers:\n  - conv: {out: $width}",
         [
-            "2:17: params.width: has to be given: --set width=VALUE, or load(..., width=VALUE). Null as a value is {default: ~}",
+            "2:17: params.width: must be given: --set width=VALUE, or load(..., width=VALUE). Null as a value is {default: ~}",
         ],
     ),
     "parameter that is not used": (
         HEAD + "params: {width: 8}\nlayers:\n  - conv: {out: 8}",
         [
-            "2:10: params.width: stands nowhere in the spec as $width. Write it there, or leave it out",
+            "2:10: params.width: is not used in the spec as $width. Use it, or remove it",
         ],
     ),
     "parameter's name": (
@@ -65,13 +65,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         ),
         [
             "4:17: layers[0].conv.out: '2*$w +' lacks a value at its end",
-            f"5:17: layers[1].conv.out: '2$w' does not end at 'w'. {EXAMPLE}",
+            f"5:17: layers[1].conv.out: '2$w' has an unexpected 'w'. {EXAMPLE}",
             "6:17: layers[2].conv.out: '$w / 0' divides by zero",
-            "7:17: layers[3].conv.out: $kind is 'relu', and '2*$kind' needs a number",
+            "7:17: layers[3].conv.out: $kind is 'relu', but '2*$kind' needs a number",
             "8:17: layers[4].conv.out: '(2*$w' lacks a ')'",
             "9:17: layers[5].conv.out: '2 ** $w' lacks a value at '*'",
             f"10:17: layers[6].conv.out: 'costs $w' is not an expression: 'c'. {EXAMPLE}",
-            "11:17: layers[7].conv.out: 'round_to($w)': round_to takes a value and a step over 0",
+            "11:17: layers[7].conv.out: 'round_to($w)': round_to takes a value and a positive step",
         ],
     ),
 }

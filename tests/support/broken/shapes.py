@@ -91,7 +91,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "head on a vector": (
         HEAD + "layers:\n  - flatten:\nhead: {classes: 10}",
         [
-            "4:7: head: needs a map to pool, gets a vector of 3072. Leave out the flattening, or give pool: none",
+            "4:7: head: needs a map to pool, gets a vector of 3072. Remove flatten, or use pool: none",
         ],
     ),
     "depth_to_space": (
@@ -109,13 +109,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "resize beyond all": (
         HEAD + "layers:\n  - resize: {scale: 4096}",
         [
-            "3:13: layers[0].resize: gives a map of 131072x131072, and at most 65536x65536 is built",
+            "3:13: layers[0].resize: returns a map of 131072x131072, but at most 65536x65536 is supported",
         ],
     ),
     "channels beyond all": (
         HEAD + "layers:\n  - dense: {growth: 65536}",
         [
-            "3:12: layers[0].dense: gives 65539 channels, and at most 65536 are built (at dense1.layer1)",
+            "3:12: layers[0].dense: has 65539 channels, but at most 65536 are supported (at dense1.layer1)",
         ],
     ),
     "projection around a resize": (

@@ -9,13 +9,13 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "merge without from": (
         HEAD + "layers:\n  - add:",
         [
-            "3:5: layers[0]: add needs from: a list of two ids or more",
+            "3:5: layers[0]: add needs from: a list of at least two ids",
         ],
     ),
     "merge of one": (
         HEAD + "layers:\n  - {concat: , from: input}",
         [
-            "3:5: layers[0]: concat needs from: a list of two ids or more",
+            "3:5: layers[0]: concat needs from: a list of at least two ids",
         ],
     ),
     "merge repeated": (
@@ -27,25 +27,25 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "two inputs to a conv": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: a}\n  - {conv: {out: 8}, from: [a, input]}",
         [
-            "4:28: layers[1].from: conv takes one input, gets 2. Merge them by add or concat first",
+            "4:28: layers[1].from: conv takes one input, gets 2. Merge them with add or concat first",
         ],
     ),
     "unknown from": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: stem}\n  - {conv: {out: 8}, from: stm}",
         [
-            "4:28: layers[1].from: no item above has the id 'stm'. Did you mean 'stem'?",
+            "4:28: layers[1].from: no earlier item has the id 'stm'. Did you mean 'stem'?",
         ],
     ),
     "from below": (
         HEAD + "layers:\n  - {conv: {out: 8}, from: b}\n  - {conv: {out: 8}, id: b}",
         [
-            "3:28: layers[0].from: 'b' stands below, and an item reads what stands above it. Move it up",
+            "3:28: layers[0].from: 'b' comes later, but an item can only read earlier ones. Move it up",
         ],
     ),
     "from itself": (
         HEAD + "layers:\n  - {add: , from: [input, a], id: a}",
         [
-            "3:27: layers[0].from[1]: an item cannot read itself. Name one above it",
+            "3:27: layers[0].from[1]: an item cannot read itself. Name an earlier one",
         ],
     ),
     "from a number": (
@@ -57,7 +57,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "from a copy that is not": (
         HEAD + "layers:\n  - {conv: {out: 8}, id: s, repeat: 2}\n  - {conv: {out: 8}, from: s.2}",
         [
-            "4:28: layers[1].from: no item above has the id 's.2'. Did you mean 's.1'?",
+            "4:28: layers[1].from: no earlier item has the id 's.2'. Did you mean 's.1'?",
         ],
     ),
     "from inside a body": (
@@ -68,15 +68,15 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "  - residual: {body: [{conv: {out: 8}, from: a}, {act: , tap: true}]}"
         ),
         [
-            "4:46: layers[1].residual.body[0].from: 'a' stands outside this body, which reads its own items and input. "
+            "4:46: layers[1].residual.body[0].from: 'a' is outside this body, which can only read its own items and input. "
             "Use from: input",
-            "4:58: layers[1].residual.body[1].tap: does not stand inside a body. Taps stand in layers",
+            "4:58: layers[1].residual.body[1].tap: is not allowed inside a body. Use tap in layers",
         ],
     ),
     "merge inside a body": (
         HEAD + "layers:\n  - residual: {body: [{add: }]}",
         [
-            "3:23: layers[0].residual.body[0]: add needs from: a list of two ids or more",
+            "3:23: layers[0].residual.body[0]: add needs from: a list of at least two ids",
         ],
     ),
     "ids that are not above, inside a body": (
@@ -91,10 +91,10 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "        - {chain: {body: [{act: , from: b}]}}\n"
         ),
         [
-            "5:41: layers[0].chain.body[0].from: an item cannot read itself. Name one above it",
-            "6:41: layers[0].chain.body[1].from: 'c' stands below, and an item reads what stands above it. Move it up",
-            "7:29: layers[0].chain.body[2].from[1]: no item above has the id 'd'. Known: input, a, b.",
-            "8:41: layers[0].chain.body[3].chain.body[0].from: 'b' stands outside this body, which reads its own items "
+            "5:41: layers[0].chain.body[0].from: an item cannot read itself. Name an earlier one",
+            "6:41: layers[0].chain.body[1].from: 'c' comes later, but an item can only read earlier ones. Move it up",
+            "7:29: layers[0].chain.body[2].from[1]: no earlier item has the id 'd'. Known: input, a, b.",
+            "8:41: layers[0].chain.body[3].chain.body[0].from: 'b' is outside this body, which can only read its own items "
             "and input. Use from: input",
         ],
     ),
@@ -114,9 +114,9 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
             "          - {conv: {out: 8}, from: input}\n"
         ),
         [
-            "8:36: layers[0].parallel.branches[0][2].from: conv takes one input, gets 2. Merge them by add or concat first",
+            "8:36: layers[0].parallel.branches[0][2].from: conv takes one input, gets 2. Merge them with add or concat first",
             "10:39: layers[0].parallel.branches[1][1].repeat: add cannot be repeated. Remove it",
-            "11:13: layers[0].parallel.branches[2][0]: nothing reads 'a'. Name it in a from, or take it out",
+            "11:13: layers[0].parallel.branches[2][0]: nothing reads 'a'. Name it in a from, or remove it",
         ],
     ),
     "shapes that meet inside a body": (
@@ -140,8 +140,8 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "ids inside a body": (
         HEAD + "layers:\n  - residual: {body: [{act: , id: a}, {act: , id: a}, {act: , id: forward}]}",
         [
-            "3:51: layers[0].residual.body[1].id: 'a' is the id of body[0] already. Give another id",
-            "3:67: layers[0].residual.body[2].id: 'forward' is a word of Python, torch or the spec itself. Give another id",
+            "3:51: layers[0].residual.body[1].id: 'a' is already the id of body[0]. Choose another id",
+            "3:67: layers[0].residual.body[2].id: 'forward' is reserved by Python, torch or the spec. Choose another id",
         ],
     ),
 }
