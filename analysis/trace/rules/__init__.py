@@ -1,4 +1,4 @@
-"""The rules of every operation of torch that is followed; importing this room enters them in the table."""
+"""The rules for all supported torch operations; importing this package registers them."""
 
 from fieldspec.analysis.trace.rules import convolution as convolution
 from fieldspec.analysis.trace.rules import learned_products as learned_products

@@ -1,4 +1,4 @@
-"""Numbers that choose: those of tensors, and lists of channels that are computed when asked for: there are millions."""
+"""Index lists: known values of index tensors, and lazily computed lists of channels, of which there may be millions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fieldspec.analysis.trace.rules.registry import Op
 
 
 class Listing(Sequence[int]):
-    """So many numbers, each given by its place.
+    """A sequence of `count` numbers, each computed from its position.
 
     Example:
         >>> list(Listing(4, lambda place: 10 * place)), Listing(4, lambda place: 10 * place)[1:3]
@@ -46,7 +46,7 @@ class Listing(Sequence[int]):
 
 
 def picked(around: Sequence[int], picks: Sequence[int]) -> Listing:
-    """The same picks behind each of some firsts.
+    """The same picks relative to each of several starts.
 
     Example:
         >>> list(picked([0, 100], [3, 1]))
@@ -57,7 +57,7 @@ def picked(around: Sequence[int], picks: Sequence[int]) -> Listing:
 
 
 def interleaved_parts(sizes: Sequence[int], blocks: int) -> Listing:
-    """Where numbers stand that lie part by part, each part block by block, put block by block, each part by part.
+    """The order that turns parts, each of several blocks, into blocks, each of all parts.
 
     Example:
         >>> list(interleaved_parts([2, 1], 2))       # parts [0 1 2 3] and [4 5], of two blocks each
@@ -77,7 +77,7 @@ def interleaved_parts(sizes: Sequence[int], blocks: int) -> Listing:
 
 
 def known_numbers(op: Op, index: Tensor, size: int) -> list[int] | None:
-    """The numbers of an index, counted from 0; None where a map or a tensor without values says them."""
+    """The values of an index, counted from 0; None if they come from a map or a tensor without values."""
     if index.is_meta or op.values(index) is not None:
         return None
     return [number % size for number in index.flatten().tolist()]

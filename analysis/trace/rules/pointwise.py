@@ -1,4 +1,4 @@
-"""Rules for functions of each element: of one map, and of several that lie on each other."""
+"""Rules for element-wise functions of one map or several."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Activation, Add, Elementwise, Layer, MatMul, Merge, Multiply, Pointwise
 
 ACTIVATIONS = {"relu", "silu", "gelu", "hardswish", "hardsigmoid", "sigmoid"}
-POINTWISE = {  # torch has no tag on these
+POINTWISE = {  # torch does not tag these
     *("hardswish", "hardtanh", "leaky_relu", "elu", "softplus", "log_sigmoid_forward", "_prelu_kernel", "rrelu"),
     *("rrelu_with_noise", "floor_divide", "bucketize", "poisson", "tril", "triu"),
     *(
@@ -32,7 +32,7 @@ MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
 
 
 def pointwise(op: Op) -> Value:
-    """A function of each element."""
+    """An element-wise function."""
     found = [value for value in map(op.values, tensors_in((op.args, op.kwargs))) if value is not None]
     if len(found) == 1:
         return _of_one(op, found[0])
@@ -42,7 +42,7 @@ def pointwise(op: Op) -> Value:
 def _of_one(op: Op, value: Value) -> Value:
     layout: tuple[Dim, ...] = ((),) * (len(op.sizes) - len(value.layout)) + value.layout
     grown = [at for at, (dim, size) in enumerate(zip(layout, op.sizes, strict=True)) if size_of(dim) != size]
-    if grown:  # by weights of more dimensions
+    if grown:  # through weights with more dimensions
         from fieldspec.analysis.trace.layout import Factor
 
         layout = tuple((Factor(FREE, op.sizes[at], 0),) if at in grown else dim for at, dim in enumerate(layout))
@@ -63,14 +63,14 @@ def layer_of(op: Op) -> Layer:
 
 
 def _half_repeated(value: Value) -> list[int]:
-    """Dimensions that repeat some of their channels: statistics of groups spread over their channels."""
+    """Dimensions that repeat some of their channels: group statistics, broadcast to their channels."""
     return [at for at, dim in enumerate(value.layout) if {f.axis == FREE for f in dim} == {True, False}]
 
 
 def _alike(op: Op, values: list[Value]) -> list[Value]:
-    """The same values; where one has patches in its views that another has not, all of them as plain maps.
+    """The same values; if patches in their views differ, all of them as plain maps.
 
-    So is what has a feature for each unit of a map that it meets.
+    The same applies if one has a feature for each unit of another map.
     """
     pieces = {frozenset(places_in(value.layout)) for value in values} - {frozenset()}
     if not pieces or len(op.sizes) != 2 + op.record.axes:
@@ -79,19 +79,19 @@ def _alike(op: Op, values: list[Value]) -> list[Value]:
     def is_apart(value: Value) -> bool:
         if places_in(value.layout):
             return len(pieces) > 1
-        return all(channels_in([dim]) for dim in value.layout[2:])  # a mean that was written out for each element
+        return all(channels_in([dim]) for dim in value.layout[2:])  # a mean repeated for each element
 
     return [op.record.settled(value) if is_apart(value) else value for value in values]
 
 
 def _placed(op: Op, values: list[Value]) -> list[Value]:
-    """The same values; features that meet the places of another become units of a map."""
+    """The same values, with features as units of a map where others have spatial axes."""
     like = max(values, key=lambda value: len(places_in(value.layout)))
     return [op.record.placed_like(value, like.layout) for value in values]
 
 
 def _asked_for_all(op: Op, values: list[Value]) -> Value | None:
-    """Scores of each unit for every unit, and a map of the latter, such as a mask: each unit reads all of that."""
+    """Scores of each unit for all units, combined with a map such as a mask: each unit reads all of that map."""
     scores, *others = sorted(values, key=lambda value: len(channels_in(value.layout)), reverse=True)
     held = [(at, value) for value in others for at, dim in enumerate(value.layout) if along(dim, spatial=True)]
     if not held or any(size_of(dim) != size for dim, size in zip(scores.layout, op.sizes, strict=True)):
@@ -100,12 +100,12 @@ def _asked_for_all(op: Op, values: list[Value]) -> Value | None:
         return None
     made = [scores, *[op.record.straight(op.record.filled(value, range(len(value.layout)))) for value in others]]
     shape = op.record.shape(scores)
-    layer = MatMul(("own", *["whole"] * len(others)), shape, 0)  # type: ignore[arg-type]  # words of Reads
+    layer = MatMul(("own", *["whole"] * len(others)), shape, 0)  # type: ignore[arg-type]  # literals of Reads
     return Value(op.add(layer, made, shape), scores.layout)
 
 
 def on_each_other(op: Op, values: list[Value]) -> Value:
-    """Maps that lie on each other, dimension by dimension; one of a single index is spread over the others."""
+    """Combine maps dimension by dimension; dimensions of size 1 are broadcast."""
     count = len(op.sizes)
     values = [Value(value.node, ((),) * (count - len(value.layout)) + value.layout) for value in values]
     values = [op.record.filled(value, _half_repeated(value)) for value in _placed(op, _alike(op, values))]
@@ -119,7 +119,7 @@ def on_each_other(op: Op, values: list[Value]) -> Value:
         if len(places) > 1:
             raise LayoutError("maps that meet with their places in different dimensions")
         dims.append(held[0] if held else pieces[0] if pieces else ())
-        if size_of(dims[-1]) != size:  # spread over weights
+        if size_of(dims[-1]) != size:  # broadcast over weights
             raise LayoutError("maps that meet spread over weights")
     layout = numbered(tuple(dims))
     spatial = {f.axis for dim in layout for f in dim if f.axis > 0}

@@ -1,4 +1,4 @@
-"""Rules for elements that are written where numbers say: into a map or into constants."""
+"""Rules for writing elements by index, into a map or into constants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fieldspec.blocks.layers import MatMul, Mix
 
 @rule("index_copy", "index_add", "index_reduce", "index_fill")
 def by_index(op: Op) -> Value:
-    """Indices of a dimension: where the numbers are known, a choice of what was there and of what is written."""
+    """Write to indices of a dimension: if these are known, a selection from the old and the new units."""
     dim, index = op.arg("dim") % len(op.sizes), op.arg("index")
     source = op.arg("source") if "source" in op.schema else op.arg("value")
     return _at_indices(op, source, dim, index, adds=op.name in ("index_add", "index_reduce"))
@@ -40,18 +40,18 @@ def by_index(op: Op) -> Value:
 def _at_indices(op: Op, source: object, dim: int, index: Tensor, *, adds: bool) -> Value:
     numbers, first = known_numbers(op, index, op.sizes[dim]), len(op.record.graph)
     alone = isinstance(source, Tensor) and source.dim() == 0 and op.values(source) is not None
-    if numbers is None or alone or (adds and sorted(numbers) != [*range(op.sizes[dim])]):  # several meet, or none
+    if numbers is None or alone or (adds and sorted(numbers) != [*range(op.sizes[dim])]):  # duplicates or gaps
         return by_numbers(op, dim, [op.args[0], source, index])
     if not isinstance(source, Tensor) or op.values(source) is None:
         return overwritten(op, op.input, [])
     value = _added(op, source, dim, numbers) if adds else _replaced(op, source, dim, numbers)
     for node in op.record.graph.nodes[first:]:
-        node.temporary = bool(node.inputs)  # within the operation
+        node.temporary = bool(node.inputs)  # inside the operation
     return op.record.same(op.name, Mix(op.name, op.record.shape(value), mixes=False), value)
 
 
 def _replaced(op: Op, source: Tensor, dim: int, numbers: list[int]) -> Value:
-    """Indices of both, what was there first, in their order."""
+    """Select indices from the old and the new units, with the old ones first."""
     size = op.sizes[dim]
     places = {number: size + at for at, number in enumerate(numbers)}
     both = joined(op, [op.values(op.args[0]), op.values(source)], [op.result, source], dim)
@@ -59,7 +59,7 @@ def _replaced(op: Op, source: Tensor, dim: int, numbers: list[int]) -> Value:
 
 
 def _added(op: Op, source: Tensor, dim: int, numbers: list[int]) -> Value:
-    """What was there, and what is added, in the order that the numbers say."""
+    """The old units, plus the new ones in the order of the indices."""
     value, held = chosen(op, _known(op, source), dim, [numbers.index(at) for at in range(len(numbers))]), op.args[0]
     return value if op.values(held) is None else on_each_other(replace(op, name="add"), [_known(op, held), value])
 
@@ -70,18 +70,18 @@ def _known(op: Op, tensor: Tensor) -> Value:
 
 @rule("scatter", "scatter_add", "scatter_reduce")
 def scatter(op: Op) -> Value:
-    """Elements written or added where numbers say, which may differ from unit to unit."""
+    """Write or add elements at indices that may differ from unit to unit."""
     source = next((op.arg(name) for name in ("src", "value") if name in op.schema), None)
     return by_numbers(op, op.arg("dim") % len(op.sizes), [op.args[0], source, op.arg("index")])
 
 
 def by_numbers(op: Op, dim: int, given: Sequence[object]) -> Value:
-    """Along channels a mixture of each unit's own; along an axis each unit may be any of those that are written.
+    """Along channels, mix those of each unit; along an axis, each unit may be any of those written.
 
     Args:
         op: The call.
-        dim: The dimension that is written along.
-        given: What was there, what is written, and where.
+        dim: The dimension along which elements are written.
+        given: The old values, the new values, and the indices.
 
     Raises:
         LayoutError: A map is written into the channels of another, or into a part of constants.
@@ -101,7 +101,7 @@ def by_numbers(op: Op, dim: int, given: Sequence[object]) -> Value:
 
 
 def _checked(op: Op, value: Value, dim: int) -> Value:
-    if len(value.layout) == 1 < len(op.sizes):  # the numbers of each index of the dimension
+    if len(value.layout) == 1 < len(op.sizes):  # the indices along the dimension
         value = replace(value, layout=((),) * dim + value.layout + ((),) * (len(op.sizes) - dim - 1))
     value = op.record.filled(value, range(len(value.layout)))
     pairs = zip(map(size_of, value.layout), op.sizes, strict=True)
@@ -123,14 +123,14 @@ def _mixed(op: Op, value: Value, dim: int) -> Value:
 
 
 def _moved(op: Op, value: Value, dim: int) -> Value:
-    """Units that lie anywhere along an axis now, or along as many units as it is made."""
+    """Units that may now be anywhere along an axis, possibly of another length."""
     value = _checked(op, value, dim)
     pieces, shape = value.layout[dim], list(op.record.shape(value))
     if any(factor.axis < 1 or factor.size != shape[factor.axis] for factor in pieces):
         raise LayoutError("a part of an axis overwritten by index")
     axes = tuple(sorted(factor.axis - 1 for factor in pieces))
     layout, in_row = value.layout, len(pieces) > 1 and op.sizes[dim] != size_of(pieces)
-    if in_row:  # of several axes in a row no place is left
+    if in_row:  # with several axes in a row no position is left
         layout = numbered(with_dim(layout, dim, whole(CHANNEL, op.sizes[dim])))
         shape = [size_of(channels_in(layout)), *[1 if at in axes else size for at, size in enumerate(shape[1:])]]
     elif pieces and op.sizes[dim] != size_of(pieces):
@@ -141,26 +141,26 @@ def _moved(op: Op, value: Value, dim: int) -> Value:
 
 
 def overwritten(op: Op, held: Value, values: Sequence[Value]) -> Value:
-    """A map in whose places lies what was there, or any unit of others; constants, if there are none."""
+    """A map that holds, at each position, the old unit or any unit of others; constants if there are none."""
     held = op.record.unrepeated(held)
     shape = op.record.shape(held)
     if not values:
         return op.record.same(op.name, Mix(op.name, shape, mixes=False), held)
     others = [op.record.straight(op.record.filled(value, range(len(value.layout)))) for value in values]
-    layer = MatMul(("own", *["whole"] * len(others)), shape, 0)  # type: ignore[arg-type]  # words of Reads
+    layer = MatMul(("own", *["whole"] * len(others)), shape, 0)  # type: ignore[arg-type]  # literals of Reads
     return Value(op.add(layer, [held, *others], shape), held.layout)
 
 
 @rule("masked_scatter", "put", "diagonal_scatter", "as_strided_scatter")
 def in_turn(op: Op) -> Value:
-    """Elements that lie anywhere in a map then: one after the other where a mask is true, where numbers say."""
+    """Elements that may be anywhere in a map: written in sequence where a mask is true, or at indices."""
     given = [op.values(one) for one in op.args[1:]]
     return overwritten(op, op.input, [value for value in given if value is not None])
 
 
 @rule("index_put")
 def assigned(op: Op) -> Value:
-    """``x[indices] = values``: by a mask a function of each element, by numbers as other writes are."""
+    """``x[indices] = values``: with a mask an element-wise function, with indices a write by index."""
     given = [(at, one) for at, one in enumerate(op.arg("indices")) if one is not None]
     value = op.arg("values")
     if len(given) == 1:
@@ -182,10 +182,10 @@ def _rows_assigned(op: Op, dim: int, index: Tensor, sizes: tuple[int, ...]) -> V
 
 
 def _masked(op: Op, dim: int, mask: Tensor, value: Tensor) -> Value:
-    """A number, or one for each index behind those of the mask, where it is true."""
+    """A masked write of a number, or of one value per index of the dimensions after the mask's."""
     held, said, new = (op.values(one) for one in (op.args[0], mask, value))
     around = len(op.sizes) - dim - mask.dim()
-    if value.numel() > 1 and value.dim() > around:  # one after the other
+    if value.numel() > 1 and value.dim() > around:  # written in sequence
         return overwritten(op, op.input, [one for one in (said, new) if one is not None])
     laid = None if said is None else replace(said, layout=((),) * dim + said.layout + ((),) * around)
     found = [one for one in (held, laid, new) if one is not None]

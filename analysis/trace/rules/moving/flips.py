@@ -1,4 +1,4 @@
-"""Rules for units in reverse, for the largest of them, and for Fourier transforms."""
+"""Rules for flips and rotations, for the largest units, and for Fourier transforms."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fieldspec.blocks.layers import Copy, Mix
 
 @rule("flip")
 def flip(op: Op) -> Value:
-    """Channels in another order; along an axis units lie where no unit of the image goes on to lie."""
+    """A flip: channels in another order; along an axis, units lose their position."""
     value = op.input
     for dim in (one % len(value.layout) for one in op.arg("dims")):
         axis = op.record.axis_of(value, dim)
@@ -38,7 +38,7 @@ def flip(op: Op) -> Value:
 
 @rule("rot90")
 def rotation(op: Op) -> Value:
-    """By a right angle or several: rows lie where columns lay, in reverse."""
+    """Rotation by multiples of a right angle: rows become columns, in reverse."""
     value, dims = op.record.settled(op.input), op.arg("dims", (0, 1))
     first, second = (op.record.axis_of(value, dim % len(value.layout)) for dim in dims)
     if first is None or second is None:
@@ -55,7 +55,7 @@ def rotation(op: Op) -> Value:
 
 @rule("topk", "sort", "kthvalue")
 def largest(op: Op) -> Result:
-    """The largest of the channels, whichever they are; of units along an axis, of which none keeps its place."""
+    """The largest elements: along channels any of them; along an axis units, none of which keeps its position."""
     dim = op.arg("dim", -1) % len(op.input.layout)
     if op.name == "kthvalue":
         return reduced(op, op.input, [dim], keep=bool(op.arg("keepdim", False)))
@@ -81,7 +81,7 @@ def _largest_units(op: Op, dim: int, spatial: Dim) -> Value:
 
 @rule("_fft_c2c", "_fft_r2c", "_fft_c2r")
 def fourier(op: Op) -> Value:
-    """Every frequency reads whole axes; of another number than the units none has a place."""
+    """A Fourier transform: every frequency reads whole axes; if there are not as many as units, none has a position."""
     value = op.record.unrepeated(op.input)
     dims = [dim % len(value.layout) for dim in op.arg("dim")]
     for dim in dims:
@@ -106,7 +106,7 @@ def _is_unit_axis(op: Op, value: Value, dim: int) -> bool:
 
 
 def _of_channels(op: Op, value: Value, dim: int) -> Value:
-    """A Fourier transform along channels: each frequency is made of all of them."""
+    """A Fourier transform along channels: each frequency depends on all of them."""
     value = op.record.filled(value, range(len(value.layout)))
     partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
     layout = fastest(value.layout, dim, op.sizes[dim])

@@ -1,4 +1,4 @@
-"""Parts of a tensor that are written in place: what the whole tensor holds then."""
+"""In-place writes to parts of a tensor: the value of the whole tensor afterwards."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from fieldspec.analysis.trace.values import Value
 def with_part(
     record: Recorder, values: Callable[[Any], Value | None], whole: Tensor, part: Tensor, value: Value | None
 ) -> Value | None:
-    """What `whole` holds once `part`, a view of it, holds `value`; None stands for constants.
+    """The value of `whole` after its view `part` was set to `value`; None stands for constants.
 
     Raises:
-        LayoutError: The part is no block of it, or what stands beside it cannot be joined with it.
+        LayoutError: The part is not a block, or cannot be joined with the rest.
     """
     return written(Op("copy", record, (), (), {}, whole, values), values(whole), value, block_of(whole, part))
 
 
 def written(op: Op, held: Value | None, value: Value | None, sides: Sequence[range]) -> Value | None:
-    """What a tensor holds once a block of it, some indices of each dimension, holds `value`; None stands for constants.
+    """The value of a tensor after a block, a range of each dimension, was set to `value`; None stands for constants.
 
     Raises:
-        LayoutError: What stands beside the block cannot be joined with it.
+        LayoutError: The block cannot be joined with the rest.
     """
     rest = [dim for dim, size in enumerate(op.sizes) if sides[dim] != range(size)]
     if held is not None and held.beside:
@@ -43,9 +43,9 @@ def written(op: Op, held: Value | None, value: Value | None, sides: Sequence[ran
 
 
 def _among_tokens(op: Op, held: Value, value: Value | None, sides: Sequence[range], dims: Sequence[int]) -> Value:
-    """All units of a map written anew, and the tokens beside them as they were; or tokens, and the units as they were.
+    """All units of a map are overwritten and the tokens kept, or vice versa.
 
-    Tokens have no place: what they were made of adds nothing to the field of a unit.
+    Tokens have no position: what they depend on adds nothing to the field of a unit.
     """
     first, *others = held.beside
     start, end = sides[first.dim].start, sides[first.dim].stop
@@ -64,7 +64,7 @@ def _among_tokens(op: Op, held: Value, value: Value | None, sides: Sequence[rang
 def _written(
     op: Op, held: Value | None, value: Value | None, sides: Sequence[range], dims: Sequence[int]
 ) -> Value | None:
-    """A block in a tensor, dimension by dimension: what is before it, the block itself, what is behind it."""
+    """A block in a tensor, dimension by dimension: the part before it, the block, the part after it."""
     if not dims:
         return value
     dim, *others = dims
@@ -85,10 +85,10 @@ def _written(
 
 
 def _parts(size: int, side: range) -> list[range]:
-    """What is before a block of a dimension, the block itself, what is behind it; of every n-th index all n parts.
+    """Ranges of a dimension before, in and after a block; for every n-th index, all n interleaved ranges.
 
     Raises:
-        LayoutError: Every n-th index is left out, or taken, somewhere only.
+        LayoutError: Every n-th index is only left out, or only taken, in a part of the dimension.
     """
     if side.step == 1:
         return [part for part in (range(side.start), side, range(side.stop, size)) if part]
@@ -99,17 +99,17 @@ def _parts(size: int, side: range) -> list[range]:
 
 
 def _interleaved(op: Op, found: Sequence[Value | None], blocks: Sequence[Tensor], dim: int) -> Value:
-    """The first of each part, then the second of each: stacked behind the dimension, and both as one."""
+    """Interleave parts: stack them after the dimension, and merge both dimensions."""
     stack = op.result.new_empty([*blocks[0].shape[: dim + 1], len(blocks), *blocks[0].shape[dim + 1 :]], device="meta")
     value = joined(Op("stack", op.record, (), (), {}, stack, op.values), found, blocks, dim + 1, new=True)
     return op.record.spaced(Value(value.node, reshaped(value.layout, op.sizes)), dim)
 
 
 def block_of(whole: Tensor, part: Tensor) -> list[range]:
-    """Of each dimension of a tensor the indices that a view of it has.
+    """The indices of each dimension of a tensor that a view covers.
 
     Raises:
-        LayoutError: The view is no block: it leaves out, reorders or repeats some between.
+        LayoutError: The view is not a block: it skips, reorders or repeats indices irregularly.
     Example:
         >>> import torch
         >>> x = torch.zeros(2, 5, 6)
@@ -133,7 +133,7 @@ def block_of(whole: Tensor, part: Tensor) -> list[range]:
 
 
 def _starts(whole: Tensor, offset: int) -> list[int]:
-    """The index of an element of a tensor that has no gaps, whatever the order of its dimensions in memory."""
+    """The multi-index of an element of a contiguous tensor, for any order of the dimensions in memory."""
     starts, room = [0] * whole.dim(), whole.numel()
     for dim in sorted(range(whole.dim()), key=whole.stride, reverse=True):
         if whole.shape[dim] > 1:
