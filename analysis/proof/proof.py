@@ -75,7 +75,6 @@ def _traced_path(report: Report) -> PathOf:
 def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[Check]:
     dtype = str(dtype_of(module)).removeprefix("torch.")
     unread = set(report.unread)
-    values = not _is_traced(report)  # what was traced without values is measured without
     partly = report.stop is not None
     measures: list[tuple[str, Any, Callable[[], Any]]] = [
         ("params", report.params, lambda: counts.measure_parameters(module, unread)),
@@ -86,7 +85,7 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
         ("macs", report.macs, lambda: _complete(report, counts.measure_macs(module, shape, partly=partly)[""])),
         ("macs status", report.macs_status, lambda: counts.measure_macs_status(module, shape, partly=partly)),
         ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
-        ("saved bytes", report.memory(dtype).saved, lambda: memory.measure_saved_bytes(module, shape, values=values)),
+        ("saved bytes", report.memory(dtype).saved, lambda: _saved(module, report, shape)),
     ]
     for what, claimed, measure in measures:
         try:
@@ -130,6 +129,11 @@ def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
     if _is_traced(report) and report.peak_layer not in live:
         raise Unmeasurable(f"the peak is claimed at {report.peak_layer}, an operation within a layer or a function")
     return live[""]
+
+
+def _saved(module: nn.Module, report: Report, shape: list[Shape]) -> int:
+    values = not _is_traced(report)  # what was traced without values is measured without
+    return memory.measure_saved_bytes(module, shape, values=values, partly=report.stop is not None)
 
 
 def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -12,15 +13,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from fieldspec.analysis.modules.products import flop_formulas, is_counted
+from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.submodules import (
     Shapes,
     dtype_of,
     hooked,
+    in_memory,
     inputs_for,
     on_meta,
-    shapes_of,
 )
+from fieldspec.blocks.formatting import first_line
 from fieldspec.blocks.layers import Shape
+
+Watching = AbstractContextManager[Any]
 
 
 def measure_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
@@ -49,14 +54,24 @@ def measure_weight_bytes(module: nn.Module, without: Collection[str] = ()) -> in
 
 
 def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
-    """Parameters as torchinfo's summary of a forward pass counts them."""
+    """Parameters as torchinfo's summary of a forward pass counts them.
+
+    Raises:
+        Unmeasurable: The pass does not end, neither without values nor with them.
+    """
     from torchinfo import summary
 
-    ghost = on_meta(module)
-    sizes = [(1, *one) for one in shapes_of(shape)]
-    dtypes = [x.dtype for x in inputs_for(ghost, shape)]
-    summed = summary(ghost, input_size=sizes, device="meta", dtypes=dtypes, mode="eval", verbose=0)
-    return int(summed.total_params)
+    reason = ""
+    for copied in (on_meta, in_memory):
+        quiet = copied(module)
+        inputs = inputs_for(quiet, shape)
+        sizes, dtypes = [tuple(x.shape) for x in inputs], [x.dtype for x in inputs]
+        try:
+            summed = summary(quiet, sizes, dtypes=dtypes, device=inputs[0].device, mode="eval", verbose=0)
+            return int(summed.total_params)
+        except RuntimeError as error:  # torchinfo's for anything
+            reason = str(error.__cause__ or error)
+    raise Unmeasurable(f"torchinfo does not run the network: {first_line(reason)}")
 
 
 def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, Shape]:
@@ -70,7 +85,6 @@ def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) ->
         (8, 30, 30)
     """
     shapes: dict[str, Shape] = {}
-    ghost = on_meta(module)
 
     def note(key: str, output: Tensor) -> None:
         shape = list(output.shape)
@@ -78,19 +92,27 @@ def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) ->
             shape.remove(1)
         shapes[key] = tuple(shape)
 
-    with hooked(ghost, [path for path, _ in ghost.named_modules()], note), torch.no_grad(), torch.device("meta"):
-        _run(ghost, shape, partly)
+    paths = [path for path, _ in module.named_modules()]
+    _run(module, shape, partly, lambda ghost: hooked(ghost, paths, note))
     return shapes
 
 
-def _run(ghost: nn.Module, shape: Shapes, partly: bool) -> bool:
-    """Whether it ran to its end."""
+def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.Module], Watching]) -> bool:
+    """Runs a copy on the meta device, or with its values if it needs some and may not run `partly`.
+
+    Returns:
+        Whether it ran to its end.
+    """
+    ghost = on_meta(module).requires_grad_(False)
     try:
-        ghost(*inputs_for(ghost, shape, device="meta"))
+        with watched(ghost), torch.no_grad(), torch.device("meta"):
+            ghost(*inputs_for(ghost, shape, device="meta"))
     except (NotImplementedError, RuntimeError):  # torch's two ways to say that there are no values
-        if not partly:
-            raise
-        return False
+        if partly:
+            return False
+        quiet = in_memory(module).requires_grad_(False)
+        with watched(quiet), torch.no_grad():
+            quiet(*inputs_for(quiet, shape))
     return True
 
 
@@ -99,9 +121,14 @@ def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = Fals
 
     A network that needs values and may run `partly` is `at_least` if it does.
     """
-    ghost, found = on_meta(module), Seen()
-    with found, FlopCounterMode(display=False, custom_mapping=flop_formulas()), torch.no_grad(), torch.device("meta"):
-        ended = _run(ghost, shape, partly)
+    found = Seen()
+
+    @contextmanager
+    def seen(_: nn.Module) -> Iterator[None]:
+        with found, FlopCounterMode(display=False, custom_mapping=flop_formulas()):
+            yield
+
+    ended = _run(module, shape, partly, seen)
     return "exact" if ended and all(map(is_counted, found.functions)) else "at_least"
 
 
@@ -120,20 +147,48 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 def measure_macs(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, int]:
     """Multiply-adds of every submodule by its path, those inside it and all its calls counted; '' is the whole.
 
-    Half of what torch's FlopCounterMode counts of the operations under a forward pass on the meta device, with formulas
-    for the few that it leaves out. Of a network that needs values `partly` counts what it runs before.
+    Inside is what a path says: of a module that runs another's part, the other has that part's. Half of what torch's
+    FlopCounterMode counts of the operations under a forward pass on the meta device, with formulas for the few that it
+    leaves out. Of a network that needs values `partly` counts what it runs before.
     """
-    ghost = on_meta(module)
-    with (
-        FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter,
-        torch.no_grad(),
-        torch.device("meta"),
-    ):
-        _run(ghost, shape, partly)
-    root = type(ghost).__name__
-    macs = dict.fromkeys((path for path, _ in ghost.named_modules()), 0)
-    for name, counts in counter.get_flop_counts().items():
-        path = "" if name == "Global" else name.removeprefix(root).removeprefix(".")
-        if path in macs:
-            macs[path] = sum(counts.values()) // 2
+    own: dict[str, int] = {}
+    _run(module, shape, partly, lambda ghost: _counted(ghost, own))
+    macs = dict.fromkeys(own, 0)
+    for path, count in own.items():
+        while path:
+            macs[path] = macs.get(path, 0) + count
+            path = path.rpartition(".")[0]
+        macs[""] += count
     return macs
+
+
+@contextmanager
+def _counted(module: nn.Module, own: dict[str, int]) -> Iterator[None]:
+    """Notes what every submodule counts that no other does: in its own code, in all its calls."""
+    own.clear()
+    own |= dict.fromkeys((path for path, _ in module.named_modules()), 0)
+    calls: list[tuple[str, int]] = [("", 0)]  # under way, and the count when it, or one after another within it, began
+    with FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter, ExitStack() as handles:
+
+        def turn() -> None:
+            path, since = calls.pop()
+            total = counter.get_total_flops() // 2
+            own[path] += total - since
+            calls.append((path, total))
+
+        def begins(path: str) -> None:
+            turn()
+            calls.append((path, calls[-1][1]))
+
+        def ends() -> None:
+            turn()
+            _, total = calls.pop()
+            calls.append((calls.pop()[0], total))
+
+        for path, part in module.named_modules():
+            before = part.register_forward_pre_hook(lambda *_, path=path: begins(path))
+            after = part.register_forward_hook(lambda *_: ends(), always_call=True)
+            handles.callback(before.remove)
+            handles.callback(after.remove)
+        yield
+        turn()

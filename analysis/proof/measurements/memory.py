@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from fieldspec.analysis.modules.undisturbed import attributes_kept
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.chance import drawn_by
-from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, inputs_for, on_meta
+from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, in_memory, inputs_for, on_meta
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
 OTHERWISE = "torch.fx follows the network where it does not go: it asks what its tensors are"
@@ -202,15 +202,25 @@ def _path(node: fx.Node) -> str:
     return str(next(reversed(node.meta.get("nn_module_stack") or {"": None})))
 
 
-def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = False) -> int:
+def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = False, partly: bool = False) -> int:
     """Bytes that autograd keeps of one example in train mode, weights not counted; `values` as above.
 
-    Batch norm refuses a single value per channel: batches of 2 and 3 tell what grows with the batch and what not.
+    A network that does not run without values is run with them, unless it is known to run `partly` without. Batch
+    norm refuses a single value per channel: batches of 2 and 3 tell what grows with the batch and what not.
 
     Raises:
         Unmeasurable: In train mode other submodules run than in eval mode, or numbers are drawn by functions.
     """
-    ghost = copy.deepcopy(module) if values else on_meta(module)
+    if not values:
+        try:
+            return _saved_of_one(on_meta(module), shape, values=False)
+        except (NotImplementedError, RuntimeError):  # torch's two ways to say that there are no values
+            if partly:
+                raise
+    return _saved_of_one(in_memory(module), shape, values=True)
+
+
+def _saved_of_one(ghost: nn.Module, shape: Shapes, *, values: bool) -> int:
     paths = [path for path, _ in ghost.named_modules()]
     ran: dict[bool, set[str]] = {True: set(), False: set()}
     saved = []

@@ -105,12 +105,24 @@ def one_thread() -> Iterator[None]:
 
 def on_meta(module: nn.Module) -> nn.Module:
     """A copy in eval mode that has shapes and no values; no weight is copied on the way."""
+    return _copied(module, lambda tensor: tensor.to("meta")).to("meta").eval()
+
+
+def in_memory(module: nn.Module) -> nn.Module:
+    """A copy in eval mode with its values, zeros for those that it has not."""
+    return _copied(
+        module, lambda tensor: torch.zeros_like(tensor, device="cpu") if tensor.is_meta else tensor.clone()
+    ).eval()
+
+
+def _copied(module: nn.Module, held: Callable[[Tensor], Tensor]) -> nn.Module:
+    """A copy with these tensors in the place of its own."""
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
-        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), parameter.requires_grad)
+        memo[id(parameter)] = nn.Parameter(held(parameter.detach()), parameter.requires_grad)
     for buffer in module.buffers():
-        memo[id(buffer)] = buffer.detach().to("meta")
-    return copy.deepcopy(module, memo).to("meta").eval()
+        memo[id(buffer)] = held(buffer.detach())
+    return copy.deepcopy(module, memo)
 
 
 def inputs_for(module: nn.Module, shape: Shapes, batch: int = 1, device: str | None = None) -> list[Tensor]:
