@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import permutations
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -16,7 +16,9 @@ from fieldspec.analysis.proof.field_checks import prove_fields, targets
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements import counts as counts
 from fieldspec.analysis.proof.measurements import memory as memory
-from fieldspec.analysis.proof.measurements.submodules import dtype_of, module_of, one_thread
+from fieldspec.analysis.proof.measurements.submodules import dtype_of, module_of, one_thread, without_batch
+from fieldspec.analysis.report.arrangement import Arrangement
+from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.layers import Input, Merge, Shape
 
@@ -160,12 +162,11 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
     submodules = dict(module.named_modules())
     shared, unread = _shared(module), {*report.unread, *(report.stop.weights if report.stop else ())}
     claimed = _inside(report, keys)
-    beside = {node.id: node.beside for node in report.graph}
     for layer in report.layers:
         key = keys[layer.id]
         if isinstance(layer.layer, Input) or key is None:
             continue
-        yield _shape(layer.id, layer.shape, shapes, key, beside[layer.id])
+        yield _shape(layer, shapes, key, report.arrangements.get(key))
         if not key:
             continue  # of the whole the totals are told
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
@@ -210,32 +211,31 @@ def _shared(module: nn.Module) -> set[str]:
     return found
 
 
-def _shape(layer: str, claimed: Shape, shapes: dict[str, Any] | Exception, key: str, beside: int) -> Check:
-    """The same but for its arrangement: channels last or in several dimensions, all places in one, tokens beside."""
-    check = _looked_up("shape", layer, claimed, shapes, key)
-    tokens = beside > 0 and check.verdict == "refuted" and prod(check.measured) == prod(claimed) + beside
-    if tokens or (check.verdict == "refuted" and _is_arranged(check.measured, claimed)):
-        return compared("shape", layer, claimed, claimed)
-    return check
+def _shape(layer: LayerReport, shapes: dict[str, Any] | Exception, key: str, arranged: Arrangement | None) -> Check:
+    """The same but for its arrangement: the one that was traced, or else with whole axes in some order."""
+    check = _looked_up("shape", layer.id, layer.shape, shapes, key)
+    if check.verdict in ("failed", "not proved"):
+        return check
+    if arranged is None:
+        fits = check.verdict == "proved" or _is_arranged(check.measured, layer.shape)
+    else:
+        fits = arranged.holds(layer.shape) and list(check.measured) == without_batch(arranged.sizes)
+    return compared("shape", layer.id, layer.shape, layer.shape) if fits else replace(check, verdict="refuted")
 
 
 def _is_arranged(shape: Sequence[int], claimed: Shape) -> bool:
-    """Whether a tensor has a map's axes side by side, in any order, or in one dimension, and channels around them.
+    """Whether a tensor has a map's axes side by side, in their order, or in one dimension, and channels around them.
 
-    Frames may stand before the channels, and channels in the dimension that holds all places; axes of one unit need
-    not be there.
+    Frames may stand before the channels; axes of one unit need not be there.
     """
     shape, (channels, *sizes) = [size for size in shape if size > 1], claimed
     sizes = [size for size in sizes if size > 1]
     if shape == [*sizes[:1], channels, *sizes[1:]]:
         return True
-    in_a_row = prod(sizes)
-    if prod(shape) == channels * in_a_row and any(size % in_a_row == 0 for size in shape):
-        return True
-    for places in map(list, permutations(sizes)):
+    for places in (sizes, [prod(sizes)]):
         for first in range(len(shape) - len(places) + 1):
             around = [*shape[:first], *shape[first + len(places) :]]
-            if list(shape[first : first + len(places)]) == places and prod(around) == channels:
+            if shape[first : first + len(places)] == places and prod(around) == channels:
                 return True
     return False
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fieldspec.analysis.fields.alignment import Misalignment, misalignments
+from fieldspec.analysis.report.arrangement import Arrangement
 from fieldspec.analysis.report.layer_properties import properties
 from fieldspec.analysis.report.layer_report import CountStatus, LayerReport
 from fieldspec.analysis.report.levels import levels_of
@@ -58,6 +59,9 @@ class Report(Pictured):
     module_outputs: Mapping[str, int] = field(
         repr=False, default_factory=dict
     )  # for a module: the layer that each submodule returned
+    arrangements: Mapping[str, Arrangement] = field(
+        repr=False, default_factory=dict
+    )  # for a module: how the tensors that these returned hold their maps
     unread: tuple[str, ...] = field(repr=False, default=())  # for a module: weights that nothing reads; not counted
     fixed_width: tuple[int, int] = field(
         repr=False, default=(0, 0)

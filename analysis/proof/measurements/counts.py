@@ -21,6 +21,7 @@ from fieldspec.analysis.proof.measurements.submodules import (
     in_memory,
     inputs_for,
     on_meta,
+    without_batch,
 )
 from fieldspec.blocks.formatting import first_line
 from fieldspec.blocks.layers import Shape
@@ -87,10 +88,7 @@ def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) ->
     shapes: dict[str, Shape] = {}
 
     def note(key: str, output: Tensor) -> None:
-        shape = list(output.shape)
-        if 1 in shape:  # the batch; sequences may stand before it, or have none
-            shape.remove(1)
-        shapes[key] = tuple(shape)
+        shapes[key] = tuple(without_batch(output.shape))
 
     paths = [path for path, _ in module.named_modules()]
     _run(module, shape, partly, lambda ghost: hooked(ghost, paths, note))

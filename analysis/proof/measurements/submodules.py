@@ -30,6 +30,19 @@ def shapes_of(shape: Shapes) -> tuple[Shape, ...]:
     return tuple(tuple(one) for one in shape)  # type: ignore[arg-type]  # shapes
 
 
+def without_batch(shape: Sequence[int]) -> list[int]:
+    """The sizes of one example's tensor: sequences may stand before the batch, or have none.
+
+    Example:
+        >>> without_batch((1, 3, 4)), without_batch((7, 1, 8)), without_batch((7, 8))
+        ([3, 4], [7, 8], [7, 8])
+    """
+    sizes = list(shape)
+    if 1 in sizes:
+        sizes.remove(1)
+    return sizes
+
+
 def module_of(key: str) -> str:
     """The path of the module whose output this is.
 

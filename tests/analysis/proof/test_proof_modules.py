@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812  # torch's own abbreviation
 from torch import Tensor, nn
@@ -139,13 +140,33 @@ def test_arrangements() -> None:
         checks = arranged(order)
         assert {check.verdict for check in checks.values()} == {"proved"}
         assert (checks["shape"].measured, checks["receptive_field"].measured) == (MAP, (3, 3))
-    in_a_row = arranged("channels and places in a row")
-    assert (in_a_row["shape"].verdict, in_a_row["shape"].measured) == ("proved", MAP)
     between = arranged("channels between")  # as where rows are frames
     assert between["shape"].verdict == "proved"
     assert between["receptive_field"].reason == "no dimension of its 16x2x16 output alone follows axis 0 of the input"
-    other = arranged("rows among channels")
-    assert (other["shape"].verdict, other["shape"].measured) == ("refuted", (32, 16))
+    for order, shape in (("rows among channels", (32, 16)), ("channels and places in a row", (512, 1))):
+        other = arranged(order)
+        assert (other["shape"].verdict, other["shape"].measured) == ("refuted", shape)
+
+
+@pytest.mark.parametrize("order", ["channels last", "tokens", "channels and places in a row", "channels between"])
+def test_a_trace_says_how_its_tensors_hold_their_maps(order: str) -> None:
+    """What a module returns is the traced tensor; the same elements in any other dimensions are refuted."""
+    report = report_of_module(nn.Sequential(Arranged(order), nn.Identity()), MAP)
+    for other in ("tokens", "channels last", "channels between", "channels and places in a row", "rows among channels"):
+        checks = of(prove(nn.Sequential(Arranged(other), nn.Identity()), report, layers=[]), report.output.id)
+        assert checks["shape"].verdict == ("proved" if other == order else "refuted")
+
+
+def test_a_map_that_is_claimed_otherwise_than_it_is_held_is_refuted() -> None:
+    """Of as many elements in a tensor of the right sizes, but with its axes in each other's place."""
+    net = nn.Sequential(THREE.module(), nn.Flatten(2))
+    report = report_of_module(net, (2, 8, 16))
+    index = report.module_outputs["1"]
+    assert report.arrangements["1"].sizes == (1, 2, 128)
+    report.graph.nodes[index].shape = (2, 16, 8)
+    claimed = report_of(report.graph, module_outputs=report.module_outputs, arrangements=report.arrangements)
+    wrong = prove(net, claimed, layers=[])
+    assert [check.what for check in wrong if check.verdict == "refuted"] == ["shape"]
 
 
 class Gated(nn.Module):
