@@ -6,7 +6,7 @@ from fieldspec.blocks.layers.convolution import Conv, ConvTranspose, Pair, Sides
 from fieldspec.blocks.layers.dropout import Dropout, DropPath
 from fieldspec.blocks.layers.linear import Embedding, Linear
 from fieldspec.blocks.layers.merge import Add, Concat, Merge, Multiply
-from fieldspec.blocks.layers.mixing import Elementwise, Join, MatMul, Mix, Opaque, Pointwise, Reads
+from fieldspec.blocks.layers.mixing import AxisNorm, Elementwise, Join, MatMul, Mix, Opaque, Pointwise, Reads
 from fieldspec.blocks.layers.normalization import (
     BatchNorm,
     ChannelScale,
@@ -37,6 +37,7 @@ __all__ = [
     "AdaptivePool",
     "Add",
     "Arrangement",
+    "AxisNorm",
     "BatchNorm",
     "ChannelScale",
     "Concat",

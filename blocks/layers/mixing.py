@@ -85,6 +85,26 @@ class Mix(Layer):
 
 
 @dataclass(frozen=True, slots=True)
+class AxisNorm(Mix):
+    """A norm along some axes, in windows or in groups of channels; of traced networks.
+
+    Other operations: as of the norms of whole maps, five per element; three over the root of a mean square.
+
+    Args:
+        statistics: Means and inverse deviations, each pair of elements that are normalized together; of those over
+            a mean square none.
+    """
+
+    statistics: int = 0
+
+    def other_ops(self, inputs: Sequence[Shape], output: Shape) -> int:
+        return (5 if self.statistics else 3) * numel(output)
+
+    def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
+        return Saved(inputs=True, bytes=8 * self.statistics) if self.statistics else UNKNOWN_SAVED
+
+
+@dataclass(frozen=True, slots=True)
 class Elementwise(Merge):
     """Element-wise merge by a function other than sum or product, by torch's name."""
 

@@ -73,6 +73,8 @@ TABLE: dict[str, Costs] = {
     "constant": Costs(L.Constant((2, 9, 7)), (2, 9, 7)),
     "pointwise": Costs(L.Pointwise("exp"), MAP, other_ops=504),
     "mix": Costs(L.Mix("mean", (1, 9, 7)), (1, 9, 7), other_ops=504),
+    "axis_norm": Costs(L.AxisNorm("native_layer_norm", MAP, statistics=9), MAP, other_ops=5 * 504),
+    "axis_norm_rms": Costs(L.AxisNorm("rms_norm", MAP), MAP, other_ops=3 * 504),
     "join": Costs(L.Join(("own", "own"), (8, 18, 7), 0, (8, 8)), (8, 18, 7), inputs=(MAP, MAP)),
     "matmul": Costs(L.MatMul(("own", "whole"), (8, 9, 7), 63 * 63 * 8), (8, 9, 7), macs=31_752, inputs=(MAP, MAP)),
     "elementwise": Costs(L.Elementwise("maximum"), MAP, other_ops=504, inputs=(MAP, MAP)),

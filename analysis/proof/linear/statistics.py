@@ -87,23 +87,32 @@ def layer_norm(
 def instance_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Statistics over the map, unless those that were kept are used."""
     of_input = kwargs.get("use_input_stats", args[4] if len(args) > 4 else True)
-    return group_norm(run, here, func, x) if of_input else copied(x)
+    return _standardized(run, here, x, _space(x)) if of_input else copied(x)
 
 
 @rule("group_norm")
 def group_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Statistics over the map; without one, over channels."""
-    if x.dim() == 2:
-        return mixed(run, here, x, [1])
-    return each(x, lambda channel: (channel + run.without_position(channel.mean(_space(x), keepdim=True))) / 2)
+    """Statistics over the map, or the window that it is a part of; without one, over channels."""
+    return mixed(run, here, x, [1]) if x.dim() == 2 else _standardized(run, here, x, _space(x))
 
 
 @rule("batch_norm")
 def batch_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The identity; without running statistics those of the map are taken."""
     if kwargs.get("training", args[4] if len(args) > 4 else False) and x.dim() > 2:
-        return group_norm(run, here, func, x)  # type: ignore[no-any-return]
+        return _standardized(run, here, x, (0, *_space(x)))
     return copied(x)
+
+
+def _standardized(run: Linearized, here: Here, x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """Every value with the mean of its channel, which is cut if it runs along the axis."""
+    cut = bool(here.grown() & set(dims))
+
+    def with_mean(channel: Tensor) -> Tensor:
+        mean = channel.mean(dims, keepdim=True)
+        return (channel + (run.without_position(mean) if cut else mean)) / 2
+
+    return each(x, with_mean)
 
 
 def _space(x: Tensor) -> tuple[int, ...]:

@@ -18,13 +18,14 @@ from fieldspec.analysis.trace.layout import (
     channels_in,
     numbered,
     places_in,
+    reshaped,
     size_of,
 )
 from fieldspec.analysis.trace.rules.pointwise import pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.analysis.trace.values import Value
-from fieldspec.blocks.layers import BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, RMSNorm, Saved
+from fieldspec.blocks.layers import AxisNorm, BatchNorm, GlobalPool, GroupNorm, LayerNorm, Mix, RMSNorm, Saved
 
 SUMS = ("cumsum", "logcumsumexp", "cumprod", "cummax", "cummin")
 
@@ -37,6 +38,9 @@ def batch_norm(op: Op) -> Value:
     channels = prod([f.size for f in channels_in(value.layout)])
     training = "training" in op.schema and bool(op.arg("training"))
     if training or (op.arg("running_mean") is None if "running_mean" in op.schema else True):
+        alone, together = value.layout[1:2], (*value.layout[:1], *value.layout[2:])
+        if places_in(alone) or channels_in(together):
+            return _partly(op, value, alone, together)
         return op.record.same(op.name, GroupNorm(channels, channels, **_said(op)), value)
     return op.record.same(op.name, BatchNorm(channels, momentum=op.arg(op.schema[-2]), **_said(op)), value)
 
@@ -46,55 +50,60 @@ def _said(op: Op) -> dict[str, Any]:
     return {"eps": op.arg(op.schema[-1]), "weight": op.arg("weight") is not None, "bias": op.arg("bias") is not None}
 
 
-def _normalized(op: Op) -> Layout:
-    """The dimensions that are normalized together: the last ones."""
-    return op.input.layout[-len(op.arg("normalized_shape")) :]
-
-
 @rule("native_layer_norm")
 def layer_norm(op: Op) -> Value:
     """Over channels it is local; over places it is global."""
-    value = op.input
-    dims = _normalized(op)
-    channels = op.record.shape(value)[0]
-    if any(along(dim, spatial=True) for dim in dims):
-        return op.record.same(op.name, GroupNorm(channels, 1, **_said(op)), value)
-    if prod([f.size for f in channels_in(dims)]) == channels:
+    value, count = op.input, len(op.arg("normalized_shape"))
+    alone, together = value.layout[:-count], value.layout[-count:]
+    channels, mixed = op.record.shape(value)[0], size_of(channels_in(together))
+    if not places_in(together) and mixed == channels:
         return op.record.same(op.name, LayerNorm(channels, **_said(op)), value)
-    return _in_groups(op, "layer_norm", value, len(dims))
+    if places_in(together) and not places_in(alone):
+        value = op.record.filled(value, range(len(value.layout)))
+        channels = op.record.shape(value)[0]
+        return op.record.same(op.name, GroupNorm(channels, channels // mixed, **_said(op)), value)
+    return _partly(op, value, alone, together)
 
 
 @rule("rms_norm")
 def rms_norm(op: Op) -> Value:
     """Over channels it is local; over places it is global."""
-    value = op.input
-    dims = _normalized(op)
+    value, count = op.input, len(op.arg("normalized_shape"))
+    together = value.layout[-count:]
     channels = op.record.shape(value)[0]
-    mixed = prod([f.size for f in channels_in(dims)])
-    spatial = tuple(f for dim in dims for f in along(dim, spatial=True))
-    if spatial:
-        reads = reads_of(op, value, spatial)
-        mix = Mix("rms_norm", op.record.shape(value), reads=reads, mixes=mixed > 1, partly=mixed < channels)
-        return op.record.same(op.name, mix, value)
-    if mixed == channels:
+    if not places_in(together) and size_of(channels_in(together)) == channels:
         eps = op.arg("eps") or torch.finfo(op.result.dtype).eps
         return op.record.same(op.name, RMSNorm(channels, eps=eps, weight=op.arg("weight") is not None), value)
-    return _in_groups(op, "rms_norm", value, len(dims))
-
-
-def _in_groups(op: Op, function: str, value: Value, count: int) -> Value:
-    """Each group of channels, one after the other: heads."""
-    value = op.record.filled(value, range(len(value.layout)))
-    groups = size_of(channels_in(value.layout[:-count]))
-    return op.record.same(op.name, Mix(function, op.record.shape(value), groups=groups), value)
+    return _partly(op, value, value.layout[:-count], together)
 
 
 @rule("native_group_norm")
 def group_norm(op: Op) -> Value:
-    """Statistics of a group of channels over the whole map; of channels folded into the batch each has its own."""
-    value = op.record.settled(op.input)
-    groups = op.arg("group") * size_of(channels_in(value.layout[:1]))
+    """Statistics of a group of channels over the whole map; what is folded into the batch has its own."""
+    value, groups = op.record.settled(op.input), op.arg("group")
+    batch, channels, *sizes = op.args[0].shape
+    split = reshaped(value.layout, (batch, groups, channels // groups, *sizes))
+    alone, together = split[:2], split[2:]
+    if places_in(alone):
+        return _partly(op, value, alone, together)
+    groups *= size_of(channels_in(value.layout[:1]))
     return op.record.same(op.name, GroupNorm(op.record.shape(value)[0], groups, **_said(op)), value)
+
+
+def _partly(op: Op, value: Value, alone: Layout, together: Layout) -> Value:
+    """A norm of what lies in some dimensions, for each index of the others: along an axis, in windows, in heads."""
+    spatial = tuple([f for dim in together for f in along(dim, spatial=True)])
+    mixed = size_of(channels_in(together))
+    statistics = 0 if op.name == "rms_norm" else size_of([f for dim in alone for f in dim])
+    if not spatial:  # each group of channels, one after the other
+        value = op.record.filled(value, range(len(value.layout)))
+    shape = op.record.shape(value)
+    norm = AxisNorm(op.name, shape, mixes=mixed > 1, statistics=statistics)
+    if spatial:
+        norm = replace(norm, reads=reads_of(op, value, spatial), partly=mixed < shape[0])
+    else:
+        norm = replace(norm, groups=shape[0] // mixed)
+    return op.record.same(op.name, norm, value)
 
 
 @rule("mean", "sum", "amax", "amin", "var", "std", "var_mean", "logsumexp", "linalg_vector_norm", "norm", "prod")
