@@ -136,9 +136,9 @@ class Tracer(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
         others = [tensor for tensor in tensors if tensor not in self.held]
         weights = self.weights.names_of(others)
         node = self.record.graph.nodes[-1]
-        if isinstance(node.layer, Copy) and node.layer.indices:
-            kept = sum(tensor.numel() for tensor in others if self.weights.lies_in_one(tensor))
-            node.layer = Copy(node.layer.indices - kept)
+        if isinstance(node.layer, Copy) and node.layer.index_bytes:
+            kept = sum(tensor.nbytes for tensor in others if self.weights.lies_in_one(tensor))
+            node.layer = Copy(node.layer.index_bytes - kept)
         self.operations[len(self.record.graph) - 1] = Operation(
             func._schema.name.removeprefix("aten::").removeprefix("fieldspec::").removesuffix("_"),
             settings_of(func, args, kwargs),

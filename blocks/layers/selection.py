@@ -152,17 +152,17 @@ class Tokens(Layer):
 class Copy(Layer):
     """A copy of the elements in new memory, as by `contiguous` after a permutation.
 
-    `indices` is the number of indices that selected the elements, which autograd keeps.
+    `index_bytes` are those of the numbers or masks that selected the elements, which autograd keeps.
     """
 
     kind: ClassVar[str] = "copy"
-    indices: int = 0
+    index_bytes: int = 0
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return inputs[0]
 
     def saved(self, inputs: Sequence[Shape], output: Shape) -> Saved:
-        return Saved(bytes=8 * self.indices)
+        return Saved(bytes=self.index_bytes)
 
 
 @dataclass(frozen=True, slots=True)

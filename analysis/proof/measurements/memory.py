@@ -18,6 +18,7 @@ from fieldspec.analysis.modules.undisturbed import attributes_kept
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements.chance import drawn_by
 from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, in_memory, inputs_for, on_meta
+from fieldspec.blocks.formatting import first_line
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
 OTHERWISE = "torch.fx follows the network where it does not go: it asks what its tensors are"
@@ -162,7 +163,11 @@ def measure_live_bytes(
             interpreter.run()
         except RuntimeError as error:
             raise Unmeasurable(f"{OTHERWISE}: {str(error).splitlines()[0]}") from error
-    if live.ran != _ran(quiet, shape, None if values else "meta"):
+    try:
+        plainly = _ran(quiet, shape, None if values else "meta")
+    except RuntimeError as error:  # of the meta device, that it has no values
+        raise Unmeasurable(f"it does not run without values: {first_line(str(error))}") from error
+    if live.ran != plainly:
         raise Unmeasurable(OTHERWISE)
     most: dict[str, int] = {"": 0}
     calls: Counter[str] = Counter()

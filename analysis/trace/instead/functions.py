@@ -43,7 +43,7 @@ class Values(TorchFunctionMode):
             raise self.tracer.meta.stopped(func.__name__, args)
         if func in (Tensor.__getitem__, Tensor.__setitem__):
             tensor, chosen, *rest = args
-            args = (tensor, _numbers(chosen), *rest)
+            args = (tensor, self._numbers(chosen), *rest)
         casts = [device for device in ("cpu", "cuda") if torch.is_autocast_enabled(device)]
         if not casts:
             return self._called(func, args, kwargs)
@@ -65,6 +65,27 @@ class Values(TorchFunctionMode):
         with self.tracer.meta.nothing_computed():
             return func(*args, **kwargs)
 
+    def _numbers(self, index: Any) -> Any:
+        """Convert lists and masks with values in an index to the indices that they select."""
+        parts = list(index) if isinstance(index, tuple) else [index]
+        made: list[Any] = []
+        for part in parts:
+            is_list = isinstance(part, list) and part and all(isinstance(one, int) for one in part)
+            numbers = torch.tensor(part, device="cpu") if is_list else part
+            if isinstance(numbers, Tensor) and numbers.dtype == torch.bool and not numbers.is_meta and numbers.dim():
+                made += self._chosen_by(numbers)
+            else:
+                made.append(numbers)
+        return tuple(made) if isinstance(index, tuple) or len(made) > 1 else made[0]
+
+    def _chosen_by(self, mask: Tensor) -> list[Tensor]:
+        """The indices that a mask selects; autograd keeps the mask, unless it is one of the network's own."""
+        numbers = list(mask.nonzero().unbind(1))
+        self.tracer.held.keep(numbers)
+        self.record.masks.update({id(one): 0 for one in numbers})
+        self.record.masks[id(numbers[0])] = 0 if self.tracer.weights.lies_in_one(mask) else mask.nbytes
+        return numbers
+
 
 @contextmanager
 def unvalidated() -> Iterator[None]:
@@ -75,20 +96,6 @@ def unvalidated() -> Iterator[None]:
         yield
     finally:
         Distribution.set_default_validate_args(asked)
-
-
-def _numbers(index: Any) -> Any:
-    """Convert lists and masks with values in an index to the indices that they select."""
-    parts = list(index) if isinstance(index, tuple) else [index]
-    made: list[Any] = []
-    for part in parts:
-        is_list = isinstance(part, list) and part and all(isinstance(one, int) for one in part)
-        numbers = torch.tensor(part, device="cpu") if is_list else part
-        if isinstance(numbers, Tensor) and numbers.dtype == torch.bool and not numbers.is_meta and numbers.dim():
-            made += numbers.nonzero().unbind(1)
-        else:
-            made.append(numbers)
-    return tuple(made) if isinstance(index, tuple) or len(made) > 1 else made[0]
 
 
 def stand_in(function: Any, args: Any, kwargs: Any) -> Callable[..., Any]:

@@ -144,6 +144,24 @@ def test_a_buffer_of_indices_is_not_saved_once_more() -> None:
     assert (saved.verdict, saved.claimed) == ("proved", 4 * 4 * 12 + 8 * 2)
 
 
+@pytest.mark.parametrize(
+    ("index", "size"),
+    [
+        (torch.tensor([True, False, True, True]), 4),  # the mask, not the numbers of what it chooses
+        ([True, False, True, True], 4),
+        ([0, 2, 3], 8 * 3),
+        (torch.tensor([0, 2, 3]), 8 * 3),
+        (torch.tensor([0, 2, 3], dtype=torch.int32), 4 * 3),
+        (slice(1, 4), 0),
+    ],
+)
+def test_what_chooses_is_saved_as_it_was_given(index: Any, size: int) -> None:
+    """A byte for each element of a mask, 4 or 8 for each number, beside the convolution's input."""
+    net = Using(lambda _, x: x[:, index])
+    (saved,) = [check for check in fs.verify(net, input_size=INPUT).checks if check.what == "saved bytes"]
+    assert (saved.verdict, saved.claimed) == ("proved", 4 * 4 * 12 + size)
+
+
 def test_unread_ones_are_named() -> None:
     """A layer that does not run, and a frozen weight."""
     assert fs.analyze(unread(), input_size=INPUT).unread == ("spare", "head.weight", "head.bias")

@@ -85,7 +85,8 @@ def index(op: Op) -> Value:
         made = Value(value.node, reshaped(value.layout, op.sizes)) if numbers.dim() != 1 else value
     else:
         made = _chosen_together(op, value, given)
-    return op.record.same(op.name, Copy(sum(one.numel() for one in given.values())), made)
+    kept = sum(op.record.masks.get(id(one), one.nbytes) for one in given.values())
+    return op.record.same(op.name, Copy(kept), made)
 
 
 def _listed(numbers: Tensor, size: int) -> Sequence[int]:
