@@ -109,9 +109,20 @@ def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.M
         if partly:
             return False
         quiet = in_memory(module).requires_grad_(False)
-        with watched(quiet), torch.no_grad():
+        with watched(quiet), torch.no_grad(), _unfused():
             quiet(*inputs_for(quiet, shape))
     return True
+
+
+@contextmanager
+def _unfused() -> Iterator[None]:
+    """Attention by its steps, as without values: of an encoder layer in one operation nobody counts the products."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> str:

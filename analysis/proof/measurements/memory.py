@@ -161,8 +161,8 @@ def measure_live_bytes(
     with torch.inference_mode(), nullcontext() if values else torch.device("meta"), live:
         try:
             interpreter.run()
-        except RuntimeError as error:
-            raise Unmeasurable(f"{OTHERWISE}: {str(error).splitlines()[0]}") from error
+        except Exception as error:  # symbols in the place of what the network asked for fail anywhere, as above
+            raise Unmeasurable(f"{OTHERWISE}: {first_line(str(error))}") from error
     try:
         plainly = _ran(quiet, shape, None if values else "meta")
     except RuntimeError as error:  # of the meta device, that it has no values

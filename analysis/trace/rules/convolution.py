@@ -80,7 +80,8 @@ def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]]
     `windows` are kernel, stride, dilation and padding of each dimension after the channels.
     """
     value = op.record.filled(value, range(len(value.layout)))
-    products = op.result.numel() // op.sizes[1] * op.arg("weight").numel()
+    asked = op.args[0] if op.arg("transposed", False) else op.result  # each of whose places takes the whole kernel
+    products = asked.numel() // asked.shape[1] * op.arg("weight").numel()
     layout = list(with_dim(value.layout, 1, whole(CHANNEL, op.sizes[1])))
     channels, *sizes = op.record.shape(value)
     shape = [channels, *(sizes or [1] * op.record.axes)]

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from fieldspec.analysis import prove
 from fieldspec.analysis.proof.measurements.counts import measure_macs
@@ -57,8 +57,28 @@ class Latents(nn.Module):
         return self.attention(queries, x.mT, x.mT)[0]  # type: ignore[no-any-return]
 
 
+@fx.wrap
+def rolled(x: Tensor, shifts: list[int]) -> Tensor:
+    """As windows of attention are, here not along the height."""
+    shifts[0] = 0
+    return x.roll(shifts, (2, 3))
+
+
+class Shifted(nn.Module):
+    """A list of its own is changed by a function that torch.fx does not look into."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, height, width) -> (batch, 4, height, width)."""
+        return rolled(self.conv(x), [4, 4])
+
+
 @pytest.mark.parametrize(
-    ("net", "size"), [(CutToLength(), (2, 16)), (AnchoredHead(), (3, 16, 16)), (Latents(), (4, 12))]
+    ("net", "size"),
+    [(CutToLength(), (2, 16)), (AnchoredHead(), (3, 16, 16)), (Latents(), (4, 12)), (Shifted(), (3, 8, 16))],
 )
 def test_what_a_network_decides_by_is_there_when_it_is_measured(net: nn.Module, size: tuple[int, ...]) -> None:
     """Numbers and weights of its own: every measurement is made, and none fails."""

@@ -117,3 +117,31 @@ def test_alexnet_of_2012() -> None:
         (16, 16),
         "exact",
     )
+
+
+class Folded(nn.Module):
+    """A convolution along features that stand beside the channels, as over the frequencies of a spectrogram."""
+
+    def __init__(self, convolution: nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 4 * features, time) -> (batch, channels * features, time)."""
+        return self.convolution(x.unflatten(1, (4, -1))).flatten(1, 2)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("convolution", "macs"),
+    [
+        (nn.Conv2d(4, 3, (2, 1), (2, 1)), 2 * 40 * 4 * 3 * 2),  # of each place of the result
+        (nn.Conv2d(4, 6, (2, 1), (2, 1), groups=2), 2 * 40 * 4 * 6 * 2 // 2),
+        (nn.ConvTranspose2d(4, 3, (8, 1), (4, 1)), 4 * 40 * 4 * 3 * 8),  # of each that is read
+        (nn.ConvTranspose2d(4, 6, (8, 1), (4, 1), groups=2), 4 * 40 * 4 * 6 * 8 // 2),
+    ],
+)
+def test_products_along_features(convolution: nn.Module, macs: int) -> None:
+    """Places times the kernel; and nothing is refuted."""
+    net = Folded(convolution)
+    assert fs.analyze(net, input_size=(16, 40)).macs == macs
+    assert refuted(net, (16, 40)) == []
