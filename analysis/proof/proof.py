@@ -17,9 +17,9 @@ from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements import counts as counts
 from fieldspec.analysis.proof.measurements import memory as memory
 from fieldspec.analysis.proof.measurements.submodules import dtype_of, module_of, one_thread, without_batch
-from fieldspec.analysis.report.arrangement import Arrangement
 from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.returned_tensor import ReturnedTensor
 from fieldspec.blocks.layers import Input, Merge, Shape
 
 __all__ = ["Check", "prove"]
@@ -166,7 +166,7 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
         key = keys[layer.id]
         if isinstance(layer.layer, Input) or key is None:
             continue
-        yield _shape(layer, shapes, key, report.arrangements.get(key))
+        yield _shape(layer, shapes, key, report.returned.get(key))
         if not key:
             continue  # of the whole the totals are told
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
@@ -211,7 +211,7 @@ def _shared(module: nn.Module) -> set[str]:
     return found
 
 
-def _shape(layer: LayerReport, shapes: dict[str, Any] | Exception, key: str, arranged: Arrangement | None) -> Check:
+def _shape(layer: LayerReport, shapes: dict[str, Any] | Exception, key: str, arranged: ReturnedTensor | None) -> Check:
     """The same but for its arrangement: the one that was traced, or else with whole axes in some order."""
     check = _looked_up("shape", layer.id, layer.shape, shapes, key)
     if check.verdict in ("failed", "not proved"):

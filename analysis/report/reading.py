@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
-from fieldspec.analysis.report.arrangement import Arrangement
 from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.levels import known_ends
 from fieldspec.analysis.report.memory import activations
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.returned_tensor import ReturnedTensor
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import BatchNorm
@@ -23,7 +23,7 @@ def report_of(
     *,
     fields: list[Field] | None = None,
     module_outputs: Mapping[str, int] | None = None,
-    arrangements: Mapping[str, Arrangement] | None = None,
+    returned: Mapping[str, ReturnedTensor] | None = None,
     unread: tuple[str, ...] = (),
     fixed_width: tuple[int, int] | None = None,
 ) -> Report:
@@ -34,7 +34,7 @@ def report_of(
         name: Name of the network.
         fields: Field of each node, if already known.
         module_outputs: For a traced module, the layer that each submodule returned.
-        arrangements: How the tensors that these returned hold their maps.
+        returned: How the tensors that these returned hold their maps.
         unread: For a traced module, the weights that nothing reads.
         fixed_width: Number of state elements that are not real floats, and their bytes;
             by default one int64 per batch norm.
@@ -61,7 +61,7 @@ def report_of(
         memory.peak,
         graph.nodes[memory.peak_node].id,
         dict(module_outputs or {}),
-        dict(arrangements or {}),
+        dict(returned or {}),
         unread,
         fixed_width if fixed_width is not None else (counters, 8 * counters),
     )

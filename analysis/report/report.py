@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fieldspec.analysis.fields.alignment import Misalignment, misalignments
-from fieldspec.analysis.report.arrangement import Arrangement
 from fieldspec.analysis.report.layer_properties import properties
 from fieldspec.analysis.report.layer_report import CountStatus, LayerReport
 from fieldspec.analysis.report.levels import levels_of
 from fieldspec.analysis.report.memory import dtype_bytes, saved_bytes
 from fieldspec.analysis.report.pictured import Pictured
+from fieldspec.analysis.report.returned_tensor import ReturnedTensor
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.graph import LayerGraph, Stop, Uncounted
 from fieldspec.blocks.layers import Shape
@@ -59,7 +59,7 @@ class Report(Pictured):
     module_outputs: Mapping[str, int] = field(
         repr=False, default_factory=dict
     )  # for a module: the layer that each submodule returned
-    arrangements: Mapping[str, Arrangement] = field(
+    returned: Mapping[str, ReturnedTensor] = field(
         repr=False, default_factory=dict
     )  # for a module: how the tensors that these returned hold their maps
     unread: tuple[str, ...] = field(repr=False, default=())  # for a module: weights that nothing reads; not counted

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.nn.modules.pooling import _AdaptiveMaxPoolNd, _AvgPoolNd, _MaxPoolNd
 
-from fieldspec.analysis.report.arrangement import Arrangement
+from fieldspec.analysis.report.returned_tensor import ReturnedTensor
 from fieldspec.analysis.trace.layout import LayoutError
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.recording import ModuleCall
@@ -23,18 +23,18 @@ from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
 WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # their indices take memory that no layer counts
 
-Watched = tuple[dict[str, int], dict[str, Arrangement], dict[str, int]]
+Watched = tuple[dict[str, int], dict[str, ReturnedTensor], dict[str, int]]
 
 
 @contextmanager
 def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[Watched]:
-    """Track submodule calls; yields what each call returned, its arrangement, the number of calls per path."""
+    """Track submodule calls; yields the node and the tensor that each call returned, the number of calls per path."""
     paths: dict[int, str] = {}
     for path, part in module.named_modules():
         paths.setdefault(id(part), path)
     numbers: dict[str, int] = {}
     module_outputs: dict[str, int] = {}
-    arrangements: dict[str, Arrangement] = {}
+    returned: dict[str, ReturnedTensor] = {}
     stack: list[tuple[ModuleCall, int]] = []
 
     def enter(part: nn.Module, args: Any) -> None:
@@ -65,7 +65,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[Wat
                 value = _idle(part, main, record, tracer, value) if idle else value
             if record.is_plain(value):
                 module_outputs[record.call.key] = value.node
-                arrangements[record.call.key] = arrangement_of(value)
+                returned[record.call.key] = returned_by(value)
         record.call = outer
 
     handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
@@ -73,15 +73,15 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[Wat
     changed = {id(part) for part in hooked}  # their own hooks may return another map: look after the last hook
     handles += [part.register_forward_hook(note) for part in hooked]
     try:
-        yield module_outputs, arrangements, numbers
+        yield module_outputs, returned, numbers
     finally:
         for handle in handles:
             handle.remove()
 
 
-def arrangement_of(value: Value) -> Arrangement:
+def returned_by(value: Value) -> ReturnedTensor:
     """How a tensor with this value holds its map."""
-    return Arrangement(value.layout, tuple([(one.dim, one.count) for one in value.beside]))
+    return ReturnedTensor(value.layout, tuple([(one.dim, one.count) for one in value.beside]))
 
 
 def _let_go(record: Recorder, first: int) -> None:

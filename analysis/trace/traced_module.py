@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from fieldspec.analysis.modules.inputs import arguments
 from fieldspec.analysis.modules.undisturbed import undisturbed
-from fieldspec.analysis.report.arrangement import Arrangement
 from fieldspec.analysis.report.reading import report_of
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.returned_tensor import ReturnedTensor
 from fieldspec.analysis.trace.endings.node_names import name_nodes
 from fieldspec.analysis.trace.endings.stops import StopTrace, ends_of, stop_of
 from fieldspec.analysis.trace.endings.weight_counts import (
@@ -27,7 +27,7 @@ from fieldspec.analysis.trace.endings.weight_counts import (
 )
 from fieldspec.analysis.trace.inputs import GivenSizes, InputPlan, inputs_of
 from fieldspec.analysis.trace.instead.functions import Values, unvalidated
-from fieldspec.analysis.trace.module_calls import arrangement_of, settled, watched
+from fieldspec.analysis.trace.module_calls import returned_by, settled, watched
 from fieldspec.analysis.trace.operations import Operation
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
@@ -44,7 +44,7 @@ class Traced:
 
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
-    arrangements: Mapping[str, Arrangement]  # how the tensors that these returned hold their maps
+    returned: Mapping[str, ReturnedTensor]  # how the tensors that these returned hold their maps
     unread: tuple[str, ...]  # names of weights that nothing reads
     fixed_width: tuple[int, int]  # number of state elements that are not real floats, and their bytes
     output_shape: tuple[int, ...]  # of the main output, without the batch
@@ -108,7 +108,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
         Values(record, tracer),
         unvalidated(),
         tracer,
-        watched(module, record, tracer) as (module_outputs, arrangements, called),
+        watched(module, record, tracer) as (module_outputs, returned, called),
     ):
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
             tracer.weights.name(name, tensor)
@@ -133,7 +133,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
     record.graph.output, record.graph.kept = outputs[0], tuple(outputs[1:])
     record.graph.computed_weights = tracer.weights.computed_weights
     if stopped is None:
-        module_outputs[""], arrangements[""] = outputs[0], arrangement_of(ends[0])
+        module_outputs[""], returned[""] = outputs[0], returned_by(ends[0])
     name_nodes(record, module_outputs)
     count_products(record)
     weights = weights_of(module)
@@ -143,7 +143,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     shape = tuple(held[0][0].shape[1:]) if held else ()
-    traced = Traced(record.graph, module_outputs, arrangements, tuple(unread), fixed_width, shape, tracer.operations)
+    traced = Traced(record.graph, module_outputs, returned, tuple(unread), fixed_width, shape, tracer.operations)
     return traced, record.unfollowed_windows, record.off_axes
 
 
@@ -162,7 +162,7 @@ def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") 
         traced.graph,
         name or _name(module),
         module_outputs=traced.module_outputs,
-        arrangements=traced.arrangements,
+        returned=traced.returned,
         unread=traced.unread,
         fixed_width=traced.fixed_width,
     )

@@ -162,9 +162,9 @@ def test_a_map_that_is_claimed_otherwise_than_it_is_held_is_refuted() -> None:
     net = nn.Sequential(THREE.module(), nn.Flatten(2))
     report = report_of_module(net, (2, 8, 16))
     index = report.module_outputs["1"]
-    assert report.arrangements["1"].sizes == (1, 2, 128)
+    assert report.returned["1"].sizes == (1, 2, 128)
     report.graph.nodes[index].shape = (2, 16, 8)
-    claimed = report_of(report.graph, module_outputs=report.module_outputs, arrangements=report.arrangements)
+    claimed = report_of(report.graph, module_outputs=report.module_outputs, returned=report.returned)
     wrong = prove(net, claimed, layers=[])
     assert [check.what for check in wrong if check.verdict == "refuted"] == ["shape"]
 

@@ -7,22 +7,22 @@ from math import prod
 
 from fieldspec.blocks.layers import Shape
 
-Piece = tuple[
+AxisPiece = tuple[
     int, int, int
 ]  # of an axis of the map, 0 for its channels: `size` indices, `step` units from each to each
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
+class ReturnedTensor:
     """The pieces of the map's axes in each dimension of the tensor, the batch of one example among them.
 
     Example:
-        >>> tokens = Arrangement(((), ((1, 4, 1), (2, 6, 1)), ((0, 8, 1),)))      # (batch, 4 * 6 places, channels)
+        >>> tokens = ReturnedTensor(((), ((1, 4, 1), (2, 6, 1)), ((0, 8, 1),)))      # (batch, 4 * 6 places, channels)
         >>> tokens.sizes, tokens.holds((8, 4, 6)), tokens.holds((8, 6, 4))
         ((1, 24, 8), True, False)
     """
 
-    dims: tuple[tuple[Piece, ...], ...]
+    dims: tuple[tuple[AxisPiece, ...], ...]
     beside: tuple[tuple[int, int], ...] = ()  # dimensions that hold more than units of the map, and how many more
 
     @property
