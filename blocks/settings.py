@@ -229,7 +229,7 @@ def sides(
 def sides_around(
     padding: int | str | Sizes | Sides | None, kernel_size: Sizes, dilation: Sizes, stride: Sizes
 ) -> Sides:
-    """The same of windows that are said along each axis."""
+    """Like `sides`, for windows given along each axis."""
     totals = [dilation[axis] * (span - 1) for axis, span in enumerate(kernel_size)]
     if padding is None:
         return tuple([(total // 2, total // 2) for total in totals])

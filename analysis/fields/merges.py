@@ -30,8 +30,8 @@ from fieldspec.blocks.layers import Add, Concat, Join, MatMul, Multiply, Opaque
 def merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
     """Union of the operands' windows; operands without a position only contribute that the whole input is seen.
 
-    For maps concatenated along an axis it is a bound: windows at seams and ends read no more than the continued
-    pattern.
+    For maps concatenated along an axis it is a bound, unless the pattern continues beyond the ends: windows at seams
+    and ends read no more than the continued pattern.
     """
     field = _merged(node, graph, fields)
     return at_best_a_bound(field) if isinstance(node.layer, Join) and not node.layer.goes_on else field
@@ -75,7 +75,7 @@ def _merged(node: Node, graph: LayerGraph, fields: list[Field]) -> Field:
 
 
 def _lie_on_each_other(node: Node, graph: LayerGraph, operands: list[Field]) -> bool:
-    """Whether all operands are exact and in step, unit on unit and channel on channel, told quickly: nearly all are."""
+    """Fast check that all operands are exact and aligned, unit by unit and channel by channel, as nearly all are."""
     if type(node.layer) not in (Add, Multiply):
         return False
     first, size = operands[0].axes, node.shape[1:]

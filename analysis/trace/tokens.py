@@ -63,7 +63,7 @@ def with_tokens(
     if op.name in CHOICES and any(one.dim == op.arg("dim", 0) % op.args[0].dim() for one in op.input.beside):
         return _chosen(op)
     if op.name in BY_PLACE and _dims_of(op) & {one.dim for one in op.input.beside}:
-        raise LayoutError("places of units and what stands beside them")
+        raise LayoutError("positions of both units and tokens")
     first = len(op.record.graph)
     units = _units(func, op, pointwise=pointwise)
     found = rule(units)
@@ -156,7 +156,7 @@ def _sizes(op: Op) -> list[int]:
                 (i for i, size in enumerate(sizes) if prod(op.sizes[:i]) == before and size == given[one.dim]), -1
             )
         if at < 0:
-            raise LayoutError("a view across units and what stands beside them")
+            raise LayoutError("a view across units and tokens")
         sizes[at] -= one.count
     return sizes
 
@@ -168,7 +168,7 @@ def _again(op: Op, value: Value, tensor: Tensor, unit: Tensor, sides: set[Beside
         if size != own:
             side = next((one for one in sides if one.count == size - own), None)
             if side is None:
-                raise LayoutError("tokens of several maps beside each other")
+                raise LayoutError("tokens of several maps in one row")
             beside.append(replace(side, dim=dim))
     if value.node >= first:
         op.record.graph.nodes[value.node].beside = tensor.numel() - unit.numel()
@@ -181,7 +181,7 @@ def _chosen(op: Op) -> Result:
     size = op.args[0].shape[dim]
     if op.name in ("select", "unbind"):
         if op.name == "unbind":
-            raise LayoutError("units one by one")
+            raise LayoutError("units unbound one by one")
         index = op.arg("index") % size
         value = _part(op, dim, index, index + 1)
         return Value(value.node, value.layout[:dim] + value.layout[dim + 1 :])
@@ -189,7 +189,7 @@ def _chosen(op: Op) -> Result:
         start = op.arg("start", 0) or 0
         start = min(max(start + size if start < 0 else start, 0), size)
         if (op.arg("step", 1) if op.name == "slice" else 1) != 1:
-            raise LayoutError("every other of units and tokens")
+            raise LayoutError("a strided slice of units and tokens")
         return _part(op, dim, start, start + op.sizes[dim])
     parts: list[Value | None] = []
     first = 0
@@ -208,7 +208,7 @@ def _part(op: Op, dim: int, first: int, end: int) -> Value:
     if (first, end) == (side.before, size - side.after):
         return replace(value, beside=others)
     if others or not (end <= side.before or first >= size - side.after):
-        raise LayoutError("some of the units beside tokens")
+        raise LayoutError("a part of the units of a row with tokens")
     return tokens(op, value, dim, end - first)
 
 

@@ -148,7 +148,7 @@ class MatMul(Merge):
 
 @dataclass(frozen=True, slots=True)
 class Join(MatMul):
-    """Concatenation of maps along a spatial axis, or a choice of the units of one map; no products."""
+    """Concatenation of maps along a spatial axis, or selection of units of one map; no products."""
 
     kind: ClassVar[str] = "join"
 
@@ -160,7 +160,7 @@ class Join(MatMul):
 
     @property
     def goes_on(self) -> bool:
-        """Whether its pattern is shorter than the row: beyond its ends it goes on as a map does."""
+        """Whether the pattern repeats within the output, so that it continues beyond the ends."""
         return all(read.period <= max(1, units // 2) for read, units in zip(self.row, self.shape[1:], strict=True))
 
     def axes(self, inputs: Sequence[Shape], output: Shape) -> tuple[AxisMap, ...] | None:

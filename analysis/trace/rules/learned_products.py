@@ -15,7 +15,7 @@ def with_vector(op: Op) -> Value:
     """A linear layer with one output, or with one per row of a matrix of weights."""
     first, second = op.schema[:2] if op.name != "addmv" else ("mat", "vec")
     if op.name == "addmv" and op.values(op.arg("self")) is not None:
-        raise LayoutError("a map added to a product within the product")
+        raise LayoutError("a map added to a product of a vector in one operation")
     left, right = op.values(op.arg(first)), op.values(op.arg(second))
     if left is not None and right is not None:
         raise LayoutError("a product of two maps, one of them a vector")
@@ -37,7 +37,7 @@ def bilinear(op: Op) -> Value:
     if left is None or right is None:
         raise LayoutError("a bilinear layer of weights")
     if left.layout[:-1] != right.layout[:-1] or any(along(value.layout[-1], spatial=True) for value in (left, right)):
-        raise LayoutError("a bilinear layer of maps that are laid out otherwise")
+        raise LayoutError("a bilinear layer on maps with different layouts")
     layout = (*left.layout[:-1], whole(CHANNEL, op.sizes[-1]))
     products = FORMULAS["aten::_trilinear"](op.arg("i1"), op.arg("i2"), op.arg("i3"), out_val=op.result)
     return joined(op, [left, right], ("own", "own"), layout, left, products)
@@ -52,7 +52,7 @@ def distances(op: Op) -> Value:
         return product_of_maps(op, left, Value(right.node, layout))
     value = left or right
     if value is None or along(value.layout[-1], spatial=True):
-        raise LayoutError("distances of places")
+        raise LayoutError("distances along spatial axes")
     value = op.record.filled(value, range(len(value.layout)))
     rows, weights = value.layout[-2], whole(CHANNEL, op.sizes[-1 if left is not None else -2])
     layout = numbered((*value.layout[:-2], *((rows, weights) if left is not None else (weights, rows))))
@@ -67,13 +67,13 @@ def deformable_convolution(op: Op) -> Value:
     """A deformable convolution: units may read anywhere, by their offsets; they certainly see what the offsets see."""
     image, offset, mask = (op.values(op.arg(name)) for name in ("input", "offset", "mask"))
     if image is None or offset is None:
-        raise LayoutError("a deformable convolution at places that no map says")
+        raise LayoutError("a deformable convolution with constant offsets")
     values = [op.record.settled(value) for value in (image, offset, mask) if value is not None]
     products = FORMULAS[op.name](None, op.arg("weight"), out_val=op.result)
     reads = ("whole", *["own"] * (len(values) - 1))
     batch, _, *places = values[1].layout  # as in the output: there is an offset for each unit
     if channels_in([batch]):
-        raise LayoutError("a deformable convolution of each channel alone")
+        raise LayoutError("a depthwise deformable convolution")
     shape = (op.sizes[1], *op.record.shape(values[1])[1:])
     layer = MatMul(reads, shape, products)  # type: ignore[arg-type]  # literals of Reads
     return Value(op.add(layer, values, shape), (batch, whole(CHANNEL, op.sizes[1]), *places))

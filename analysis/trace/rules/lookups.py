@@ -13,7 +13,7 @@ def embedding(op: Op) -> Value:
     """An embedding: a row of the table for each index, with the features in the last dimension."""
     value = op.values(op.arg("indices"))
     if value is None or op.values(op.arg("weight")) is not None:
-        raise LayoutError("a table that is made of the map")
+        raise LayoutError("a table computed from the map")
     if (units := op.record.flat.get(value.node)) is not None:  # a row of indices consists of units, not of features
         value = Value(units.node, reshaped(units.layout, tuple(op.arg("indices").shape)))
     value = op.record.filled(value, range(len(value.layout)))

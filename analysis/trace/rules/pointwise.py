@@ -117,10 +117,10 @@ def on_each_other(op: Op, values: list[Value]) -> Value:
         held = [dim for dim in pieces if any(f.axis != FREE for f in dim)]
         places = {tuple(f if f.axis > 0 else (f.axis, f.size) for f in dim) for dim in held}
         if len(places) > 1:
-            raise LayoutError("maps that meet with their places in different dimensions")
+            raise LayoutError("maps combined with spatial axes in different dimensions")
         dims.append(held[0] if held else pieces[0] if pieces else ())
         if size_of(dims[-1]) != size:  # broadcast over weights
-            raise LayoutError("maps that meet spread over weights")
+            raise LayoutError("maps combined after broadcasting over weights")
     layout = numbered(tuple(dims))
     spatial = {f.axis for dim in layout for f in dim if f.axis > 0}
     shapes = [op.record.shape(value) for value in values]

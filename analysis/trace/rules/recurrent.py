@@ -30,7 +30,7 @@ def recurrent(op: Op) -> Result:
     """
     first_states = [state for state in map(op.values, op.arg("states")) if state is not None]
     if any(places_in(state.layout) for state in first_states):
-        raise LayoutError("first states that have places")
+        raise LayoutError("initial states with spatial axes")
     value, weights, output = op.record.filled(op.input, range(3)), op.arg("weights"), op.sizes[2]
     inputs, first = size_of(value.layout[2]), weights[0].shape[0] * (1 + op.arg("bidirectional"))
     count = op.sizes[0] * op.sizes[1]

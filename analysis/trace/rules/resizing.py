@@ -32,7 +32,7 @@ def resize(op: Op) -> Value:
     if given and None not in given:
         ratios = tuple(1 / Fraction(factor).limit_denominator(10_000) for factor in given)
         if len(ratios) != len(shape) - 1:
-            raise LayoutError("a resizing along other axes than the network's")
+            raise LayoutError("a resizing along dimensions that are not axes of the network")
         for size, units, ratio in zip(op.record.shape(value)[1:], shape[1:], ratios, strict=False):
             if mode == "nearest" and units in (size, 2 * size) and ratio * units != size:
                 raise LayoutError(f"nearest resizing of {size} to {units} by {float(1 / ratio):g}: kernels differ")

@@ -53,7 +53,7 @@ class Asides:
         if op.name in ALIKE and not is_unknown(self.record, value):
             self.held.hold(tensor, self.record.same(op.name, Pointwise(op.name), value))
             return
-        self.held.hold(tensor, unknown(self.record, tensor, op.name, (value,), "a second result"))
+        self.held.hold(tensor, unknown(self.record, tensor, op.name, (value,), "a secondary result"))
 
     def read_at_end(self, tensor: Tensor) -> None:
         """At the end, count an output as read only if it is a secondary result of an unknown map."""

@@ -49,7 +49,7 @@ def map_again(record: Recorder, name: str, tensor: Tensor, value: Value) -> Valu
     is_map = len(value.layout) == 2 + record.axes and bool(channels_in(value.layout[2:]))
     if not is_unknown(record, value) or not is_map:
         return value
-    return unknown(record, tensor, name, (value,), "behind an operation that is not known")
+    return unknown(record, tensor, name, (value,), "depends on an unknown operation")
 
 
 def _bare(record: Recorder, tensor: Tensor) -> tuple[tuple[int, ...], Layout]:

@@ -106,7 +106,7 @@ def _checked(op: Op, value: Value, dim: int) -> Value:
     value = op.record.filled(value, range(len(value.layout)))
     pairs = zip(map(size_of, value.layout), op.sizes, strict=True)
     if any(own not in (1, size) for at, (own, size) in enumerate(pairs) if at != dim):
-        raise LayoutError("some of the units overwritten by index")
+        raise LayoutError("a part of the units overwritten by index")
     return value
 
 

@@ -16,4 +16,4 @@ def constant(op: Op) -> None:
 def overwritten(op: Op) -> None:
     """A constant in place of the map: nothing of the map is read."""
     if any(op.values(other) is not None for other in op.args[1:]):
-        raise LayoutError("a map filled with a value of another")
+        raise LayoutError("a map filled with a value of another map")

@@ -42,14 +42,14 @@ def end_to_end(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor],
         return _features(op, values, tensors, dim) if len(values) == len(tensors) else None
     axis, *others = axes
     if others:
-        raise LayoutError("maps joined along several axes")
+        raise LayoutError("maps concatenated along several axes")
     made = [op.record.straight(op.record.filled(value, range(len(value.layout)))) for value in values]
     rest = {numbered(with_dim(value.layout, dim, ())) for value in made}
     shapes = [op.record.shape(value) for value in made]
     if len(rest) > 1 or any(
         value.layout[dim] != whole(axis, shape[axis]) for value, shape in zip(made, shapes, strict=True)
     ):
-        raise LayoutError("maps joined along an axis that lie in different dimensions")
+        raise LayoutError("maps concatenated along an axis, with other axes in different dimensions")
     total = sum(tensor.shape[dim] for tensor in tensors)
     first, reads = 0, []
     for value, tensor in zip(found, tensors, strict=True):
@@ -83,7 +83,7 @@ def _features(op: Op, values: Sequence[Value], tensors: Sequence[Tensor], dim: i
     flat = []
     for value, tensor in zip(values, tensors, strict=True):
         if not _is_pooled(op, value):
-            raise LayoutError("rows and columns joined")
+            raise LayoutError("rows and columns concatenated")
         filled = op.record.straight(op.record.filled(value, range(len(value.layout))))
         shape = op.record.shape(filled)
         layer = Mix(op.name, (prod(shape),), reduced=tuple(range(len(shape) - 1)))

@@ -35,7 +35,7 @@ def pad(op: Op) -> Value:
             continue
         axis = op.record.axis_of(value, dims - 1 - at)
         if axis is None and op.name != "constant_pad_nd":
-            raise LayoutError("channels padded with copies of others")
+            raise LayoutError("channels padded by reflection or replication")
         if axis is None:
             value = _beside_zeros(op, value, dims - 1 - at, before, after)
             continue
@@ -66,7 +66,7 @@ def roll(op: Op) -> Value:
     """Units moved along axes; those beyond one edge re-enter at the other."""
     shifts, dims = op.arg("shifts"), op.arg("dims", ())
     if not dims:
-        raise LayoutError("all dimensions rolled as one")
+        raise LayoutError("a roll over flattened dimensions")
     value, sides = op.input, [(0, 0)] * op.record.axes
     for shift, dim in zip(shifts, dims, strict=True):
         size = op.sizes[dim]

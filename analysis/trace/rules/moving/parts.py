@@ -50,14 +50,14 @@ def _among_tokens(op: Op, held: Value, value: Value | None, sides: Sequence[rang
     first, *others = held.beside
     start, end = sides[first.dim].start, sides[first.dim].stop
     if any(side.step > 1 for side in sides):
-        raise LayoutError("every other of units and tokens")
+        raise LayoutError("a strided slice of units and tokens")
     if not others and list(dims) == [first.dim] and (end <= first.before or start >= op.sizes[first.dim] - first.after):
         return beside_units(op, replace(held, beside=()), [] if value is None else [value], held.beside)
     units = {one.dim: range(one.before, op.sizes[one.dim] - one.after) for one in held.beside}
     if value is None or any(sides[dim] != units.get(dim) for dim in dims):
-        raise LayoutError("some of the units beside tokens overwritten")
+        raise LayoutError("a part of the units of a row with tokens overwritten")
     if value.beside != tuple([one for one in held.beside if one.dim not in dims]):
-        raise LayoutError("tokens of several maps beside each other")
+        raise LayoutError("tokens of several maps in one row")
     return beside_units(op, value, [], held.beside)
 
 

@@ -30,7 +30,7 @@ def col2im(op: Op) -> Value:
     shape = op.record.shape(value)
     rows = [whole(axis, size) for axis, size in enumerate(shape)]
     if op.record.axes != 2 or value.layout != ((), rows[0], rows[1] + rows[2]):
-        raise LayoutError("windows that are not those of a map in a row")
+        raise LayoutError("windows that are not those of a map in one dimension")
     layer = Fold(kernel, stride, padding, dilation, tuple(op.arg("output_size")))
     made = layer.output_shape(shape)
     return Value(op.add(layer, [value], made), of_map(made))

@@ -40,7 +40,7 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
             if [_length(op.record.graph.nodes[node].shape, axis) for node in sources] == [len(values)]:
                 return _joined(op, values, dim, axis)
         if any(units) and is_map and dim > 1:
-            raise LayoutError("units joined that are not one map's in their order, each made of its own alone")
+            raise LayoutError("concatenated units that are not those of one map in order, each computed on its own")
     return None
 
 
@@ -74,7 +74,7 @@ def _joined(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
     pieces = [op.record.with_axes(op.record.filled(value, range(len(value.layout)))) for value in values]
     count, layout, (channels, *sizes) = len(pieces), pieces[0].layout, op.record.shape(pieces[0])
     if any(piece.layout != layout for piece in pieces):
-        raise LayoutError("units joined that are laid out differently")
+        raise LayoutError("concatenated units with different layouts")
     node = op.record.add(op.name, Concat(), [piece.node for piece in pieces], (count * channels, *sizes))
     index = ChannelIndex([Factor(CHANNEL, channels, 1), Factor(CHANNEL, count, channels)])
     node = op.record.add("view", SelectChannels(index), [node], (len(index), *sizes))

@@ -118,7 +118,7 @@ def repeat(op: Op) -> Value:
         if size_of(dim) == size:
             made.append(dim)
         elif any(f.axis > CHANNEL for f in dim):
-            raise LayoutError("a map repeated beside itself")
+            raise LayoutError("a map tiled along an axis")
         else:
             made.append((Factor(FREE, size // size_of(dim), 0), *dim))
     value = op.record.written(Value(op.input.node, tuple(made)))
