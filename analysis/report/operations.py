@@ -65,7 +65,7 @@ def operation(layer: LayerReport) -> str:
         case Pointwise() | Mix() | Elementwise():
             return it.function
         case Opaque():
-            return f"{it.operation} (not followed)"
+            return f"{it.operation} (unknown)"
     return kind
 
 

@@ -67,7 +67,7 @@ def notes(report: Report) -> list[str]:
     for layer in report.layers[1:]:
         if isinstance(layer.layer, Input) and layer.status == "unknown":
             size = side_text(layer.shape[1:])
-            lines.append(f"{layer.id} is {size}, not the size of the image; what depends on it is unknown.")
+            lines.append(f"{layer.id} is {size}, not the size of the image; everything that depends on it is unknown.")
     opaque = [
         (layer.id, layer.layer)
         for layer in report.layers  # causes only, not their consequences
@@ -75,9 +75,10 @@ def notes(report: Report) -> list[str]:
     ]
     for named, it in opaque[:MOST_OPAQUE]:
         where = f" at {it.place}" if it.place else ""
-        lines.append(f"{named}: {it.operation}{where} is not followed ({it.reason}); what depends on it is unknown.")
+        why = f"cannot be traced ({it.reason}); everything that depends on it is unknown."
+        lines.append(f"{named}: {it.operation}{where} {why}")
     if len(opaque) > MOST_OPAQUE:
-        lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that are not followed.")
+        lines.append(f"... and {len(opaque) - MOST_OPAQUE} more operations that cannot be traced.")
     uncounted = [one for one in report.uncounted if not report.stop or one[1] is not report.stop.operation]
     for place, one in uncounted[:MOST_OPAQUE]:
         where = f" at {one.place}" if one.place else ""

@@ -49,7 +49,7 @@ def test_an_image_of_another_size() -> None:
     """Its pixels are not the first one's; the report says so."""
     report = fs.analyze(Conditioned(nn.Conv2d(3, 8, 9)), input_size=[(3, 16, 16), (3, 9, 9)])
     assert report.features.status == "unknown"
-    assert "input:2 is 9, not the size of the image; what depends on it is unknown." in report.to_text()
+    assert "input:2 is 9, not the size of the image; everything that depends on it is unknown." in report.to_text()
 
 
 WAVE = Net(lambda n, x: n.b(n.a(x.unsqueeze(1))), a=nn.Conv1d(1, 8, 9, 4), b=nn.Conv1d(8, 8, 3, 2))

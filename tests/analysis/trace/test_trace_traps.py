@@ -300,7 +300,7 @@ def test_the_place_of_a_module_of_torch() -> None:
     net = nn.Sequential(conv(3), nn.FractionalMaxPool2d(2, output_ratio=0.5))
     report = fs.analyze(net, input_size=IMAGE)
     assert [layer.place for _, layer in opaque_layers(report.graph)] == [""]
-    assert " 1: fractional_max_pool2d is not followed (no rule)" in report.to_text()
+    assert " 1: fractional_max_pool2d cannot be traced (no rule)" in report.to_text()
     (_, inside), *_ = opaque_layers(fs.analyze(Net(lambda n, x: n.net(x), net=net), input_size=IMAGE).graph)
     assert "test_trace_traps.py:" in inside.place
 
