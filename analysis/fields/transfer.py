@@ -28,7 +28,7 @@ from fieldspec.blocks.layers import DepthToSpace, Shape
 
 
 def read_through(field: Field, maps: tuple[AxisMap, ...], units: Shape = ()) -> Field:
-    """The field of units that read a map as `maps` says, one per axis; units without a position stay without.
+    """The field of units that read a map as `maps` says, one per axis; units without a position stay without one.
 
     If the pattern would be very long, only the windows of this map's `units` are listed, if given.
     """

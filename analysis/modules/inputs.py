@@ -37,7 +37,7 @@ def rearranged(layer: Input, x: Tensor) -> Tensor:
 
 
 def is_plain(inputs: Sequence[Input]) -> bool:
-    """Whether the module takes the maps as they are, with the first input the one with the most axes."""
+    """Whether the module takes the maps as they are, and the first input has the most axes."""
     as_they_are = all(layer == Input(layer.shape) for layer in inputs)
     return as_they_are and all(len(layer.shape) <= len(inputs[0].shape) for layer in inputs)
 

@@ -84,7 +84,7 @@ def with_tokens(
 
 
 def _dims_of(op: Op) -> set[int]:
-    """The dimensions along which an operation goes by place; all of them where it names none."""
+    """The dimensions along which an operation depends on position; all of them if it names none."""
     count = op.args[0].dim()
     if op.name in ("index", "index_put"):
         return {at for at, one in enumerate(op.arg("indices")) if one is not None}

@@ -30,7 +30,7 @@ class WeightedLayer:
 def places(traced: Traced, state: Mapping[str, Tensor]) -> list[WeightedLayer]:
     """The layers of a network that have weights, each after the layers that it reads.
 
-    Of summands and factors the one behind most layers comes first, so that the order of operands does not matter.
+    Of summands and factors, the one after the most layers comes first, so that the order of operands does not matter.
 
     Raises:
         FieldspecError: A layer computes its weights from others.

@@ -30,7 +30,7 @@ def validate(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tup
 
 
 def validate_frozen(model: type[BaseModel], data: Mapping[str, Any], path: Path) -> tuple[Any, list[Problem]]:
-    """The same of data that is `frozen` already."""
+    """Like `validate`, for data that is already frozen."""
     try:
         return model.model_validate(data), []
     except ValidationError as error:

@@ -21,7 +21,7 @@ ITEMS = {"body": Says("a list of items"), "branches": Says("a list of lists of i
 
 
 def value_type(setting: Setting) -> Any:
-    """The type of what stands in a setting's place; items are left as they are."""
+    """The type of a setting's value in a document; items are left unchecked."""
     if setting.holds == "value":
         return setting.annotation
     if setting.holds == "either":

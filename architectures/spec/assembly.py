@@ -1,4 +1,4 @@
-"""Turns a document into a network: its sections, its items, then what only the whole can show."""
+"""Turns a document into a network: sections first, then items, then checks that need the whole network."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Item:
 
 
 class Trunk:
-    """Places items in a layer graph, and checks what only the whole can show."""
+    """Places items in a layer graph, and runs the checks that need the whole network."""
 
     def __init__(self, shape: Shape, expander: Expander) -> None:
         self.expander = expander
@@ -110,7 +110,7 @@ class Trunk:
         self.problems.add(path, used_at(path, item.here, about(str(path[-1]), error.reason) + at))
 
     def finish(self, head: HeadSpec | None, body: Sequence[Parsed], outputs: Sequence[str] = ()) -> None:
-        """Check what only the whole network can show: outputs, head, jumps at merges, feature levels."""
+        """Run the checks that need the whole network: outputs, head, jumps at merges, feature levels."""
         places = self._places_of(outputs)
         self._check_read(places)
         ends = [node for node in self.outputs[1:] if node is not None]

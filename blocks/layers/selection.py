@@ -64,7 +64,7 @@ class Slice(Layer):
 class Pad(Layer):
     """Units added before and after a map along each axis, of any value; negative padding crops.
 
-    Padding by reflection, replication or wrapping differs from zeros only at units beside the edge; windows are
+    Padding by reflection, replication or wrapping differs from zeros only at units near the edge; windows are
     those of an interior unit. Reflection needs a map larger than the padding, wrapping one at least as large.
     """
 

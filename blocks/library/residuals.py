@@ -95,7 +95,7 @@ def residual(
     In a spec:
         - residual: {out: 64, stride: 2}
     Raises:
-        FieldspecError: Neither or both of `out_channels` and `body`; `stride` or `middle` beside a `body`.
+        FieldspecError: Neither or both of `out_channels` and `body`; `stride` or `middle` together with `body`.
     """
     if (body is None) == (out_channels is None):
         raise FieldspecError("residual needs either out or body")

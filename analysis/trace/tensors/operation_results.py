@@ -24,7 +24,7 @@ from fieldspec.analysis.trace.tensors.writes import Writes
 from fieldspec.analysis.trace.tokens import has_tokens, with_tokens
 from fieldspec.analysis.trace.values import Value
 
-UNEXPECTED = "a call that its rule does not expect"  # the rule raised an error, which is its bug
+UNEXPECTED = "a call that its rule does not support"  # the rule raised an error, which is its bug
 WINDOWS = re.compile("conv|pool|upsample|unfold|_pad[123]d")  # in the names of operations with windows
 
 

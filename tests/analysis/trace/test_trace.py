@@ -353,7 +353,7 @@ def test_a_rule_that_fails_claims_nothing(monkeypatch: pytest.MonkeyPatch, caplo
     with caplog.at_level(logging.DEBUG):
         report = fs.analyze(Net(lambda n, x: n.a(x.roll(1, 2)), a=conv()), input_size=(4, 8, 8))
     ((_, layer),) = opaque_layers(report.graph)
-    assert (layer.reason, report[""].status) == ("a call that its rule does not expect", "unknown")
+    assert (layer.reason, report[""].status) == ("a call that its rule does not support", "unknown")
     assert "as it happens" in caplog.text
 
 
