@@ -1,16 +1,16 @@
-"""Time of a whole report, beside the tools that users have now, in one process on the same networks.
+"""Time of a whole report compared with other tools, in one process on the same networks.
 
     pip install fvcore torchlens
-    pip install --no-deps --ignore-requires-python rfa_toolbox        # says it needs Python < 3.11
+    pip install --no-deps --ignore-requires-python rfa_toolbox        # declares Python < 3.11
     python benchmarks/analysis.py
 
-Fifty different specs of the C1C2C3C40 family (no two of equal widths), so that nothing kept between calls helps.
-Each tool gets what it needs for free (a loaded spec, or the same network in plain torch, in eval mode) and is timed
-for everything it can tell: fieldspec the whole report, torchinfo its summary, fvcore its multiply-adds, TorchLens
-its trace with the receptive field of every layer that it has one for, rfa_toolbox its graph with fields.
+Fifty different specs of the C1C2C3C40 family, all with different widths, so that caches between calls do not help. Each
+tool gets its input prepared (a loaded spec, or the same network in plain torch, in eval mode) and is timed for
+everything that it reports: fieldspec's whole report, torchinfo's summary, fvcore's multiply-adds, TorchLens' trace with
+the receptive fields that it has, rfa_toolbox' graph with fields.
 
-Loading a spec checks it as a whole, so a loaded spec has its layers laid out and their fields computed. Two further
-rows do that work again: the report of layers laid out anew, and of a dict that is loaded first.
+Loading a spec validates it completely, so a loaded spec has its layers laid out and their fields computed. Two further
+rows repeat that work: the report of layers laid out again, and of a dict that is loaded first.
 """
 
 import collections
@@ -40,12 +40,12 @@ from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.library import conv
 
 SPECS = 50
-SLOW = 8  # networks for a tool that takes over 100 ms each
-CHAIN_ROUNDS = 3  # the fastest counts
+SLOW = 8  # number of networks for tools that take over 100 ms each
+CHAIN_ROUNDS = 3  # repetitions; the fastest counts
 
 
 def family(number: int) -> dict[str, Any]:
-    """A member of the family with widths of its own."""
+    """A member of the family with its own widths."""
     document = fs.load("c1c2c3c40").to_dict()
     document["name"] = f"c1c2c3c40_{number}"
     for layer in document["layers"]:
@@ -56,7 +56,7 @@ def family(number: int) -> dict[str, Any]:
 
 
 def seconds(function: Callable[[Any], object], subjects: list[Any]) -> list[float]:
-    """Time of each call; the first subject is for warming up."""
+    """Time of each call; the first subject is the warm-up."""
     function(subjects[0])
     times = []
     for subject in subjects[1:]:
@@ -67,7 +67,7 @@ def seconds(function: Callable[[Any], object], subjects: list[Any]) -> list[floa
 
 
 def tools() -> Iterator[tuple[str, Callable[[torch.nn.Module], object]]]:
-    """The other tools that are installed; what is missing is said."""
+    """The other tools that are installed; prints which are missing."""
     image = torch.zeros(1, 3, 32, 32)
 
     def torchinfo(net: torch.nn.Module) -> object:
@@ -81,7 +81,7 @@ def tools() -> Iterator[tuple[str, Callable[[torch.nn.Module], object]]]:
         trace = importlib.import_module("torchlens").trace(net, image)
         sizes = []
         for layer in trace.layers:
-            with contextlib.suppress(Exception):  # it has none for pooled and flat layers
+            with contextlib.suppress(Exception):  # missing for pooled and flat layers
                 sizes.append(layer.receptive_field.size)
         return sizes
 
@@ -95,7 +95,7 @@ def tools() -> Iterator[tuple[str, Callable[[torch.nn.Module], object]]]:
 
 
 def laid_out_and_read(spec: fs.ArchitectureSpec) -> fs.Report:
-    """The report of a spec whose layers are laid out and whose fields are computed again."""
+    """The report of a spec, with layers laid out and fields computed again."""
     graph = LayerGraph(spec.graph.nodes[:1])
     outputs = [0]
     for item in spec.items:
@@ -108,7 +108,7 @@ def laid_out_and_read(spec: fs.ArchitectureSpec) -> fs.Report:
 
 
 def compare() -> float:
-    """Print the table; returns how many times faster than torchinfo."""
+    """Print the table; returns the speedup over torchinfo."""
     documents = [family(number) for number in range(SPECS + 1)]
     specs = [fs.load(document) for document in documents]
     nets = [SeedNetwork(number).eval() for number in range(SPECS + 1)]
@@ -132,11 +132,11 @@ def compare() -> float:
     for name, tool in tools():
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            logging.disable()  # fvcore names each op that it does not count
+            logging.disable()  # fvcore logs each op that it does not count
             try:
                 first = seconds(tool, nets[:2])[0]
                 times = seconds(tool, nets if first < 0.1 else nets[:SLOW])
-            except Exception as error:  # said in the table: a tool that fails has no time
+            except Exception as error:  # shown in the table: a tool that fails has no time
                 rows.append((f"{name}: {type(error).__name__}", float("nan")))
                 continue
         rows.append((f"{name} {importlib.metadata.version(name)}", statistics.median(times)))
@@ -146,7 +146,7 @@ def compare() -> float:
 
 
 def chains() -> None:
-    """Print the time a layer for chains of growing length: flat if the cost is linear."""
+    """Print the time per layer for chains of growing length: constant if the cost is linear."""
     print(f"\n{'chain of bare 3x3 convs':<28}{'us a layer':>10}")
     layer = conv(4, out_channels=4, norm="none", act="none").children[0][1]
     for length in (1_000, 10_000, 100_000):
@@ -162,7 +162,7 @@ def chains() -> None:
 
 
 def command() -> None:
-    """Print the time of the whole command, a fresh process each."""
+    """Print the time of the whole command, in a new process each."""
     times = []
     for _ in range(7):
         start = time.perf_counter()

@@ -1,9 +1,9 @@
-"""Small networks, one trap each: what fieldspec says of their output, and what TorchLens does.
+"""Small networks with one difficulty each: the output's field according to fieldspec and TorchLens.
 
     pip install 'fieldspec[bench]'
     python benchmarks/battery.py > benchmarks/battery.txt
 
-The networks and their fields, worked by hand, are those of tests/micro_networks.py, where the gradient proves each.
+The networks and their fields, worked out by hand, are those of tests/micro_networks.py, where gradients verify each.
 """
 
 import contextlib
@@ -26,18 +26,18 @@ from micro_networks import MICRO, Micro
 
 
 def of_torchlens(case: Micro) -> tuple[str, str]:
-    """Its word for the status of the output's field, and the size; why, where it gives none."""
+    """The status and size of the output's field in TorchLens' terms, or the reason why there is none."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             field = torchlens.trace(case.net.eval(), torch.rand(1, *case.input)).layers[-1].receptive_field
             return field.status.value, side_text(field.size)
-        except Exception as error:  # its refusal is the finding
+        except Exception as error:  # the refusal is the result
             return "refused", f"{type(error).__name__}"
 
 
 def verdict(case: Micro, status: str, size: str, exact: str) -> str:
-    """What a statement is worth beside the truth."""
+    """Judge a statement against the true field."""
     if status == "refused":
         return "refused"
     if status == "exact":
@@ -52,7 +52,7 @@ def main() -> None:
     sums: dict[str, Counter[str]] = {"fieldspec": Counter(), "TorchLens": Counter()}
     for name, case in MICRO.items():
         if name == "two_outputs":
-            continue  # which of them TorchLens is asked for would be our choice
+            continue  # for TorchLens, the choice of the output would be arbitrary
         seen = fs.analyze(case.net, input_size=case.input)[""]
         exact = side_text(seen.receptive_field)
         ours: Any = "exact" if seen.is_proven and seen.receptive_field[0] == case.size else "WRONG"

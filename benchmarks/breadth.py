@@ -1,8 +1,8 @@
-"""How much of torchvision and timm is analysed: every model, one line a family, and why where it is not exact.
+"""Coverage of torchvision and timm: every model, one line per family, with the reasons why some are not exact.
 
 python benchmarks/breadth.py > benchmarks/breadth.txt      torchvision, and timm's convolutional families
 python benchmarks/breadth.py --all                         also the transformers of timm
-python benchmarks/breadth.py resnet convnext               only families whose name holds one of these
+python benchmarks/breadth.py resnet convnext               only families whose name contains one of these
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-# Families whose maps keep their place from the first to the last layer: convolutions, pools, norms, gates.
-# The others of timm are transformers, mixers over tokens, or hybrids of them.
+# Families with maps from the first to the last layer: convolutions, pools, norms, gates.
+# timm's others are transformers, token mixers, or hybrids.
 FAMILIES = (
     "byobnet convmixer convnext cspnet csatv2 densenet dla dpn edgenext efficientnet fasternet focalnet "
     "ghostnet hardcorenas hgnet hrnet inception_next inception_resnet_v2 inception_v3 inception_v4 "
@@ -34,14 +34,14 @@ CONVOLUTIONAL = frozenset(FAMILIES.split())
 
 @dataclass
 class Outcome:
-    """What became of one model."""
+    """The result for one model."""
 
     family: str
     name: str
     status: str  # exact, whole_input, bound, unknown, failed
     detail: str = ""
     seconds: float = 0.0
-    differs: str = ""  # parameters or multiply-adds that torch counts otherwise
+    differs: str = ""  # parameters or multiply-adds that differ from torch's counts
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Row:
 
 
 def models(words: list[str], everything: bool) -> list[tuple[str, str]]:
-    """(family, name) of every model: torchvision's by their module, timm's by theirs."""
+    """(family, name) of every model; the family is its module in torchvision or timm."""
     import timm
     import torchvision
     from timm.models import model_entrypoint
@@ -71,7 +71,7 @@ def models(words: list[str], everything: bool) -> list[tuple[str, str]]:
 
 
 def made(family: str, name: str) -> tuple[Any, tuple[int, ...]]:
-    """The model without weights, and the input that it is meant for."""
+    """The model without weights, and its intended input."""
     if family.startswith("torchvision"):
         import torchvision
 
@@ -90,7 +90,7 @@ def made(family: str, name: str) -> tuple[Any, tuple[int, ...]]:
 
 
 def _on_meta(make: Any) -> Any:
-    """Built on the meta device where its constructor allows that."""
+    """Build on the meta device if the constructor allows it."""
     try:
         with torch.device("meta"):
             return make()
@@ -99,7 +99,7 @@ def _on_meta(make: Any) -> Any:
 
 
 def outcome(one: tuple[str, str]) -> Outcome:
-    """Analyses one model."""
+    """Analyze one model."""
     from fieldspec.analysis.trace import opaque_layers, report_of_module
 
     warnings.simplefilter("ignore")
@@ -109,12 +109,12 @@ def outcome(one: tuple[str, str]) -> Outcome:
     started = time.perf_counter()
     try:
         net, size = made(family, name)
-    except Exception as error:  # the model's own constructor
+    except Exception as error:  # raised by the model's constructor
         return Outcome(family, name, "not built", f"{type(error).__name__}: {error}".splitlines()[0])
     try:
         started = time.perf_counter()
         report = report_of_module(net, size)
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # any error is a result
         return Outcome(family, name, "failed", f"{type(error).__name__}: {error}".splitlines()[0])
     seconds = time.perf_counter() - started
     params = sum(p.numel() for p in net.parameters())
@@ -131,12 +131,12 @@ def outcome(one: tuple[str, str]) -> Outcome:
 
 
 def main() -> None:
-    """Analyse them all."""
+    """Analyze all models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("families", nargs="*", help="only families whose name holds one of these words")
-    parser.add_argument("--all", action="store_true", help="timm's transformers and hybrids, too")
+    parser.add_argument("families", nargs="*", help="only families whose name contains one of these words")
+    parser.add_argument("--all", action="store_true", help="also timm's transformers and hybrids")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--models", action="store_true", help="a line a model that is not proven")
+    parser.add_argument("--models", action="store_true", help="print one line per model that is not proven")
     options = parser.parse_args()
     todo = models(options.families, options.all)
     rows: dict[str, Row] = defaultdict(Row)
@@ -161,7 +161,7 @@ STATUSES = ("exact", "whole_input", "bound", "unknown", "failed", "not built")
 
 
 def write(rows: dict[str, Row], slow: list[tuple[float, str]]) -> None:
-    """The table and its sums."""
+    """Format the table and its totals."""
     import timm
     import torchvision
 

@@ -1,14 +1,15 @@
-"""The catalogue beside its originals, at their own input size, and every number of it verified.
+"""The catalogue compared with its originals at their own input size, with every number verified.
 
     pip install pytorchcv                                        # for some originals
     python benchmarks/catalogue.py > benchmarks/catalogue.txt
-    python benchmarks/catalogue.py resnet wrn                    # only networks whose name holds one of these
+    python benchmarks/catalogue.py resnet wrn                    # only networks whose name contains one of these
     python benchmarks/catalogue.py --no-verify                   # without the measurements, which take most of the time
 
-Field: of the last map before global pooling, in pixels along one axis; of how many layers with weights the field is
-compared with the traced original's, and of how many it differs. Difference: the largest between the outputs in float32
-and eval mode, when the original's tensors, random ones, statistics too, are copied over. Proved: how many numbers of
-the report were measured on the built network (totals, each layer's shape and costs, the field of the features).
+Field: of the last map before global pooling, in pixels along one axis; then the number of layers with weights whose
+field is compared with the traced original's, and the number that differ. Difference: the largest between the outputs
+in float32 and eval mode, after copying the original's random tensors, including statistics. Proved: the number of
+values of the report that were measured on the built network (totals, each layer's shape and costs, the field of the
+features).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PACKAGES = ("torch", "torchvision", "timm", "pytorchcv")
 
 
 def installed(package: str) -> str:
-    """Its version; what comes without metadata says none."""
+    """The version of a package; empty without metadata."""
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
@@ -44,7 +45,7 @@ def installed(package: str) -> str:
 
 
 def compare(original: Original) -> None:
-    """One line: counts, fields and outputs."""
+    """Compare a network with its original in one line: counts, fields and outputs."""
     net = original.made()
     comparison = Comparison.of(original, net)
     ours = comparison.claimed
@@ -65,7 +66,7 @@ def compare(original: Original) -> None:
 
 
 def alone(name: str) -> None:
-    """One line for a network without an original."""
+    """Format one line for a network without an original."""
     report = fs.analyze(name)
     field = min(report.features.receptive_field)
     print(
@@ -75,12 +76,12 @@ def alone(name: str) -> None:
 
 
 def lines(name: str) -> int:
-    """Of its file, comments included."""
+    """Number of lines of a network's file, including comments."""
     return len(catalogue.path(name).read_text(encoding="utf-8").splitlines())
 
 
 def verify(name: str) -> None:
-    """One line: how many numbers are proved."""
+    """Format one line: how many numbers are proved."""
     started = time.perf_counter()
     verification = fs.verify(name, layers=())
     proved, asked = verification.count("proved"), len(verification.checks)
@@ -91,7 +92,7 @@ def verify(name: str) -> None:
 
 
 def load_all() -> str:
-    """How long it takes to load and analyse every network, in a process of its own."""
+    """Time to load and analyze every network, in a separate process."""
     import subprocess
 
     code = """
@@ -109,7 +110,7 @@ print(f"{len(names)} networks loaded and analysed in {took:.2f} s, imports inclu
 
 
 def main() -> None:
-    """The table, then the proof."""
+    """Print the table, then the verification."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--no-verify", action="store_true")

@@ -1,13 +1,13 @@
-"""The catalogue on LiteRT-Micro in int8: RAM by each convention, and by how much a plan misses the live bound.
+"""The catalogue on LiteRT-Micro in int8: RAM by each convention, and the gap between a plan and the live bound.
 
     python benchmarks/engines.py > benchmarks/engines.txt
-    python benchmarks/engines.py resnet wrn                      # only networks whose name holds one of these
-    python benchmarks/engines.py --measure 2 --size 64           # and what LiteRT-Micro itself reports
+    python benchmarks/engines.py resnet wrn                      # only networks whose name contains one of these
+    python benchmarks/engines.py --measure 2 --size 64           # also what LiteRT-Micro reports
 
-Bytes, batch 1, at the network's own input size. Live: needed at once in the network's order; ordered: in the best one;
-tflm: the head of the arena by the engine's own planner; planned: by the plan in the file. Apart: planned without live.
-Measured, of networks with fewer parameters than the given number of millions, on inputs no larger than the given size:
-the heads of the file without and with a plan, in LiteRT-Micro's wheel.
+In bytes, for batch 1, at the network's own input size. Live: maximum needed at once in the network's order; ordered:
+in the best order; tflm: the head of the arena by the engine's own planner; planned: by the plan in the file. Apart:
+planned minus live. Measured, for networks with fewer parameters than the given number of millions, on inputs no
+larger than the given size: the heads of the file without and with a plan, in LiteRT-Micro's wheel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = "{:<20} {:>12} {:>10} {:>11} {:>11} {:>11} {:>11} {:>11} {:>8}  {}"
 
 
 def smaller(spec: ArchitectureSpec, size: int) -> ArchitectureSpec:
-    """The network on an input whose axes are no longer than this."""
+    """The network on an input whose axes are limited to this size."""
     channels, *sizes = spec.input
     if max(sizes) <= size:
         return spec
@@ -38,7 +38,7 @@ def smaller(spec: ArchitectureSpec, size: int) -> ArchitectureSpec:
 
 
 def measured(spec: ArchitectureSpec, report: EngineReport) -> str:
-    """Both heads in LiteRT-Micro, and whether they are what was claimed."""
+    """Measure both heads in LiteRT-Micro, and compare them with the report."""
     from fieldspec.export.engines.tflm import measured_arena
     from fieldspec.export.litert.tflite import int8_tflite
 
@@ -49,11 +49,11 @@ def measured(spec: ArchitectureSpec, report: EngineReport) -> str:
 
 
 def main() -> None:
-    """A row a network, then how many plans reach the bound."""
+    """Print a row per network, then how many plans reach the bound."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--measure", type=float, default=0, help="Networks under so many million parameters.")
-    parser.add_argument("--size", type=int, default=64, help="The longest axis of an input that is measured.")
+    parser.add_argument("--measure", type=float, default=0, help="Measure networks with fewer million parameters.")
+    parser.add_argument("--size", type=int, default=64, help="Longest axis of measured inputs.")
     given = parser.parse_args()
     names = [name for name in catalogue.list_models() if not given.names or any(part in name for part in given.names)]
     packages = [f"{name} {version(name)}" for name in ("tflite_micro", "ai-edge-quantizer")] if given.measure else []

@@ -1,12 +1,12 @@
 """Fuzzed inputs: specs, recipes, constraints, cards, run files, safetensors headers, command lines.
 
-    nice -n 15 python benchmarks/fuzz.py --minutes 20 --state fuzz.json      # goes on where the state ends
-    python benchmarks/fuzz.py --show --state fuzz.json                       # the table alone
+    nice -n 15 python benchmarks/fuzz.py --minutes 20 --state fuzz.json      # continues from the state
+    python benchmarks/fuzz.py --show --state fuzz.json                       # only the table
     python benchmarks/fuzz.py --once spec 4711                               # one input again, with its traceback
 
-An input is a function of its kind and its number: valid text or bytes, changed in one to six places. What may come of
-it is an answer, or an error of fieldspec's own in as many lines as there are problems; anything else is a traceback.
-Time is the processor's, an input; memory is what a process needs more at its peak than before the first of thousands.
+An input is a function of its kind and number: valid text or bytes, changed in one to six places. A valid outcome is a
+result, or a fieldspec error with one line per problem; anything else counts as a traceback. Time is CPU time per input;
+memory is the increase of a process's peak over thousands of inputs.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ WORDS = [
 
 @dataclass
 class Tally:
-    """What came of the inputs of a kind."""
+    """The results for the inputs of a kind."""
 
     inputs: int = 0
     answers: int = 0
@@ -164,7 +164,7 @@ class Tally:
 
 
 def changed_text(text: str, draw: random.Random) -> str:
-    """Pieces removed, doubled, replaced and put in."""
+    """Remove, duplicate, replace and insert pieces of a text."""
     for _ in range(draw.randint(1, 6)):
         start = draw.randrange(len(text) + 1)
         end = min(len(text), start + draw.choice((0, 1, 1, 2, 5, 20)))
@@ -174,7 +174,7 @@ def changed_text(text: str, draw: random.Random) -> str:
 
 
 def changed_bytes(content: bytes, draw: random.Random) -> bytes:
-    """Bits flipped, bytes removed and put in, most of them in the header."""
+    """Flip bits, remove and insert bytes, mostly in the header."""
     changed = bytearray(content)
     for _ in range(draw.randint(1, 6)):
         if not changed:
@@ -194,7 +194,7 @@ def changed_bytes(content: bytes, draw: random.Random) -> bytes:
 
 
 def changed_data(value: Any, draw: random.Random) -> Any:
-    """One node of a JSON tree replaced, removed or renamed."""
+    """Replace, remove or rename a node of a JSON tree."""
     if not isinstance(value, dict | list) or not value or draw.random() < 0.15:
         return draw.choice(VALUES)
     copy: Any = dict(value) if isinstance(value, dict) else list(value)
@@ -209,7 +209,7 @@ def changed_data(value: Any, draw: random.Random) -> Any:
 
 
 class Targets:
-    """What the inputs are given to; made once in each process."""
+    """The functions under test, created once per process."""
 
     def __init__(self, place: Path) -> None:
         from fieldspec.architectures.network.builder import build
@@ -268,7 +268,7 @@ class Targets:
         self.state = (place / "state").read_bytes()
 
     def spec(self, draw: random.Random) -> Callable[[], Any]:
-        """YAML that was edited, or a tree that was."""
+        """A spec: edited YAML or an edited tree."""
         from fieldspec.architectures.readings.reports import analyze
         from fieldspec.architectures.spec.spec import load, loads
 
@@ -279,14 +279,14 @@ class Targets:
         return lambda: analyze(load(data) if isinstance(data, dict) else loads(json.dumps(data)))
 
     def recipe(self, draw: random.Random) -> Callable[[], Any]:
-        """YAML that was edited."""
+        """A recipe: edited YAML."""
         from fieldspec.training.recipe.recipe import loads_recipe
 
         text = changed_text(draw.choice(self.recipes), draw)
         return lambda: loads_recipe(text)
 
     def constraints(self, draw: random.Random) -> Callable[[], Any]:
-        """Of a small spec."""
+        """Constraints of a small spec."""
         import fieldspec as fs
 
         words = [
@@ -310,14 +310,14 @@ class Targets:
         return lambda: fs.check(fs.load({**self.tiny, "constraints": given}))
 
     def card(self, draw: random.Random) -> Callable[[], Any]:
-        """JSON in a file of weights."""
+        """The card in a weights file."""
         from fieldspec.training.folder.documents import WeightsCard, checked
 
         data = changed_data(self.weights_card, draw)
         return lambda: checked(WeightsCard, data, Path("weights"))
 
     def run_file(self, draw: random.Random) -> Callable[[], Any]:
-        """run.json: its tree or its text changed."""
+        """run.json, with its tree or text changed."""
         from fieldspec.training.folder.run_record import fingerprint, read_record
 
         text = json.dumps(changed_data(self.record, draw))
@@ -327,7 +327,7 @@ class Targets:
         return lambda: fingerprint(read_record(self.place))
 
     def safetensors(self, draw: random.Random) -> Callable[[], Any]:
-        """Weights and states."""
+        """Weights and states, as bytes."""
         from fieldspec.training.evaluation.trained_networks import load_trained
         from fieldspec.training.folder.state import read_state
 
@@ -339,7 +339,7 @@ class Targets:
         return lambda: read_state(path)
 
     def command(self, draw: random.Random) -> Callable[[], Any]:
-        """A command line with words put in, taken away and put elsewhere."""
+        """A command line with inserted, removed and moved words."""
         words = list(draw.choice(COMMANDS))
         for _ in range(draw.randint(1, 4)):
             at = draw.randrange(len(words) + 1)
@@ -347,12 +347,12 @@ class Targets:
         return lambda: run_command(words)
 
 
-class Refused(Exception):  # noqa: N818  # no error: what bad input ends with
+class Refused(Exception):  # noqa: N818  # not an error: the expected end of bad input
     """Exit status 1 or 2."""
 
 
 def run_command(words: list[str]) -> None:
-    """As from a shell, its output thrown away."""
+    """Run a command as from a shell, discarding its output."""
     from fieldspec.cli import main
 
     before, sys.argv = sys.argv, ["fieldspec", *words]
@@ -378,7 +378,7 @@ _made: list[Targets] = []
 
 
 def targets() -> Targets:
-    """Of this process."""
+    """Peak memory of this process."""
     if not _made:
         place = Path(tempfile.mkdtemp(prefix="fuzz"))
         sys.stdin = open(os.devnull)  # noqa: SIM115  # what "-" reads
@@ -388,7 +388,7 @@ def targets() -> Targets:
 
 
 def tried(kind: str, start: int, count: int) -> Tally:
-    """Some inputs of a kind, in this process."""
+    """Run some inputs of a kind in this process."""
     from fieldspec.blocks.errors import FieldspecError
 
     given, tally = targets(), Tally()
@@ -401,7 +401,7 @@ def tried(kind: str, start: int, count: int) -> Tally:
             tally.answers += 1
         except (FieldspecError, Refused):
             tally.refusals += 1
-        except Exception as error:  # what is looked for
+        except Exception as error:  # the bugs to find
             tally.tracebacks += 1
             tally.found.append(f"{kind} {number}: {type(error).__name__}: {str(error)[:100]}")
         took = time.process_time() - clock
@@ -421,7 +421,7 @@ def added(one: Tally, other: Tally) -> Tally:
 
 
 def table(state: dict[str, Tally]) -> str:
-    """A row a kind."""
+    """Format one row per kind."""
     lines = [f"{'kind':<12}{'inputs':>9}{'answers':>9}{'refused':>9}{'tracebacks':>12}{'slowest':>10}{'most':>9}"]
     for kind, one in state.items():
         numbers = f"{one.inputs:>9,}{one.answers:>9,}{one.refusals:>9,}{one.tracebacks:>12,}"
@@ -434,7 +434,7 @@ def table(state: dict[str, Tally]) -> str:
 
 
 def main() -> None:
-    """Go on for some minutes, and print the table."""
+    """Continue for some minutes, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--state", type=Path, default=Path("fuzz.json"))

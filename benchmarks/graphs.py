@@ -1,8 +1,8 @@
-"""Milliseconds of a training step on a GPU: launch by launch, and replayed as CUDA graphs.
+"""Milliseconds of a training step on a GPU, with single kernel launches and with CUDA graphs.
 
     python benchmarks/graphs.py [--network c1c2c3c40_plus] [--batch-size 128] [--steps 40]
 
-One batch again and again, bfloat16 autocast, channels_last, fast25's Muon; no data, no Lightning.
+The same batch repeatedly, bfloat16 autocast, channels_last, fast25's Muon; no data loading, no Lightning.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def main() -> None:
     given = parser.parse_args()
     if not torch.cuda.is_available():
         raise SystemExit("this measures a GPU, and torch finds none")
-    torch.backends.cudnn.benchmark = True  # as Lightning is told
+    torch.backends.cudnn.benchmark = True  # as set for Lightning
     net = fs.build(given.network).cuda().to(memory_format=torch.channels_last).train()
     recipe = load_recipe("fast25")
     optimizer = recipe.optimizer.make(parameter_groups(net, recipe.settings.weight_decay))
@@ -49,9 +49,9 @@ def main() -> None:
             optimizer.step()
 
     def measured(forward: Callable[[Tensor], Tensor], update: bool) -> str:
-        """Milliseconds a step, and those of them in which the host is busy."""
+        """Milliseconds per step, and the part in which the host is busy."""
         for number in range(given.steps + 5):
-            if number == 5:  # the first ones warm up
+            if number == 5:  # the first steps are the warm-up
                 torch.cuda.synchronize()
                 begun = time.perf_counter()
             step(forward, update)

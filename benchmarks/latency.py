@@ -1,12 +1,12 @@
-"""What a machine's profile predicts, beside what networks take that it has never seen.
+"""Latencies predicted by a machine's profile, compared with measured ones of networks not used for it.
 
     pip install 'fieldspec[dev]'
     python benchmarks/latency.py > benchmarks/latency.txt
 
-First the profile: operators at random, as `fieldspec bench --fit` times them. Then 30 networks of the catalogue and 30
-candidates at random of the space in benchmarks/search.py, each built, timed and predicted; none had a part in the fit.
-All of it with one thread, in CPU time, so that what else the machine does counts less; for the same reason a network's
-time is what a quarter of its calls do not exceed, as an operator's is in the profile.
+First the profile: random operators, timed as by `fieldspec bench --fit`. Then 30 networks of the catalogue and 30
+random candidates of the space in benchmarks/search.py, each built, timed and predicted; none was used for the fit.
+Everything uses one thread and CPU time, to reduce the influence of other processes; for the same reason a network's
+time is the 25th percentile of its calls, like an operator's in the profile.
 """
 
 import platform
@@ -39,12 +39,12 @@ NAMES = [
     "squeezenet1_1", "wrn",
 ]  # fmt: skip
 CANDIDATES = 30
-SECONDS = 0.3  # of timed calls of each network, at least ten
+SECONDS = 0.3  # of timed calls per network, at least ten
 UNDER = Conditions(clock="cpu")
 
 
 def main(share: float = 1.0) -> None:
-    """Both tables; with a share, fewer operators and networks, to try it out."""
+    """Print both tables; a share reduces operators and networks, to try it out."""
     begin = time.perf_counter()
     profile = profile_machine(sampled_operators(share=share), UNDER)
     kinds = len({one.operator.kind for one in profile.measured})
@@ -58,7 +58,7 @@ def main(share: float = 1.0) -> None:
 
 
 def candidates(count: int) -> Iterator[ArchitectureSpec]:
-    """Networks at random."""
+    """Random networks."""
     space, draw = open_spec(read(SPACE, "search.py")), random.Random(0)
     while count:
         try:
@@ -69,7 +69,7 @@ def candidates(count: int) -> Iterator[ArchitectureSpec]:
 
 
 def table(title: str, specs: list[ArchitectureSpec], profile: MachineProfile, *, rows: bool) -> None:
-    """Each network, predicted and measured, and how far these are apart."""
+    """Print each network's predicted and measured latency, and their difference."""
     told = [profile.latency_ms(spec.graph) for spec in specs]
     predicted = np.array([ms for ms in told if ms is not None])
     assert len(predicted) == len(specs), "a network has an operator that was not measured"
@@ -90,12 +90,12 @@ def table(title: str, specs: list[ArchitectureSpec], profile: MachineProfile, *,
 
 
 def milliseconds(spec: ArchitectureSpec) -> float:
-    """What it takes here."""
+    """The measured latency of a network."""
     return bench(subject_of(spec), [UNDER], seconds=SECONDS).rows[0].timing.percentile(PERCENT)
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
-    """The correlation of ranks; no two values are the same."""
+    """Spearman's rank correlation, without ties."""
     ranks = [values.argsort().argsort() for values in (one, other)]
     return float(np.corrcoef(*ranks)[0, 1])
 

@@ -1,8 +1,8 @@
-"""What the pages of some networks weigh, and how long a browser takes to open them and to open every block.
+"""The size of some networks' pages, and the time that a browser needs to load them and to open every block.
 
     python benchmarks/pages.py [--times 5]
 
-Headless Chromium; the time to the `load` event, the best of some, as other work on the machine only adds to it.
+Headless Chromium; the time to the `load` event, the best of several, since other processes only add to it.
 """
 
 from __future__ import annotations

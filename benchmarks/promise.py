@@ -1,4 +1,4 @@
-"""Which measure of promise tells beforehand what a network learns: rank correlations with held-out accuracy.
+"""Which training-free measure predicts accuracy: rank correlations with held-out accuracy.
 
     pip install 'fieldspec[dev,train]'
     python benchmarks/promise.py draw FOLDER          # networks of the space of benchmarks/search.py, as specs
@@ -9,9 +9,10 @@
     python benchmarks/promise.py collect RUNS FOLDER  # into benchmarks/promise.csv
     python benchmarks/promise.py > benchmarks/promise.txt
 
-The networks that were trained and their accuracies are in promise.csv, so that the table needs no training. They keep
-the budgets of c1c2c3c40 in parameters and multiply-adds; the first 16 are spread over parameters, multiply-adds and
-field, the next 12 over multiply-adds and field at nearly equal parameters. A tenth of the training images was held out.
+The trained networks and their accuracies are in promise.csv, so the table needs no training. They are within the
+budgets of c1c2c3c40 in parameters and multiply-adds; the first 16 are spread over parameters, multiply-adds and
+field, the next 12 over multiply-adds and field at nearly equal parameters. A tenth of the training images was held
+out.
 """
 
 import csv
@@ -41,11 +42,11 @@ from fieldspec.search.space.candidates import Candidate, measure, values_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CATALOGUE = "c1c2c3c40"  # beside those of the space
+CATALOGUE = "c1c2c3c40"  # in addition to those of the space
 TRAINED = Path(__file__).with_suffix(".csv")
 POOL = 3_000  # candidates to choose from
 BUDGET = {"params": 178_178, "macs": 21_766_440}
-EQUAL = range(140_000, 178_179)  # parameters that are nearly equal
+EQUAL = range(140_000, 178_179)  # range of nearly equal parameters
 LINES = (
     *[(name,) for name in ("params", "macs", "receptive_field", "depth", "entropy", "map_entropy", "effectiveness")],
     *[("params", "macs"), ("params", "macs", "receptive_field"), ("params", "macs", "depth")],
@@ -53,17 +54,17 @@ LINES = (
     *[("params", "macs", "entropy"), ("params", "macs", "map_entropy"), ("params", "macs", "effectiveness")],
     *[("params", "receptive_field"), ("params", "macs", "receptive_field", "narrowest_map")],
 )
-WIDE = 10  # characters of a column
-DRAWS = 2_000  # of the bootstrap
+WIDE = 10  # characters per column
+DRAWS = 2_000  # bootstrap samples
 
 
 def nonlinear(report: Report) -> int:
-    """Elements behind an activation: where a network can bend."""
+    """Number of elements after activations."""
     return sum(numel(layer.shape) for layer in report.layers if isinstance(layer.layer, Activation))
 
 
 def image_share(report: Report) -> float:
-    """The part of the image inside the effective field."""
+    """Share of the image inside the effective field."""
     return Promise.of(report).image_share or 0.0
 
 
@@ -79,7 +80,7 @@ READINGS: dict[str, Callable[[Report], float]] = {
 
 
 def draw(folder: Path) -> None:
-    """Networks of the space within the budgets, as specs."""
+    """Write networks of the space within the budgets as specs."""
     spec = open_spec(read(SPACE))
     pool = candidates(spec, random.Random(0))
     chances = np.random.default_rng(0)
@@ -94,7 +95,7 @@ def draw(folder: Path) -> None:
 
 
 def candidates(spec: OpenSpec, chances: random.Random) -> list[Candidate]:
-    """Some within the budgets; of wide domains the low values come up more often, or few networks would be small."""
+    """Sample candidates within the budgets; low values of wide domains are favored, or few networks would be small."""
     found: dict[tuple[float, ...], Candidate] = {}
     while len(found) < POOL:
         scale = chances.random()
@@ -112,7 +113,7 @@ def candidates(spec: OpenSpec, chances: random.Random) -> list[Candidate]:
 def spread(
     pool: Sequence[Candidate], names: Sequence[str], count: int, chances: np.random.Generator
 ) -> list[Candidate]:
-    """So many that lie far apart in the logarithms of some measures, the outermost 2 % left out."""
+    """Choose candidates far apart in the logarithms of some measures, without the outermost 2 %."""
     at = np.array([[math.log(one.measures[name] or 1) for name in names] for one in pool])
     low, high = np.quantile(at, (0.01, 0.99), axis=0)
     at = (at - low) / (high - low)
@@ -125,7 +126,7 @@ def spread(
 
 
 def collect(runs: Path, specs: Path) -> None:
-    """The accuracies of finished runs, and the values of their networks, as a table."""
+    """Collect the accuracies of finished runs and the values of their networks in a table."""
     domains = open_spec(read(SPACE)).domains
     with TRAINED.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -140,14 +141,14 @@ def collect(runs: Path, specs: Path) -> None:
 
 
 def value_at(data: Any, path: Sequence[int | str]) -> Any:
-    """What stands at a place of a document."""
+    """The value at a path of a document."""
     for key in path:
         data = data[key]
     return data
 
 
 def trained() -> tuple[list[Report], Floats]:
-    """The networks of the table with their accuracies."""
+    """Read the networks of the table and their accuracies."""
     spec = open_spec(read(SPACE))
     reports, accuracies = [], []
     for row in csv.DictReader(TRAINED.open()):
@@ -169,7 +170,7 @@ def kendall(x: Floats, y: Floats) -> float:
 
 
 def ranks(x: Floats) -> Floats:
-    """The rank of each, ties in the middle of theirs, centered."""
+    """Centered ranks, averaged for ties."""
     placed = (x[:, None] > x).sum(axis=1) + (x[:, None] == x).sum(axis=1) / 2
     centered: Floats = placed - placed.mean()
     return centered
@@ -187,21 +188,21 @@ def spearman(x: Floats, y: Floats) -> float:
 
 
 def partial(x: Floats, y: Floats, given: Floats) -> float:
-    """Spearman's rho of what is left of both without the part that follows the ranks of a third."""
+    """Spearman's partial rank correlation, given a third variable."""
     by = ranks(given)
     left = [one - by * (one * by).sum() / max(float((by**2).sum()), 1e-9) for one in (ranks(x), ranks(y))]
     return pearson(*left)
 
 
 def interval(of: Callable[[Ints], float], count: int) -> str:
-    """A correlation of some rows: of all, and its 95 % interval by the bootstrap over networks."""
+    """Format a correlation with its 95 % interval, by bootstrap over networks."""
     drawn = [of(rows) for rows in np.random.default_rng(0).integers(0, count, (DRAWS, count))]
     low, high = np.quantile(drawn, (0.025, 0.975))
     return f"{of(np.arange(count)):+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def row(values: Floats, accuracies: Floats, params: Floats) -> list[str]:
-    """Of all networks tau, rho and rho given parameters; of those with nearly equal parameters tau and rho."""
+    """Correlations over all networks (tau, rho, rho given parameters), and at nearly equal parameters (tau, rho)."""
     some = np.flatnonzero(np.isin(params, EQUAL))
 
     def by(of: Callable[[Floats, Floats], float], among: Ints) -> str:
@@ -214,7 +215,7 @@ def row(values: Floats, accuracies: Floats, params: Floats) -> list[str]:
 
 
 def together(numbers: Mapping[str, Floats], accuracies: Floats) -> None:
-    """How well the logarithms of some measures tell the accuracy of a network that a line was not fitted to."""
+    """Leave-one-out error of linear fits of accuracy in the logarithms of some measures."""
     print(f"\nPoints by which a line misses a network that is left out (deviation {100 * accuracies.std(ddof=1):.2f})")
     for names in LINES:
         across = np.stack([np.log(numbers[name]) for name in names] + [np.ones(len(accuracies))], axis=1)
@@ -226,7 +227,7 @@ def together(numbers: Mapping[str, Floats], accuracies: Floats) -> None:
 
 
 def table() -> None:
-    """Each measure's correlations, then the networks."""
+    """Print each measure's correlations, then the networks."""
     reports, accuracies = trained()
     params = np.array([report.params for report in reports], dtype=np.float64)
     equal = int(np.isin(params, EQUAL).sum())
@@ -249,7 +250,7 @@ def table() -> None:
 
 
 def told(value: float) -> str:
-    """A number of any size: three decimals of small ones."""
+    """Format a number, with three decimals if small."""
     return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
 
 

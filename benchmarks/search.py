@@ -1,12 +1,12 @@
-"""The exact front of 1.4e15 variants of C1C2C3C40, beside looking at candidates one by one, in one run.
+"""The exact front of 1.4e15 variants of C1C2C3C40, compared with evaluating candidates one by one.
 
     pip install 'fieldspec[dev]'
     python benchmarks/search.py > benchmarks/search.txt
 
-The space has block counts, widths, expansions, kernels, dilations and the kinds of transition between the stages; the
-constraints are those of c1c2c3c40, its own parameters, multiply-adds and memory as budgets. Then spaces at random
-(tests/support/spaces.py: branches, shared parameters, every measure that is made of parts), each searched and looked
-at one by one: front, first candidates, ties and all counts have to agree.
+The space has block counts, widths, expansions, kernels, dilations and the kinds of transition between stages; the
+constraints are those of c1c2c3c40, with its own parameters, multiply-adds and memory as budgets. Then random spaces
+(tests/support/spaces.py: branches, shared parameters, every measure that can be computed from parts) are searched and
+enumerated: front, first candidates, ties and all counts must agree.
 """
 
 import os
@@ -71,13 +71,13 @@ constraints:
   forbids: [max_pool]
 objectives: {minimize: [params], maximize: [macs]}
 """
-SECONDS = 20.0  # of looking at candidates one by one
+SECONDS = 20.0  # for evaluating candidates one by one
 SPACES = 60
-MOST = 2_000  # candidates of a space at random
+MOST = 2_000  # maximum candidates of a random space
 
 
 def exact(spec: OpenSpec) -> float:
-    """The search, with what it took."""
+    """Run the search; print the result, time and memory."""
     begin, cpu = time.perf_counter(), time.process_time()
     result = search_networks(spec)
     took, cpu = time.perf_counter() - begin, time.process_time() - cpu
@@ -93,12 +93,12 @@ def exact(spec: OpenSpec) -> float:
 
 
 def told(measures: Mapping[str, float | None]) -> str:
-    """Two of the measures."""
+    """Format two of the measures."""
     return f"{measures['params']:,} parameters with {measures['macs']:,} multiply-adds"
 
 
 def one_by_one(spec: OpenSpec, took: float) -> None:
-    """Candidates at random, each by its own report, for a while."""
+    """Evaluate random candidates by their reports, for a while."""
     draw = random.Random(0)
     seen, begin, cpu = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - begin < SECONDS:
@@ -111,7 +111,7 @@ def one_by_one(spec: OpenSpec, took: float) -> None:
 
 
 def agreement() -> None:
-    """Spaces at random, searched and looked at."""
+    """Search and enumerate random spaces."""
     sizes: list[int] = []
 
     @given(spaces(most=MOST), objectives())

@@ -1,4 +1,4 @@
-"""The seed project's network by hand, in plain torch, from the words of its README; widths can be varied."""
+"""The seed project's network in plain torch, written from its README; widths can be varied."""
 
 import torch
 from torch import Tensor, nn

@@ -1,14 +1,14 @@
-"""Accuracy after short runs, by where batch norm's statistics come from.
+"""Accuracy after short runs, by the source of batch norm's statistics.
 
     nice python benchmarks/small_data.py --data /path/to/cifar10 [--seeds 0 1 2] [--only 90 600] [--threads 1]
 
-Each run's last weights are judged three times on the same 1,000 test images: with torch's moving mean (momentum 0.1,
-begun at mean 0 and variance 1: what fieldspec had before), with a moving mean that is a plain one for its first ten
-steps, and with statistics taken anew from the training images after the last step. Training uses the statistics of
-each batch alone, so the weights are the same in all three.
+Each run's last weights are evaluated three times on the same 1,000 test images: with torch's running average (momentum
+0.1, starting at mean 0 and variance 1), with a running average that is a plain mean for its first ten steps, and with
+statistics recomputed on training images after the last step. Training uses only the statistics of each batch, so the
+weights are the same in all three.
 
-The images are CIFAR-10's, the first of each class. The set of 20 classes has ten of them upside down. At 48 pixels they
-are enlarged, and so is the network's input.
+The images are the first of each class of CIFAR-10. In the set of 20 classes, ten are upside down. For 48 pixels, images
+and the network's input are enlarged.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WAYS = ("moving mean", "plain, then moving", "taken anew")
 
 @dataclass(frozen=True)
 class SmallSet:
-    """A data set and how long it is trained on."""
+    """A data set and the length of its training."""
 
     images: int
     classes: int
@@ -55,7 +55,7 @@ SETS = (SmallSet(90, 3, 32, 25), SmallSet(90, 3, 48, 25), SmallSet(600, 3, 32, 3
 
 
 def made(cifar: Data, one: SmallSet) -> Data:
-    """Its images, of CIFAR-10's."""
+    """Its images, from CIFAR-10."""
     assert cifar.test is not None
     parts = [_part(images, count, one) for images, count in ((cifar.train, one.images), (cifar.test, TESTED))]
     return Data(f"{one.images} of {one.classes}", parts[0], None, parts[1])
@@ -78,14 +78,14 @@ def _part(images: Images, count: int, one: SmallSet) -> Images:
 
 
 class Watched:
-    """The statistics that a batch norm would have, had they been kept in another way."""
+    """The statistics that a batch norm would have with another running average."""
 
     def __init__(self, channels: int) -> None:
         self.step = 0
         self.kept = {way: [torch.zeros(channels), torch.ones(channels)] for way in WAYS[:2]}
 
     def see(self, x: Tensor) -> None:
-        """A batch on its way into the norm: (batch, channels, height, width)."""
+        """Take a batch at the norm's input: (batch, channels, height, width)."""
         self.step += 1
         variance, mean = torch.var_mean(x.detach().float(), (0, 2, 3))
         for way, momentum in zip(WAYS[:2], (0.1, max(0.1, 1 / self.step)), strict=True):
@@ -99,7 +99,7 @@ def norms(net: nn.Module) -> Iterator[tuple[str, nn.BatchNorm2d]]:
 
 
 def accuracies(data: Data, one: SmallSet, seed: int) -> dict[str, float]:
-    """Of one run, in percent of the test images."""
+    """Accuracies of one run, in percent of the test images."""
     watched: dict[str, Watched] = {}
     hooks: list[Any] = []
 
@@ -142,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", type=int, nargs="*", help="Sets of so many images.")
+    parser.add_argument("--only", type=int, nargs="*", help="Numbers of images of the sets to run.")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

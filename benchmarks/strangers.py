@@ -1,15 +1,15 @@
-"""Networks of packages that nobody here wrote: how many are analysed, how far, and why not where they are not.
+"""Networks of third-party packages: how many are analyzed, how far, and the reasons why some are not.
 
-python benchmarks/strangers.py > benchmarks/strangers.txt      every package that is installed
+python benchmarks/strangers.py > benchmarks/strangers.txt      every installed package
 python benchmarks/strangers.py monai kornia                    only these
-python benchmarks/strangers.py --networks                      a line a network that is not proven
+python benchmarks/strangers.py --networks                      one line per network that is not proven
 
 The packages are not dependencies of the project. Each network is built from its configuration without weights, and
-traced under a time limit in a process that can be ended. `proven`: the field, or that of every level, is `exact` or
-`whole_input`. `to values`: that is so of the last maps before an operation whose result depends on values, where the
-analysis ends; such a network is not counted as proven. `at_least`: the total of multiply-adds says that it is not
-complete. `short`: it is less than what torch counts, and does not say so. `differs`: parameters or multiply-adds are
-not torch's.
+traced with a time limit in a process that can be killed. `proven`: the field, or that of every level, is `exact` or
+`whole_input`. `to values`: that holds for the last maps before an operation whose result depends on values, where the
+analysis ends; such a network does not count as proven. `at_least`: the total of multiply-adds is reported as
+incomplete. `short`: it is less than torch's count without being reported as incomplete. `differs`: parameters or
+multiply-adds differ from torch's.
 """
 
 from __future__ import annotations
@@ -40,33 +40,33 @@ PROVEN = STATUSES[:3]
 
 @dataclass
 class Outcome:
-    """What became of one network."""
+    """The result for one network."""
 
     package: str
     name: str
     status: str  # one of STATUSES
     detail: str = ""
     macs_status: str = ""
-    differs: str = ""  # parameters or multiply-adds that torch counts otherwise
+    differs: str = ""  # parameters or multiply-adds that differ from torch's counts
     seconds: float = 0.0
 
 
 def outcome(package: str, name: str) -> Outcome:
-    """Analyses one network."""
+    """Analyze one network."""
     import fieldspec as fs
 
     try:
         net, inputs = made(package, name)
         net.eval()
-    except Exception as error:  # of the network's own constructor
+    except Exception as error:  # from the network's constructor
         return Outcome(package, name, "not built", _said(error))
     started = time.perf_counter()
     try:
         report = fs.analyze(net, input_size=inputs)
-        if report.stop is not None:  # perhaps for want of its own tables' values
+        if report.stop is not None:  # perhaps because its tables lack values
             net, inputs = made(package, name, values=True)
             report = fs.analyze(net.eval(), input_size=inputs)
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # any error is a result
         return Outcome(package, name, "failed", _said(error), seconds=time.perf_counter() - started)
     seconds = time.perf_counter() - started
     status, detail = report.features.status, ""
@@ -83,7 +83,7 @@ def outcome(package: str, name: str) -> Outcome:
 
 
 def reason_of(report: Any) -> str:
-    """The first operation that is not followed, and why."""
+    """The first unsupported operation, and the reason."""
     from fieldspec.analysis.trace import opaque_layers
 
     opaque = opaque_layers(report.graph)
@@ -91,7 +91,7 @@ def reason_of(report: Any) -> str:
 
 
 def differs(net: torch.nn.Module, report: Any, inputs: Any) -> str:
-    """Parameters that are not torch's, and a total that is shorter than torch's and does not say so."""
+    """Differences from torch: other parameters, or a total that is too small but not reported as incomplete."""
     from fieldspec.analysis.proof.measurements.counts import measure_macs
 
     of = dict(net.named_parameters())
@@ -100,7 +100,7 @@ def differs(net: torch.nn.Module, report: Any, inputs: Any) -> str:
     found = [] if counted == params else [f"params {counted} and not {params}"]
     try:
         macs = measure_macs(net, inputs)[""]
-    except Exception:  # which runs on the meta device what the tracer may have run on values
+    except Exception:  # runs on the meta device, while the tracer may have used values
         return ", ".join(found)
     if report.macs != macs and report.macs_status == "exact":
         found.append(f"{'short: ' if report.macs < macs else ''}macs {report.macs} and not {macs}")
@@ -112,7 +112,7 @@ def _said(error: Exception) -> str:
 
 
 def worker(tasks: Connection) -> None:
-    """Imports a package, which no limit is on, and analyses what it is sent until it is sent nothing."""
+    """Import a package, without a time limit, then analyze the networks received until there are no more."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
@@ -125,7 +125,7 @@ def worker(tasks: Connection) -> None:
 
 
 def outcomes(tasks: list[tuple[str, str]], limit_s: float) -> Iterator[Outcome]:
-    """All of them, one after the other; a process that runs longer than its limit is ended, and another begun."""
+    """Run all networks in sequence; a process that exceeds its limit is killed and replaced."""
     context = get_context("spawn")
     process = pipe = None
     for number, (package, name) in enumerate(tasks):
@@ -168,7 +168,7 @@ class Row:
     seconds: float = 0.0
 
     def add(self, one: Outcome) -> None:
-        """Count a network."""
+        """Add a network to the counts."""
         self.counts[one.status] += 1
         self.counts["at_least"] += one.macs_status == "at_least"
         self.counts["short"] += "short" in one.differs
@@ -179,13 +179,13 @@ class Row:
 
 
 def main() -> None:
-    """Analyse them all."""
+    """Analyze all networks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("packages", nargs="*", help=f"of {', '.join(PACKAGES)}")
-    parser.add_argument("--only", default="", help="networks whose name holds this")
-    parser.add_argument("--limit", type=float, default=90.0, help="seconds for one network, its building counted")
-    parser.add_argument("--jobs", type=int, default=2, help="packages at one time")
-    parser.add_argument("--networks", action="store_true", help="a line a network that is not proven")
+    parser.add_argument("--only", default="", help="networks whose name contains this")
+    parser.add_argument("--limit", type=float, default=90.0, help="seconds for one network, including its construction")
+    parser.add_argument("--jobs", type=int, default=2, help="packages to run in parallel")
+    parser.add_argument("--networks", action="store_true", help="one line per network that is not proven")
     options = parser.parse_args()
     os.environ.update(HF_HUB_OFFLINE="1", YOLO_OFFLINE="true")
     packages = options.packages or list(PACKAGES)
@@ -206,7 +206,7 @@ def main() -> None:
 
 
 def write(rows: dict[str, Row], slowest: Outcome) -> None:
-    """The table and its sums."""
+    """Format the table and its totals."""
     columns = (*STATUSES, "at_least", "short", "differs")
     print(f"{'package':<14}" + " ".join(f"{column:>11}" for column in columns) + f"{'seconds':>9}")
     total: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The networks of `strangers.py`: how each is built from its configuration, and what it is given."""
+"""The networks of `strangers.py`: how each is built from its configuration, and its input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 import yaml
 from torch import nn
 
-PACKAGES = {  # and the distribution that says its version
+PACKAGES = {  # with the distribution that has its version
     "smp": "segmentation-models-pytorch",
     "monai": "monai",
     "ultralytics": "ultralytics",
@@ -30,14 +30,14 @@ Network = tuple[Callable[[], nn.Module], Size]
 
 
 def names(package: str) -> list[str]:
-    """Of every network that is asked for."""
+    """Names of all requested networks."""
     return [name for name, _ in _networks(package)]
 
 
 def made(package: str, name: str, *, values: bool = False) -> tuple[nn.Module, Size]:
-    """A network without weights, on the meta device where its constructor allows that, and the shapes of its inputs.
+    """A network without weights, on the meta device if its constructor allows it, and the shapes of its inputs.
 
-    With `values` its tables and counters have theirs: some networks decide by them.
+    With `values`, its tables and counters have values, since the control flow of some networks depends on them.
     """
     make, size = dict(_networks(package))[name]
     try:
@@ -165,14 +165,14 @@ def _pytorchcv() -> Iterator[tuple[str, Network]]:
 
 
 class FirstFrames(nn.Module):
-    """A network of videos that is told how many frames are its own."""
+    """Wraps a video network that takes the number of frames."""
 
     def __init__(self, net: nn.Module, frames: int) -> None:
         super().__init__()
         self.net, self.frames = net, frames
 
     def forward(self, *videos: torch.Tensor) -> Any:
-        """As the network's own."""
+        """Call the wrapped network."""
         return self.net(*videos, self.frames)
 
 
@@ -222,7 +222,7 @@ def _braindecode() -> Iterator[tuple[str, Network]]:
 
 
 def _with_electrodes(kind: Any, shared: dict[str, Any]) -> nn.Module:
-    """Where a network asks for them."""
+    """Additional inputs that a network needs."""
     try:
         return kind(**shared)
     except (TypeError, ValueError):

@@ -1,12 +1,12 @@
-"""How many networks become a spec: every classifier of torchvision, and timm's convolutional families.
+"""How many networks can be converted to a spec: torchvision's classifiers and timm's convolutional families.
 
 python benchmarks/to_spec.py > benchmarks/to_spec.txt     torchvision; one or two small models of each family of timm
 python benchmarks/to_spec.py --all                        every model of timm's families
-python benchmarks/to_spec.py resnet convnext              only families whose name holds one of these
+python benchmarks/to_spec.py resnet convnext              only families whose name contains one of these
 
-`equal`: the spec's network and the original, with the same random weights and statistics, give the same outputs in
-eval mode and float32, to 1e-4 of the largest. `layers`: so large that only layers, shapes, parameters, multiply-adds
-and fields were compared. `beyond`: the language has no words for a part of it, and no spec is written.
+`equal`: the spec's network and the original, with the same random weights and statistics, have equal outputs in eval
+mode and float32, to 1e-4 of the largest. `layers`: too large, so only layers, shapes, parameters, multiply-adds and
+fields were compared. `beyond`: the language cannot express a part of it, and no spec is written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from multiprocessing import get_context
 import torch
 from breadth import made, models
 
-LARGE = 150_000_000  # parameters, above which outputs are not compared
+LARGE = 150_000_000  # maximum parameters for comparing outputs
 SMALL = frozenset(
     """
     mobileone_s0 repvgg_a0 gernet_s convmixer_768_32 convnext_atto convnextv2_atto cspresnet50 darknet53
@@ -40,13 +40,13 @@ SMALL = frozenset(
     ese_vovnet19b_dw vovnet39a legacy_xception xception41 xception65
     """.split()  # noqa: SIM905  # a list of one word a line is longer than a page
 )  # one or two small models of each family of timm
-KINDS = ("segmentation", "video", "quantization", "optical_flow", "detection")  # torchvision's no classifiers
+KINDS = ("segmentation", "video", "quantization", "optical_flow", "detection")  # not classifiers, in torchvision
 TRANSFORMERS = ("transformer", "maxvit", "swin")
 
 
 @dataclass
 class Outcome:
-    """What became of one model."""
+    """The result for one model."""
 
     family: str
     name: str
@@ -64,7 +64,7 @@ class Row:
 
 
 def outcome(one: tuple[str, str]) -> Outcome:
-    """Writes the spec of one model."""
+    """Write the spec of one model."""
     import fieldspec as fs
     from fieldspec.architectures.adoption.graph.beyond import BeyondError
 
@@ -81,15 +81,15 @@ def outcome(one: tuple[str, str]) -> Outcome:
         place = error.places[0]
         reason = re.sub(r"\(.*", "", f"{place.operation}: {place.reason}").strip()
         return Outcome(family, name, "beyond", re.sub(r"[0-9.e-]+ of the largest", "more than 1e-4", reason))
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # any error is a result
         return Outcome(family, name, "failed", f"{type(error).__name__}: {error}".splitlines()[0][:120])
     return Outcome(family, name, "equal" if prove else "layers", "", time.perf_counter() - started)
 
 
 def main() -> None:
-    """Write them all."""
+    """Write the specs of all models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("families", nargs="*", help="only families whose name holds one of these words")
+    parser.add_argument("families", nargs="*", help="only families whose name contains one of these words")
     parser.add_argument("--all", action="store_true", help="every model of timm's families")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
@@ -116,7 +116,7 @@ STATUSES = ("equal", "layers", "beyond", "failed")
 
 
 def write(rows: dict[str, Row]) -> None:
-    """The table and its sums."""
+    """Format the table and its totals."""
     import timm
     import torchvision
 

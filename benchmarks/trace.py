@@ -1,13 +1,13 @@
-"""Time and memory of the report of somebody's network, beside the tools that users have now, in one run.
+"""Time and memory of the report of a PyTorch network, compared with other tools.
 
     pip install 'fieldspec[bench]'
-    pip install --no-deps --ignore-requires-python rfa_toolbox        # says it needs Python < 3.11
+    pip install --no-deps --ignore-requires-python rfa_toolbox        # declares Python < 3.11
     python benchmarks/trace.py > benchmarks/trace.txt
 
-Time: all tools on the same module in one process, the least of several calls. fieldspec gives its whole report,
-TorchLens its trace with the receptive field of every layer that it gives one for, rfa_toolbox its graph with fields,
-torchinfo its summary, fvcore its multiply-adds. Memory: a process for each tool and network, how far the most that
-it held rose above what it held before the call, the network's weights included in that.
+Time: all tools on the same module in one process, the minimum of several calls. fieldspec computes its whole report,
+TorchLens its trace with the receptive fields that it has, rfa_toolbox its graph with fields, torchinfo its summary,
+fvcore its multiply-adds. Memory: one process per tool and network, the peak minus the memory before the call, which
+includes the network's weights.
 """
 
 import collections
@@ -43,12 +43,12 @@ Tool = Callable[[nn.Module, tuple[int, ...]], object]
 
 
 def fieldspec(net: nn.Module, size: tuple[int, ...]) -> object:
-    """The whole report."""
+    """fieldspec's whole report."""
     return fs.analyze(net, input_size=size)
 
 
 def torchlens(net: nn.Module, size: tuple[int, ...]) -> object:
-    """A trace with the field of every layer; it has none for pooled and flat layers."""
+    """TorchLens' trace with the field of every layer, except pooled and flat ones."""
     trace = importlib.import_module("torchlens").trace(net, torch.zeros(1, *size))
     sizes = []
     for layer in trace.layers:
@@ -58,18 +58,18 @@ def torchlens(net: nn.Module, size: tuple[int, ...]) -> object:
 
 
 def rfa_toolbox(net: nn.Module, size: tuple[int, ...]) -> object:
-    """Its graph, with fields."""
+    """rfa_toolbox' graph, with fields."""
     collections.Sequence = collections.abc.Sequence  # type: ignore[attr-defined]  # its name before Python 3.10
     return importlib.import_module("rfa_toolbox").create_graph_from_pytorch_model(net, input_res=(1, *size))
 
 
 def torchinfo(net: nn.Module, size: tuple[int, ...]) -> object:
-    """A summary: no fields."""
+    """torchinfo's summary, without fields."""
     return str(importlib.import_module("torchinfo").summary(net, input_size=(1, *size), verbose=0, depth=9))
 
 
 def fvcore(net: nn.Module, size: tuple[int, ...]) -> object:
-    """Multiply-adds: no fields."""
+    """fvcore's multiply-adds, without fields."""
     return importlib.import_module("fvcore.nn").FlopCountAnalysis(net, torch.zeros(1, *size)).total()
 
 
@@ -77,7 +77,7 @@ TOOLS: dict[str, Tool] = {tool.__name__: tool for tool in (fieldspec, torchlens,
 
 
 def quietly(tool: Tool, net: nn.Module, size: tuple[int, ...]) -> object:
-    """A call without what the tool prints and logs."""
+    """Call a tool, suppressing what it prints and logs."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         logging.disable()
@@ -85,7 +85,7 @@ def quietly(tool: Tool, net: nn.Module, size: tuple[int, ...]) -> object:
 
 
 def times() -> dict[tuple[str, str], float]:
-    """Print milliseconds a network and tool; the least of the calls that fit into two seconds, at least two."""
+    """Print milliseconds per network and tool: the minimum of the calls within two seconds, at least two calls."""
     least: dict[tuple[str, str], float] = {}
     print(f"{'milliseconds':<26}" + "".join(f"{name:>14}" for name in TOOLS) + f"{'TorchLens = 1/':>16}")
     for name in NETWORKS:
@@ -99,7 +99,7 @@ def times() -> dict[tuple[str, str], float]:
                     start = time.perf_counter()
                     quietly(tool, net, size)
                     spent.append(time.perf_counter() - start)
-            except Exception as error:  # said in the table: a tool that fails has no time
+            except Exception as error:  # shown in the table: a tool that fails has no time
                 cells += f"{type(error).__name__[:13]:>14}"
                 continue
             least[name, label] = min(spent)
@@ -110,19 +110,19 @@ def times() -> dict[tuple[str, str], float]:
 
 
 def held() -> int:
-    """Bytes that this process holds now."""
+    """Current memory of this process, in bytes."""
     with open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * resource.getpagesize()
 
 
 def memory_of(label: str, name: str) -> None:
-    """Print bytes by which the peak rises above what is held, network and imports included; for a process alone."""
+    """Print by how many bytes the peak exceeds the memory with network and imports; run in a separate process."""
     net, size = wide(int(name)) if name.isdigit() else named_module(name)
     net.eval()
-    quietly(TOOLS[label], *wide(1))  # what a first call imports and builds once
+    quietly(TOOLS[label], *wide(1))  # warm-up: one-time imports and caches
     before = held()
     with open("/proc/self/clear_refs", "w", encoding="ascii") as clear:
-        clear.write("5")  # the peak starts anew
+        clear.write("5")  # reset the peak
     quietly(TOOLS[label], net, size)
     with open("/proc/self/status", encoding="ascii") as status:
         peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
@@ -130,7 +130,7 @@ def memory_of(label: str, name: str) -> None:
 
 
 def wide(times_wider: int) -> tuple[nn.Module, tuple[int, ...]]:
-    """A chain of eight 3x3 convolutions of 64 times so many channels: weights grow with the square."""
+    """A chain of eight 3x3 convolutions with 64 times `width` channels; the weights grow quadratically."""
     channels = 64 * times_wider
     layers: list[nn.Module] = [nn.Conv2d(3, channels, 3)]
     for _ in range(8):
@@ -139,7 +139,7 @@ def wide(times_wider: int) -> tuple[nn.Module, tuple[int, ...]]:
 
 
 def memories() -> None:
-    """Print MB a network and tool, a process each."""
+    """Print MB per network and tool, in a process each."""
     print(f"\n{'MB above the network':<26}" + "".join(f"{name:>14}" for name in TOOLS))
     for name in (*NETWORKS[1:3], "1", "8", "16"):
         cells = ""

@@ -1,13 +1,13 @@
-"""Images a second in training: fieldspec's way beside the seed project's, on the same network and data.
+"""Training throughput in images per second: fieldspec compared with the seed project, on the same network and data.
 
     python benchmarks/training.py [--rounds 3] [--steps 20] [--threads 2] [--data FOLDER]
 
-Each way is timed in each round, in a process of its own: what the machine's other tenants take changes within minutes.
+Each variant is timed in each round, in a separate process, since the load of a shared machine changes within minutes.
 
-The seed's way: float32, contiguous, each image through PIL and albumentations one by one, a plain loop. fieldspec's:
-bytes in memory, whole batches, every draw a function of the image, channels_last, bfloat16 where the processor computes
-in it, freed memory kept for the next step, Lightning's loop. Both train c1c2c3c40 in batches of 128 with the
-augmentations of the recipe `seed`.
+The seed project: float32, contiguous, each image through PIL and albumentations one by one, a plain loop. fieldspec:
+bytes in memory, whole batches, random draws per image, channels_last, bfloat16 if the CPU supports it, freed memory
+kept for the next step, Lightning's loop. Both train c1c2c3c40 in batches of 128 with the augmentations of the recipe
+`seed`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unittest.mock import patch
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
-import albumentations as A  # noqa: N812  # the name that its users know
+import albumentations as A  # noqa: N812  # its customary name
 import cv2
 import numpy as np
 import torch
@@ -52,11 +52,11 @@ from fieldspec.training.recipe.recipe import load_recipe
 from fieldspec.training.run.epoch_files import EpochFiles
 from fieldspec.training.run.training import train
 
-BATCH, WARM = 128, 3  # steps that are not counted
+BATCH, WARM = 128, 3  # warm-up steps
 
 
 class SeedImages(Dataset[tuple[torch.Tensor, int]]):
-    """One image after the other, by way of PIL, as torchvision's CIFAR10 gives them."""
+    """Images one by one, through PIL, as from torchvision's CIFAR10."""
 
     def __init__(self, images: Images, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         self.images = images
@@ -108,14 +108,14 @@ def seed_way(images: Images, mean: tuple[float, ...], std: tuple[float, ...]) ->
 def our_way(
     data: Data, *, augment: Any = "host", precision: str | None = None, dropout: float | None = None, keep: bool = True
 ) -> list[float]:
-    """Seconds of each step of `fieldspec train c1c2c3c40 --recipe seed`, fetching included.
+    """Seconds of each step of `fieldspec train c1c2c3c40 --recipe seed`, including fetching.
 
     Args:
-        data: Of which the training images are taken.
-        augment: Where.
-        precision: None for what the machine computes in.
-        dropout: None for the network's.
-        keep: Whether freed memory is kept, as it is in any run.
+        data: The data set, for its training images.
+        augment: Where to augment.
+        precision: The precision; None for the machine's default.
+        dropout: The rate; None for the network's.
+        keep: Whether to keep freed memory, as in any run.
     """
     marks: list[float] = []
     recipe = load_recipe("seed").override(epochs=1, precision=precision, dropout=dropout)
@@ -143,7 +143,7 @@ FLOAT32: dict[str, dict[str, Any]] = {
 
 
 def timed(way: str, arguments: argparse.Namespace) -> list[float]:
-    """Seconds of each step of one way."""
+    """Seconds of each step of one variant."""
     torch.set_num_threads(arguments.threads)
     torch.set_num_interop_threads(1)
     cv2.setNumThreads(1)
@@ -158,7 +158,7 @@ def timed(way: str, arguments: argparse.Namespace) -> list[float]:
 
 
 def augmenting(images: Images, color: tuple[int, ...]) -> Iterator[tuple[str, float]]:
-    """Milliseconds an image of each way to augment, without a network."""
+    """Milliseconds per image of each way to augment, without a network."""
     transforms, numbers = load_recipe("seed").augment, np.arange(512)
     pixels = images.pixels[:512]
     host, device = Augmentation(transforms, color, 0), DeviceAugmentation(transforms, color, 0)

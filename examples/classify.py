@@ -1,4 +1,4 @@
-"""Put an image file through a network of the catalogue, with the weights that ship.
+"""Classify an image file with a network of the catalogue and its pretrained weights.
 
 python examples/classify.py photo.png
 """
@@ -15,7 +15,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def classify(path: str, name: str = "c1c2c3c40") -> list[tuple[str, float]]:
-    """Class names with their probabilities, the likeliest first."""
+    """Class names with their probabilities, in descending order."""
     net = timm.create_model(name, pretrained=True).eval()
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(net))
     with Image.open(path) as image:

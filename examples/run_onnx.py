@@ -1,4 +1,4 @@
-"""Classifies a picture with an .onnx file, with ONNX Runtime alone: python run_onnx.py FILE.onnx PICTURE."""
+"""Classify an image with an .onnx file, using only ONNX Runtime: python run_onnx.py FILE.onnx PICTURE."""
 
 import json
 import sys

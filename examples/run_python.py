@@ -1,4 +1,4 @@
-"""Classifies a picture with an exported Python file, with torch alone: python run_python.py FILE.py PICTURE."""
+"""Classify an image with an exported Python file, using only torch: python run_python.py FILE.py PICTURE."""
 
 import json
 import runpy

@@ -1,4 +1,4 @@
-"""Classifies a picture with a .tflite file, with LiteRT alone: python run_tflite.py FILE.tflite PICTURE."""
+"""Classify an image with a .tflite file, using only LiteRT: python run_tflite.py FILE.tflite PICTURE."""
 
 import json
 import sys
