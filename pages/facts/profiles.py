@@ -32,8 +32,8 @@ def profiles_of(report: Report, indices: Sequence[int]) -> dict[int, FieldProfil
     For each axis, a profile has the number of pixels before the first path, the pixels per value, the values up to 255
     in base64, and the phase, that of a unit with the largest window. An axis equal to the one before is left out.
 
-    One pass counts the paths to all layers. Layers that it cannot count are counted one by one within a second budget,
-    which is spent on the features first, then on layers spread over the depth.
+    One pass counts the paths to all layers. Layers that it cannot count are counted one by one, with a separate budget
+    that is spent on the features first, then on layers spread over the depth.
     """
     wanted = {index for index in indices if _has_windows(report, index)}
     passed = enumerate(paths_to_all_layers(report, ADDITIONS))

@@ -1,6 +1,6 @@
-"""Small convolutional networks from a declarative spec, with exact cost and receptive field before a weight exists.
+"""Small convolutional networks from declarative specs, with exact cost and receptive field before a weight exists.
 
-Importing this is fast: torch is loaded by what builds, proves or trains, when it is called.
+Importing this is fast: torch is only loaded when a function that builds, verifies or trains is called.
 """
 
 from __future__ import annotations

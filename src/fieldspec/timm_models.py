@@ -1,4 +1,4 @@
-"""Importing this module registers the catalogue with timm, and `fieldspec` for any other spec.
+"""Importing this module registers the catalogue with timm, and the model `fieldspec` for any other spec.
 
 Example:
     >>> import timm

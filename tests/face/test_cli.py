@@ -312,7 +312,7 @@ def test_build(run: Run) -> None:
     file = written(SMALL)
     status, out, err = run("build", file)
     assert (status, err) == (0, "")
-    assert out == "network.safetensors: network, 250 parameters, initial weights from seed 0\n"
+    assert out == "network.safetensors: network, 250 parameters, initial weights with seed 0\n"
     assert load_file("network.safetensors")["layers.conv1.conv.weight"].shape == (8, 3, 3, 3)
     assert run("build", file) == (
         2,

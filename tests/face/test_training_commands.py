@@ -33,7 +33,7 @@ def test_from_training_to_prediction(run: Run, tmp_path: Path, monkeypatch: pyte
     status, out, err = run("train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "cifar", "--epochs", "1")
     assert (status, err) == (0, "")
     assert "epoch 1/1  train " in out
-    assert out.endswith("card, log and pictures in runs/tiny-plain\n")
+    assert out.endswith("card, log and plots in runs/tiny-plain\n")
     card = read_json(Path("runs/tiny-plain/card.json"))
     assert card["command"] == "fieldspec train tiny.yaml --recipe plain.yaml --data cifar --epochs 1"
     assert (card["epochs"], card["seed"], card["images"], card["full"]) == (1, 0, 180, False)
@@ -209,10 +209,10 @@ def test_int8(run: Run) -> None:
     status, out, err = run("train", "runs/float", "--quantize", "int8", "--data", "fake", "--epochs", "1")
     assert (status, err) == (0, "")
     assert out.startswith("tiny by int8: loading fake\n")
-    assert out.endswith("card, log and pictures in runs/tiny-int8\n")
+    assert out.endswith("card, log and plots in runs/tiny-int8\n")
     status, out, err = run("export", "runs/tiny-int8", "--to", "tflite-int8", "--data", "fake", "-o", "net.tflite")
     assert (status, err) == (0, "")
-    assert "% of them are named as in training, where int8 was simulated: " in out
+    assert "% of the predictions equal those of the simulation, which has " in out
     status, _, err = run("train", "tiny.yaml", "--quantize", "int8", "--data", "fake")
     assert (status, err.split(": ", 1)[1]) == (
         2,

@@ -70,7 +70,7 @@ def train(
         after_epoch: Called with the history after an epoch's files are written; an exception ends the run.
 
     Raises:
-        FieldspecError: The folder holds another run, or a file cannot be written.
+        FieldspecError: The folder contains another run, or a file cannot be written.
         DivergedError: The loss is no longer finite.
         StoppedError: The run was interrupted with Ctrl-C or SIGTERM.
     """

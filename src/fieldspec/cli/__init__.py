@@ -31,7 +31,7 @@ def fieldspec(
         bool, typer.Option("--version", help="Print the version.", callback=version, is_eager=True)
     ] = False,
 ) -> None:
-    """Small convolutional networks from a declarative spec: what they cost and see, before a weight exists.
+    """Small convolutional networks from declarative specs: exact cost and receptive field before a weight exists.
 
     \b
     fieldspec list                          the networks of the catalogue
@@ -47,8 +47,8 @@ def fieldspec(
 
 def main() -> None:
     """Run a command; bad input prints one line for each problem on stderr, never a traceback."""
-    gc.disable()  # until the command's body begins: of what imports make nothing is garbage
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # or it looks for some in every installed package
+    gc.disable()  # until the command's body starts: imports create no garbage
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would search every installed package for plugins
     from fieldspec.architectures.document.problems import SpecError
     from fieldspec.blocks.errors import FieldspecError
 
@@ -66,7 +66,7 @@ def main() -> None:
     except OSError as error:
         _fail(f"error: {error.filename or 'output'}: {error.strerror or error}")
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # in torch's words
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):  # torch's error message
             raise
         _fail("error: not enough memory for this network")
     except ImportError as error:

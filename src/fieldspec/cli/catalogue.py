@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class SpecFormat(StrEnum):
-    """The formats of `show`."""
+    """Formats of `show`."""
 
     yaml = "yaml"
     json = "json"
@@ -52,10 +52,10 @@ def list_networks(
     family: Annotated[bool, typer.Option("--family", help="Only families: networks with parameters.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the networks of the catalogue, with what they cost and see.
+    """List the networks of the catalogue, with their cost and field.
 
-    Behind them, the pretrained weights, with their accuracy on test images and their recipe, or the parameters of a
-    family, with the values that the numbers are of.
+    The last column has the pretrained weights, with test accuracy and recipe, or the parameters of a family, with the
+    values that the numbers are for.
 
     \b
     fieldspec list
@@ -98,17 +98,17 @@ def _data(report: Report, shipped: list[PretrainedWeights], params: dict[str, An
 
 def show(
     spec: Network,
-    canonical: Annotated[bool, typer.Option("--canonical", help="With every default and id filled in.")] = False,
-    format: Annotated[SpecFormat, typer.Option(help="How to write it.")] = SpecFormat.yaml,
+    canonical: Annotated[bool, typer.Option("--canonical", help="Fill in every default and id.")] = False,
+    format: Annotated[SpecFormat, typer.Option(help="The output format.")] = SpecFormat.yaml,
     input_size: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Of a PyTorch network, another input.")
+        str | None, typer.Option("--input", metavar="CxHxW", help="Another input, for a PyTorch network.")
     ] = None,
     given: Set = None,
 ) -> None:
     """Print a spec, its canonical form, or a recipe.
 
-    A PyTorch network becomes a spec: in the highest blocks that it is made of, and only if the spec's network gives the
-    same outputs. What a spec cannot say is named with its place.
+    A PyTorch network is converted to a spec, with the highest-level blocks that match, and only if the spec's network
+    gives the same outputs. Parts that a spec cannot express are listed with their location.
 
     \b
     fieldspec show c1c2c3c40
@@ -129,16 +129,16 @@ def show(
         return
     as_written = not given and format is SpecFormat.yaml and not canonical
     if as_written and os.path.splitext(spec)[1].lower() in (".yaml", ".yml"):
-        load_open_spec(spec)  # a text with mistakes is not shown as a spec
+        load_open_spec(spec)  # an invalid text is not shown as a spec
         typer.echo(Path(spec).read_text(encoding="utf-8"), nl=False)
         return
     if is_module_name(spec):
         if given:
-            raise FieldspecError(f"--set is of a spec; {spec} takes its settings behind a comma, such as in_chans=1")
+            raise FieldspecError(f"--set is for a spec; {spec} takes its settings after a comma, such as in_chans=1")
         typer.echo(dump(adopted(spec, input_size), format=format.value, canonical=canonical), nl=False)
         return
     if input_size is not None:
-        raise FieldspecError("--input is of a PyTorch network; a spec says its own input")
+        raise FieldspecError("--input is for a PyTorch network; a spec has its own input")
     if canonical:
         typer.echo(dump(load_spec(spec, given), format=format.value, canonical=True), nl=False)
     else:
@@ -146,7 +146,7 @@ def show(
 
 
 def adopted(name: str, input_size: str | None) -> ArchitectureSpec:
-    """The spec of a PyTorch network."""
+    """Convert a PyTorch network to a spec."""
     with spinner(f"running {name}"):
         from fieldspec.architectures.adoption.adoption import to_spec
         from fieldspec.architectures.readings.named_modules import named_module

@@ -1,4 +1,4 @@
-"""The commands by their names; each is imported once it is asked for, and none for another's sake."""
+"""The table of commands; each is only imported when it is used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-HOMES = {  # module:function, in the order of --help
+HOMES = {  # module:function, in --help order
     "list": "catalogue:list_networks",
     "show": "catalogue:show",
     "analyze": "report:analyze",
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 
 
 class Commands(MutableMapping[str, Any]):
-    """Typer's commands by their names, made when they are looked up."""
+    """A mapping of command names to Typer commands, created when they are looked up."""
 
     def __init__(self) -> None:
         self._made: dict[str, Any] = {}
@@ -63,7 +63,7 @@ class Commands(MutableMapping[str, Any]):
 
 
 class CommandGroup(TyperGroup):
-    """The group `fieldspec`: to run a command, only that one is imported."""
+    """The group `fieldspec`, which imports only the command that it runs."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -78,7 +78,7 @@ def _command(name: str) -> Any:
 
 
 def _collected(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose body runs with the garbage collector, which rests while the command starts."""
+    """A command that reenables the garbage collector, which is off during startup, before its body runs."""
 
     @wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:

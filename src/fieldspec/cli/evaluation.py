@@ -1,4 +1,4 @@
-"""The commands that use trained networks: evaluate, predict."""
+"""Commands that use trained networks: evaluate, predict."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from fieldspec.training.evaluation.evaluation import Evaluation
     from fieldspec.training.evaluation.trained_networks import TrainedNetwork
 
-SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that holds one of them"
+SOURCES = "cifar10, cifar100, fake, imagefolder:FOLDER, or a folder that contains one of them"
 Weights = Annotated[
     str,
     typer.Argument(
         metavar="WEIGHTS",
-        help="A run, a checkpoint or a .tflite file; with --pretrained, NAME or NAME.RECIPE.",
+        help="A run folder, a checkpoint or a .tflite file; with --pretrained, NAME or NAME.RECIPE.",
     ),
 ]
-Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")]
+Pretrained = Annotated[bool, typer.Option("--pretrained", help="Use pretrained weights.")]
 
 
 class OnBad(StrEnum):
@@ -50,21 +50,21 @@ def evaluate(
     pretrained: Pretrained = False,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help=f"{SOURCES}; by default what the network was trained on."),
+        typer.Option("--data", metavar="DATA", help=f"{SOURCES}; by default the data that the network was trained on."),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which images.")] = Split.test,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A folder for evaluation.json and the pictures.")
+        Path | None, typer.Option("--output", "-o", help="A folder for evaluation.json and plots.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="The device: cpu, cuda, ...")] = "cpu",
     on_bad: OnBadOption = OnBad.stop,
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained network on the test images, or on others.
 
-    Accuracy, loss, per-class accuracy and calibration come from a single look at each image; the accuracy averaged
-    with the mirror image is printed separately. With --output: confusion matrix, calibration and the most confident
-    mistakes as pictures.
+    Accuracy, loss, per-class accuracy and calibration use a single view of each image; the accuracy averaged with the
+    mirror image is printed separately. With --output, the confusion matrix, calibration and the most confident
+    mistakes are plotted.
 
     \b
     fieldspec evaluate runs/c1c2c3c40-fast25
@@ -88,18 +88,18 @@ def evaluate(
         device=device,
     )
     last = ["these images were trained on"] if about["trained_on"] else []
-    last += [f"pictures in {output}"] if output else []
+    last += [f"plots in {output}"] if output else []
     print_result({**about, **evaluation.to_dict()}, evaluation, as_json, "\n".join(last), split=split.value)
 
 
 def predict(
     weights: Weights,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Image files or folders.")],
     pretrained: Pretrained = False,
-    top: Annotated[int, typer.Option(min=1, help="How many classes.")] = 3,
+    top: Annotated[int, typer.Option(min=1, help="Number of classes to print.")] = 3,
     as_json: Json = False,
 ) -> None:
-    """Classify image files; the likeliest class comes first.
+    """Classify image files; the most probable class comes first.
 
     \b
     fieldspec predict runs/c1c2c3c40-fast25 photo.png
@@ -123,14 +123,14 @@ def predict(
         ]
         print_json({"schema": 1, "predictions": rows})
     else:
-        for one in predictions:  # printed as they come
+        for one in predictions:  # print results immediately
             typer.echo(f"{one.path}: " + ", ".join(f"{name} {100 * chance:.1f} %" for name, chance in one.answers))
     if unread:
         raise typer.Exit(2)
 
 
 def _network_of(weights: str, pretrained: bool) -> TrainedNetwork:
-    """The network that is asked: of a checkpoint, of a run, or in a .tflite file."""
+    """Load the network of a checkpoint, run folder or .tflite file."""
     if weights.endswith(".tflite") and not pretrained:
         need("predict FILE.tflite", "export", "ai_edge_litert", "flatbuffers")
         from fieldspec.export.file.running import load_tflite
@@ -142,7 +142,7 @@ def _network_of(weights: str, pretrained: bool) -> TrainedNetwork:
 
 
 def print_result(data: dict[str, Any], evaluation: Evaluation | None, as_json: bool, last: str, *, split: str) -> None:
-    """As JSON, or in words, which say whose accuracy it is, with a last line of where the files are."""
+    """Print as JSON, or as text that names the split and ends with the location of the files."""
     if as_json:
         print_json(data)
         return

@@ -29,7 +29,7 @@ def build(
     seed: Annotated[int, typer.Option(help="Seed of the initial weights.")] = 0,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="NETWORK", help="Take the weights of timm:NAME or another network like it."),
+        typer.Option("--from", metavar="NETWORK", help="Copy the weights of timm:NAME or another named network."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     as_json: Json = False,
@@ -54,7 +54,7 @@ def build(
 
         torch.manual_seed(seed)
         net = build_network(loaded)
-        weights = f"initial weights from seed {seed}" if source is None else _taken(net, source)
+        weights = f"initial weights with seed {seed}" if source is None else _taken(net, source)
         save_checkpoint(path, net)
     params = sum(parameter.numel() for parameter in net.parameters())
     if as_json:
@@ -65,7 +65,7 @@ def build(
 
 
 def _taken(net: SpecNet, source: str) -> str:
-    """Copy the weights of a named network, pretrained ones where their file is at hand, and say which these are."""
+    """Copy the weights of a named network, pretrained if available, and describe them."""
     from fieldspec.architectures.adoption.weights import copy_weights
     from fieldspec.architectures.readings.named_modules import named_module
     from fieldspec.architectures.readings.weights_at_hand import asks_for_weights, pretrained_settings

@@ -1,4 +1,4 @@
-"""The commands whose results a person looks at: draw, report."""
+"""Commands that visualize: draw, report."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw(
 ) -> None:
     """Draw a network: a box for each layer, branches side by side.
 
-    At first as many blocks are open as fit into about fifty boxes.
+    By default, blocks are opened as long as there are no more than about fifty boxes.
 
     \b
     fieldspec draw c1c2c3c40 -o net.svg
@@ -51,7 +51,9 @@ def draw(
 def report(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SPEC|MODULE|RUN", help="What analyze takes, or the folder of a run; one or more."),
+        typer.Argument(
+            metavar="SPEC|MODULE|RUN", help="One or more specs or networks, as for analyze, or run folders."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The HTML file to write; report.html by default.")
@@ -62,17 +64,17 @@ def report(
     fail_on: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="LIMIT", help="Exit status 1 where this holds, such as 'params > +5%' or 'macs > 20M'; repeatable."
+            metavar="LIMIT", help="Exit status 1 if this holds, such as 'params > +5%' or 'macs > 20M'; repeatable."
         ),
     ] = None,
     image: Annotated[
-        Path | None, typer.Option("--image", help="A picture to look at through the windows; a drawn one by default.")
+        Path | None, typer.Option("--image", help="A picture to show under the windows; by default, a sample is drawn.")
     ] = None,
     measure: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Images on which the effective field of a run's weights is measured, beside the counted.",
+            help="Images to measure the effective field of a run's weights on, next to the counted one.",
         ),
     ] = None,
     input_size: InputOption = None,
@@ -80,8 +82,9 @@ def report(
 ) -> None:
     """Write a page on a network, or on several: one HTML file.
 
-    It needs no network access: the drawing, with blocks that open; the window of any unit over a picture; costs, memory
-    and constraints; of a run also its curves, classes and mistakes. Several networks are also compared with the first.
+    The page is self-contained. It has the drawing, with blocks that can be opened; the window of any unit over a
+    picture; costs, memory and constraints; and for a run, its curves, classes and mistakes. Several networks are also
+    compared with the first.
 
     \b
     fieldspec report c1c2c3c40
@@ -89,7 +92,7 @@ def report(
     fieldspec report runs/c1c2c3c40-fast25 --measure photos -o run.html
     fieldspec report old.yaml new.yaml --markdown --fail-on 'params > +5%'
 
-    Exit status 1 where a limit of --fail-on is broken.
+    Exit status 1 if a limit of --fail-on is exceeded.
     """
     need("report", "report", "jinja2")
     from fieldspec.pages.comparison.limits import failures, parse_limit
@@ -98,7 +101,7 @@ def report(
 
     limits = [parse_limit(text) for text in fail_on or ()]
     exhibits = [exhibit_of(source, input_size, given) for source in sources]
-    if len({one.name for one in exhibits}) < len(exhibits):  # as before and after a change of one file
+    if len({one.name for one in exhibits}) < len(exhibits):  # the same file before and after a change
         exhibits = [replace(one, name=source) for one, source in zip(exhibits, sources, strict=True)]
     if measure is not None:
         exhibits = [with_measured(one, measure) for one in exhibits]
@@ -118,9 +121,9 @@ def report(
 
 
 def with_measured(exhibit: Exhibit, images: Path) -> Exhibit:
-    """A run with a picture of its effective field, measured on a folder of images."""
+    """Add a plot of a run's effective field, measured on a folder of images."""
     if exhibit.run is None:
-        raise FieldspecError(f"--measure: is of the weights of a run, which {exhibit.name} is not")
+        raise FieldspecError(f"--measure: needs the weights of a run, which {exhibit.name} is not")
     need("report --measure", "report", "matplotlib")
     with spinner(f"measuring {exhibit.name}"):
         from fieldspec.pages.facts.measured import measured_picture
@@ -131,7 +134,7 @@ def with_measured(exhibit: Exhibit, images: Path) -> Exhibit:
 
 
 def exhibit_of(source: str, input_size: str | None, given: list[str] | None) -> Exhibit:
-    """The network of a spec, a module or a run, with the accuracies that are known of it."""
+    """Load the network of a spec, a module or a run, with its known accuracies."""
     from fieldspec.architectures.network.pretrained import weights_of
     from fieldspec.architectures.readings.reports import is_module_name, report_of_spec
     from fieldspec.architectures.spec.spec import load
@@ -140,7 +143,7 @@ def exhibit_of(source: str, input_size: str | None, given: list[str] | None) -> 
 
     if is_run(source):
         if given or input_size:
-            raise FieldspecError(f"{source}: a run's network is what was trained; remove --set and --input")
+            raise FieldspecError(f"{source}: a run's network cannot be changed; remove --set and --input")
         run = read_run(Path(source))
         spec = load(run.info["spec"])
         known = {run.folder.name: run.accuracy} if run.accuracy is not None else {}

@@ -1,4 +1,4 @@
-"""The readings that `analyze` adds to a report, and how they are printed."""
+"""The readings that `analyze` adds to a report, and their output."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def extras(
     engine: str | None = None,
     patches: bool = False,
 ) -> dict[str, Extra]:
-    """The requested readings by their key in JSON; also writes the picture of the effective field."""
+    """Compute the requested readings, by JSON key, and write the plot of the effective field."""
     found: dict[str, Extra] = {}
     if ledger:
         from fieldspec.analysis.ledger.ledger import ledger_of
@@ -68,7 +68,7 @@ def extras(
 
 
 def printed(name: str, found: Mapping[str, Extra], form: Literal["text", "markdown", "json"]) -> str:
-    """All of them as one text; in JSON, each under its key."""
+    """Print all readings as text, or as JSON by key."""
     if form == "json":
         plain = {key: one.to_dict() for key, one in found.items()}
         return json.dumps({"schema": SCHEMA, "name": name} | plain, indent=2)

@@ -1,4 +1,4 @@
-"""The command that lists how networks may be trained: recipes."""
+"""The command that lists recipes: recipes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fieldspec.cli.shared import Json, print_json
 
 
 def list_recipes(as_json: Json = False) -> None:
-    """List the recipes that ship. `fieldspec show NAME` prints one, `fieldspec schema --recipe` its JSON Schema.
+    """List the built-in recipes. `fieldspec show NAME` prints one, `fieldspec schema --recipe` their JSON Schema.
 
     \b
     fieldspec recipes

@@ -1,4 +1,4 @@
-"""The command that reports what every layer costs and sees: analyze."""
+"""The command that reports cost and receptive field of every layer: analyze."""
 
 from __future__ import annotations
 
@@ -40,30 +40,32 @@ def analyze(
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="Pixels that each layer adds, their cost, padding, input sizes.")
+        bool,
+        typer.Option("--ledger", help="Show the pixels that each layer adds, their cost, padding, and input sizes."),
     ] = False,
     effective: Annotated[
-        bool, typer.Option("--effective", help="How much of the field is really seen, by counting paths.")
+        bool, typer.Option("--effective", help="Show how much of the field is effectively used, by counting paths.")
     ] = False,
     picture: Annotated[
-        Path | None, typer.Option("--picture", help="Draw the effective field: a .png, .pdf or .svg file.")
+        Path | None, typer.Option("--picture", help="Plot the effective field to a .png, .pdf or .svg file.")
     ] = None,
     promise: Annotated[
-        bool, typer.Option("--promise", help="Entropy, effectiveness, effective field: readings without training.")
+        bool, typer.Option("--promise", help="Show training-free measures: entropy, effectiveness, effective field.")
     ] = False,
     tile: Annotated[
-        int | None, typer.Option("--tile", min=1, help="Sizes and halo of tiles of this many units.")
+        int | None, typer.Option("--tile", min=1, help="Show sizes and halo of tiles of this many units.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option("--engine", help="Operators, flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
+        str | None,
+        typer.Option("--engine", help="Show int8 operators, flash and RAM on an engine: tflm (LiteRT-Micro)."),
     ] = None,
     patches: Annotated[
-        bool, typer.Option("--patches", help="What running the first layers patch by patch saves and costs on it.")
+        bool, typer.Option("--patches", help="Show what patch-based inference saves and costs on the engine.")
     ] = False,
     profile: Profile = None,
     given: Set = None,
 ) -> None:
-    """Show what every layer costs and sees. A spec needs no torch; any PyTorch network is run once, without values.
+    """Show cost and receptive field of every layer. A spec needs no torch; a PyTorch network runs once, without values.
 
     Field, jump and center are in input pixels; multiply-adds are for one example. A star marks fields behind a
     global operation, whose units also see the rest of the input.
@@ -118,7 +120,7 @@ def analyze(
 
 
 def print_to_terminal(report: Report, verdicts: Iterable[ConstraintResult], *, all_layers: bool) -> None:
-    """Table, totals and constraints, as wide as the terminal is, in color unless NO_COLOR is set."""
+    """Print table, totals and constraints, fitted to the terminal, in color unless NO_COLOR is set."""
     from rich.console import Console
     from rich.text import Text
 
@@ -142,7 +144,7 @@ def print_to_terminal(report: Report, verdicts: Iterable[ConstraintResult], *, a
 
 
 def report_and_constraints(spec: str, input_size: str | None, given: list[str] | None) -> tuple[Report, Constraints]:
-    """The report of a spec and its constraints, or of a PyTorch network, which has none."""
+    """The report of a spec with its constraints, or of a PyTorch network, which has none."""
     from fieldspec.architectures.readings.reports import analyze as report_of
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.spec.constraints import Constraints
@@ -153,7 +155,7 @@ def report_and_constraints(spec: str, input_size: str | None, given: list[str] |
         loaded = load_spec(spec, given)
         return report_of(loaded, input_size=size), loaded.constraints
     if given:
-        raise FieldspecError(f"--set is of a spec; {spec} takes its settings behind a comma, such as in_chans=1")
+        raise FieldspecError(f"--set is for a spec; {spec} takes its settings after a comma, such as in_chans=1")
     with spinner(f"running {spec} without values"):
         from fieldspec.analysis.trace import report_of_module
         from fieldspec.architectures.readings.named_modules import named_module

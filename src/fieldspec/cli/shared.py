@@ -1,4 +1,4 @@
-"""What the commands share: arguments, reading a spec, printing a result."""
+"""Shared code of the commands: arguments, loading specs, printing results."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 def names_beginning(incomplete: str) -> list[str]:
-    """What the tab key completes a spec to: names of the catalogue; where there is none, shells offer files."""
+    """Complete a spec to names of the catalogue; without a match, shells offer files."""
     return [name for name in catalogue.list_models() if name.startswith(incomplete)]
 
 
 def parameters_beginning(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The same for --set: the parameters of the catalogue's network that stands before it."""
-    words = [*ctx.params.values(), *ctx.args]  # click leaves the arguments before an unfinished option among the latter
+    """Complete --set to the parameters of the catalogue network given before it."""
+    words = [*ctx.params.values(), *ctx.args]  # click counts arguments before an incomplete option as part of it
     names = [word for word in words if isinstance(word, str) and word in catalogue.list_models()]
     params = load(names[-1]).params if names else {}
     return [f"{name}=" for name in params if name.startswith(incomplete)]
@@ -59,21 +59,21 @@ Network = Annotated[
 Profile = Annotated[
     Path | None,
     typer.Option(
-        "--profile", metavar="FILE", help="Predict latency_ms for the machine on which bench --fit wrote this."
+        "--profile", metavar="FILE", help="Predict latency_ms for the machine that bench --fit wrote this profile on."
     ),
 ]
-NAME = re.compile(r"[a-zA-Z_]\w*([.\[][^=]*)?")  # of a parameter, or of a setting in place: layers[3].conv.out
+NAME = re.compile(r"[a-zA-Z_]\w*([.\[][^=]*)?")  # a parameter, or the path of a setting: layers[3].conv.out
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def load_spec(spec: str, given: Iterable[str] | None = None) -> ArchitectureSpec:
-    """A spec by its catalogue name, from a file or from stdin; `given` are values for its parameters, as in `--set`."""
+    """Load a spec by catalogue name, from a file or from stdin; `given` are the values of `--set`."""
     params = dict(map(parameter, given or ()))
     return loads(sys.stdin.buffer.read(), name="<stdin>", **params) if spec == "-" else load(spec, **params)
 
 
 def load_open_spec(spec: str, given: Iterable[str] | None = None) -> OpenSpec:
-    """The same of a spec that may have open ends."""
+    """Load a spec that may be open, likewise."""
     from fieldspec.architectures.spaces.open_spec import load_open, open_spec
 
     params = dict(map(parameter, given or ()))
@@ -83,7 +83,7 @@ def load_open_spec(spec: str, given: Iterable[str] | None = None) -> OpenSpec:
 
 
 def timed_by(report: Report, profile: Path | None) -> Report:
-    """A report with the latency that a profile predicts, where one is given."""
+    """Add the latency that a profile predicts to a report, if a profile is given."""
     if profile is None:
         return report
     from fieldspec.analysis.latency.profile import load_profile
@@ -92,7 +92,7 @@ def timed_by(report: Report, profile: Path | None) -> Report:
 
 
 def parameter(text: str) -> tuple[str, Any]:
-    """`width=0.5` as a name and a value, which is read as a spec's is; the name may be an open setting's path."""
+    """Parse `width=0.5` to a name, which may be the path of an open setting, and a value, parsed as in specs."""
     name, sign, value = text.partition("=")
     if not sign or not NAME.fullmatch(name):
         raise FieldspecError(f"--set: needs NAME=VALUE such as width=0.5, gets {text!r}")
@@ -100,7 +100,7 @@ def parameter(text: str) -> tuple[str, Any]:
 
 
 def input_size_of(text: str, lengths: range) -> list[int]:
-    """The numbers of --input; `lengths` says how many there may be."""
+    """Parse the numbers of --input; `lengths` are the allowed lengths."""
     parts = text.lower().split("x")
     if len(parts) not in lengths or not all(part.isascii() and part.isdecimal() for part in parts):
         raise FieldspecError(f"--input: needs channels x height x width, such as 3x64x64, gets {text!r}")
@@ -108,7 +108,7 @@ def input_size_of(text: str, lengths: range) -> list[int]:
 
 
 def module_input_of(text: str) -> Any:
-    """What --input says of a module: [NAME=]CxHxW[:TYPE], several with commas between them.
+    """Parse --input for a module: comma-separated [NAME=]CxHxW[:TYPE].
 
     Example:
         >>> module_input_of("3x224x224"), module_input_of("50:int64"), module_input_of("image=3x64x64,label=1:int64")
@@ -129,7 +129,7 @@ def module_input_of(text: str) -> Any:
 
 
 def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:
-    """One line each."""
+    """Print one line per constraint."""
     for verdict in verdicts:
         typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")
 
@@ -145,7 +145,7 @@ def tell_error(text: str) -> None:
 
 
 def spinner(text: str) -> AbstractContextManager[Any]:
-    """A spinner while torch loads and works; nothing unless stderr is a terminal."""
+    """Show a spinner while torch loads and works, if stderr is a terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""The commands that read specs: check, diff, schema."""
+"""Commands that read specs: check, diff, schema."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP, autocompl
 
 
 def check(spec: Spec, as_json: Json = False, profile: Profile = None, given: Set = None) -> None:
-    """Check the constraints of a spec. Exit status 1 if one is broken.
+    """Check the constraints of a spec. Exit status 1 if one is violated.
 
-    A latency_ms constraint is of one machine: --profile says of which, and without it there is no number that could
-    hold. fieldspec bench holds it against what it measures here.
+    A latency_ms constraint refers to a machine, whose profile is given with --profile; without it, the constraint does
+    not hold. fieldspec bench checks it against measurements on this machine.
 
     \b
     fieldspec check c1c2c3c40
@@ -65,13 +65,14 @@ def diff(
         typer.Option("--set", metavar="NAME=VALUE", help="A value for a parameter of the second; repeatable."),
     ] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit status 1 if they differ, as git diff has it.")
+        bool, typer.Option("--exit-code", help="Exit status 1 if they differ, as in git diff.")
     ] = False,
     engine: Annotated[
-        str | None, typer.Option("--engine", help="Also flash and RAM in int8 on an engine: tflm (LiteRT-Micro).")
+        str | None,
+        typer.Option("--engine", help="Also compare flash and RAM in int8 on an engine: tflm (LiteRT-Micro)."),
     ] = None,
 ) -> None:
-    """Compare two specs, settings and numbers.
+    """Compare the settings and numbers of two specs.
 
     \b
     fieldspec diff c1c2c3c40 c1c2c3c40_wide
@@ -94,7 +95,7 @@ def diff(
 
 def schema(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the language reference instead.")] = False,
-    recipe: Annotated[bool, typer.Option("--recipe", help="Of a recipe instead.")] = False,
+    recipe: Annotated[bool, typer.Option("--recipe", help="Print the JSON Schema of recipes instead.")] = False,
 ) -> None:
     """Print the JSON Schema of a spec or a recipe, for editors.
 

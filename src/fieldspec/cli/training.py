@@ -1,4 +1,4 @@
-"""The command train: torch and Lightning are imported when it runs."""
+"""The command train; torch and Lightning are imported when it runs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class AugmentPlace(StrEnum):
 
 
 class Quantized(StrEnum):
-    """What is simulated while a network is fine-tuned."""
+    """Number formats to simulate during fine-tuning."""
 
     int8 = "int8"
 
 
 class PrecisionOption(StrEnum):
-    """The number format of the computation."""
+    """Precision of the computation."""
 
     auto = "auto"
     bfloat16 = "bfloat16"
@@ -48,7 +48,7 @@ def train(
         str,
         typer.Argument(
             metavar="SPEC",
-            help="A catalogue name, a YAML or JSON file; with --quantize also a run's folder or a checkpoint.",
+            help="A catalogue name, a YAML or JSON file; with --quantize also a run folder or a checkpoint.",
             autocompletion=names_beginning,
         ),
     ],
@@ -62,60 +62,59 @@ def train(
     ] = None,
     quantize: Annotated[
         Quantized | None,
-        typer.Option(
-            help="Fine-tune trained weights, a run's or those that ship, with the rounding of int8 simulated."
-        ),
+        typer.Option(help="Fine-tune trained or pretrained weights with int8 rounding simulated."),
     ] = None,
     data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"{SOURCES}.")] = "cifar10",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The run's folder; runs/SPEC-RECIPE by default.")
+        Path | None, typer.Option("--output", "-o", help="The run folder; by default runs/SPEC-RECIPE.")
     ] = None,
     initial_checkpoint: Annotated[
         str | None,
         typer.Option(
-            metavar="WEIGHTS", help="Start from these: a run's folder, a checkpoint, or NAME.RECIPE of those that ship."
+            metavar="WEIGHTS", help="Initial weights: a run folder, a checkpoint, or NAME.RECIPE for pretrained ones."
         ),
     ] = None,
     teacher: Annotated[
         list[str] | None,
         typer.Option(
             metavar="WEIGHTS",
-            help="Also learn from these answers (knowledge distillation); repeat it for the mean of several.",
+            help="Weights of a teacher for knowledge distillation; repeat it to average several.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Also train on the held-out images.")] = False,
     test_each_epoch: Annotated[
-        bool, typer.Option("--test-each-epoch", help="Print the test accuracy of each epoch.")
+        bool, typer.Option("--test-each-epoch", help="Evaluate the test images after each epoch.")
     ] = False,
     augment: Annotated[
-        AugmentPlace, typer.Option(help="Augment images on the CPU, or batches where the network is.")
+        AugmentPlace, typer.Option(help="Augment images on the CPU, or batches on the network's device.")
     ] = AugmentPlace.host,
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs, instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed, instead of the recipe's.")] = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="0,1,2", help="Train once with each of these, and print mean and deviation.")
+        str | None,
+        typer.Option(metavar="0,1,2", help="Train with each of these seeds, and print mean and standard deviation."),
     ] = None,
-    lr: Annotated[float | None, typer.Option("--lr", help="The optimizer's rate instead of the recipe's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Its rate instead of the recipe's.")] = None,
-    precision: Annotated[PrecisionOption | None, typer.Option(help="Instead of the recipe's.")] = None,
-    accelerator: Annotated[str, typer.Option(help="Lightning's: auto, cpu, cuda, ...")] = "auto",
-    devices: Annotated[str, typer.Option(help="Processes on each node, or the GPUs' numbers.")] = "1",
-    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
-    strategy: Annotated[str, typer.Option(help="Lightning's: auto, ddp, ...")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="Of torch on the CPU; by default its own choice.")] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that fetch and augment.")] = 0,
+    lr: Annotated[float | None, typer.Option("--lr", help="Learning rate, instead of the recipe's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Batch size, instead of the recipe's.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay, instead of the recipe's.")] = None,
+    precision: Annotated[PrecisionOption | None, typer.Option(help="Precision, instead of the recipe's.")] = None,
+    accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, cuda, ...")] = "auto",
+    devices: Annotated[str, typer.Option(help="Number of processes on each node, or the indices of GPUs.")] = "1",
+    nodes: Annotated[int, typer.Option(help="Number of machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Lightning's strategy: auto, ddp, ...")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="torch's CPU threads; by default torch's choice.")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Number of data loading processes.")] = 0,
     compile: Annotated[
-        bool, typer.Option("--compile", help="torch.compile; otherwise a GPU replays CUDA graphs.")
+        bool, typer.Option("--compile", help="Use torch.compile; otherwise a GPU replays CUDA graphs.")
     ] = False,
     on_bad: OnBadOption = OnBad.stop,
     as_json: Json = False,
 ) -> None:
     """Train a network, and test it once at the end.
 
-    A tenth of the training images is held out unless --full is given. The run's folder gets the last and the best
-    weights, the state to resume from, the log, TensorBoard's events, the evaluation, pictures and a card.
+    A tenth of the training images is held out unless --full is given. The run folder gets the last and the best
+    weights, the state to resume from, the log, TensorBoard events, the evaluation, plots and a card.
 
     \b
     fieldspec train c1c2c3c40 --recipe fast25
@@ -142,7 +141,7 @@ def train(
         quantize=quantize and quantize.value,
     )
     tell = tell_error if as_json else typer.echo
-    tell(f"{loaded.name} by {chosen.settings.name}: loading {data}")  # torch and the images take seconds
+    tell(f"{loaded.name} by {chosen.settings.name}: loading {data}")  # loading torch and the images takes seconds
     from fieldspec.training.data.sources.datasets import load_data
     from fieldspec.training.loop.options import RunOptions
     from fieldspec.training.run.seeds import parse_seeds, seeds_table, train_seeds
@@ -166,7 +165,7 @@ def train(
     )
     several = parse_seeds(seeds) if seeds is not None else ()
     if several and (seed is not None or nodes > 1 or devices != "1"):
-        raise FieldspecError("--seeds: trains one seed after the other in one process; leave --seed and --devices out")
+        raise FieldspecError("--seeds: trains one seed after the other in one process; remove --seed and --devices")
     images = load_data(data, input_size=loaded.input, skip_bad=on_bad is OnBad.skip)
 
     def once(number: int, place: Path) -> dict[str, Any]:
@@ -183,10 +182,10 @@ def train(
 
 
 def spec_of_weights(source: str) -> ArchitectureSpec:
-    """The spec of trained weights: a run's, a checkpoint's, or that of weights that ship.
+    """The spec of trained weights: of a run, a checkpoint, or pretrained weights.
 
     Raises:
-        FieldspecError: There are none.
+        FieldspecError: There are no such weights.
     """
     from fieldspec.training.evaluation.trained_networks import given
 
@@ -196,7 +195,7 @@ def spec_of_weights(source: str) -> ArchitectureSpec:
 def train_once(
     spec: ArchitectureSpec, recipe: Recipe, images: Data, folder: Path, options: RunOptions, *, as_json: bool
 ) -> dict[str, Any]:
-    """One run from its first line to its card, which is returned; in processes that write none, an empty one."""
+    """Train and evaluate a run; returns its card, empty in processes that do not write it."""
     from fieldspec.training.loop.task import DivergedError
     from fieldspec.training.run.final_evaluation import evaluate_run
     from fieldspec.training.run.run import StoppedError
@@ -212,13 +211,13 @@ def train_once(
     except DivergedError as error:
         tell_error(f"error: {error}")
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:  # in the evaluation at the end
+    except KeyboardInterrupt:  # in the final evaluation
         tell_error(str(StoppedError(folder)))
         raise typer.Exit(StoppedError(folder).status) from None
     except StoppedError as error:
         tell_error(str(error))
         raise typer.Exit(error.status) from None
     split = "test" if images.test is not None else "held-out"
-    last = f"card, log and pictures in {folder}"
+    last = f"card, log and plots in {folder}"
     print_result({"folder": str(folder), **card}, evaluation, as_json, last, split=split)
     return card

@@ -1,4 +1,4 @@
-"""The command that measures a network and compares it with its report: verify."""
+"""The command that verifies a network against its report: verify."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def verify(
 
 
 def _verification(spec: str, input_size: str | None, layers: list[str] | None, given: list[str] | None) -> Verification:
-    """The verification of a spec's network, or of a PyTorch network."""
+    """Verify a spec's network, or a PyTorch network."""
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.architectures.readings.verification import verify as measure
 

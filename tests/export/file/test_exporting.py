@@ -58,7 +58,7 @@ def test_command(spec: str, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     first, second, third = result.stdout.splitlines()
     assert first.startswith(f"{path}: small as tflite, ")
-    assert second.startswith("  answers as PyTorch does, to ")
+    assert second.startswith("  same outputs as PyTorch, to ")
     assert third == f"  card: {tmp_path / 'net.tflite.json'}"
 
 

@@ -88,4 +88,4 @@ def test_nothing_is_feasible(file: str, monkeypatch: pytest.MonkeyPatch, capsys:
 def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Which holds the state."""
     assert run(monkeypatch, file, "--resume") == 2
-    assert "--resume continues what --output holds" in capsys.readouterr().err
+    assert "--resume continues the search in --output" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
     assert lines[6].split()[:4] == ["rank", "held-out", "front", "params"]
     assert lines[7].split()[0] == "1"
     assert lines[-3].startswith("Winner: small_")
-    assert "of the test images, looked at for it alone" in lines[-2]
+    assert "of the test images, used only for this network" in lines[-2]
     folder = "runs/small-quick-study"
     assert lines[-1] == f"spec, weights and card in {folder}/winner"
     assert run(*TRAIN, "--trials", "2")[1].splitlines()[1] == "small-quick: joined, 2 of 2 trials have ended"
@@ -69,7 +69,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
         (["--storage", "http://[x"], "error: --storage http://...: needs journal:FILE, "),
         (["--storage", "postgresql://me:secret@127.0.0.1:1/studies"], "error: postgresql+psycopg://me:***@127.0.0.1:1"),
         (["-o", "quick.yaml"], "error: quick.yaml/study.journal: File exists"),
-        (["--picture", "front.png"], "error: --picture draws the front of a search; leave it out with --train"),
+        (["--picture", "front.png"], "error: --picture plots the front of a search; remove it with --train"),
         (["--data", "photos"], "error: photos has 3 classes, so its networks get another classifier than the"),
     ],
     ids=lambda value: value[-1] if isinstance(value, list) else "",
@@ -90,8 +90,8 @@ def test_bad_input(arguments: list[str], message: str, run: Run, tmp_path: Path)
     ("arguments", "message"),
     [
         (["--storage", "sqlite:///x.db"], "error: --storage has no effect without --train. Give --train RECIPE"),
-        (["--workers", "2"], "error: --workers has no effect without --train. Give --train RECIPE, or leave it out"),
-        (["--leaderboard"], "error: --leaderboard prints that of a study that is there. Give its --output or"),
+        (["--workers", "2"], "error: --workers has no effect without --train. Give --train RECIPE, or remove it"),
+        (["--leaderboard"], "error: --leaderboard needs an existing study. Give its --output or"),
         (["--leaderboard", "-o", "nowhere"], "error: nowhere/study.journal: no such file; give the folder"),
         (["--train", "fast"], "error: 'fast' is neither a built-in recipe nor a file. Did you"),
     ],
@@ -134,7 +134,7 @@ def test_a_trial_that_diverges_has_failed(run: Run) -> None:
     status, out, _ = run(*TRAIN, "--trials", "2")
     assert status == 1
     assert "2/2  small_2: failed: the loss is " in out
-    assert out.endswith("No trial has come to its end.\n")
+    assert out.endswith("No trial is complete.\n")
 
 
 def test_missing_extra(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""docs/study.md: every command up to what came of it on CIFAR-10 runs, from the question to the trained network."""
+"""docs/study.md: every command before the results on CIFAR-10 runs, from the search space to the trained network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fieldspec.architectures.network.pretrained import weights
 from fieldspec.architectures.spec.spec import load
 
 PAGE, _, RESULT = (
-    (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8").partition("## What came")
+    (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8").partition("## Results")
 )
 TINY = ["--epochs", "1", "--trials", "2", "--threads", "1"]  # the last of an option counts
 

@@ -1,1 +1,1 @@
-"""The commands that choose networks."""
+"""Commands that choose networks: fit, search."""

@@ -16,11 +16,12 @@ def fit(
     to: Annotated[
         str, typer.Option("--to", metavar="CONSTRAINTS", help="Such as 'params < 150k, receptive_field > 64'.")
     ],
-    alternatives: Annotated[int, typer.Option(min=1, help="How many ways to tell.")] = 5,
-    changes: Annotated[int, typer.Option(min=1, max=6, help="At most so many at once.")] = 3,
+    alternatives: Annotated[int, typer.Option(min=1, help="Maximum number of solutions.")] = 5,
+    changes: Annotated[int, typer.Option(min=1, max=6, help="Maximum number of changes in one solution.")] = 3,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder for the changed specs.")] = None,
     input_size: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Of a PyTorch network, such as 3x64x64.")
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="Another input, for a PyTorch network, such as 3x64x64."),
     ] = None,
     profile: Profile = None,
     as_json: Json = False,
@@ -28,9 +29,9 @@ def fit(
 ) -> None:
     """Find the smallest changes to a spec that meet other constraints.
 
-    A change is another width, kernel, dilation, stride or number of copies of one item, or the item dropped. The spec's
-    own constraints of other measures stay. With = a budget is filled: as much as there can be, and no more. A PyTorch
-    network is said as a spec first. Exit status 1 if no way is found.
+    A change is another width, kernel, dilation, stride or number of copies of one item, or dropping the item. The
+    spec's own constraints on other measures still apply. = fills a budget: as close to it as possible, but not above.
+    A PyTorch network is converted to a spec first. Exit status 1 if there is no solution.
 
     \b
     fieldspec fit c1c2c3c40 --to 'params < 150k, receptive_field > 64'

@@ -1,4 +1,4 @@
-"""The command that chooses networks: search."""
+"""The command that searches an open spec: search."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from fieldspec.cli.choosing.studying import Studying, print_leaderboard, train_n
 from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption
 from fieldspec.cli.shared import Json, Profile, Set, Spec, load_open_spec, need, print_json, tell_error
 
-OFTEN = 0.5  # seconds between two lines of progress
+OFTEN = 0.5  # seconds between lines of progress
 
 
 class PrunerOption(StrEnum):
-    """Which of Optuna's pruners ends trials early."""
+    """Which of Optuna's pruners to use."""
 
     none = "none"
     median = "median"
@@ -31,39 +31,43 @@ def search(
     spec: Spec,
     minimize: Annotated[
         list[str] | None,
-        typer.Option("--minimize", metavar="MEASURE", help="A measure to make small, such as params; repeatable."),
+        typer.Option("--minimize", metavar="MEASURE", help="A measure to minimize, such as params; repeatable."),
     ] = None,
     maximize: Annotated[
         list[str] | None,
-        typer.Option("--maximize", metavar="MEASURE", help="A measure to make large, such as macs; repeatable."),
+        typer.Option("--maximize", metavar="MEASURE", help="A measure to maximize, such as macs; repeatable."),
     ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="A folder for the closed specs of the front; with --train, the study's own."
+            "--output", "-o", help="A folder for the closed specs of the front; with --train, the study's folder."
         ),
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--picture", help="Draw the front: a .png, .pdf or .svg file.")
+        Path | None, typer.Option("--picture", help="Plot the front to a .png, .pdf or .svg file.")
     ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
-            "--trials", min=1, help="Sample so many candidates with Optuna instead; with --train, train so many (20)."
+            "--trials",
+            min=1,
+            help="Sample this many candidates with Optuna; with --train, train this many (default 20).",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the sampler.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sampler.")] = 0,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the search that --output holds; a study always is.")
+        bool, typer.Option("--resume", help="Continue the search in --output; studies are always continued.")
     ] = False,
     train: Annotated[
         str | None,
-        typer.Option("--train", metavar="RECIPE", help="Train candidates, and judge them by the held-out images."),
+        typer.Option(
+            "--train", metavar="RECIPE", help="Train candidates with this recipe, and rank them by held-out accuracy."
+        ),
     ] = None,
-    data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"To train on: {SOURCES}.")] = "cifar10",
-    epochs: Annotated[int | None, typer.Option(help="Of each trial, instead of the recipe's.")] = None,
+    data: Annotated[str, typer.Option("--data", metavar="DATA", help=f"Training images: {SOURCES}.")] = "cifar10",
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each trial, instead of the recipe's.")] = None,
     pruner: Annotated[
-        PrunerOption, typer.Option(help="Ends trials early that fall behind others that cost no more.")
+        PrunerOption, typer.Option(help="Stop trials early that fall behind others that cost no more.")
     ] = PrunerOption.none,
     storage: Annotated[
         str | None,
@@ -71,14 +75,17 @@ def search(
             metavar="URL", help="journal:FILE, sqlite:///FILE, postgresql://...; by default a journal in --output."
         ),
     ] = None,
-    study: Annotated[str | None, typer.Option(help="The study's name there; SPEC-RECIPE by default.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that train.")] = 1,
+    study: Annotated[str | None, typer.Option(help="The study's name; by default SPEC-RECIPE.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of worker processes.")] = 1,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of torch on the CPU, for each worker; by default they share the cores.")
+        int | None, typer.Option(min=1, help="torch's CPU threads per worker; by default, workers share the cores.")
     ] = None,
-    accelerator: Annotated[str, typer.Option(help="Lightning's: auto, cpu, cuda, ...")] = "auto",
+    accelerator: Annotated[str, typer.Option(help="Lightning's accelerator: auto, cpu, cuda, ...")] = "auto",
     leaderboard: Annotated[
-        bool, typer.Option("--leaderboard", help="Print that of the study in --output or --storage, and train nothing.")
+        bool,
+        typer.Option(
+            "--leaderboard", help="Print the leaderboard of the study in --output or --storage, without training."
+        ),
     ] = False,
     on_bad: OnBadOption = OnBad.stop,
     profile: Profile = None,
@@ -87,12 +94,12 @@ def search(
 ) -> None:
     """Find the best networks of an open spec under its constraints.
 
-    The best are those that no other beats in every objective. The answer is exact where the items stand in series and
-    the measures add up over them; otherwise a small space is enumerated and a large one sampled, and the answer says
-    so. Ctrl-C prints what is found so far. Exit status 1 if no candidate keeps the constraints.
+    The best networks are the Pareto front of the objectives. It is exact if the items are in series and the measures
+    can be computed from them; otherwise a small space is enumerated and a large one is sampled, and the output says so.
+    Ctrl-C prints the results so far. Exit status 1 if no candidate satisfies the constraints.
 
-    With --train, networks of the front and then others are trained in an Optuna study, which the same command joins and
-    continues: on this machine, or on any other that reaches --storage. The test images are looked at once, for the
+    With --train, networks of the front, then others, are trained in an Optuna study. The same command joins and
+    continues it, on this or any other machine that can access --storage. The test images are used once, for the
     winner.
 
     \b
@@ -111,7 +118,7 @@ def search(
     from fieldspec.search.results.tables import text, write_front
 
     if resume and output is None and train is None:
-        raise FieldspecError("--resume continues what --output holds. Give --output")
+        raise FieldspecError("--resume continues the search in --output. Give --output")
     if picture is not None:
         need("search --picture", "report", "matplotlib")
     opened = load_open_spec(spec, given)
@@ -128,7 +135,7 @@ def search(
             accelerator=accelerator, skip_bad=on_bad is OnBad.skip,
         )  # fmt: skip
         if picture is not None:
-            raise FieldspecError("--picture draws the front of a search; leave it out with --train")
+            raise FieldspecError("--picture plots the front of a search; remove it with --train")
         train_networks(replace(opened, profile=measured), train, output, asked, tick, as_json=as_json)
         return
     for name, is_given in (
@@ -138,7 +145,7 @@ def search(
         ("--on-bad", on_bad is not OnBad.stop),
     ):  # fmt: skip
         if is_given:
-            raise FieldspecError(f"{name} has no effect without --train. Give --train RECIPE, or leave it out")
+            raise FieldspecError(f"{name} has no effect without --train. Give --train RECIPE, or remove it")
     result = search_networks(
         opened,
         minimize=minimize or (),
@@ -165,13 +172,13 @@ def search(
 
 
 class Progress:
-    """A line on stderr: what is being done, how fast, and how long it will take."""
+    """A progress line on stderr: what is being done, speed, and time left."""
 
     def __init__(self) -> None:
         self._what, self._since, self._told = "", 0.0, 0.0
 
     def __call__(self, what: str, done: int, of: int) -> None:
-        """Tell of it now and then."""
+        """Print the progress, at most once per interval."""
         now = time.monotonic()
         if what != self._what:
             self._what, self._since = what, now
@@ -184,6 +191,6 @@ class Progress:
         print(f"\r\x1b[K{what}: {done:,} of {of:,}{more}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Take the line away."""
+        """Clear the line."""
         if self._told:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)

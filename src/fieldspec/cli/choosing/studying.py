@@ -1,4 +1,4 @@
-"""What `fieldspec search --train` does: a study, its leaderboard, its winner."""
+"""`fieldspec search --train`: a study, its leaderboard, its winner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Studying:
-    """The options of a study, as they are typed."""
+    """The options of a study, as given on the command line."""
 
     minimize: Sequence[str]
     maximize: Sequence[str]
@@ -48,14 +48,14 @@ def train_networks(
     *,
     as_json: bool,
 ) -> None:
-    """Train candidates, print the leaderboard and the winner; exit status 1 if no trial came to its end."""
+    """Train candidates, print the leaderboard and the winner; exit status 1 if no trial is complete."""
     need("search --train", "train", "lightning", "albumentations", "tensorboard")
     need("search --train", "search", "optuna")
     from fieldspec.training.recipe.recipe import load_recipe
 
     chosen = load_recipe(recipe).override(epochs=asked.epochs)
     tell = tell_error if as_json else typer.echo
-    tell(f"{spec.name} by {chosen.settings.name}: loading {asked.data}")  # torch and the images take seconds
+    tell(f"{spec.name} by {chosen.settings.name}: loading {asked.data}")  # loading torch and the images takes seconds
     from fieldspec.search.study.study import TRIALS, train_candidates
     from fieldspec.search.study.texts import text
     from fieldspec.training.loop.options import RunOptions
@@ -92,20 +92,20 @@ def train_networks(
         print_json(result.to_dict())
     else:
         typer.echo(f"\n{text(result.board)}\n")
-        typer.echo(_of_winner(result.winner) if result.winner is not None else "No trial has come to its end.")
+        typer.echo(_of_winner(result.winner) if result.winner is not None else "No trial is complete.")
     if result.winner is None:
         raise typer.Exit(1)
 
 
 def _of_winner(winner: Winner) -> str:
-    """What the test images say of it, and where it is."""
+    """Format the winner's test accuracy and location."""
     name, accuracy = winner.trial.candidate.name, 100 * (winner.trial.accuracy or 0)
-    lines = [f"Winner: {name}, chosen by its {accuracy:.2f} % of the held-out images, which flatters it a little"]
+    lines = [f"Winner: {name}, chosen for its held-out accuracy of {accuracy:.2f} %, which is slightly optimistic"]
     if winner.card is None:
         host, place = [winner.trial.attributes.get(key) for key in ("host", "folder")]
-        lines.append(f"trained on {host} in {place}: the same command there tests it and writes its weights")
+        lines.append(f"trained on {host} in {place}: rerun the command there to test it and write its weights")
     elif winner.card["test_accuracy"] is not None:
-        once = "looked at for it alone" if winner.tested == 1 else f"looked at for {winner.tested} networks by now"
+        once = "used only for this network" if winner.tested == 1 else f"used for {winner.tested} networks so far"
         lines.append(f"{100 * winner.card['test_accuracy']:.2f} % of the test images, {once}")
     return "\n".join([*lines, f"spec, weights and card in {winner.folder}"])
 
@@ -113,13 +113,13 @@ def _of_winner(winner: Winner) -> str:
 def print_leaderboard(
     spec: OpenSpec, output: Path | None, storage: str | None, study: str | None, *, as_json: bool
 ) -> None:
-    """Print that of a study that is there; nothing is trained or tested."""
+    """Print the leaderboard of an existing study, without training or testing."""
     need("search --leaderboard", "search", "optuna")
     from fieldspec.search.study.board import read_leaderboard
     from fieldspec.search.study.texts import text
 
     if output is None and storage is None:
-        raise FieldspecError("--leaderboard prints that of a study that is there. Give its --output or --storage")
+        raise FieldspecError("--leaderboard needs an existing study. Give its --output or --storage")
     board = read_leaderboard(spec, output or Path(), storage=storage, study=study)
     if as_json:
         told: dict[str, Any] = board.to_dict()

@@ -1,1 +1,1 @@
-"""The commands that take a network to an engine: bench times it, export writes its file."""
+"""Commands that use engines: bench, export."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class EngineChoice(StrEnum):
-    """What runs a network; the same words as `fieldspec.analysis.latency.conditions.ENGINES`."""
+    """Engines; same values as `fieldspec.analysis.latency.conditions.ENGINES`."""
 
     eager = "eager"
     compiled = "compiled"
@@ -26,7 +26,7 @@ class EngineChoice(StrEnum):
 
 
 class DtypeChoice(StrEnum):
-    """In what it computes; the same words as `fieldspec.analysis.latency.conditions.DTYPES`."""
+    """Dtypes; same values as `fieldspec.analysis.latency.conditions.DTYPES`."""
 
     float32 = "float32"
     float16 = "float16"
@@ -43,37 +43,43 @@ def bench(
         ),
     ] = None,
     engine: Annotated[
-        list[EngineChoice] | None, typer.Option("--engine", help="What runs it; repeatable. By default eager.")
+        list[EngineChoice] | None, typer.Option("--engine", help="The engine; repeatable. By default eager.")
     ] = None,
-    batch: Annotated[list[int] | None, typer.Option("--batch", min=1, help="Repeatable. By default 1.")] = None,
-    dtype: Annotated[list[DtypeChoice] | None, typer.Option("--dtype", help="Repeatable. By default float32.")] = None,
+    batch: Annotated[
+        list[int] | None, typer.Option("--batch", min=1, help="The batch size; repeatable. By default 1.")
+    ] = None,
+    dtype: Annotated[
+        list[DtypeChoice] | None, typer.Option("--dtype", help="The dtype; repeatable. By default float32.")
+    ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option("--threads", min=1, help="Of the processor; repeatable. By default 1.")
+        list[int] | None, typer.Option("--threads", min=1, help="Number of CPU threads; repeatable. By default 1.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, ...")] = "cpu",
+    device: Annotated[str, typer.Option(help="The device: cpu, cuda, ...")] = "cpu",
     seconds: Annotated[
-        float | None, typer.Option("--seconds", min=0, help="Of timed calls under each of the conditions.")
+        float | None, typer.Option("--seconds", min=0, help="Seconds of timed calls, per condition.")
     ] = None,
     cpu_time: Annotated[
-        bool, typer.Option("--cpu-time", help="Count CPU time, on a busy machine: one thread on the CPU.")
+        bool, typer.Option("--cpu-time", help="Measure CPU time, for busy machines; with one thread on the CPU.")
     ] = False,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")] = False,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use pretrained weights.")] = False,
     input_size: Annotated[
         str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
     ] = None,
     fit: Annotated[
         Path | None,
-        typer.Option("--fit", metavar="FILE", help="Time operators instead, and write this machine's profile."),
+        typer.Option(
+            "--fit", metavar="FILE", help="Time operators instead of a network, and write this machine's profile."
+        ),
     ] = None,
     as_json: Json = False,
     given: Set = None,
 ) -> None:
     """Time a network on this machine.
 
-    Median, percentiles and images a second. Every engine is timed with every batch size, dtype and number of threads. A
-    latency_ms constraint of the spec is held against the medians of batch 1: exit status 1 if one breaks it. --fit
-    times operators at random; with the profile that it writes, check and analyze predict the latency of networks that
-    nobody has built.
+    Prints median, percentiles and images per second. Every engine is timed with every batch size, dtype and number of
+    threads. A latency_ms constraint of the spec is checked against the medians for batch 1: exit status 1 if one
+    violates it. --fit times random operators; with the profile that it writes, check and analyze predict the latency
+    of networks without building them.
 
     \b
     fieldspec bench c1c2c3c40
@@ -111,16 +117,16 @@ def _conditions(
     device: str,
     cpu_time: bool,
 ) -> list[Conditions]:
-    """Each with each."""
+    """All combinations of the options."""
     from fieldspec.analysis.latency.conditions import Conditions
 
     clock: Any = "cpu" if cpu_time else "wall"
     if cpu_time and (device != "cpu" or set(threads or [1]) != {1}):
-        raise FieldspecError("--cpu-time is of one thread on the CPU; leave out --threads and --device")
+        raise FieldspecError("--cpu-time needs one thread on the CPU; remove --threads and --device")
     names = [one.value for one in engines or [EngineChoice.eager]]
     types = [one.value for one in dtypes or [DtypeChoice.float32]]
     return [
-        Conditions(name, device, dtype, size, count, clock)  # type: ignore[arg-type]  # the words of both are the same
+        Conditions(name, device, dtype, size, count, clock)  # type: ignore[arg-type]  # both have the same values
         for name, size, dtype, count in product(names, batches or [1], types, threads or [1])
     ]
 
@@ -132,17 +138,17 @@ def _subject(spec: str, pretrained: bool, input_size: str | None, given: list[st
     size = None if input_size is None else input_size_of(input_size, range(2, 5))
     has_weights = pretrained or Path(spec).is_dir() or spec.endswith(".safetensors")
     if given and (has_weights or is_module_name(spec)):
-        raise FieldspecError(f"--set is of a spec; {spec} is what it is")
+        raise FieldspecError(f"--set is for a spec; remove it for {spec}")
     if has_weights or is_module_name(spec):
         return subject_of(spec, pretrained=pretrained, input_size=size)
     return subject_of(load_spec(spec, given), input_size=size)
 
 
 def _fit(path: Path, spec: str | None, ways: list[Conditions], seconds: float | None, as_json: bool) -> None:
-    """Time operators and write what they took."""
+    """Time operators and write a profile."""
     if spec is not None or len(ways) > 1:
         raise FieldspecError("--fit times operators of all kinds under one engine, batch size, dtype and number of"
-                             " threads; leave out SPEC and what is given twice")  # fmt: skip
+                             " threads; remove SPEC and repeated options")  # fmt: skip
     from fieldspec.analysis.latency.samples import sampled_operators
     from fieldspec.export.speed.profiling import SECONDS, profile_machine
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Form(StrEnum):
-    """What a network is exported to; the same words as `fieldspec.export.FileFormat`."""
+    """Formats; same values as `fieldspec.export.FileFormat`."""
 
     tflite = "tflite"
     tflite_int8 = "tflite-int8"
@@ -26,29 +26,29 @@ class Form(StrEnum):
 
 def export(
     source: Annotated[
-        str, typer.Argument(metavar="SPEC|RUN", help="A catalogue name, a spec's file, a run's folder, a checkpoint.")
+        str, typer.Argument(metavar="SPEC|RUN", help="A catalogue name, a spec file, a run folder or a checkpoint.")
     ],
-    to: Annotated[Form, typer.Option("--to", help="The form of the file.")],
+    to: Annotated[Form, typer.Option("--to", help="The format.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; by default the network's name.")
+        Path | None, typer.Option("--output", "-o", help="The file to write; by default the network's name.")
     ] = None,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use the weights that ship with fieldspec.")] = False,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use pretrained weights.")] = False,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help="Images that calibrate int8 and judge the file, as for train."),
+        typer.Option("--data", metavar="DATA", help="Images to calibrate int8 and to evaluate the file, as for train."),
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Write the best order and offsets of the tensors into an int8 .tflite.")
+        bool, typer.Option("--plan", help="Write the best operator order and tensor offsets into an int8 .tflite.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the weights of a spec that has none.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the initial weights of a spec.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a network to a file for an engine, and check it. A card goes beside it.
+    """Write a network to a file for an engine, and check it. A card is written beside it.
 
-    In a .tflite norms are folded and activations fused, as analyze --engine tflm shows. A float file is compared with
-    PyTorch, an int8 .tflite with the bytes that were claimed of it, by LiteRT-Micro where its wheel is installed. A
-    spec without weights is written as it is initialised: enough for sizes.
+    In a .tflite file, norms are folded and activations fused, as analyze --engine tflm shows. A float file is checked
+    against PyTorch; for an int8 .tflite, flash and RAM are checked against the report, with LiteRT-Micro if its wheel
+    is installed. A spec without weights is written with initial weights, which is enough for sizes.
 
     \b
     fieldspec export c1c2c3c40 --to tflite-int8 --pretrained --data cifar10
@@ -73,12 +73,12 @@ def export(
 
 
 def _lines(exported: Exported) -> list[str]:
-    """What was written, what was checked, and what the file answers."""
+    """Format what was written and checked, and the file's accuracy."""
     card = exported.card
     lines = [f"{exported.path}: {card['name']} as {card['format']}, {card['bytes']:,} bytes, {card['weights']}"]
     if "apart" in card:
-        how = f"to {card['apart']:.0e} of the largest answer" if card["apart"] else "bit by bit"
-        lines.append(f"  answers as PyTorch does, {how}")
+        how = f"to {card['apart']:.0e} of the largest output" if card["apart"] else "bit-identical"
+        lines.append(f"  same outputs as PyTorch, {how}")
     if engine := card.get("engine"):
         claimed = engine["sram"]["planned" if engine["plan_in_file"] else "tflm"]
         measured = "as LiteRT-Micro reports" if engine["arena_head"] else "not measured: tflite-micro is not installed"
@@ -87,8 +87,8 @@ def _lines(exported: Exported) -> list[str]:
         named = f"{100 * card['test_accuracy']:.2f} % of {card['images']:,} test images"
         lines.append(f"  {named}; PyTorch {100 * card['float_accuracy']:.2f} %")
         if "simulation_agreement" in card:
-            same = f"{100 * card['simulation_agreement']:.2f} % of them are named as in training"
-            lines.append(f"  {same}, where int8 was simulated: {100 * card['simulated_accuracy']:.2f} %")
+            same = f"{100 * card['simulation_agreement']:.2f} % of the predictions equal those of the simulation"
+            lines.append(f"  {same}, which has {100 * card['simulated_accuracy']:.2f} %")
     elif card["format"].endswith("int8") and card.get("ranges") != "learned":
-        lines.append("  ranges are assumed: give --data for an int8 file that answers")
+        lines.append("  ranges are assumed: give --data for an int8 file with meaningful outputs")
     return [*lines, f"  card: {exported.card_path}"]
