@@ -13,9 +13,7 @@ from fieldspec.architectures import analyze
 from fieldspec.architectures.network.pretrained import weights
 from fieldspec.architectures.spec.spec import load
 
-PAGE, _, RESULT = (
-    (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8").partition("## Results")
-)
+PAGE, _, RESULT = (Path(__file__).parents[3] / "docs" / "study.md").read_text(encoding="utf-8").partition("## Results")
 TINY = ["--epochs", "1", "--trials", "2", "--threads", "1"]  # the last of an option counts
 
 
