@@ -131,7 +131,7 @@ def test_every_network_of_the_catalogue_is_proved() -> None:
     assert set(proved) == set(list_models())
     assert all(count == asked > 50 for count, asked in proved.values())
     (seconds,) = re.findall(r"([\d.]+) s of one core", measured)
-    (shown,) = re.findall(r"takes ([\d.]+) seconds of one core", (DOCS / "catalogue.md").read_text(encoding="utf-8"))
+    (shown,) = re.findall(r"takes ([\d.]+) seconds on one core", (DOCS / "catalogue.md").read_text(encoding="utf-8"))
     assert rounds_to(shown, float(seconds))
 
 
