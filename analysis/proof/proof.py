@@ -1,4 +1,4 @@
-"""The proof: every number of a report beside what is measured on the built network."""
+"""The proof: compares every number of a report with a measurement on the built network."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ PathOf = Callable[[str], str | None]
 def prove(
     module: nn.Module, report: Report, *, path_of: PathOf | None = None, layers: Collection[str] | None = None
 ) -> list[Check]:
-    """Measures a network and compares: totals, every layer's costs and shape, fields of chosen layers.
+    """Measure a network and compare: totals, every layer's costs and shape, fields of selected layers.
 
     Args:
         module: The network; it is left as it is.
-        report: What is claimed of it.
-        path_of: From a layer's id to the path of its module, with ``:2`` for its second call; None for a layer that
-            no module returns, of which only the totals are measured. The id itself unless given, or, in the report
-            of a traced module, None where no module has such a path.
-        layers: Ids whose receptive field is measured; all merges unless given. The features always are. Of a
-            traced module also the paths of modules that hold others.
+        report: The report to compare.
+        path_of: Maps a layer's id to the path of its module, with ``:2`` for its second call; None for a layer that no
+            module returns, which is only measured as a part of the totals. By default the id itself, or, for a traced
+            module, None if no module has this path.
+        layers: Ids at which the receptive field is measured, by default all merges; the features always are. For a
+            traced module also paths of enclosing modules.
 
     Example:
         >>> from fieldspec.analysis import report_of
@@ -49,14 +49,14 @@ def prove(
         >>> {check.verdict for check in checks}
         {'proved'}
     """
-    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
+    module = getattr(module, "_orig_mod", module)  # unwrap torch.compile
     taken = [layer.layer for layer in report.layers if isinstance(layer.layer, Input)]
     if path_of is None:
         path_of = _traced_path(report) if _is_traced(report) else str
     keys = {layer.id: path_of(layer.id) for layer in report.layers}
     own = report.module_outputs.get("")
     if own is not None and keys[report.layers[own].id] is None:
-        keys[report.layers[own].id] = ""  # what the network returns
+        keys[report.layers[own].id] = ""  # the network's own output
     with one_thread(), taking_maps(module, taken) as inputs:
         return [
             *_totals(module, report, inputs),
@@ -70,7 +70,7 @@ def _is_traced(report: Report) -> bool:
 
 
 def _traced_path(report: Report) -> PathOf:
-    """In a traced module, an operation that a module returns has that call's key for its id."""
+    """For a traced module, the id of an operation that a module returns is the key of that call."""
     return lambda layer: layer if layer in report.module_outputs else None
 
 
@@ -94,65 +94,65 @@ def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[C
             if claimed is None:
                 raise Unmeasurable("it is unknown")
             yield compared(what, "", claimed, measure())
-        except Exception as error:  # a measurer runs the whole of torch, and any module of anybody
+        except Exception as error:  # measuring runs arbitrary code of torch and the module
             yield unproved(what, "", claimed, _reason(report, error))
 
 
 def _reason(report: Report, error: Exception) -> Exception:
-    """Why something is not measured: of a network that needs values, because the measurer has none."""
+    """Why something was not measured: for a network that needs values, because measurements have none."""
     if report.stop is None or isinstance(error, Unmeasurable):
         return error
     return Unmeasurable(
-        f"the result of {report.stop.operation.operation} depends on values, and it is measured without"
+        f"the result of {report.stop.operation.operation} depends on values, but it is measured without"
     )
 
 
 def _complete(report: Report, measured: int) -> int:
-    """Multiply-adds that were counted.
+    """The measured multiply-adds.
 
     Raises:
-        Unmeasurable: They are as many as is claimed, and the claim is that there are more; names what is not counted.
+        Unmeasurable: They equal the reported number, but that is a lower bound; names what is not counted.
     """
     if report.uncounted and (report.macs == measured or (report.stop and report.macs > measured)):
         if report.stop:
-            raise Unmeasurable(f"what lies behind {report.stop.operation.operation} is not counted")
+            raise Unmeasurable(f"everything after {report.stop.operation.operation} is not counted")
         operations = ", ".join(sorted({one.operation for _, one in report.uncounted}))
-        raise Unmeasurable(f"it is at least that, as nobody knows those of {operations}")
+        raise Unmeasurable(f"it is a lower bound, as those of {operations} are unknown")
     return measured
 
 
 def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
-    """The most bytes that are alive.
+    """Peak bytes of live activations.
 
     Raises:
-        Unmeasurable: The claimed peak is in what is measured as a whole.
+        Unmeasurable: The reported peak is inside something that is only measured as a whole.
     """
     live = memory.measure_live_bytes(module, shape, values=not _is_traced(report))
     if _is_traced(report) and report.peak_layer not in live:
-        raise Unmeasurable(f"the peak is claimed at {report.peak_layer}, an operation within a layer or a function")
+        raise Unmeasurable(f"the reported peak is at {report.peak_layer}, an operation inside a layer or a function")
     return live[""]
 
 
 def _saved(module: nn.Module, report: Report, shape: list[Shape]) -> int:
-    values = not _is_traced(report)  # what was traced without values is measured without
+    values = not _is_traced(report)  # what was traced without values is measured without values
     return memory.measure_saved_bytes(module, shape, values=values, partly=report.stop is not None)
 
 
 def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -> int:
-    """What torchinfo counts.
+    """The number of parameters according to torchinfo.
 
     Raises:
-        Unmeasurable: It counts otherwise than torch, as it does where a weight is shared or used by a function.
+        Unmeasurable: It differs from torch's, as for weights that are shared or used by a function.
     """
     counted = counts.measure_torchinfo_parameters(module, shape)
     whole = counts.measure_parameters(module)
     if counted != whole:
-        raise Unmeasurable(f"torchinfo counts {counted:,} where torch has {whole:,}")
+        raise Unmeasurable(f"torchinfo counts {counted:,}, but torch {whole:,}")
     return counts.measure_parameters(module, unread)
 
 
 def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None]) -> Iterator[Check]:
-    """Shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
+    """Check shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
     width = dtype_of(module).itemsize
     values = not _is_traced(report)
     partly = report.stop is not None
@@ -168,15 +168,15 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
             continue
         yield _shape(layer, shapes, key, report.returned.get(key))
         if not key:
-            continue  # of the whole the totals are told
+            continue  # the whole is covered by the totals
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
             check = _looked_up("live bytes", layer.id, layer.live_elements * width, live, key)
             if check.verdict == "refuted" and any(other.startswith(f"{key}.") for other in keys):
-                inside = Unmeasurable("what is alive inside a layer of several operations is not measured")
+                inside = Unmeasurable("live memory inside a layer of several operations is not measured")
                 check = unproved("live bytes", layer.id, check.claimed, inside)
             yield check
         if isinstance(layer.layer, Merge) or key not in submodules or key in shared:
-            continue  # the module of a merge holds its branches
+            continue  # the module of a merge contains its branches
         part, below = submodules[key], {name.removeprefix(f"{key}.") for name in unread}
         yield compared("params", layer.id, claimed["params"][key], counts.measure_parameters(part, below))
         yield compared("buffers", layer.id, claimed["buffers"][key], counts.measure_buffers(part, below))
@@ -186,7 +186,7 @@ def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mappin
 
 
 def _inside(report: Report, keys: Mapping[str, str | None]) -> dict[str, Counter[str]]:
-    """What is claimed of all layers in a module together, and of all its calls."""
+    """The reported numbers of all layers in each module together, over all its calls."""
     sums: dict[str, Counter[str]] = {"params": Counter(), "buffers": Counter(), "macs": Counter()}
     for layer in report.layers:
         path = module_of(keys[layer.id] or layer.id)
@@ -199,7 +199,7 @@ def _inside(report: Report, keys: Mapping[str, str | None]) -> dict[str, Counter
 
 
 def _shared(module: nn.Module) -> set[str]:
-    """Paths of modules with a weight that is also another's, which counts only once."""
+    """Paths of modules with a weight that another module shares, which counts only once."""
     homes: dict[int, set[str]] = {}
     for name, parameter in module.named_parameters(remove_duplicate=False):
         homes.setdefault(id(parameter), set()).add(name)
@@ -212,7 +212,7 @@ def _shared(module: nn.Module) -> set[str]:
 
 
 def _shape(layer: LayerReport, shapes: dict[str, Any] | Exception, key: str, arranged: ReturnedTensor | None) -> Check:
-    """The same but for its arrangement: the one that was traced, or else with whole axes in some order."""
+    """Compare shapes up to their layout: the one that was traced, or else whole axes in some order."""
     check = _looked_up("shape", layer.id, layer.shape, shapes, key)
     if check.verdict in ("failed", "not proved"):
         return check
@@ -224,9 +224,9 @@ def _shape(layer: LayerReport, shapes: dict[str, Any] | Exception, key: str, arr
 
 
 def _is_arranged(shape: Sequence[int], claimed: Shape) -> bool:
-    """Whether a tensor has a map's axes side by side, in their order, or in one dimension, and channels around them.
+    """Whether a tensor has a map's axes side by side, in order, or in one dimension, with channels around them.
 
-    Frames may stand before the channels; axes of one unit need not be there.
+    Frames may come before the channels; axes of one unit may be missing.
     """
     shape, (channels, *sizes) = [size for size in shape if size > 1], claimed
     sizes = [size for size in sizes if size > 1]

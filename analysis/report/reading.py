@@ -34,7 +34,7 @@ def report_of(
         name: Name of the network.
         fields: Field of each node, if already known.
         module_outputs: For a traced module, the layer that each submodule returned.
-        returned: How the tensors that these returned hold their maps.
+        returned: For a traced module, the layout of each returned tensor.
         unread: For a traced module, the weights that nothing reads.
         fixed_width: Number of state elements that are not real floats, and their bytes;
             by default one int64 per batch norm.

@@ -61,7 +61,7 @@ class Report(Pictured):
     )  # for a module: the layer that each submodule returned
     returned: Mapping[str, ReturnedTensor] = field(
         repr=False, default_factory=dict
-    )  # for a module: how the tensors that these returned hold their maps
+    )  # for a module: the layout of each tensor that a submodule returned
     unread: tuple[str, ...] = field(repr=False, default=())  # for a module: weights that nothing reads; not counted
     fixed_width: tuple[int, int] = field(
         repr=False, default=(0, 0)

@@ -1,4 +1,4 @@
-"""How the tensor that a module returns holds a map of the report."""
+"""The layout in which a module returns a map of the report."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from math import prod
 
 from fieldspec.blocks.layers import Shape
 
-AxisPiece = tuple[
-    int, int, int
-]  # of an axis of the map, 0 for its channels: `size` indices, `step` units from each to each
+AxisPiece = tuple[int, int, int]  # (axis, size, step): `size` indices, `step` units apart; axis 0 is the channels
 
 
 @dataclass(frozen=True, slots=True)
 class ReturnedTensor:
-    """The pieces of the map's axes in each dimension of the tensor, the batch of one example among them.
+    """The pieces of the map's axes in each dimension of the tensor, including the batch of size 1.
 
     Example:
         >>> tokens = ReturnedTensor(((), ((1, 4, 1), (2, 6, 1)), ((0, 8, 1),)))      # (batch, 4 * 6 places, channels)
@@ -23,18 +21,18 @@ class ReturnedTensor:
     """
 
     dims: tuple[tuple[AxisPiece, ...], ...]
-    beside: tuple[tuple[int, int], ...] = ()  # dimensions that hold more than units of the map, and how many more
+    beside: tuple[tuple[int, int], ...] = ()  # (dimension, number of its indices that are not units of the map)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The tensor's own."""
+        """Sizes of the tensor's dimensions."""
         sizes = [prod([size for _, size, _ in dim]) for dim in self.dims]
         for dim, count in self.beside:
             sizes[dim] += count
         return tuple(sizes)
 
     def holds(self, shape: Shape) -> bool:
-        """Whether every unit and channel of a map (channels, *axes) is in the tensor once."""
+        """Whether the tensor contains every unit and channel of a map (channels, *axes) exactly once."""
         found = [piece for dim in self.dims for piece in dim]
         counts = [1] * len(shape)
         for axis, size, step in sorted(found, key=lambda piece: piece[2]):

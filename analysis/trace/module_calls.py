@@ -80,7 +80,7 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[Wat
 
 
 def returned_by(value: Value) -> ReturnedTensor:
-    """How a tensor with this value holds its map."""
+    """The layout in which a tensor with this value holds its map."""
     return ReturnedTensor(value.layout, tuple([(one.dim, one.count) for one in value.beside]))
 
 

@@ -44,7 +44,7 @@ class Traced:
 
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
-    returned: Mapping[str, ReturnedTensor]  # how the tensors that these returned hold their maps
+    returned: Mapping[str, ReturnedTensor]  # the layout of each returned tensor
     unread: tuple[str, ...]  # names of weights that nothing reads
     fixed_width: tuple[int, int]  # number of state elements that are not real floats, and their bytes
     output_shape: tuple[int, ...]  # of the main output, without the batch

@@ -86,7 +86,7 @@ class Mix(Layer):
 
 @dataclass(frozen=True, slots=True)
 class AxisNorm(Mix):
-    """A norm along some axes, in windows or in groups of channels; of traced networks.
+    """A norm along some axes, in windows or in channel groups; only in traced networks.
 
     Other operations: as of the norms of whole maps, five per element; three over the root of a mean square.
 

@@ -1,4 +1,4 @@
-"""Reductions, norms and softmax: what mixes the values along some dimensions."""
+"""Reductions, norms and softmax: operations that mix the values along some dimensions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fieldspec.analysis.proof.linear.pointwise import pointwise
 from fieldspec.analysis.proof.linear.registry import Here, rule
 from fieldspec.analysis.proof.linear.thin import broad, copied, dense, each, slim
 
-# name: places of the dimensions and of `keepdim` among the arguments behind the tensor
+# name: indices of the dimensions and of `keepdim` among the arguments after the tensor
 REDUCTIONS = {
     **dict.fromkeys(("mean", "sum", "nanmean", "nansum", "amax", "amin", "logsumexp", "prod", "any", "all"), (0, 1)),
     **dict.fromkeys(("argmax", "argmin", "count_nonzero", "linalg_matrix_norm"), (0, 1)),
@@ -21,13 +21,13 @@ REDUCTIONS = {
     **dict.fromkeys(("var", "std", "var_mean", "std_mean"), (0, 2)),
     **dict.fromkeys(("max", "min", "median"), (0, 1)),
 }
-PAIRS = ("var_mean", "std_mean")  # both of two results
-BY_PLACE = ("max", "min", "median")  # values and where they stood, if a dimension is given
+PAIRS = ("var_mean", "std_mean")  # functions that return both results
+BY_PLACE = ("max", "min", "median")  # return values and indices if a dimension is given
 
 
 @rule(*REDUCTIONS)
 def reduce(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """The mean over dimensions given in any form; without a place where none is left that follows the input."""
+    """The mean over dimensions given in any form; without a position if no dimension that follows the input is left."""
     name = here.now.name
     if (args and isinstance(args[0], Tensor)) or isinstance(kwargs.get("other"), Tensor):
         return pointwise(run, here, func, x, *args, **kwargs)  # torch.max(x, y)
@@ -54,7 +54,7 @@ def mean(run: Linearized, here: Here, x: Tensor, dims: Any, keepdim: bool) -> Te
 
 
 def mixed(run: Linearized, here: Here, x: Tensor, dims: Sequence[int]) -> Tensor:
-    """Every value with the mean over some dimensions, which is cut if it runs along the axis."""
+    """Every value plus the mean over some dimensions, which is cut if they run along the axis."""
     axes = sorted({d % x.dim() for d in dims})
     thin = slim(x)
     means = thin.mean(axes, keepdim=True)
@@ -79,33 +79,33 @@ def normalize(
 def layer_norm(
     run: Linearized, here: Here, func: Any, /, x: Tensor, normalized_shape: Sequence[int], *args: Any, **kwargs: Any
 ) -> Tensor:
-    """Over channels each unit reads all of its own channels; over more it reads the map."""
+    """Over the channels, each unit reads all its own channels; over more dimensions, it reads the map."""
     return mixed(run, here, x, range(-len(normalized_shape), 0))
 
 
 @rule("instance_norm")
 def instance_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Statistics over the map, unless those that were kept are used."""
+    """Statistics over the map, unless stored ones are used."""
     of_input = kwargs.get("use_input_stats", args[4] if len(args) > 4 else True)
     return _standardized(run, here, x, _space(x)) if of_input else copied(x)
 
 
 @rule("group_norm")
 def group_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Statistics over the map, or the window that it is a part of; without one, over channels."""
+    """Statistics over the map, or over the window that it belongs to; for vectors, over channels."""
     return mixed(run, here, x, [1]) if x.dim() == 2 else _standardized(run, here, x, _space(x))
 
 
 @rule("batch_norm")
 def batch_norm(run: Linearized, here: Here, func: Any, /, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """The identity; without running statistics those of the map are taken."""
+    """The identity; without running statistics, those of the map are used."""
     if kwargs.get("training", args[4] if len(args) > 4 else False) and x.dim() > 2:
         return _standardized(run, here, x, (0, *_space(x)))
     return copied(x)
 
 
 def _standardized(run: Linearized, here: Here, x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Every value with the mean of its channel, which is cut if it runs along the axis."""
+    """Every value plus the mean of its channel, which is cut if it runs along the axis."""
     cut = bool(here.grown() & set(dims))
 
     def with_mean(channel: Tensor) -> Tensor:
@@ -123,7 +123,7 @@ def _space(x: Tensor) -> tuple[int, ...]:
 def local_response_norm(
     run: Linearized, here: Here, func: Any, /, x: Tensor, size: int, *args: Any, **kw: Any
 ) -> Tensor:
-    """Each channel with `size` channels around it."""
+    """Each channel depends on `size` channels around it."""
     if slim(x).shape[1] == 1:
         return copied(x)
     channels = torch.movedim(dense(x), 1, -1)
@@ -133,7 +133,7 @@ def local_response_norm(
 
 @rule("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin")
 def cumulative(run: Linearized, here: Here, func: Any, /, x: Tensor, dim: int, *args: Any, **kwargs: Any) -> Any:
-    """Every value with those before it."""
+    """Every value depends on those before it."""
     before = torch.cumsum(dense(x), dim) / x.shape[dim]
     output = (dense(x) + (run.without_position(before) if dim % x.dim() in here.grown() else before)) / 2
     if here.now.name in ("cummax", "cummin"):

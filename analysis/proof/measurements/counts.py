@@ -1,4 +1,4 @@
-"""What torch itself counts of a module: parameters, buffers, shapes, multiply-adds."""
+"""Counts of a module by torch itself: parameters, buffers, shapes, multiply-adds."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ Watching = AbstractContextManager[Any]
 
 
 def measure_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the parameters, frozen or not, those of some names left out."""
+    """Number of elements of all parameters, frozen or not, except those named in `without`."""
     return sum(parameter.numel() for name, parameter in module.named_parameters() if name not in without)
 
 
 def measure_trainable_parameters(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the parameters that are not frozen, those of some names left out."""
+    """Number of elements of the parameters that are not frozen, except those named in `without`."""
     named = module.named_parameters()
     return sum(parameter.numel() for name, parameter in named if parameter.requires_grad and name not in without)
 
 
 def measure_buffers(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Elements of the buffers that the state keeps, those of some names left out."""
+    """Number of elements of the persistent buffers, except those named in `without`."""
     state = module.state_dict()
     return sum(tensor.numel() for name, tensor in module.named_buffers() if name in state and name not in without)
 
 
 def measure_weight_bytes(module: nn.Module, without: Collection[str] = ()) -> int:
-    """Bytes of parameters and buffers in the dtype that the module computes in, except integers and complex numbers."""
+    """Bytes of parameters and buffers in the module's own dtype; integers and complex numbers keep theirs."""
     state, width = module.state_dict(), dtype_of(module).itemsize
     named = [*module.named_parameters(), *[pair for pair in module.named_buffers() if pair[0] in state]]
     tensors = [tensor for name, tensor in named if name not in without]
@@ -55,10 +55,10 @@ def measure_weight_bytes(module: nn.Module, without: Collection[str] = ()) -> in
 
 
 def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
-    """Parameters as torchinfo's summary of a forward pass counts them.
+    """Number of parameters according to torchinfo's summary of a forward pass.
 
     Raises:
-        Unmeasurable: The pass does not end, neither without values nor with them.
+        Unmeasurable: The pass fails, both without values and with them.
     """
     from torchinfo import summary
 
@@ -70,7 +70,7 @@ def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
         try:
             summed = summary(quiet, sizes, dtypes=dtypes, device=inputs[0].device, mode="eval", verbose=0)
             return int(summed.total_params)
-        except RuntimeError as error:  # torchinfo's for anything
+        except RuntimeError as error:  # torchinfo raises it for any error
             reason = str(error.__cause__ or error)
     raise Unmeasurable(f"torchinfo does not run the network: {first_line(reason)}")
 
@@ -78,8 +78,8 @@ def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
 def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, Shape]:
     """Output shape of every submodule, without the batch, from a forward pass on the meta device.
 
-    The key is the path; ``path:2`` for the second call of the same module; ``path[name]`` for one tensor of an
-    output that has several. '' is the network's own. Of a network that needs values `partly` gives what it runs before.
+    The key is the path; ``path:2`` for the second call of the same module; ``path[name]`` for one tensor of an output
+    with several; '' is the network's own. If the network needs values, `partly` returns what it runs before.
 
     Example:
         >>> measure_shapes(nn.Sequential(nn.Conv2d(3, 8, 3)), (3, 32, 32))["0"]
@@ -96,7 +96,7 @@ def measure_shapes(module: nn.Module, shape: Shapes, *, partly: bool = False) ->
 
 
 def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.Module], Watching]) -> bool:
-    """Runs a copy on the meta device, or with its values if it needs some and may not run `partly`.
+    """Run a copy on the meta device, or with values if it needs some and may not run `partly`.
 
     Returns:
         Whether it ran to its end.
@@ -105,7 +105,7 @@ def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.M
     try:
         with watched(ghost), torch.no_grad(), torch.device("meta"):
             ghost(*inputs_for(ghost, shape, device="meta"))
-    except (NotImplementedError, RuntimeError):  # torch's two ways to say that there are no values
+    except (NotImplementedError, RuntimeError):  # what torch raises if there are no values
         if partly:
             return False
         quiet = in_memory(module).requires_grad_(False)
@@ -116,7 +116,7 @@ def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.M
 
 @contextmanager
 def _unfused() -> Iterator[None]:
-    """Attention by its steps, as without values: of an encoder layer in one operation nobody counts the products."""
+    """Disable the fused encoder layer, whose products are not counted: attention runs in steps, as without values."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -126,9 +126,9 @@ def _unfused() -> Iterator[None]:
 
 
 def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> str:
-    """`at_least` if an operation runs on the meta device that no formula is known for, else `exact`.
+    """`at_least` if an operation without a formula runs on the meta device, else `exact`.
 
-    A network that needs values and may run `partly` is `at_least` if it does.
+    A network that needs values and may run `partly` is `at_least` if it does not run to its end.
     """
     found = Seen()
 
@@ -142,7 +142,7 @@ def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = Fals
 
 
 class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
-    """The operations that run."""
+    """Records the operations that run."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch
@@ -154,11 +154,11 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
 
 def measure_macs(module: nn.Module, shape: Shapes, *, partly: bool = False) -> dict[str, int]:
-    """Multiply-adds of every submodule by its path, those inside it and all its calls counted; '' is the whole.
+    """Multiply-adds of every submodule by path, including nested modules and all calls; '' is the whole network.
 
-    Inside is what a path says: of a module that runs another's part, the other has that part's. Half of what torch's
-    FlopCounterMode counts of the operations under a forward pass on the meta device, with formulas for the few that it
-    leaves out. Of a network that needs values `partly` counts what it runs before.
+    Nesting is by path: if a module runs a part of another one, that part counts for the other. This is half of what
+    torch's FlopCounterMode counts in a forward pass on the meta device, with formulas for the few operations that it
+    leaves out. If the network needs values, `partly` counts what it runs before.
     """
     own: dict[str, int] = {}
     _run(module, shape, partly, lambda ghost: _counted(ghost, own))
@@ -173,10 +173,10 @@ def measure_macs(module: nn.Module, shape: Shapes, *, partly: bool = False) -> d
 
 @contextmanager
 def _counted(module: nn.Module, own: dict[str, int]) -> Iterator[None]:
-    """Notes what every submodule counts that no other does: in its own code, in all its calls."""
+    """Count for each submodule what runs in its own code, in all its calls."""
     own.clear()
     own |= dict.fromkeys((path for path, _ in module.named_modules()), 0)
-    calls: list[tuple[str, int]] = [("", 0)]  # under way, and the count when it, or one after another within it, began
+    calls: list[tuple[str, int]] = [("", 0)]  # running calls, each with the count at its last switch
     with FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter, ExitStack() as handles:
 
         def turn() -> None:

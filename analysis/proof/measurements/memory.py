@@ -1,4 +1,4 @@
-"""Which activations are alive: counted storage by storage while the module runs."""
+"""Live activation memory, tracked storage by storage while the module runs."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, in_
 from fieldspec.blocks.formatting import first_line
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
-OTHERWISE = "torch.fx follows the network where it does not go: it asks what its tensors are"
+OTHERWISE = "torch.fx traces another path than the network takes: it depends on the types of its tensors"
 CONTAINERS = (nn.Sequential, nn.ModuleDict, nn.ModuleList, fx.GraphModule)
 
 
 class LayerTracer(fx.Tracer):
-    """Traces into everything but the layers of torch and timm, and what derives from them."""
+    """Traces into everything except the layers of torch and timm, and their subclasses."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Whether a module is one node of the graph."""
+        """Whether a module is a single node of the graph."""
         if isinstance(m, CONTAINERS):
             return False
         kinds = [kind for kind in type(m).__mro__ if kind is not nn.Module]
@@ -37,9 +37,9 @@ class LayerTracer(fx.Tracer):
 
 
 class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
-    """Registers every tensor that any operation makes of the input, for as long as somebody holds it.
+    """Tracks every tensor that operations compute from the input, as long as it is referenced.
 
-    Weights, what is made of them alone, and constants are no activations until something is written into them.
+    Weights, tensors computed from them alone, and constants are not activations until something is written into them.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -66,12 +66,12 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
                 if depends:
                     self._activations.add(key)
                 elif key not in read:
-                    self._activations.discard(key)  # of a storage that is gone: numbers are used again
+                    self._activations.discard(key)  # of a freed storage, whose key may be reused
                 self._made.append((weakref.ref(tensor), key))
         return output
 
     def bytes(self) -> int:
-        """Bytes of all such storages that are held now, each counted once."""
+        """Bytes of all tracked storages that are currently alive, each counted once."""
         self._made = [(made, key) for made, key in self._made if made() is not None]
         held: dict[int, int] = {}
         activations = self._activations - self._weights
@@ -83,7 +83,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
 
 class LiveInterpreter(fx.Interpreter):
-    """Runs a traced module, letting go of each value after its last use, and notes what is alive after each node."""
+    """Runs a traced module, freeing each value after its last use, and records the live bytes after each node."""
 
     def __init__(self, traced: fx.GraphModule, shape: Shapes, live: LiveTensors, device: str | None) -> None:
         super().__init__(traced, garbage_collect_values=True)
@@ -92,7 +92,7 @@ class LiveInterpreter(fx.Interpreter):
         self.noted: list[tuple[fx.Node, int]] = []
 
     def placeholder(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """An input is made here, so that nobody else holds it; what is none of them has its default."""
+        """Create the input here, so that nothing else references it; other placeholders have their defaults."""
         inputs = inputs_for(self._traced, self._shape, device=self._device)
         self._placed += 1
         if self._placed > len(inputs):
@@ -102,17 +102,17 @@ class LiveInterpreter(fx.Interpreter):
         return given
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """A function that works in place makes a tensor of its own."""
+        """Call the out-of-place variant of an in-place function."""
         kwargs = {name: value if name != "inplace" else False for name, value in kwargs.items()}
         return super().call_function(ELSEWHERE.get(target, target), args, kwargs)
 
     def call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """As above: `add` where the network says `add_`."""
+        """Call the out-of-place variant of an in-place method: `add` instead of `add_`."""
         plain = target.removesuffix("_")
         return super().call_method(plain if hasattr(torch.Tensor, plain) else target, args, kwargs)
 
     def run_node(self, n: fx.Node) -> Any:
-        """Runs a node and notes the bytes alive: what it reads, what it gave, what is read later."""
+        """Run a node and record the live bytes: its inputs, its output, and everything read later."""
         result = super().run_node(n)
         if n.op == "output":
             return None
@@ -123,37 +123,37 @@ class LiveInterpreter(fx.Interpreter):
 def measure_live_bytes(
     module: nn.Module, shape: Shapes, *, functions: bool = True, values: bool = False
 ) -> dict[str, int]:
-    """Bytes of activations alive while each layer runs in eval mode, batch 1, by its path; '' is the peak.
+    """Live bytes of activations while each layer runs in eval mode, batch 1, by path; '' is the peak.
 
-    Nothing works in place. The module is traced, and run node by node; temporary tensors inside a layer of torch
-    are not seen.
+    Nothing works in place. The module is traced and run node by node; temporary tensors inside torch layers are not
+    seen.
 
     Args:
-        module: Any that torch.fx can follow.
-        shape: Of its input, or of each.
-        functions: Count what is alive during a function to the module that calls it, the most of all of them.
-        values: Run where the module is. Without, tensors of the meta device have sizes only, and kernels that turn
-            channels innermost do not, which spares a copy at a flattening behind them.
+        module: A module that torch.fx can trace.
+        shape: Shape of its input, or of each.
+        functions: Count the live bytes during functions for the module that calls them, by the maximum.
+        values: Run on the module's device. Without values, meta tensors only have sizes, and kernels that return
+            channels-last tensors do not, which saves a copy in a later flatten.
 
     Raises:
-        Unmeasurable: What it does hangs on values or sizes, which torch.fx cannot follow.
+        Unmeasurable: Its control flow depends on values or sizes, which torch.fx cannot trace.
     Example:
         >>> measure_live_bytes(nn.Sequential(nn.Conv2d(3, 8, 1), nn.ReLU()), (3, 4, 4))[""]    # 2 * 8 * 16 * 4
         1024
     """
     if module._forward_pre_hooks:
-        raise Unmeasurable("torch.fx runs no hook of the network, which arranges its inputs")
+        raise Unmeasurable("torch.fx does not run the network's hooks, which rearrange its inputs")
     quiet = copy.deepcopy(module).eval() if values else on_meta(module)
     for part in quiet.modules():
         if getattr(part, "inplace", False) is True:
-            part.inplace = False  # type: ignore[assignment]  # of whatever kind of module
+            part.inplace = False  # type: ignore[assignment]  # for any module type
     try:
         traced = fx.GraphModule(quiet, LayerTracer().trace(quiet))
-    except Exception as error:  # symbols in the place of tensors fail anywhere in anybody's code
+    except Exception as error:  # symbolic tensors may fail anywhere in third-party code
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise Unmeasurable(f"torch.fx cannot follow the network: {reason}") from error
+        raise Unmeasurable(f"torch.fx cannot trace the network: {reason}") from error
     for node in list(traced.graph.nodes):
-        if _asks_size(node):  # which holds nothing, when it is asked at once
+        if _asks_size(node):  # reading the size immediately keeps nothing alive
             node.args[0].append(node)
     traced.recompile()
     live = LiveTensors(quiet)
@@ -161,11 +161,11 @@ def measure_live_bytes(
     with torch.inference_mode(), nullcontext() if values else torch.device("meta"), live:
         try:
             interpreter.run()
-        except Exception as error:  # symbols in the place of what the network asked for fail anywhere, as above
+        except Exception as error:  # symbolic values may fail anywhere, as above
             raise Unmeasurable(f"{OTHERWISE}: {first_line(str(error))}") from error
     try:
         plainly = _ran(quiet, shape, None if values else "meta")
-    except RuntimeError as error:  # of the meta device, that it has no values
+    except RuntimeError as error:  # raised by the meta device if values are needed
         raise Unmeasurable(f"it does not run without values: {first_line(str(error))}") from error
     if live.ran != plainly:
         raise Unmeasurable(OTHERWISE)
@@ -182,7 +182,7 @@ def measure_live_bytes(
 
 
 def _ran(module: nn.Module, shape: Shapes, device: str | None) -> Counter[str]:
-    """The operations on activations of a plain forward pass."""
+    """The operations on activations in a plain forward pass."""
     direct = LiveTensors(module)
     inputs = inputs_for(module, shape, device=device)
     for tensor in inputs:
@@ -199,7 +199,7 @@ def _asks_size(node: fx.Node) -> bool:
 
 
 def _path(node: fx.Node) -> str:
-    """The module that a node stands in."""
+    """The path of the module that a node belongs to."""
     if node.op == "call_module":
         return str(node.target)
     if node.op == "placeholder":
@@ -208,18 +208,18 @@ def _path(node: fx.Node) -> str:
 
 
 def measure_saved_bytes(module: nn.Module, shape: Shapes, *, values: bool = False, partly: bool = False) -> int:
-    """Bytes that autograd keeps of one example in train mode, weights not counted; `values` as above.
+    """Bytes that autograd keeps for one example in train mode, without weights; `values` as above.
 
-    A network that does not run without values is run with them, unless it is known to run `partly` without. Batch
-    norm refuses a single value per channel: batches of 2 and 3 tell what grows with the batch and what not.
+    A network that does not run without values is run with them, unless it is known to run `partly` without. Batch norm
+    rejects a single value per channel: batches of 2 and 3 show what grows with the batch.
 
     Raises:
-        Unmeasurable: In train mode other submodules run than in eval mode, or numbers are drawn by functions.
+        Unmeasurable: Train mode runs other submodules than eval mode, or functions draw random numbers.
     """
     if not values:
         try:
             return _saved_of_one(on_meta(module), shape, values=False)
-        except (NotImplementedError, RuntimeError):  # torch's two ways to say that there are no values
+        except (NotImplementedError, RuntimeError):  # what torch raises if there are no values
             if partly:
                 raise
     return _saved_of_one(in_memory(module), shape, values=True)
@@ -234,13 +234,13 @@ def _saved_of_one(ghost: nn.Module, shape: Shapes, *, values: bool) -> int:
         with attributes_kept(ghost), hooks:
             saved.append(_saved(ghost, batch, shape, values))
     if other := sorted(ran[True] ^ ran[False]):
-        raise Unmeasurable(f"in train mode it runs otherwise than in eval mode: {other[0]}")
+        raise Unmeasurable(f"train mode and eval mode run different modules: {other[0]}")
     with nullcontext() if values else torch.device("meta"):
         drawn = drawn_by(ghost, inputs_for(ghost, shape, 2))
     if drawn:
         path, function = next(iter(drawn.items()))
         who = path or "the network"
-        raise Unmeasurable(f"in train mode {who} draws numbers by a function, {function}, which eval mode has not")
+        raise Unmeasurable(f"in train mode {who} draws random numbers with {function}, which eval mode does not")
     return 2 * saved[1] - saved[2]
 
 
@@ -256,8 +256,8 @@ def _saved(module: nn.Module, batch: int, shape: Shapes, values: bool) -> int:
     device = nullcontext() if values else torch.device("meta")
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor), device:
         output = module(*inputs_for(module, shape, batch))
-    tensors = [kept.tensor for kept in packed]  # what leads nowhere has been let go of
-    weights += [*module.parameters(), *module.buffers()]  # which may be others by now
+    tensors = [kept.tensor for kept in packed]  # tensors without a gradient path have been freed
+    weights += [*module.parameters(), *module.buffers()]  # which may have been replaced by now
     known = {storage_key(tensor) for tensor in weights}
     total = sum({storage_key(x): x.untyped_storage().nbytes() for x in tensors if storage_key(x) not in known}.values())
     del output
@@ -265,12 +265,12 @@ def _saved(module: nn.Module, batch: int, shape: Shapes, values: bool) -> int:
 
 
 class Kept:
-    """A tensor that autograd keeps; alive for as long as it does."""
+    """A tensor that autograd keeps, alive as long as this object."""
 
     def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor.detach()  # with its history, an output that is kept would keep itself
+        self.tensor = tensor.detach()  # with its history, a kept output would keep itself alive
 
 
 def storage_key(tensor: Tensor) -> int:
-    """The same for all views of one memory."""
+    """A key of the memory, the same for all views of it."""
     return int(tensor.untyped_storage()._cdata)

@@ -1,4 +1,4 @@
-"""Running a stranger's module: what each submodule gives, on which inputs."""
+"""Runs third-party modules and records the outputs of their submodules."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from fieldspec.blocks.layers import Shape
 
-Shapes = Shape | Sequence[Shape]  # of the one input, or of each
+Shapes = Shape | Sequence[Shape]  # of the only input, or of each
 Note = Callable[[str, Tensor], None]
 _KEY = re.compile(r"^(?P<path>.*?)(:(?P<call>\d+))?(?P<item>\[.*)?$")
 
 
 def shapes_of(shape: Shapes) -> tuple[Shape, ...]:
-    """One shape for each input.
+    """One shape per input.
 
     Example:
         >>> shapes_of((3, 32, 32)), shapes_of([(3, 32, 32), (4,)])
@@ -31,7 +31,7 @@ def shapes_of(shape: Shapes) -> tuple[Shape, ...]:
 
 
 def without_batch(shape: Sequence[int]) -> list[int]:
-    """The sizes of one example's tensor: sequences may stand before the batch, or have none.
+    """Sizes of one example's tensor; for sequences, the batch may come second or be missing.
 
     Example:
         >>> without_batch((1, 3, 4)), without_batch((7, 1, 8)), without_batch((7, 8))
@@ -44,7 +44,7 @@ def without_batch(shape: Sequence[int]) -> list[int]:
 
 
 def module_of(key: str) -> str:
-    """The path of the module whose output this is.
+    """The path of the module whose output has this key.
 
     Example:
         >>> module_of("layer1.relu:2"), module_of("backbone[out]"), module_of("")
@@ -56,11 +56,11 @@ def module_of(key: str) -> str:
 
 @contextmanager
 def hooked(module: nn.Module, keys: Iterable[str], note: Note) -> Iterator[None]:
-    """Calls ``note(key, output)`` after the forward pass of each submodule among `keys`.
+    """Call ``note(key, output)`` after the forward pass of each submodule among `keys`.
 
-    The key of a submodule's first output is its path, of the second call's ``path:2``. Of an output that holds
-    several tensors each has a key of its own, ``path[name]``; the main one, which is the first of a tuple or a
-    mapping and the last of a list, also has the path's own.
+    The key of a submodule's first output is its path, that of its second call ``path:2``. If an output holds several
+    tensors, each has its own key, ``path[name]``; the main one, the first of a tuple or mapping and the last of a list,
+    also has the path itself.
     """
     known = {path for path, _ in module.named_modules(remove_duplicate=False)}
     paths = dict.fromkeys(module_of(key) for key in keys)
@@ -93,7 +93,7 @@ def _hook(path: str, note: Note) -> Any:
 
 
 def _tensors(value: Any, item: str = "") -> Iterator[tuple[str, Tensor]]:
-    """The tensors in nested tuples, lists and dicts, each with its place."""
+    """The tensors in nested tuples, lists and dicts, each with its path."""
     if isinstance(value, Tensor):
         yield item, value
     elif isinstance(value, list | tuple):
@@ -107,7 +107,7 @@ def _tensors(value: Any, item: str = "") -> Iterator[tuple[str, Tensor]]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Thousands of small operations: on a busy machine, threads that wait for each other cost a hundredfold."""
+    """Use one thread: for thousands of small operations on a busy machine, several would be a hundred times slower."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -117,19 +117,19 @@ def one_thread() -> Iterator[None]:
 
 
 def on_meta(module: nn.Module) -> nn.Module:
-    """A copy in eval mode that has shapes and no values; no weight is copied on the way."""
+    """A copy in eval mode with shapes but no values; no weights are copied on the way."""
     return _copied(module, lambda tensor: tensor.to("meta")).to("meta").eval()
 
 
 def in_memory(module: nn.Module) -> nn.Module:
-    """A copy in eval mode with its values, zeros for those that it has not."""
+    """A copy in eval mode with its values, and zeros for meta tensors."""
     return _copied(
         module, lambda tensor: torch.zeros_like(tensor, device="cpu") if tensor.is_meta else tensor.clone()
     ).eval()
 
 
 def _copied(module: nn.Module, held: Callable[[Tensor], Tensor]) -> nn.Module:
-    """A copy with these tensors in the place of its own."""
+    """A copy with its tensors replaced by these."""
     memo: dict[int, Any] = {}
     for parameter in module.parameters():
         memo[id(parameter)] = nn.Parameter(held(parameter.detach()), parameter.requires_grad)
@@ -139,13 +139,13 @@ def _copied(module: nn.Module, held: Callable[[Tensor], Tensor]) -> nn.Module:
 
 
 def inputs_for(module: nn.Module, shape: Shapes, batch: int = 1, device: str | None = None) -> list[Tensor]:
-    """Zeros of the module's own type, one tensor for each input."""
+    """Zeros of the module's dtype, one tensor per input."""
     where = device or next(module.parameters(), torch.empty(0)).device
     return [torch.zeros(batch, *one, device=where, dtype=dtype_of(module)) for one in shapes_of(shape)]
 
 
 def dtype_of(module: nn.Module) -> torch.dtype:
-    """What it computes in: its first parameter's dtype that is a real float, as tables of integers may come before it.
+    """The dtype the module computes in: that of its first real floating parameter, as integer tables may come first.
 
     Example:
         >>> dtype_of(nn.Linear(2, 2, dtype=torch.float64))

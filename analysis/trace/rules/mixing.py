@@ -33,7 +33,7 @@ SUMS = ("cumsum", "logcumsumexp", "cumprod", "cummax", "cummin")
 @rule("native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm", "_native_batch_norm_legit")
 @rule("_batch_norm_no_update", "_batch_norm_with_update", "miopen_batch_norm", "_native_batch_norm_legit.no_stats")
 def batch_norm(op: Op) -> Value:
-    """With given statistics a function of each element; with those of the map (instance norm) a global operation."""
+    """With given statistics an element-wise function; with those of the map (instance norm) a global operation."""
     value = op.input
     channels = prod([f.size for f in channels_in(value.layout)])
     training = "training" in op.schema and bool(op.arg("training"))
@@ -46,13 +46,13 @@ def batch_norm(op: Op) -> Value:
 
 
 def _said(op: Op) -> dict[str, Any]:
-    """What a norm adds to the variance, the last of its arguments, and whether it has a scale and a shift."""
+    """The epsilon of a norm, its last argument, and whether it has a scale and a shift."""
     return {"eps": op.arg(op.schema[-1]), "weight": op.arg("weight") is not None, "bias": op.arg("bias") is not None}
 
 
 @rule("native_layer_norm")
 def layer_norm(op: Op) -> Value:
-    """Over channels it is local; over places it is global."""
+    """Over channels it is local; over spatial axes it is global."""
     value, count = op.input, len(op.arg("normalized_shape"))
     alone, together = value.layout[:-count], value.layout[-count:]
     channels, mixed = op.record.shape(value)[0], size_of(channels_in(together))
@@ -67,7 +67,7 @@ def layer_norm(op: Op) -> Value:
 
 @rule("rms_norm")
 def rms_norm(op: Op) -> Value:
-    """Over channels it is local; over places it is global."""
+    """Over channels it is local; over spatial axes it is global."""
     value, count = op.input, len(op.arg("normalized_shape"))
     together = value.layout[-count:]
     channels = op.record.shape(value)[0]
@@ -79,7 +79,7 @@ def rms_norm(op: Op) -> Value:
 
 @rule("native_group_norm")
 def group_norm(op: Op) -> Value:
-    """Statistics of a group of channels over the whole map; what is folded into the batch has its own."""
+    """Statistics of each channel group over the whole map; anything folded into the batch has its own."""
     value, groups = op.record.settled(op.input), op.arg("group")
     batch, channels, *sizes = op.args[0].shape
     split = reshaped(value.layout, (batch, groups, channels // groups, *sizes))
@@ -91,11 +91,11 @@ def group_norm(op: Op) -> Value:
 
 
 def _partly(op: Op, value: Value, alone: Layout, together: Layout) -> Value:
-    """A norm of what lies in some dimensions, for each index of the others: along an axis, in windows, in heads."""
+    """A norm over some dimensions, separately for each index of the others: along an axis, in windows, in heads."""
     spatial = tuple([f for dim in together for f in along(dim, spatial=True)])
     mixed = size_of(channels_in(together))
     statistics = 0 if op.name == "rms_norm" else size_of([f for dim in alone for f in dim])
-    if not spatial:  # each group of channels, one after the other
+    if not spatial:  # each group of channels in turn
         value = op.record.filled(value, range(len(value.layout)))
     shape = op.record.shape(value)
     norm = AxisNorm(op.name, shape, mixes=mixed > 1, statistics=statistics)
@@ -110,7 +110,7 @@ def _partly(op: Op, value: Value, alone: Layout, together: Layout) -> Value:
 @rule("max", "min", "median", "std_mean", "any", "all", "argmax", "argmin", "aminmax", "mode", "nanmedian")
 @rule("nansum", "count_nonzero", "trace")
 def reduction(op: Op) -> Result:
-    """Along channels a mixture of them, along all axes a global pooling."""
+    """Along channels it mixes them; along all axes it is global pooling."""
     value = op.input
     if op.name in ("max", "min") and isinstance(op.arg(op.schema[1]) if len(op.schema) > 1 else None, type(op.result)):
         raise LayoutError("a maximum of two maps")
@@ -123,7 +123,7 @@ def reduction(op: Op) -> Result:
 
 
 def _kept_of_maximum(op: Op, channels: int) -> Saved:
-    """Of `max` along a dimension where it was; of others map and maximum, which are compared."""
+    """What autograd keeps of a maximum: its index for `max` along a dimension, else the map and the result."""
     if op.name == "max" and len(op.schema) > 1:
         return Saved(bytes=8 * channels)  # int64 indices
     return Saved(inputs=True, output=True)
@@ -134,7 +134,7 @@ def _is_map(op: Op, value: Value) -> bool:
 
 
 def dims_of(op: Op, count: int) -> list[int]:
-    """The dimensions that a reduction is along, from 0 on; all of them where none is named."""
+    """The dimensions of a reduction, from 0; all if none is given."""
     name = "dim" if "dim" in op.schema else None
     given: Any = op.arg(name) if name else None
     if given is None or given == []:
@@ -143,7 +143,7 @@ def dims_of(op: Op, count: int) -> list[int]:
 
 
 def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
-    """One index is left of each of `dims`."""
+    """Reduce `dims` to one index each."""
     as_map = _is_map(op, value) and set(range(2, len(value.layout))) <= set(dims)
     value = op.record.with_axes(value) if as_map else value
     as_map = as_map and not places_in(value.layout[:2])
@@ -168,7 +168,7 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
         return Value(op.add(Mix(op.name, shape, mixes=False), [value], shape), kept)
     channels = prod([f.size for f in channels_in(layout)])
     left = (channels, *[1 if axis in axes else size for axis, size in enumerate(shape[1:])])
-    if mixes and channels > 1:  # those that become one channel in a row
+    if mixes and channels > 1:  # those that are reduced to one channel must be consecutive
         value = op.record.ordered(value, ChannelIndex([*channels_in(layout), *channels_in([tuple(gone)])]))
     layer = Mix(op.name, left, reduced=axes, mixes=mixes, groups=channels if mixes else 1)
     return Value(op.add(layer, [value], left), numbered(kept))
@@ -176,13 +176,13 @@ def reduced(op: Op, value: Value, dims: list[int], *, keep: bool) -> Value:
 
 @rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax", *SUMS)
 def softmax(op: Op) -> Value:
-    """Every index along the dimension reads all of them; of a running sum those before it."""
+    """Every index along the dimension reads all of them; in a running sum, those before it."""
     value, at = op.input, op.arg("dim", -1) % len(op.input.layout)
     spatial = along(value.layout[at], spatial=True)
     reads = reads_of(op, value, spatial)
     mixed = size_of(channels_in(value.layout[at : at + 1]))
     is_last = at == len(value.layout) - 1
-    if 1 < mixed < op.record.shape(value)[0] and op.name not in SUMS and is_last:  # each group, one after the other
+    if 1 < mixed < op.record.shape(value)[0] and op.name not in SUMS and is_last:  # each group in turn
         value = op.record.filled(value, range(len(value.layout)))
         shape = op.record.shape(value)
         return op.record.same(op.name, Mix(op.name, shape, reads=reads, groups=shape[0] // mixed), value)
@@ -194,7 +194,7 @@ def softmax(op: Op) -> Value:
 @rule("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "binary_cross_entropy", "kl_div")
 @rule("binary_cross_entropy_with_logits", "dist")
 def distance_of_maps(op: Op) -> Value:
-    """A function of two maps, unit by unit, and unless told otherwise the mean or the sum of all."""
+    """A function of two maps, unit by unit, and by default its mean or sum over everything."""
     given = [leaf.shape for leaf in op.args if isinstance(leaf, Tensor)]
     sizes = torch.broadcast_shapes(*given)  # type: ignore[no-untyped-call]  # torch
     each = replace(op, out=op.result.new_empty(sizes))

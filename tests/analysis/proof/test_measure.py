@@ -336,7 +336,7 @@ class DropsByFunction(nn.Module):
 )
 def test_what_is_drawn_by_functions_in_train_mode_only(drop: Any) -> None:
     """A trace in eval mode cannot know of it: what autograd keeps is not measured, and refutes nothing."""
-    with pytest.raises(Unmeasurable, match="in train mode the network draws numbers by a function"):
+    with pytest.raises(Unmeasurable, match="in train mode the network draws random numbers with"):
         measure_saved_bytes(DropsByFunction(drop), (3, 8, 8))
     layers = nn.Sequential(nn.Conv2d(3, 3, 3), nn.Dropout(0.5))
     assert measure_saved_bytes(layers, (3, 8, 8)) == 4 * (3 * 64 + 3 * 36)

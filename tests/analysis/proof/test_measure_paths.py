@@ -52,7 +52,7 @@ def test_messages_are_short() -> None:
 @pytest.mark.parametrize("channels", [6, 3])
 def test_another_path_is_no_measurement(channels: int) -> None:
     """Whether that other path fails or runs: nothing is refuted by it."""
-    with pytest.raises(Unmeasurable, match="follows the network where it does not go"):
+    with pytest.raises(Unmeasurable, match="traces another path than the network takes"):
         measure_live_bytes(Asking(channels), IMAGE)
     verdicts = {check.what: check.verdict for check in fs.verify(Asking(channels), input_size=IMAGE).checks}
     assert verdicts["peak bytes"] == "not proved"

@@ -217,7 +217,7 @@ def test_shared_and_unread_weights() -> None:
     graph.output = 2
     report = report_of(graph, module_outputs={"": 2, "first": 1, "second": 2}, unread=("idle",))
     checks = prove(Tied(), report)
-    assert open_ones(checks) == ["not proved: torchinfo params 40: torchinfo counts 76 where torch has 47"]
+    assert open_ones(checks) == ["not proved: torchinfo params 40: torchinfo counts 76, but torch 47"]
     assert of(checks, "")["params"].measured == 40
     assert "params" not in of(checks, "second")
 

@@ -89,7 +89,7 @@ def test_verify_refutes_nothing_before_it() -> None:
     proved = {check.what for check in verification.checks if check.verdict == "proved"}
     assert {"params", "buffers", "weight bytes", "macs status", "shape", "receptive_field"} <= proved
     (total,) = [check for check in verification.checks if check.what == "macs" and not check.layer]
-    assert (total.verdict, total.reason) == ("not proved", "what lies behind nonzero is not counted")
+    assert (total.verdict, total.reason) == ("not proved", "everything after nonzero is not counted")
 
 
 def test_a_refuted_number_before_it_is_refuted() -> None:
