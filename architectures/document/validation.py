@@ -102,7 +102,7 @@ def _words(field: Any) -> str:
     return says[0] if says else words_of(getattr(field, "annotation", field))
 
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def words_of(annotation: Any) -> str:

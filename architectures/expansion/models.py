@@ -66,7 +66,7 @@ class UserBlock(BaseModel):
     """A custom block: parameters with defaults (null: required), and items that use them as $name."""
 
     model_config = STRICT
-    params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ where one is required")] = {}
+    params: Annotated[dict[str, Any], Says("a mapping of names to defaults, ~ for required ones")] = {}
     body: Annotated[tuple[Any, ...], ITEMS["body"]]
 
 
@@ -84,14 +84,14 @@ class SpecDocument(BaseModel):
     model_config = STRICT
     schema_: Version = Field(default=1, alias="schema")
     name: Identifier = "network"
-    description: Annotated[str, Says("a text")] | None = None
+    description: Annotated[str, Says("text")] | None = None
     input: Annotated[
         tuple[Extent, ...],
         MinLen(2),
         MaxLen(1 + MAX_AXES),
         Says(f"[channels, height, width], each from 1 to {MAX_EXTENT}"),
     ]
-    params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ where one has to be given")] = {}
+    params: Annotated[dict[str, Any], Says("a mapping of names to values, ~ for required ones")] = {}
     defaults: Defaults = Defaults()
     blocks: Annotated[dict[str, UserBlock], Says("a mapping of names to blocks")] = {}
     layers: Annotated[tuple[Any, ...], Field(min_length=1), Says("a list of at least one item")]

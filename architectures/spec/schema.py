@@ -55,7 +55,7 @@ BESIDE: dict[str, Any] = {
     "tap": {
         "type": "boolean",
         "description": "A feature level if true. Without any tap, the last item before each change of map size is one. "
-        "The last of all always is, unless it gives a vector or a single unit.",
+        "The last item always is, unless it returns a vector or a single unit.",
     },
 }
 

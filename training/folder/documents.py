@@ -14,7 +14,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.settings import Says
 
 KNOWN = ConfigDict(strict=True, frozen=True, extra="allow")  # other versions may write more keys
-Text = Annotated[str, Says("a text")]
+Text = Annotated[str, Says("text")]
 ImageCount = Annotated[int, Ge(0), Says("a whole number, 0 or more")]
 Names = Annotated[tuple[str, ...], Says("a list of names")]
 Means = Annotated[tuple[Annotated[float, Ge(-1000), Le(1000)], ...], Says("a list of numbers, one per channel")]

@@ -47,7 +47,7 @@ class RecipeDocument(BaseModel):
     model_config = STRICT
     schema_: Version = Field(default=1, alias="schema")
     name: Identifier = "recipe"
-    description: Annotated[str, Says("a text")] | None = None
+    description: Annotated[str, Says("text")] | None = None
     epochs: Whole
     batch_size: Whole = 128  # over all processes
     optimizer: Annotated[dict[str, Any], Says(f"{ONE_NAME} {{sgd: {{lr: 0.1}}}}")]

@@ -29,7 +29,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
         HEAD + "blocks: {own: [{act: }], other: {params: 3, body: 3, bodi: 3}}\nlayers: [{own: }]",
         [
             "2:15: blocks.own: needs a mapping with params, body, gets [{act: ~}]",
-            "2:42: blocks.other.params: needs a mapping of names to defaults, ~ where one is required, gets 3",
+            "2:42: blocks.other.params: needs a mapping of names to defaults, ~ for required ones, gets 3",
             "2:51: blocks.other.body: needs a list of items, gets 3",
             "2:54: blocks.other.bodi: unknown key. Did you mean 'body'?",
         ],

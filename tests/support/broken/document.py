@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "description": (
         "description: [a]\ninput: [3, 32, 32]\nlayers: [{conv: {out: 8}}]",
         [
-            "1:14: description: needs a text, gets [a]",
+            "1:14: description: needs text, gets [a]",
         ],
     ),
     "no input": (

@@ -40,7 +40,7 @@ BROKEN: dict[str, tuple[str, list[str]]] = {
     "parameters of a list": (
         HEAD + "params: [8]\nlayers:\n  - conv: {out: 8}",
         [
-            "2:9: params: needs a mapping of names to values, ~ where one has to be given, gets [8]",
+            "2:9: params: needs a mapping of names to values, ~ for required ones, gets [8]",
         ],
     ),
     "expression that is not whole": (

@@ -30,8 +30,8 @@ HEAD = "epochs: 1\noptimizer: {sgd: {lr: 0.1}}\nschedule: {constant: ~}\n"
 
 BROKEN = [
     ("", "r.yaml:1:1: empty. A recipe needs 'epochs', 'optimizer' and 'schedule'"),
-    ("- a", "r.yaml:1:1: a list, where a recipe is a mapping. Write 'key: value' lines"),
-    ("a: 1\n---\nb: 1", "r.yaml:2:1: a second document. Write one recipe a file"),
+    ("- a", "r.yaml:1:1: a list, but a recipe is a mapping. Write 'key: value' lines"),
+    ("a: 1\n---\nb: 1", "r.yaml:2:1: a second document. Write one recipe per file"),
     (HEAD.replace("epochs: 1\n", ""), "r.yaml:1:1: missing key 'epochs': give a whole number from 1 to 100000"),
     (HEAD + "epoch: 5", "r.yaml:4:1: epoch: unknown key. Did you mean 'epochs'?"),
     (HEAD.replace("1\n", "0\n", 1), "r.yaml:1:9: epochs: needs a whole number from 1 to 100000, gets 0"),
