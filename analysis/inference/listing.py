@@ -48,9 +48,9 @@ def _grown(report: EngineReport) -> list[str]:
     grown = [operator for operator in report.lowered.operators if operator.grown]
     if not grown:
         return []
-    one = "kernel has" if len(grown) == 1 else "kernels have"
+    one = "kernel contains" if len(grown) == 1 else "kernels contain"
     few = _few([operator.id for operator in grown])
-    return [f"  {len(grown)} {one} the zeros of a padding that would be the peak: {few}"]
+    return [f"  {len(grown)} {one} zero padding that would otherwise be the peak: {few}"]
 
 
 def _unfolded(report: EngineReport) -> list[str]:
