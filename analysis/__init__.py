@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fieldspec.analysis.fields.receptive_fields import Field, receptive_field
 
 # Imported eagerly: these share the names of their modules, which would shadow them once the modules are imported.
 from fieldspec.analysis.report.layer_properties import properties
+from fieldspec.lazy import lazily
 
 if TYPE_CHECKING:
     from fieldspec.analysis.effective.distributions import AxisDistribution
@@ -103,8 +103,4 @@ __all__ = [
     "valid_input_sizes",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)

@@ -98,13 +98,18 @@ def _on_meta(make: Any) -> Any:
         return make()
 
 
+def quiet() -> None:
+    """One thread and no warnings, in a process that takes one model after the other."""
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(1)
+
+
 def outcome(one: tuple[str, str]) -> Outcome:
     """Analyze one model."""
     from fieldspec.analysis.trace import opaque_layers, report_of_module
 
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(1)
+    quiet()
     family, name = one
     started = time.perf_counter()
     try:

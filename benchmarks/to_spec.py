@@ -24,7 +24,7 @@ from datetime import date
 from multiprocessing import get_context
 
 import torch
-from breadth import made, models
+from breadth import made, models, quiet
 
 LARGE = 150_000_000  # maximum parameters for comparing outputs
 SMALL = frozenset(
@@ -68,9 +68,7 @@ def outcome(one: tuple[str, str]) -> Outcome:
     import fieldspec as fs
     from fieldspec.architectures.adoption.graph.beyond import BeyondError
 
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    torch.set_num_threads(1)
+    quiet()
     family, name = one
     started = time.perf_counter()
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.lazy import lazily
 
 if TYPE_CHECKING:
     from fieldspec.pages.drawing.svg import svg_of
@@ -44,10 +44,10 @@ __all__ = [
     "svg_of",
 ]
 
+_find = lazily(__name__, _HOME)
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name.startswith("plot_") and find_spec("matplotlib") is None:
+
+def __getattr__(name: str) -> object:
+    if name in _HOME and name.startswith("plot_") and find_spec("matplotlib") is None:
         raise FieldspecError("figures need matplotlib: pip install 'fieldspec[report]'")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return _find(name)

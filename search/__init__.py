@@ -5,8 +5,9 @@ Names are imported lazily.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fieldspec.lazy import lazily
 
 if TYPE_CHECKING:
     from fieldspec.search.fitting.fit import Fit, FitResult, fit
@@ -42,8 +43,4 @@ __all__ = [
     "train_candidates",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from math import prod
 from typing import NamedTuple, overload
 
@@ -136,19 +137,22 @@ def fastest(layout: Layout, dim: int, size: int) -> Layout:
     return with_dim(tuple(slower), dim, whole(CHANNEL, size))
 
 
-class ChannelIndex(Sequence[int]):
-    """Channel at each index over some pieces, the last varying fastest; computed lazily, as there may be many.
+class Listing(Sequence[int]):
+    """A sequence of `count` numbers, each computed from its position.
 
     Example:
-        >>> list(ChannelIndex([Factor(CHANNEL, 2, 1), Factor(CHANNEL, 3, 2)]))       # two groups of three, shuffled
-        [0, 2, 4, 1, 3, 5]
+        >>> list(Listing(4, lambda place: 10 * place)), Listing(4, lambda place: 10 * place)[1:3]
+        ([0, 10, 20, 30], [10, 20])
     """
 
-    def __init__(self, factors: Iterable[Factor], first: int = 0) -> None:
-        self.factors, self.first = fused(factors), first
+    def __init__(self, count: int, at: Callable[[int], int]) -> None:
+        self._count, self._at = count, at
 
     def __len__(self) -> int:
-        return size_of(self.factors)
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return map(self._at, range(self._count))
 
     @overload
     def __getitem__(self, index: int) -> int: ...
@@ -158,14 +162,26 @@ class ChannelIndex(Sequence[int]):
 
     def __getitem__(self, index: int | slice) -> int | Sequence[int]:
         if isinstance(index, slice):
-            return [self[one] for one in range(*index.indices(len(self)))]
-        if not 0 <= index < len(self):
+            return [self._at(place) for place in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
             raise IndexError(index)
-        channel = self.first
-        for factor in reversed(self.factors):
-            index, place = divmod(index, factor.size)
-            channel += place * factor.step
-        return channel
+        return self._at(index)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} of {self._count}"
+
+
+class ChannelIndex(Listing):
+    """Channel at each index over some pieces, the last varying fastest; computed lazily, as there may be many.
+
+    Example:
+        >>> list(ChannelIndex([Factor(CHANNEL, 2, 1), Factor(CHANNEL, 3, 2)]))       # two groups of three, shuffled
+        [0, 2, 4, 1, 3, 5]
+    """
+
+    def __init__(self, factors: Iterable[Factor], first: int = 0) -> None:
+        self.factors, self.first = fused(factors), first
+        super().__init__(size_of(self.factors), partial(_channel_at, self.factors, first))
 
     @property
     def is_in_order(self) -> bool:
@@ -177,3 +193,11 @@ class ChannelIndex(Sequence[int]):
             size, step = (self.factors[0].size, self.factors[0].step) if self.factors else (1, 1)
             return repr(range(self.first, self.first + (size - 1) * step + 1, step or 1))
         return f"{type(self).__name__}({list(self.factors)}, {self.first})"
+
+
+def _channel_at(factors: Sequence[Factor], first: int, index: int) -> int:
+    channel = first
+    for factor in reversed(factors):
+        index, place = divmod(index, factor.size)
+        channel += place * factor.step
+    return channel

@@ -5,8 +5,9 @@ Importing this is fast: torch is only loaded when a function that builds, verifi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fieldspec.lazy import lazily
 
 if TYPE_CHECKING:
     from fieldspec.analysis.effective.measured_field import measured_effective_receptive_field
@@ -123,11 +124,7 @@ __all__ = [
     "verify",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"fieldspec.{_HOME[name]}"), name)
+__getattr__ = lazily(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

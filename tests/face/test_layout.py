@@ -27,7 +27,7 @@ FLOORS = [
     "export",
     "pages",
     "src/fieldspec",
-]  # each may import those before it
+]  # each may import those before it; `fieldspec.lazy`, which imports nothing, is open to all
 ROOMS = {  # of a floor: what each room may import of the others there; the floors below are open to all
     "blocks/layers": set(),
     "blocks/library": {"blocks/layers"},

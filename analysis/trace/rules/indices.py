@@ -2,47 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
-from typing import overload
 
 from torch import Tensor
 
+from fieldspec.analysis.trace.layout import Listing
 from fieldspec.analysis.trace.rules.registry import Op
-
-
-class Listing(Sequence[int]):
-    """A sequence of `count` numbers, each computed from its position.
-
-    Example:
-        >>> list(Listing(4, lambda place: 10 * place)), Listing(4, lambda place: 10 * place)[1:3]
-        ([0, 10, 20, 30], [10, 20])
-    """
-
-    def __init__(self, count: int, at: Callable[[int], int]) -> None:
-        self._count, self._at = count, at
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[int]:
-        return map(self._at, range(self._count))
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        if isinstance(index, slice):
-            return [self._at(place) for place in range(*index.indices(self._count))]
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        return self._at(index)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__} of {self._count}"
 
 
 def picked(around: Sequence[int], picks: Sequence[int]) -> Listing:

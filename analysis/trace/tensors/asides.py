@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.registry import Op
-from fieldspec.analysis.trace.tensors.held_values import HeldValues
+from fieldspec.analysis.trace.tensors.deferred import Deferred
 from fieldspec.analysis.trace.tensors.unknown import is_unknown, unknown
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Pointwise
@@ -18,38 +17,27 @@ from fieldspec.blocks.layers import Pointwise
 ALIKE = {"topk", "sort", "max", "min", "median", "mode", "kthvalue", "nanmedian", "cummax", "cummin", "frexp"}
 
 
-class Asides:
-    """Secondary results, which most networks never read: nothing is recorded until they are."""
-
-    def __init__(self, record: Recorder, held: HeldValues) -> None:
-        self.record, self.held = record, held
-        self._asides: dict[int, tuple[Tensor, Op, Value]] = {}
+class Asides(Deferred[tuple[Tensor, Op, Value]]):
+    """Secondary results, marked as unknown once they are read; indices of the same units are known."""
 
     def add(self, tensors: Iterable[Tensor], op: Op, value: Value) -> None:
         """Add secondary results of an operation whose main result holds `value`."""
-        self._asides.update({id(tensor): (tensor, op, value) for tensor in tensors})
+        self._unread.update({id(tensor): (tensor, op, value) for tensor in tensors})
 
     def is_unread(self, tensor: Any) -> bool:
         """Whether a tensor holds statistics or indices that are rarely read: views of them may go unread."""
-        return id(tensor) in self._asides and self._asides[id(tensor)][1].name not in ALIKE
+        return id(tensor) in self._unread and self._unread[id(tensor)][1].name not in ALIKE
 
     def view(self, tensor: Tensor, made: Iterable[Tensor]) -> None:
         """Record a view of statistics or indices, which does not count as reading them."""
-        _, op, value = self._asides[id(tensor)]
+        _, op, value = self._unread[id(tensor)]
         others = [one for one in made if one is not tensor]
         self.add(others, op, value)
         if (windows := self.record.pooled.get(id(tensor))) is not None:
             self.record.pooled.update({id(one): windows for one in [tensor, *others]})
 
-    def read(self, tensors: Iterable[Tensor]) -> None:
-        """Mark statistics and most indices as unknown once they are read."""
-        if self._asides:
-            for tensor in tensors:
-                if id(tensor) in self._asides:
-                    self._read(tensor)
-
-    def _read(self, tensor: Tensor) -> None:
-        _, op, value = self._asides.pop(id(tensor))
+    def _read(self, tensor: Tensor, known: tuple[Tensor, Op, Value]) -> None:
+        _, op, value = known
         if op.name in ALIKE and not is_unknown(self.record, value):
             self.held.hold(tensor, self.record.same(op.name, Pointwise(op.name), value))
             return
@@ -57,5 +45,5 @@ class Asides:
 
     def read_at_end(self, tensor: Tensor) -> None:
         """At the end, count an output as read only if it is a secondary result of an unknown map."""
-        if id(tensor) in self._asides and is_unknown(self.record, self._asides[id(tensor)][2]):
-            self._read(tensor)
+        if id(tensor) in self._unread and is_unknown(self.record, self._unread[id(tensor)][2]):
+            self.read([tensor])

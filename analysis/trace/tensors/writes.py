@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
@@ -12,6 +11,7 @@ from fieldspec.analysis.trace.layout import LayoutError, reshaped
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.moving.parts import with_part
 from fieldspec.analysis.trace.tensors.aliasing import Views, same_elements
+from fieldspec.analysis.trace.tensors.deferred import Deferred
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
 from fieldspec.analysis.trace.tensors.unknown import unknown
 from fieldspec.analysis.trace.values import Value
@@ -19,13 +19,12 @@ from fieldspec.analysis.trace.values import Value
 CHANGED = "a part changed in place"
 
 
-class Writes:
+class Writes(Deferred[Value | None]):
     """Propagates a write to the whole memory if possible; otherwise marks tensors as stale until they are read."""
 
     def __init__(self, record: Recorder, held: HeldValues) -> None:
-        self.record, self.held = record, held
+        super().__init__(record, held)  # of a tensor changed through another, the value written
         self.views = Views()
-        self._stale: dict[int, Value | None] = {}  # tensors changed through another: the value written
 
     def note_views(self, func: OpOverload, args: Any, out: Any) -> None:
         """Record which results share memory with an argument."""
@@ -33,7 +32,7 @@ class Writes:
 
     def replace(self, tensor: Tensor, value: Value | None) -> None:
         """Set the value of a tensor that was written as a whole."""
-        self._stale.pop(id(tensor), None)
+        self._unread.pop(id(tensor), None)
         self.held.hold(tensor, value)
 
     def write(self, part: Tensor, value: Value | None) -> None:
@@ -43,34 +42,27 @@ class Writes:
         for other in self.views.sharing(part):
             if other is base:
                 continue
-            if id(base) not in self._stale and same_elements(other, base):
+            if id(base) not in self._unread and same_elements(other, base):
                 self.replace(other, held and Value(held.node, reshaped(held.layout, tuple(other.shape))))
             elif value and same_elements(other, part):
                 self.replace(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
             elif self.held.value(other) is not value:
-                self._stale[id(other)] = value
+                self._unread[id(other)] = value
 
     def _whole(self, base: Tensor, part: Tensor, value: Value | None) -> Value | None:
         """Value of the whole memory after a part of it was written."""
         before = len(self.record.graph)
         held = value
         try:
-            if id(base) in self._stale:
+            if id(base) in self._unread:
                 raise LayoutError(CHANGED)
             held = with_part(self.record, self.held.value, base, part, value)
             self.replace(base, held)
         except LayoutError:
             self.record.forget(before)
-            self._stale[id(base)] = value
+            self._unread[id(base)] = value
         return held
 
-    def read(self, tensors: Iterable[Tensor]) -> None:
-        """Mark stale tensors as unknown once they are read."""
-        if self._stale:
-            for tensor in tensors:
-                if id(tensor) in self._stale:
-                    self._read(tensor)
-
-    def _read(self, tensor: Tensor) -> None:
-        values = [value for value in (self.held.value(tensor), self._stale.pop(id(tensor))) if value is not None]
+    def _read(self, tensor: Tensor, known: Value | None) -> None:
+        values = [value for value in (self.held.value(tensor), known) if value is not None]
         self.held.hold(tensor, unknown(self.record, tensor, "in-place", values, CHANGED))

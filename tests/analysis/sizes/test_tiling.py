@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,15 +29,6 @@ U_NET: list[dict[str, Any]] = [
     {"conv_transpose": {"out": 3}, "id": "c"}, {"concat": {}, "from": ["c", "b"]}, CONV,
     {"resize": {"scale": 2, "mode": "bilinear"}, "id": "d"}, {"concat": {}, "from": ["d", "a"]}, CONV,
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small maps gain nothing from several threads, which wait for each other where the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def document(layers: list[dict[str, Any]], size: int = 32) -> dict[str, Any]:

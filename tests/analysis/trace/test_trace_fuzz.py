@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 import torch
 from draws import draws
 from hypothesis import given
@@ -18,15 +15,6 @@ from fieldspec.analysis.trace import report_of_module
 from fieldspec.blocks.layers import Pad
 
 MEASURED = 3  # maps inside, each of which needs backward passes
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small maps gain nothing from several threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @draws(100)

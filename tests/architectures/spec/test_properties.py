@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import torch
 from draws import draws
 from hypothesis import given
@@ -22,15 +20,6 @@ from fieldspec.architectures.readings.verification import module_path
 from fieldspec.blocks.layers import Merge
 
 SpecDocument = dict[str, Any]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small maps gain nothing from several threads, which wait for each other where the machine is busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- any spec --------------------------------------------------------------------------------------------------
