@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import runner
 
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.export.engines.litert import LiteRT
@@ -31,12 +32,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command, in a process of its own."""
-    command = [sys.executable, "-m", "fieldspec", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_answers(file: Path) -> None:
     """Those of the interpreter, with classes and normalization from the file alone."""
     network = load_tflite(file)
@@ -47,19 +42,19 @@ def test_answers(file: Path) -> None:
     assert np.array_equal(answers, LiteRT(file.read_bytes())(images))
 
 
-def test_commands(file: Path) -> None:
+def test_commands(file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """`predict` names a photograph as the weights do; images of other classes and damaged files end with status 2."""
-    done = run("predict", file, SAILBOAT)
-    assert done.returncode == 0, done.stderr
-    asked = run("predict", "c1c2c3c40", SAILBOAT, "--pretrained")
-    assert done.stdout == asked.stdout
-    judged = run("evaluate", file, "--data", "fake")
-    assert judged.returncode == 2  # other classes
-    assert "the network was trained on other classes" in judged.stderr
-    file.with_suffix(".cut.tflite").write_bytes(file.read_bytes()[:9999])
-    refused = run("predict", file.with_suffix(".cut.tflite"), SAILBOAT)
-    assert refused.returncode == 2
-    assert len(refused.stderr.splitlines()) == 1
+    run, cut = runner(monkeypatch, capfd), file.with_suffix(".cut.tflite")
+    status, named, said = run("predict", str(file), str(SAILBOAT))
+    assert status == 0, said
+    assert named == run("predict", "c1c2c3c40", str(SAILBOAT), "--pretrained")[1]
+    status, _, said = run("evaluate", str(file), "--data", "fake")
+    assert status == 2  # other classes
+    assert "the network was trained on other classes" in said
+    cut.write_bytes(file.read_bytes()[:9999])
+    status, _, said = run("predict", str(cut), str(SAILBOAT))
+    assert status == 2
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "foreign", "empty", "text"])
