@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from fieldspec.analysis.fields.windows import Number, whole
-from fieldspec.analysis.ledger.visible_pixels import Masks, adds_nothing, seen, taps_inside
+from fieldspec.analysis.ledger.visible_pixels import Visible, taps_inside, visible
 from fieldspec.analysis.report.dependencies import backwards, steps
 from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
@@ -111,32 +111,36 @@ def ledger_of(report: Report) -> Ledger:
     """
     places = {id(layer): index for index, layer in enumerate(report.layers)}
     wanted = {index for index, _ in backwards(report, places[id(report.features)])}
-    axes = range(len(report.features.field.axes))
-    masks = [seen(report, axis) for axis in axes]
+    sights = [list(map(_sight, visible(report, axis))) for axis in range(len(report.features.field.axes))]
     entries, params, macs = [], report.params, report.macs
     for row in rows(report):
         index = places[id(row.layer)]
         if index in wanted:
-            entries.append(_entry(report, index, row.params, row.macs, masks))
+            entries.append(_entry(report, index, row.params, row.macs, [along[index] for along in sights]))
             params, macs = params - row.params, macs - row.macs
     return Ledger(report, tuple(entries), (params, macs))
 
 
-def _entry(report: Report, index: int, params: int, macs: int, masks: Sequence[list[Masks | None]]) -> Entry:
+def _sight(visible: Visible) -> tuple[tuple[int, int], bool]:
+    """The fewest and the most pixels that any unit sees, and whether its taps add nothing."""
+    counts = [mask.bit_count() for mask in visible.masks or ()]
+    return (min(counts, default=0), max(counts, default=0)), visible.idle
+
+
+def _entry(report: Report, index: int, params: int, macs: int, sights: Sequence[tuple[tuple[int, int], bool]]) -> Entry:
     layer = report.layers[index]
     sources = [report.layers[source] for source, _ in steps(report, index)]
     added: tuple[int, ...] = ()
     if layer.field.axes and sources and all(source.field.axes for source in sources):
         widest = [max(sizes) for sizes in zip(*[source.receptive_field for source in sources], strict=True)]
         added = tuple(size - before for size, before in zip(layer.receptive_field, widest, strict=True))
-    counts = [[mask.bit_count() for mask in one[index] or []] for one in masks]
     return Entry(
         layer,
         params,
         macs,
         added,
-        tuple((min(count), max(count)) for count in counts),
-        tuple(adds_nothing(report, index, axis, one) for axis, one in enumerate(masks)),
+        tuple(counts for counts, _ in sights),
+        tuple(idle for _, idle in sights),
         padding_share(layer, report.input),
         _own_padding(report, index),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from fieldspec.analysis.report.dependencies import steps, units_of
+from fieldspec.analysis.report.dependencies import Read, steps, units_of
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.axis import AxisMap
 from fieldspec.blocks.layers import Input
@@ -12,35 +13,53 @@ from fieldspec.blocks.layers import Input
 Masks = list[int]  # one per unit; bit n is set if the unit sees pixel n of the image
 
 
-def seen(report: Report, axis: int) -> list[Masks | None]:
-    """What the units of every layer see along one axis; None for layers whose units have no position.
+class Visible(NamedTuple):
+    """What the units of a layer see along one axis."""
+
+    masks: Masks | None  # None for a layer whose units have no position
+    idle: bool  # for every unit, all taps inside the map see the same image pixels: a single one would suffice
+
+
+def visible(report: Report, axis: int) -> Iterator[Visible]:
+    """What the units of each layer see along one axis, layer by layer.
 
     Taps in the padding see nothing, so this can be less than the window of an unbounded input, clipped to the image.
+    A map is forgotten after its last reader: of a waveform with thousands of units, each holds megabytes.
 
     Example:
         >>> from fieldspec.analysis import report_of
         >>> from fieldspec.blocks import LayerGraph, conv
-        >>> [f"{mask:04b}" for mask in seen(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)[1]]
-        ['0011', '0111', '1110', '1100']
+        >>> _, one = visible(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)
+        >>> [f"{mask:04b}" for mask in one.masks], one.idle
+        (['0011', '0111', '1110', '1100'], False)
     """
+    reads = [steps(report, index) for index in range(len(report.layers))]
+    last = {source: index for index, read in enumerate(reads) for source, _ in read}
     image: Masks = [1 << pixel for pixel in range(report.input[1 + axis])]
-    found: list[Masks | None] = []
+    found: dict[int, Masks | None] = {}
     for index, layer in enumerate(report.layers):
         units = units_of(layer.shape, layer)
         if isinstance(layer.layer, Input) and layer.shape[1:] == report.input[1:]:
-            found.append(image)
-            continue
-        if not layer.field.has_position or len(units) <= axis:
-            found.append(None)
-            continue
-        masks = [0] * units[axis]
-        for source, maps in steps(report, index):
-            before = found[source]
-            if before is not None:
-                more = before if maps is None else through(before, maps[axis], len(masks))
-                masks = [one | other for one, other in zip(masks, _spread(more, len(masks)), strict=True)]
-        found.append(masks)
-    return found
+            found[index] = image
+        elif not layer.field.has_position or len(units) <= axis:
+            found[index] = None
+        else:
+            before = [(found[source], maps[axis] if maps else None) for source, maps in reads[index]]
+            found[index] = _joined(units[axis], before)
+        yield Visible(found[index], _is_idle(report, index, axis, found, reads[index]))
+        for source in {source for source, _ in reads[index]} | {index}:
+            if last.get(source, index) <= index:
+                del found[source]
+
+
+def _joined(units: int, read: Sequence[tuple[Masks | None, AxisMap | None]]) -> Masks:
+    """What units see that read several maps along an axis."""
+    masks = [0] * units
+    for before, axis in read:
+        if before is not None:
+            more = before if axis is None else through(before, axis, units)
+            masks = [one | other for one, other in zip(masks, _spread(more, units), strict=True)]
+    return masks
 
 
 def _spread(masks: Masks, units: int) -> Masks:
@@ -80,18 +99,16 @@ def taps_inside(axis: AxisMap, unit: int, size: int) -> range:
     return range(start, max(start, min(stop, size)), step)
 
 
-def adds_nothing(report: Report, index: int, axis: int, masks: Sequence[Masks | None]) -> bool:
-    """Whether, for every unit of a layer, all taps inside the map see the same image pixels along this axis.
+def _is_idle(report: Report, index: int, axis: int, found: Mapping[int, Masks | None], read: Sequence[Read]) -> bool:
+    """Whether all taps of every unit see the same: the others are padding, or what they read sees the whole image.
 
-    If so, a single tap would suffice: the others are padding, or the units they read already see the whole image. Only
-    for layers with one input; pointwise layers, with one tap, never add anything.
-    the whole image. For layers of one input; pointwise layers, with one tap, never add anything.
+    Only for layers with one input; pointwise layers, with one tap, never add anything.
     """
     layer = report.layers[index]
-    if masks[index] is None or len(layer.inputs) != 1:
+    if found[index] is None or len(layer.inputs) != 1:
         return False
-    ((source, maps),) = steps(report, index)
-    before = masks[source]
+    ((source, maps),) = read
+    before = found[source]
     if maps is None or before is None:
         return True
     return all(

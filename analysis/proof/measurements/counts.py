@@ -70,7 +70,7 @@ def measure_torchinfo_parameters(module: nn.Module, shape: Shapes) -> int:
         try:
             summed = summary(quiet, sizes, dtypes=dtypes, device=inputs[0].device, mode="eval", verbose=0)
             return int(summed.total_params)
-        except RuntimeError as error:  # torchinfo raises it for any error
+        except Exception as error:  # torchinfo raises anything on modules that it does not expect
             reason = str(error.__cause__ or error)
     raise Unmeasurable(f"torchinfo does not run the network: {first_line(reason)}")
 
@@ -116,13 +116,15 @@ def _run(module: nn.Module, shape: Shapes, partly: bool, watched: Callable[[nn.M
 
 @contextmanager
 def _unfused() -> Iterator[None]:
-    """Disable the fused encoder layer, whose products are not counted: attention runs in steps, as without values."""
-    fused = torch.backends.mha.get_fastpath_enabled()
+    """Disable fused encoder and recurrent layers, whose products are not counted, as without values."""
+    fused, mkldnn = torch.backends.mha.get_fastpath_enabled(), torch._C._get_mkldnn_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    torch._C._set_mkldnn_enabled(False)
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)
+        torch._C._set_mkldnn_enabled(mkldnn)
 
 
 def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import re
 import weakref
 from collections import Counter
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from fieldspec.analysis.proof.measurements.submodules import Shapes, hooked, in_
 from fieldspec.blocks.formatting import first_line
 
 ELSEWHERE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul}
+LIKE = re.compile("::new_|_like$")  # constants with the size and type of another tensor
 OTHERWISE = "torch.fx traces another path than the network takes: it depends on the types of its tensors"
 CONTAINERS = (nn.Sequential, nn.ModuleDict, nn.ModuleList, fx.GraphModule)
 
@@ -56,7 +58,7 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         read = {storage_key(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
-        depends = bool(read & self._activations)
+        depends = bool(read & self._activations) and not LIKE.search(func._schema.name)
         if depends:
             self.ran[func._schema.name.removesuffix("_")] += 1
         output = func(*args, **(kwargs or {}))

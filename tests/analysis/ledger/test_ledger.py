@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
@@ -15,8 +16,9 @@ from hypothesis import given
 from strategies import specs
 from torch import Tensor, nn
 
+import fieldspec as fs
 from fieldspec.analysis.ledger.ledger import Ledger, ledger_of, padding_share
-from fieldspec.analysis.ledger.visible_pixels import seen
+from fieldspec.analysis.ledger.visible_pixels import Masks, visible
 from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
 from fieldspec.architectures import analyze, build
@@ -97,6 +99,27 @@ def test_it_adds_up(document: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------------ what is seen
 
 
+def seen(report: Report) -> list[Masks | None]:
+    """The pixels that each layer's units see along the first axis."""
+    return [one.masks for one in visible(report, 0)]
+
+
+def test_a_map_is_forgotten_after_its_last_reader() -> None:
+    """Of a waveform of 4,000 samples a map's pixels take megabytes: four times the layers take no more of them."""
+
+    def most(layers: int) -> int:
+        report = fs.analyze(
+            nn.Sequential(*[nn.Conv1d(1, 1, 3, padding=1) for _ in range(layers)]), input_size=(1, 4000)
+        )
+        tracemalloc.start()
+        ledger_of(report)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return peak
+
+    assert most(12) < 1.5 * most(3)
+
+
 def ones(document: dict[str, Any]) -> nn.Module:
     """The built network in float64 with all weights 1."""
     net = build(document).double().eval()
@@ -135,7 +158,7 @@ def touched(net: nn.Module, shape: tuple[int, ...]) -> list[int]:
 def test_seen_is_the_support_of_a_gradient(layers: list[dict[str, Any]]) -> None:
     """On the image as it is, borders and paddings of every layer counted: what each unit of the last map sees."""
     document = network(*layers, size=12)
-    assert seen(analyze(document), 0)[-1] == touched(ones(document), (1, 12, 12))
+    assert seen(analyze(document))[-1] == touched(ones(document), (1, 12, 12))
 
 
 def test_layers_past_the_image_add_nothing() -> None:
@@ -159,7 +182,7 @@ def test_taps_in_the_padding_add_nothing() -> None:
 def test_one_tap_would_do_as_well(number: int) -> None:
     """Proved on the network: a layer adds nothing just when its middle tap alone shows every unit as much."""
     document = network(*[CONV] * 10, size=8)
-    found, whole = ledger_of(analyze(document)), seen(analyze(document), 0)
+    found, whole = ledger_of(analyze(document)), seen(analyze(document))
     part = ones({**document, "layers": [CONV] * number})
     assert touched(part, (1, 8, 8)) == whole[analyze(document).layers.index(found[f"conv{number}.conv"].layer)]
     last = [module for module in part.modules() if isinstance(module, nn.Conv2d)][-1]

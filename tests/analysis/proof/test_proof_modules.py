@@ -243,6 +243,27 @@ def test_live_bytes_are_those_of_nothing_in_place() -> None:
     assert live == {"": 4096, "input": 2048, "conv": 4096, "act": 4096}
 
 
+class Stated(nn.Module):
+    """Begins with a state of zeros that is as large as its map."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(2, 2, 1), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Any:
+        """(batch, 2, height, width) -> the same."""
+        state, ones = torch.zeros_like(x), x.new_ones(x.shape)
+        y = self.act(self.conv(x))
+        return y * state + ones
+
+
+def test_constants_of_a_maps_size_are_no_activations() -> None:
+    """As the report has it: two maps while each layer runs."""
+    live = measure_live_bytes(Stated(), MAP, functions=False)
+    assert live == {"": 4096, "input": 2048, "conv": 4096, "act": 4096}
+    assert not open_ones(prove(Stated(), report_of_module(Stated(), MAP), layers=[]))
+
+
 def test_a_frozen_part_and_kept_statistics() -> None:
     """Frozen weights are parameters as well, and a norm that uses kept statistics reads no more than its window."""
     net = nn.Sequential(THREE.module(), nn.InstanceNorm2d(2, track_running_stats=True), THREE.module())

@@ -26,6 +26,18 @@ class CutToLength(nn.Module):
         return self.conv(x)[..., :length]  # type: ignore[no-any-return]
 
 
+class Recurrent(nn.Module):
+    """A recurrent layer over a part of a waveform whose length a tensor says: with values, one operation of a CPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(2, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, time) -> (batch, 3 * time / 4, 4)."""
+        return self.lstm(x[..., : torch.ceil(torch.as_tensor(3 * x.shape[-1] / 4)).long()].mT)[0]  # type: ignore[no-any-return]
+
+
 class AnchoredHead(nn.Module):
     """As a detector does: numbers of its own decide how its map is cut, and lie on the map's device."""
 
@@ -78,7 +90,13 @@ class Shifted(nn.Module):
 
 @pytest.mark.parametrize(
     ("net", "size"),
-    [(CutToLength(), (2, 16)), (AnchoredHead(), (3, 16, 16)), (Latents(), (4, 12)), (Shifted(), (3, 8, 16))],
+    [
+        (CutToLength(), (2, 16)),
+        (Recurrent(), (2, 16)),
+        (AnchoredHead(), (3, 16, 16)),
+        (Latents(), (4, 12)),
+        (Shifted(), (3, 8, 16)),
+    ],
 )
 def test_what_a_network_decides_by_is_there_when_it_is_measured(net: nn.Module, size: tuple[int, ...]) -> None:
     """Numbers and weights of its own: every measurement is made, and none fails."""
