@@ -43,7 +43,7 @@ MEASURES: dict[str, Callable[[Report], Any]] = {
     "latency_ms": lambda report: report.latency_ms,  # known only with a machine profile
 }
 MeasureValue = int | float  # a measure's value; floats mean their decimal notation
-NO_PROFILE = "no machine profile. Give --profile FILE, as written by fieldspec bench --fit FILE"
+NO_PROFILE = "no machine profile. Use --profile FILE, as written by fieldspec bench --fit FILE"
 SRAM_NEEDS = f'a mapping of {", ".join(SRAM)} to comparisons, such as {{tflm: "< 64Ki"}} (Ki and Mi are binary)'
 TOP_LEVEL = [*(name for name in MEASURES if "." not in name), "sram"]
 NEEDS = 'a comparison in quotes such as "> 44" or "< 200k" (k, M and G are decimal)'

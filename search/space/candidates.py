@@ -71,7 +71,7 @@ def check_latency(spec: OpenSpec, names: Iterable[str]) -> None:
         names: Further measures.
     """
     if "latency_ms" in {*names, *(spec.source.data.get("constraints") or {})} and spec.profile is None:
-        raise FieldspecError(f"latency_ms: of {NO_PROFILE}")
+        raise FieldspecError(f"latency_ms: {NO_PROFILE}")
 
 
 def missed(constraint: Constraint, value: MeasureValue | None) -> float:

@@ -149,7 +149,7 @@ def test_without_a_profile_no_constraint_of_latency_holds() -> None:
         spec = load(_promising(needs))
         (verdict,) = evaluate_constraints(spec.constraints, report_of_spec(spec))
         assert not verdict.holds
-        assert "Give --profile FILE, which fieldspec bench --fit FILE writes" in verdict.has
+        assert "Use --profile FILE, as written by fieldspec bench --fit FILE" in verdict.has
 
 
 def _promising(needs: str) -> dict[str, object]:
