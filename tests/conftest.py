@@ -1,9 +1,9 @@
-"""Golden files: what a command prints, kept beside the tests; `pytest --renew-golden` writes them anew."""
+"""Golden files, kept beside the tests, which `pytest --renew-golden` writes anew; one thread; databases."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +30,20 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert path.read_text(encoding="utf-8") == text, f"{path} differs; pytest --renew-golden writes it anew"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """The URL of one PostgreSQL server for all tests; skips where none is installed."""
+    from postgres import server  # few tests need it
+
+    with server() as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_server: str) -> str:
+    """The URL of a database that nothing has been written to."""
+    from postgres import new_database
+
+    return new_database(database_server)

@@ -108,7 +108,7 @@ def train_candidates(
     try:
         with _queue(opened, question, storage, folder) as queue:
             _fill(queue, question, trials, tell, tick)
-            if workers > 1:
+            if workers > 1 and not _all_ended(queue):
                 order = WorkOrder(question, folder, storage, data, skip_bad, options, pruning, command, to_stderr)
                 statuses = run_processes(order, workers, tell)
                 _check_end(queue, statuses)
@@ -178,8 +178,12 @@ def _check(first: ArchitectureSpec, data: Data) -> None:
 
 def _check_end(queue: TrialQueue, statuses: Sequence[int]) -> None:
     """Raise if the workers have ended before the study."""
-    if all(one.has_ended for one in queue.trials()):
+    if _all_ended(queue):
         return
     if BAD in statuses:
         raise FieldspecError("a worker failed; rerun the command to continue the study")
     raise FieldspecError("all workers ended before the study was finished; rerun the command to continue it")
+
+
+def _all_ended(queue: TrialQueue) -> bool:
+    return all(one.has_ended for one in queue.trials())

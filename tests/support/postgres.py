@@ -10,11 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 NEEDED = ("initdb", "postgres", "pg_ctl")
+NUMBERS = count(1)
 
 
 @contextmanager
@@ -44,3 +46,13 @@ def server() -> Iterator[str]:
         run(*control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """The URL of an empty database on a server."""
+    import psycopg  # an extra, which `server` has looked for
+
+    name = f"study{next(NUMBERS)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload,unused-ignore]  # no literal
+    return server.replace("/postgres?", f"/{name}?")

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
-from postgres import server
 
 from fieldspec.architectures.spaces.open_spec import load_open
 from fieldspec.blocks.errors import FieldspecError
@@ -40,13 +39,12 @@ def never(others: int) -> None:
 
 
 @pytest.fixture(params=["journal", "sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A storage of each kind; a server is started where there is one."""
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A storage of each kind."""
     if request.param == "postgresql":
-        with server() as place:
-            yield place
-    else:
-        yield f"journal:{tmp_path / 'study.journal'}" if request.param == "journal" else f"sqlite:///{tmp_path}/s.db"
+        place: str = request.getfixturevalue("database")
+        return place
+    return f"journal:{tmp_path / 'study.journal'}" if request.param == "journal" else f"sqlite:///{tmp_path}/s.db"
 
 
 @pytest.fixture

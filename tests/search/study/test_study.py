@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from optuna.trial import TrialState
-from postgres import server
 from study_space import RECIPE, SPACE
 from training_data import fake
 
@@ -106,18 +105,19 @@ def test_one_of_two_workers_is_killed(alone: tuple[Path, StudyResult], tmp_path:
     assert len(ends) == TRIALS
 
 
-def test_one_of_four_workers_on_postgres_is_killed(alone: tuple[Path, StudyResult], tmp_path: Path) -> None:
+def test_one_of_four_workers_on_postgres_is_killed(
+    alone: tuple[Path, StudyResult], tmp_path: Path, database: str
+) -> None:
     """By kill -9 within a trial: none is lost, none ends twice, and the leaderboard is that of one worker."""
-    with server() as url:
-        killed: list[tuple[Path, str]] = []
-        killer = Thread(target=lambda: killed.append(kill_a_worker(tmp_path, url)))
-        killer.start()
-        told: list[str] = []
-        result = study(tmp_path, workers=4, storage=url, tell=told.append)
-        killer.join()
-        assert rows(result) == rows(alone[1])
-        assert [line for line in told if "was killed by signal 9; its trial will be continued" in line]
-        assert [one.status for one in read_leaderboard(SPACE, tmp_path, storage=url).trials] == ["complete"] * TRIALS
+    killed: list[tuple[Path, str]] = []
+    killer = Thread(target=lambda: killed.append(kill_a_worker(tmp_path, database)))
+    killer.start()
+    told: list[str] = []
+    result = study(tmp_path, workers=4, storage=database, tell=told.append)
+    killer.join()
+    assert rows(result) == rows(alone[1])
+    assert [line for line in told if "was killed by signal 9; its trial will be continued" in line]
+    assert [one.status for one in read_leaderboard(SPACE, tmp_path, storage=database).trials] == ["complete"] * TRIALS
     ((log, before),) = killed
     assert log.read_text(encoding="utf-8").startswith(before)
 
