@@ -16,6 +16,7 @@ from fieldspec.analysis.proof.field_checks import prove_fields, targets
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements import counts as counts
 from fieldspec.analysis.proof.measurements import memory as memory
+from fieldspec.analysis.proof.measurements.runs import Runs
 from fieldspec.analysis.proof.measurements.submodules import dtype_of, module_of, one_thread, without_batch
 from fieldspec.analysis.report.layer_report import LayerReport
 from fieldspec.analysis.report.report import Report
@@ -58,9 +59,10 @@ def prove(
     if own is not None and keys[report.layers[own].id] is None:
         keys[report.layers[own].id] = ""  # the network's own output
     with one_thread(), taking_maps(module, taken) as inputs:
+        runs = Runs(module, inputs, values=not _is_traced(report), partly=report.stop is not None)
         return [
-            *_totals(module, report, inputs),
-            *_layers(module, report, inputs, keys),
+            *_totals(module, report, inputs, runs),
+            *_layers(module, report, inputs, keys, runs),
             *prove_fields(module, report, inputs, targets(report, keys, layers)),
         ]
 
@@ -74,19 +76,18 @@ def _traced_path(report: Report) -> PathOf:
     return lambda layer: layer if layer in report.module_outputs else None
 
 
-def _totals(module: nn.Module, report: Report, shape: list[Shape]) -> Iterator[Check]:
+def _totals(module: nn.Module, report: Report, shape: list[Shape], runs: Runs) -> Iterator[Check]:
     dtype = str(dtype_of(module)).removeprefix("torch.")
     unread = set(report.unread)
-    partly = report.stop is not None
     measures: list[tuple[str, Any, Callable[[], Any]]] = [
         ("params", report.params, lambda: counts.measure_parameters(module, unread)),
         ("trainable params", report.trainable_params, lambda: counts.measure_trainable_parameters(module, unread)),
         ("torchinfo params", report.params, lambda: _torchinfo(module, shape, unread)),
         ("buffers", report.buffers, lambda: counts.measure_buffers(module, unread)),
         ("weight bytes", report.weight_bytes(dtype), lambda: counts.measure_weight_bytes(module, unread)),
-        ("macs", report.macs, lambda: _complete(report, counts.measure_macs(module, shape, partly=partly)[""])),
-        ("macs status", report.macs_status, lambda: counts.measure_macs_status(module, shape, partly=partly)),
-        ("peak bytes", report.peak_bytes(dtype), lambda: _peak(module, report, shape)),
+        ("macs", report.macs, lambda: _complete(report, runs.macs()[0][""])),
+        ("macs status", report.macs_status, lambda: runs.macs()[1]),
+        ("peak bytes", report.peak_bytes(dtype), lambda: _peak(report, runs.peak())),
         ("saved bytes", report.memory(dtype).saved, lambda: _saved(module, report, shape)),
     ]
     for what, claimed, measure in measures:
@@ -121,13 +122,12 @@ def _complete(report: Report, measured: int) -> int:
     return measured
 
 
-def _peak(module: nn.Module, report: Report, shape: list[Shape]) -> int:
+def _peak(report: Report, live: Mapping[str, int]) -> int:
     """Peak bytes of live activations.
 
     Raises:
         Unmeasurable: The reported peak is inside something that is only measured as a whole.
     """
-    live = memory.measure_live_bytes(module, shape, values=not _is_traced(report))
     if _is_traced(report) and report.peak_layer not in live:
         raise Unmeasurable(f"the reported peak is at {report.peak_layer}, an operation inside a layer or a function")
     return live[""]
@@ -151,14 +151,15 @@ def _torchinfo(module: nn.Module, shape: list[Shape], unread: Collection[str]) -
     return counts.measure_parameters(module, unread)
 
 
-def _layers(module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None]) -> Iterator[Check]:
+def _layers(
+    module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None], runs: Runs
+) -> Iterator[Check]:
     """Check shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
     width = dtype_of(module).itemsize
-    values = not _is_traced(report)
     partly = report.stop is not None
     shapes = _measured(report, lambda: counts.measure_shapes(module, inputs, partly=partly))
-    macs = _measured(report, lambda: counts.measure_macs(module, inputs, partly=partly))
-    live = _measured(report, lambda: memory.measure_live_bytes(module, inputs, functions=values, values=values))
+    macs = _measured(report, lambda: runs.macs()[0])
+    live = _measured(report, runs.live)
     submodules = dict(module.named_modules())
     shared, unread = _shared(module), {*report.unread, *(report.stop.weights if report.stop else ())}
     claimed = _inside(report, keys)

@@ -127,22 +127,6 @@ def _unfused() -> Iterator[None]:
         torch._C._set_mkldnn_enabled(mkldnn)
 
 
-def measure_macs_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> str:
-    """`at_least` if an operation without a formula runs on the meta device, else `exact`.
-
-    A network that needs values and may run `partly` is `at_least` if it does not run to its end.
-    """
-    found = Seen()
-
-    @contextmanager
-    def seen(_: nn.Module) -> Iterator[None]:
-        with found, FlopCounterMode(display=False, custom_mapping=flop_formulas()):
-            yield
-
-    ended = _run(module, shape, partly, seen)
-    return "exact" if ended and all(map(is_counted, found.functions)) else "at_least"
-
-
 class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
     """Records the operations that run."""
 
@@ -162,15 +146,31 @@ def measure_macs(module: nn.Module, shape: Shapes, *, partly: bool = False) -> d
     torch's FlopCounterMode counts in a forward pass on the meta device, with formulas for the few operations that it
     leaves out. If the network needs values, `partly` counts what it runs before.
     """
+    return measure_macs_and_status(module, shape, partly=partly)[0]
+
+
+def measure_macs_and_status(module: nn.Module, shape: Shapes, *, partly: bool = False) -> tuple[dict[str, int], str]:
+    """Multiply-adds as above, and in the same pass whether all are counted.
+
+    The status is `at_least` if an operation without a formula runs, or if a network that needs values and may run
+    `partly` does not run to its end; else `exact`.
+    """
     own: dict[str, int] = {}
-    _run(module, shape, partly, lambda ghost: _counted(ghost, own))
+    found = Seen()
+
+    @contextmanager
+    def watched(ghost: nn.Module) -> Iterator[None]:
+        with found, _counted(ghost, own):
+            yield
+
+    ended = _run(module, shape, partly, watched)
     macs = dict.fromkeys(own, 0)
     for path, count in own.items():
         while path:
             macs[path] = macs.get(path, 0) + count
             path = path.rpartition(".")[0]
         macs[""] += count
-    return macs
+    return macs, "exact" if ended and all(map(is_counted, found.functions)) else "at_least"
 
 
 @contextmanager
