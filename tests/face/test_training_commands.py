@@ -110,7 +110,7 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
 def test_bad_input(arguments: list[str], message: str, run: Run) -> None:
     """Exit status 2, one line, and nothing is begun."""
     status, out, err = run(*arguments)
-    begun = [line for line in out.splitlines() if not line.startswith("tiny by fast25: loading ")]
+    begun = [line for line in out.splitlines() if not line.startswith("tiny with fast25: loading ")]
     assert (status, begun) == (2, [])
     assert err.startswith(message)
     assert err.count("\n") == 1
@@ -149,7 +149,7 @@ def test_divergence_is_a_failure(run: Run) -> None:
     wild = {**PLAIN, "name": "wild", "optimizer": {"sgd": {"lr": 1e30}}, "schedule": {"constant": {}}}
     Path("wild.yaml").write_text(yaml.safe_dump(wild))
     status, out, err = run("train", "tiny.yaml", "--recipe", "wild.yaml", "--data", "fake")
-    assert out.startswith("tiny by wild: loading fake\n")
+    assert out.startswith("tiny with wild: loading fake\n")
     assert status == 1
     assert err.startswith("error: the loss is ")
     assert err.count("\n") == 1
@@ -208,7 +208,7 @@ def test_int8(run: Run) -> None:
     assert run("train", "tiny.yaml", "--recipe", "plain.yaml", "--data", "fake", "-o", "runs/float")[0] == 0
     status, out, err = run("train", "runs/float", "--quantize", "int8", "--data", "fake", "--epochs", "1")
     assert (status, err) == (0, "")
-    assert out.startswith("tiny by int8: loading fake\n")
+    assert out.startswith("tiny with int8: loading fake\n")
     assert out.endswith("card, log and plots in runs/tiny-int8\n")
     status, out, err = run("export", "runs/tiny-int8", "--to", "tflite-int8", "--data", "fake", "-o", "net.tflite")
     assert (status, err) == (0, "")

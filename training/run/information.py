@@ -75,7 +75,7 @@ def first_lines(
     if not info["full"] and teacher is not None and teacher.has_seen_held_out:
         lines.append("the teacher was trained on the held-out images, so accuracy on them may be too high")
     recipe, machine = info["recipe"]["name"], f"{info['hardware']}, {info['precision']}"
-    return [*lines, f"{info['name']} by {recipe} on {machine}; files in {folder}"]
+    return [*lines, f"{info['name']} with {recipe} on {machine}; files in {folder}"]
 
 
 def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:

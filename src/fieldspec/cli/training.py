@@ -141,7 +141,7 @@ def train(
         quantize=quantize and quantize.value,
     )
     tell = tell_error if as_json else typer.echo
-    tell(f"{loaded.name} by {chosen.settings.name}: loading {data}")  # loading torch and the images takes seconds
+    tell(f"{loaded.name} with {chosen.settings.name}: loading {data}")  # loading torch and the images takes seconds
     from fieldspec.training.data.sources.datasets import load_data
     from fieldspec.training.loop.options import RunOptions
     from fieldspec.training.run.seeds import parse_seeds, seeds_table, train_seeds

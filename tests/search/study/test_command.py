@@ -33,7 +33,7 @@ def test_from_the_question_to_the_winner(run: Run) -> None:
     status, out, err = run(*TRAIN, "--trials", "2", "--pruner", "median")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0] == "small by quick: loading fake"
+    assert lines[0] == "small with quick: loading fake"
     assert lines[1] == "small-quick: 2 candidates: 2 of the 5 networks on the front"
     assert lines[2].startswith("1/2  small_1: ")
     assert lines[5].startswith("Leaderboard of small-quick: 2 complete")

@@ -177,7 +177,7 @@ def test_unknown(source: str, words: str) -> None:
 
 def test_channels() -> None:
     """Images have one or three."""
-    with pytest.raises(FieldspecError, match="images have 1 or 3 channels, and the network's input has 4"):
+    with pytest.raises(FieldspecError, match="images have 1 or 3 channels, but the network's input has 4"):
         load_data("fake", input_size=(4, 32, 32))
 
 

@@ -31,9 +31,9 @@ def load_data(source: str, *, input_size: tuple[int, ...], skip_bad: bool = Fals
     """
     channels, *axes = input_size
     if len(axes) != 2:
-        raise FieldspecError(f"images have two axes, and the network's input has {len(axes)}")
+        raise FieldspecError(f"images have two axes, but the network's input has {len(axes)}")
     if channels not in (1, 3):
-        raise FieldspecError(f"images have 1 or 3 channels, and the network's input has {channels}")
+        raise FieldspecError(f"images have 1 or 3 channels, but the network's input has {channels}")
     name, _, folder = source.partition(":") if not Path(source).exists() else _recognized(Path(source))
     match name:
         case "cifar10" | "cifar100":

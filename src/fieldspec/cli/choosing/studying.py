@@ -55,7 +55,7 @@ def train_networks(
 
     chosen = load_recipe(recipe).override(epochs=asked.epochs)
     tell = tell_error if as_json else typer.echo
-    tell(f"{spec.name} by {chosen.settings.name}: loading {asked.data}")  # loading torch and the images takes seconds
+    tell(f"{spec.name} with {chosen.settings.name}: loading {asked.data}")  # loading torch and the images takes seconds
     from fieldspec.search.study.study import TRIALS, train_candidates
     from fieldspec.search.study.texts import text
     from fieldspec.training.loop.options import RunOptions
