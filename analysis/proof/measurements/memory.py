@@ -7,6 +7,7 @@ import operator
 import re
 import weakref
 from collections import Counter
+from collections.abc import Collection
 from contextlib import nullcontext
 from typing import Any
 
@@ -87,8 +88,11 @@ class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch
 class LiveInterpreter(fx.Interpreter):
     """Runs a traced module, freeing each value after its last use, and records the live bytes after each node."""
 
-    def __init__(self, traced: fx.GraphModule, shape: Shapes, live: LiveTensors, device: str | None) -> None:
+    def __init__(
+        self, traced: fx.GraphModule, shape: Shapes, live: LiveTensors, device: str | None, in_place: Collection[str]
+    ) -> None:
         super().__init__(traced, garbage_collect_values=True)
+        self._in_place = in_place  # paths of modules that work in place by themselves
         self._traced, self._shape, self._live, self._device = traced, shape, live, device
         self._placed = 0
         self.noted: list[tuple[fx.Node, int]] = []
@@ -119,7 +123,20 @@ class LiveInterpreter(fx.Interpreter):
         if n.op == "output":
             return None
         self.noted.append((n, self._live.bytes()))
+        if self._changes(n):  # what reads the input later reads the result
+            given = self.env[n.args[0]]  # type: ignore[index]  # a node
+            self.env.update({node: result for node, value in self.env.items() if value is given})
         return result if n.users else None
+
+    def _changes(self, n: fx.Node) -> bool:
+        """Whether a node works in place in the network itself."""
+        if not n.args or not isinstance(n.args[0], fx.Node):
+            return False
+        if n.op == "call_module":
+            return n.target in self._in_place
+        if n.op == "call_method":
+            return str(n.target).endswith("_") and not str(n.target).endswith("__")
+        return n.op == "call_function" and (n.kwargs.get("inplace") is True or n.target in ELSEWHERE)
 
 
 def measure_live_bytes(
@@ -146,9 +163,9 @@ def measure_live_bytes(
     if module._forward_pre_hooks:
         raise Unmeasurable("torch.fx does not run the network's hooks, which rearrange its inputs")
     quiet = copy.deepcopy(module).eval() if values else on_meta(module)
-    for part in quiet.modules():
-        if getattr(part, "inplace", False) is True:
-            part.inplace = False  # type: ignore[assignment]  # for any module type
+    in_place = {path: part for path, part in quiet.named_modules() if getattr(part, "inplace", False) is True}
+    for part in in_place.values():
+        part.inplace = False
     try:
         traced = fx.GraphModule(quiet, LayerTracer().trace(quiet))
     except Exception as error:  # symbolic tensors may fail anywhere in third-party code
@@ -159,7 +176,7 @@ def measure_live_bytes(
             node.args[0].append(node)
     traced.recompile()
     live = LiveTensors(quiet)
-    interpreter = LiveInterpreter(traced, shape, live, None if values else "meta")
+    interpreter = LiveInterpreter(traced, shape, live, None if values else "meta", in_place)
     with torch.inference_mode(), nullcontext() if values else torch.device("meta"), live:
         try:
             interpreter.run()

@@ -243,6 +243,35 @@ def test_live_bytes_are_those_of_nothing_in_place() -> None:
     assert live == {"": 4096, "input": 2048, "conv": 4096, "act": 4096}
 
 
+class Skipped(nn.Module):
+    """Around a convolution goes what an activation has changed in place by then."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.first, self.second = way, nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+        self.act = nn.ReLU(inplace=way == "module")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 2, height, width) -> the same."""
+        x = self.first(x)
+        if self.way == "function":
+            y = F.relu(x, inplace=True)
+        elif self.way == "method":
+            y = x.relu_()
+        else:
+            y = self.act(x)
+        return torch.add(self.second(y), x)
+
+
+@pytest.mark.parametrize(("way", "most"), [("module", 4096), ("function", 4096), ("method", 4096), ("none", 6144)])
+def test_a_skip_around_an_activation_in_place_is_its_result(way: str, most: int) -> None:
+    """One map beside the second convolution's output; two where the activation makes another."""
+    live = measure_live_bytes(Skipped(way), MAP, functions=False)
+    assert live["second"] == most
+    checks = prove(Skipped(way), report_of_module(Skipped(way), MAP), layers=[])
+    assert {check.verdict for check in checks if check.what == "live bytes"} == {"proved"}
+
+
 class Stated(nn.Module):
     """Begins with a state of zeros that is as large as its map."""
 
