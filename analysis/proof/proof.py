@@ -12,7 +12,8 @@ from torch import nn
 
 from fieldspec.analysis.modules.inputs import taking_maps
 from fieldspec.analysis.proof.checks import Check, compared, unproved
-from fieldspec.analysis.proof.field_checks import prove_fields, targets
+from fieldspec.analysis.proof.field_checks import prove_fields
+from fieldspec.analysis.proof.field_targets import targets
 from fieldspec.analysis.proof.linear import Unmeasurable
 from fieldspec.analysis.proof.measurements import counts as counts
 from fieldspec.analysis.proof.measurements import memory as memory
