@@ -11,6 +11,7 @@ from fieldspec.blocks.block import (
     parallel_add,
     parallel_concat,
 )
+from fieldspec.blocks.block_type import BlockType, Setting
 from fieldspec.blocks.errors import FieldspecError, MergeError, ShapeError
 from fieldspec.blocks.graph import LayerGraph, Node
 from fieldspec.blocks.library import (
@@ -25,7 +26,7 @@ from fieldspec.blocks.library import (
     residual,
     squeeze_excite,
 )
-from fieldspec.blocks.registry import BlockType, Setting, block_names, block_type, register_block
+from fieldspec.blocks.registry import block_names, block_type, register_block
 
 __all__ = [
     "IDENTITY",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 
 from fieldspec.architectures.document.values import SCALARS, listed
-from fieldspec.blocks.registry import REQUIRED, BlockType
+from fieldspec.blocks.block_type import REQUIRED, BlockType
 from fieldspec.blocks.settings import (
     Act,
     ActFunction,

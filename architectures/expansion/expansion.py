@@ -24,9 +24,10 @@ from fieldspec.architectures.expansion.models import Defaults, UserBlock, settin
 from fieldspec.architectures.expansion.parameters import Substitution
 from fieldspec.architectures.expansion.user_blocks import Use, given, used_at
 from fieldspec.blocks.block import Block
+from fieldspec.blocks.block_type import BlockType
 from fieldspec.blocks.errors import SettingError
 from fieldspec.blocks.layers import Shape
-from fieldspec.blocks.registry import ITEM_KEYS, BlockType, block_type
+from fieldspec.blocks.registry import ITEM_KEYS, block_type
 from fieldspec.blocks.settings import made_for
 
 

@@ -10,8 +10,8 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BaseModel, Field, PydanticUserError, create_model
 
 from fieldspec.architectures.document.validation import STRICT, Identifier, Version, words_of
+from fieldspec.blocks.block_type import REQUIRED, BlockType, Setting
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.registry import REQUIRED, BlockType, Setting
 from fieldspec.blocks.settings import MAX_AXES, Act, ActFunction, Norm, NormKind, Order, Says
 
 MAX_EXTENT = 65_536  # limit for the input's pixels per axis and channels

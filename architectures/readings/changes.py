@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fieldspec.architectures.document.values import flow, listed
-from fieldspec.blocks.registry import REQUIRED, block_type
+from fieldspec.blocks.block_type import REQUIRED
+from fieldspec.blocks.registry import block_type
 
 _COPY = re.compile(r"(.*?\.)([0-9]+)((?:\..*)?)")  # the first number in a path is the index of a copy
 

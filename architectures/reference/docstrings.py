@@ -6,8 +6,8 @@ import inspect
 import re
 from dataclasses import dataclass
 
+from fieldspec.blocks.block_type import BlockType
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.registry import BlockType
 
 KEYS = ("channels", "size", "field", "jump", "params", "macs")
 _SECTION = re.compile(r"^([A-Z][a-z ]+):$", re.MULTILINE)

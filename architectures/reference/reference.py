@@ -14,7 +14,8 @@ from fieldspec.architectures.reference.pictures import picture
 from fieldspec.architectures.spec.constraints import PROPERTIES, TOP_LEVEL
 from fieldspec.architectures.spec.schema import BESIDE
 from fieldspec.architectures.spec.spec import loads
-from fieldspec.blocks.registry import REQUIRED, WORDS, BlockType, Setting, block_names, block_type
+from fieldspec.blocks.block_type import REQUIRED, WORDS, BlockType, Setting
+from fieldspec.blocks.registry import block_names, block_type
 from fieldspec.blocks.settings import Says
 
 INPUT = "[32, 16, 16]"  # for the examples

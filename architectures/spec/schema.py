@@ -13,8 +13,9 @@ from fieldspec.architectures.expansion.bounds import MAX_LAYERS
 from fieldspec.architectures.expansion.items import BODY_ID, BODY_KEYS, RESERVED_IDS, TOP_ID
 from fieldspec.architectures.expansion.models import SpecDocument, settings_model
 from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, NEEDS, SRAM_NEEDS
+from fieldspec.blocks.block_type import Setting
 from fieldspec.blocks.library.branches import MERGES
-from fieldspec.blocks.registry import ITEM_KEYS, Setting, block_names, block_type
+from fieldspec.blocks.registry import ITEM_KEYS, block_names, block_type
 
 _PARAMETER = {
     "type": "string",

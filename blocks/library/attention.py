@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, cast
 from typing_extensions import TypedDict  # pydantic needs typing's own to be from 3.12 or later
 
 from fieldspec.blocks.block import Chain, Parallel, gate
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Conv, GlobalPool
 from fieldspec.blocks.library.convolutions import act_layer
-from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import CLOSED, Act, ActFunction, Channels, Ratio, Says, axes_given
 
 RATIO = 0.25  # of the input's channels, by default

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from annotated_types import MinLen
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Add, Concat, Merge, Multiply, SelectChannels
-from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import Flag, Says
 
 MERGES: dict[str, type[Add | Multiply | Concat]] = {"add": Add, "multiply": Multiply, "concat": Concat}

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, cast
 from annotated_types import Ge, Le
 
 from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import Pad, PadChannels, Pair, SelectChannels, Shuffle, Sides
-from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import MAX_CHANNELS, Channels, Says, Space, sides
 
 _More = Annotated[int, Ge(0), Le(MAX_CHANNELS)]

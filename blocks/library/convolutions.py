@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from fieldspec.blocks.block import Block, Chain
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.layers import (
     Activation,
     BatchNorm,
@@ -17,7 +18,7 @@ from fieldspec.blocks.layers import (
     Sides,
     Sizes,
 )
-from fieldspec.blocks.registry import Settings, register_block, register_shorthand
+from fieldspec.blocks.registry import register_block, register_shorthand
 from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
     Act,

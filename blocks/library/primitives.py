@@ -6,6 +6,7 @@ from typing import Annotated, cast
 
 from annotated_types import Ge, Le
 
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.errors import FieldspecError, SettingError
 from fieldspec.blocks.layers import (
     Activation,
@@ -27,7 +28,7 @@ from fieldspec.blocks.layers import (
     SpaceToDepth,
 )
 from fieldspec.blocks.library.convolutions import act_layer, norm_layer, resolve_width
-from fieldspec.blocks.registry import Settings, register_block, register_shorthand
+from fieldspec.blocks.registry import register_block, register_shorthand
 from fieldspec.blocks.settings import (
     ActFunction,
     Flag,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, cast
 
 from fieldspec.blocks.block import IDENTITY, Block, Chain, Parallel
+from fieldspec.blocks.block_type import Settings
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.layers import Add, Concat, Dropout, DropPath
 from fieldspec.blocks.library.attention import SqueezeExcite, squeeze_settings, squeezed
 from fieldspec.blocks.library.convolutions import act_layer, conv, resolve_width
 from fieldspec.blocks.library.shortcuts import shortcut_around
-from fieldspec.blocks.registry import Settings, register_block
+from fieldspec.blocks.registry import register_block
 from fieldspec.blocks.settings import (
     CONV_NORM_ACT,
     Act,

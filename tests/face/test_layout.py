@@ -30,7 +30,8 @@ FLOORS = [
 ]  # each may import those before it; `fieldspec.lazy`, which imports nothing, is open to all
 ROOMS = {  # of a floor: what each room may import of the others there; the floors below are open to all
     "blocks/layers": set(),
-    "blocks/library": {"blocks/layers"},
+    "blocks/settings": {"blocks/layers"},
+    "blocks/library": {"blocks/layers", "blocks/settings"},
     "analysis/fields": set(),
     "analysis/modules": set(),
     "analysis/report": {"analysis/fields"},

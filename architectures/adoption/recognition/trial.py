@@ -11,8 +11,9 @@ from fieldspec.architectures.document.values import flow, listed
 from fieldspec.architectures.expansion.expansion import Expander
 from fieldspec.architectures.expansion.models import Defaults, UserBlock, usual_values
 from fieldspec.architectures.expansion.parameters import Substitution
+from fieldspec.blocks.block_type import REQUIRED
 from fieldspec.blocks.layers import Shape
-from fieldspec.blocks.registry import REQUIRED, block_type
+from fieldspec.blocks.registry import block_type
 
 ItemData = dict[str, Any]  # as written in a spec
 Proposal = tuple[int, ItemData]  # (number of parts, item that may stand for them)

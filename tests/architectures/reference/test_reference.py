@@ -17,6 +17,7 @@ from fieldspec.architectures.reference.docstrings import KEYS, BlockDoc, Formula
 from fieldspec.architectures.reference.reference import markdown
 from fieldspec.architectures.spec.spec import load
 from fieldspec.blocks import IDENTITY, Block, registry
+from fieldspec.blocks.block_type import BlockType
 from fieldspec.blocks.errors import FieldspecError
 
 LIBRARY = {
@@ -76,7 +77,7 @@ def test_a_line_that_is_no_formula(line: str) -> None:
 
     block.__doc__ = f"A block.\n\nFormulas:\n    {line}\n"
     with pytest.raises(FieldspecError, match=f"block 'mine': '{line}' in its docstring is not a formula; needs one of"):
-        block_doc(registry.BlockType("mine", block))
+        block_doc(BlockType("mine", block))
 
 
 def test_a_block_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_a_block_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(in_channels: int, *, out: int = 8) -> Block:
         return IDENTITY
 
-    monkeypatch.setattr(registry, "_BLOCKS", {"silent": registry.BlockType("silent", silent)})
+    monkeypatch.setattr(registry, "_BLOCKS", {"silent": BlockType("silent", silent)})
     page = markdown()
     assert page.endswith(
         "### silent\n\n| setting | default | takes |\n|---|---|---|\n| `out` | `8` | a whole number |\n"
