@@ -187,6 +187,8 @@ OTHER_INPUTS: dict[str, Any] = {  # than one image: speech and a person, two ima
     "propainter_rfc": [(5, 2, 240, 432), (5, 1, 240, 432)],
     "propainter": [(5, 3, 240, 432), (5, 1, 240, 432), (5, 1, 240, 432), (2, 4, 240, 432)],
     "superpointnet": (1, 224, 224),
+    "jasper": [(16_000,), ((), "int64")],  # speech, and how long it is
+    "quartznet": [(16_000,), ((), "int64")],
     "pfpcnet": (1, 320, 240),
 }
 
@@ -198,7 +200,6 @@ def _size_of(name: str) -> Size:
     for words, size in (
         (("cifar", "svhn"), (3, 32, 32)),
         (("cityscapes", "voc", "ade20k", "coco"), (3, 480, 480)),
-        (("quartznet", "jasper"), (64, 320)),
         (("inception", "xception", "nasnet", "polynet", "fdmobilenet"), (3, 299, 299)),
     ):  # fmt: skip
         if any(word in name for word in words):

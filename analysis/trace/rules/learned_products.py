@@ -74,6 +74,8 @@ def deformable_convolution(op: Op) -> Value:
     batch, _, *places = values[1].layout  # as in the output: there is an offset for each unit
     if channels_in([batch]):
         raise LayoutError("a depthwise deformable convolution")
+    if channels_in(places):
+        raise LayoutError("a deformable convolution with offsets that are features in several dimensions")
     shape = (op.sizes[1], *op.record.shape(values[1])[1:])
     layer = MatMul(reads, shape, products)  # type: ignore[arg-type]  # literals of Reads
     return Value(op.add(layer, values, shape), (batch, whole(CHANNEL, op.sizes[1]), *places))

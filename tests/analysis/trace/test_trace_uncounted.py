@@ -92,6 +92,22 @@ def test_places_that_a_map_says_in_frames(read: Use, products: int) -> None:
     assert report.macs == 3 * products * 72 * 256 + 8 * 8 * 3 * 256
 
 
+def test_places_that_features_say_for_a_frame() -> None:
+    """Offsets that are computed as features have no layout of the frame's: the shape is told, and no more."""
+
+    def of_features(net: Any, x: Tensor) -> Tensor:
+        offsets = net.features(x.mean((2, 3, 4))).view(len(x), 18, 16, 16)
+        found: Tensor = net.deform(x[:, :, 0], offsets)
+        return found
+
+    net = Using(of_features, features=nn.Linear(8, 18 * 256), deform=DEFORMABLE["deform"])
+    net.conv = cast(Any, nn.Conv3d(8, 8, 1))
+    report = fs.analyze(net, input_size=(8, 3, 16, 16))
+    assert report.output.status == "unknown"
+    checks = fs.verify(net, input_size=(8, 3, 16, 16)).checks
+    assert not [str(check) for check in checks if check.verdict in ("refuted", "failed")]
+
+
 @pytest.mark.parametrize(
     ("use", "parts", "products", "status"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
