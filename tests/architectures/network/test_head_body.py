@@ -139,7 +139,7 @@ BROKEN = {
     ),
     "an act": (
         {"classes": 5, "classifier_act": "relu"},
-        "head.classifier_act: follows a classifier on a map, and there",
+        "head.classifier_act: applies to a classifier on a map, but there",
     ),
 }
 

@@ -13,7 +13,6 @@ from fieldspec.architectures.network.builder import default_cfg
 from fieldspec.architectures.readings.verification import verify
 from fieldspec.architectures.spec import assembly, trunk
 from fieldspec.architectures.spec import spec as specs
-from fieldspec.blocks.block import Block
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Layer
 
@@ -39,11 +38,11 @@ QUESTIONS: dict[str, Callable[[], object]] = {
 def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each part of the spec was laid out, its fields were computed, and its text was read."""
     counted: Counter[str] = Counter()
-    place, fields, assemble = LayerGraph.place, receptive_fields.receptive_field, assembly.assemble
+    place, fields, assemble = LayerGraph._place_layer, receptive_fields.receptive_field, assembly.assemble
 
-    def counting_place(graph: LayerGraph, block: Block, path: str, *sources: int) -> int:
-        counted[path] += isinstance(block, Layer)
-        return place(graph, block, path, *sources)
+    def counting_place(graph: LayerGraph, layer: Layer, path: str, sources: tuple[int, ...]) -> int:
+        counted[path] += 1
+        return place(graph, layer, path, sources)
 
     def counting_fields(graph: LayerGraph) -> Any:
         counted["fields"] += 1
@@ -53,7 +52,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counted["document"] += 1
         return assemble(data)
 
-    monkeypatch.setattr(LayerGraph, "place", counting_place)
+    monkeypatch.setattr(LayerGraph, "_place_layer", counting_place)
     monkeypatch.setattr(trunk, "receptive_field", counting_fields)
     monkeypatch.setattr(reading, "receptive_field", counting_fields)
     monkeypatch.setattr(specs, "assemble", counting_assemble)
