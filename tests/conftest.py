@@ -1,12 +1,16 @@
-"""Golden files, kept beside the tests, which `pytest --renew-golden` writes anew; one thread; databases."""
+"""Golden files, kept beside the tests, which `pytest --renew-golden` writes anew; one thread; databases; commands."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from commands import Run
 
 # Before torch is imported, and for all processes that tests start: the threads of several wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -47,3 +51,14 @@ def database(database_server: str) -> str:
     from postgres import new_database
 
     return new_database(database_server)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs a command in an empty folder: its exit status, output and errors."""
+    from commands import runner  # not every test needs the command line
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    return runner(monkeypatch, capsys)
