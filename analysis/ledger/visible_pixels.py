@@ -53,7 +53,7 @@ def visible(report: Report, axis: int) -> Iterator[Visible]:
 
 
 def _joined(units: int, read: Sequence[tuple[Masks | None, AxisMap | None]]) -> Masks:
-    """What units see that read several maps along an axis."""
+    """Union of what units see through several maps along an axis."""
     masks = [0] * units
     for before, axis in read:
         if before is not None:

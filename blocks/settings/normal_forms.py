@@ -1,4 +1,4 @@
-"""Normalizations and activations as briefly as a spec can say them."""
+"""The shortest forms of normalizations and activations in a spec."""
 
 from __future__ import annotations
 

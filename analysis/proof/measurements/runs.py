@@ -1,4 +1,4 @@
-"""Measurements that tell of a whole network and of each of its layers, each run once."""
+"""Measurements of a whole network and each of its layers, each run once."""
 
 from __future__ import annotations
 

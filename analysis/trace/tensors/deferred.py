@@ -1,4 +1,4 @@
-"""Tensors of which something is recorded only if they are read."""
+"""Tensors that are recorded only once they are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Deferred(Generic[T]):
         self._unread: dict[int, T] = {}  # by the identity of the tensors
 
     def read(self, tensors: Iterable[Tensor]) -> None:
-        """Record those of the tensors that nothing has read so far."""
+        """Record the tensors that have not been read so far."""
         if self._unread:
             for tensor in tensors:
                 if id(tensor) in self._unread:
