@@ -47,6 +47,11 @@ def _deformable(_: Tensor, weight: Tensor, *__: Any, out_val: Tensor, **___: Any
     return out_val.numel() * weight[0].numel()
 
 
+def _steps_first(_: Tensor, weight: Tensor, *__: Any, out_val: Tensor, **___: Any) -> int:
+    """As a convolution of one axis: the weights are (kernel, in channels, out channels)."""
+    return out_val.numel() * weight[:, :, 0].numel()
+
+
 def _grid(*_: Any, out_val: Tensor, **__: Any) -> int:
     """`affine_grid`: each position, with a 1 appended, times the matrix; out_val is (batch, *positions, axes)."""
     return out_val.numel() * (out_val.shape[-1] + 1)
@@ -76,6 +81,7 @@ FORMULAS: dict[str, CountOf] = {
     "aten::_euclidean_dist": _distances,
     "aten::_cdist_forward": _distances,
     "torchvision::deform_conv2d": _deformable,
+    "aten::conv_tbc": _steps_first,
     "aten::_scaled_dot_product_flash_attention_for_cpu": _attention,
     "aten::_scaled_dot_product_attention_math_for_mps": _attention,
     "aten::_scaled_dot_product_fused_attention_overrideable": _attention,
@@ -98,7 +104,7 @@ FREE = re.compile(
     r"|complex|polar|view_as_.*|_conj.*|_neg_view|_nested_.*|celu|lerp|addc.*|_foreach_.*|_assert.*|channel_shuffle"
     r"|bitwise.*|hardswish|log_sigmoid_forward|floor_divide|rsub|threshold|mish|xlogy|copysign|.*_loss(_forward|2d_forward)?"
     r"|binary_cross_entropy.*|.*_window|range|normal_functional|unsafe_split.*|_is_a(ll|ny)_true|rand(n|int)_like|_fused_sdp_choice|fft_r?fftfreq|.*quantize.*|linalg_cross"
-    r"|_functional_.*|sym_.*|renorm|dist|_weight_norm_interface|block_diag|allclose|_sparse_coo.*|_chunk_cat|to_padded_tensor"
+    r"|_linalg_check_errors|overlap_add|_has_same_storage_numel|_functional_.*|sym_.*|renorm|dist|_weight_norm_interface|block_diag|allclose|_sparse_coo.*|_chunk_cat|to_padded_tensor"
     r"|_fw_primal.*|scalar_tensor|_pin_memory|is_pinned|_pdist.*|to|circular_pad|broadcast_tensors|_sample_.*)"
 )
 PLACES = ("aten", "torchvision", "fieldspec", "prim", "prims")

@@ -232,7 +232,7 @@ def _is_arranged(shape: Sequence[int], claimed: Shape) -> bool:
     """
     shape, (channels, *sizes) = [size for size in shape if size > 1], claimed
     sizes = [size for size in sizes if size > 1]
-    if shape == [*sizes[:1], channels, *sizes[1:]]:
+    if sorted(shape) == sorted([channels, *sizes]):
         return True
     for places in (sizes, [prod(sizes)]):
         for first in range(len(shape) - len(places) + 1):

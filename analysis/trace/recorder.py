@@ -224,6 +224,23 @@ class Recorder(Recording):
         node = self.add("expand", Expand(tuple(sizes)), [value.node], (shape[0], *sizes))
         return Value(node, tuple(layout))
 
+    def spread_like(self, value: Value, like: Value) -> Value:
+        """The same tensor, one unit that is repeated made as many as another has there: a class token beside all."""
+        shape = [*self.shape(value), *[1] * self.axes][: 1 + self.axes]
+        layout = list(value.layout)
+        for at, (dim, other) in enumerate(zip(value.layout, like.layout, strict=True)):
+            pieces = [factor for factor in other if factor.axis > CHANNEL]
+            if not pieces or not any(factor.axis == FREE for factor in dim):
+                continue
+            sizes = self.shape(like)
+            if any(shape[f.axis] > 1 or f.size != sizes[f.axis] for f in pieces) or size_of(dim) != size_of(other):
+                raise LayoutError("units repeated along a part of an axis")
+            layout[at] = other
+            for factor in pieces:
+                shape[factor.axis] = factor.size
+        node = self.add("expand", Expand(tuple(shape[1:])), [value.node], tuple(shape))
+        return Value(node, tuple(layout))
+
     def unrepeated(self, value: Value) -> Value:
         """The same tensor with one unit of the map per element."""
         value = self.written(value)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +51,19 @@ class Traced:
     operations: Mapping[int, Operation]  # the torch operation of each node; none for views
 
 
+class Misread(NamedTuple):
+    """What tells that other axes were meant than an interpretation of the inputs takes for such."""
+
+    opaque: int  # operations without a rule for them
+    over_axes: int  # convolutions whose channels are an axis
+    off_axes: int  # convolutions along channels
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """What one compares two interpretations by."""
+        return self.opaque + self.over_axes, self.off_axes
+
+
 def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     """Record the operations of one forward pass in eval mode as a layer graph.
 
@@ -75,12 +88,12 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     module = getattr(module, "_orig_mod", module)  # unwrap torch.compile
     plan = inputs_of(input_size)
     try:
-        made, windows, off_axes = _trace(module, plan)
+        made, windows, misread = _trace(module, plan)
     except FieldspecError as error:
         if plan.is_typed:
             raise
         try:
-            made, windows, off_axes = _trace(module, plan.of_integers())
+            made, windows, misread = _trace(module, plan.of_integers())
         except FieldspecError:
             raise error from None
     if not windows and plan.axes == 1 and opaque_layers(made.graph):
@@ -88,12 +101,12 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
     for other in plan.others(windows) if windows else ():  # windows along assumed channels
         with suppress(FieldspecError):
             found, _, others = _trace(module, other)
-            if (len(opaque_layers(found.graph)), others) < (len(opaque_layers(made.graph)), off_axes):
-                made, off_axes = found, others
+            if others.over_axes <= misread.over_axes and others.places < misread.places:
+                made, misread = found, others
     return made
 
 
-def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
+def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, Misread]:
     """Trace one interpretation of the inputs; also returns the largest number of window axes that it leaves unknown or
     takes for channels, and the number of convolutions along channels.
     """
@@ -144,7 +157,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, int]:
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     shape = tuple(held[0][0].shape[1:]) if held else ()
     traced = Traced(record.graph, module_outputs, returned, tuple(unread), fixed_width, shape, tracer.operations)
-    return traced, record.unfollowed_windows, record.off_axes
+    misread = Misread(len(opaque_layers(record.graph)), record.over_axes, record.off_axes)
+    return traced, record.unfollowed_windows, misread
 
 
 def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") -> Report:

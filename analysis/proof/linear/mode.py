@@ -8,6 +8,7 @@ replaced. A function without a rule is refused; it never runs with its own gradi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
+from fieldspec.analysis.proof.linear.mapped import looped
 from fieldspec.analysis.proof.linear.registry import (
     ELEMENTWISE,
     RULES,
@@ -63,6 +65,16 @@ class Linearized(TorchFunctionMode):
         self.calls: list[FunctionCall] = []
         self._written: dict[int, tuple[Tensor, Tensor]] = {}  # tensors written in place: their current values
         self._stale: set[object] = set()  # memory that was written through a view
+        self._loops = ExitStack()
+
+    def __enter__(self) -> Linearized:
+        self._loops.enter_context(looped())
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._loops.close()
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]  # torch
 
     def watch(self, x: Tensor) -> Tensor:
         """Mark a tensor as depending on the input."""
@@ -96,6 +108,8 @@ class Linearized(TorchFunctionMode):
             return self._attribute(func, args)
         args, kwargs = tree_map_only(Tensor, self.current, (tuple(args), kwargs))
         operands = [x for x in tensors_in((args, kwargs)) if hasattr(x, "depends")]
+        if not operands and any(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors_in((args, kwargs)))):
+            raise Unmeasurable("a transformation of torch.func has no linear counterpart")
         if not operands or name in QUERIES:
             with torch.inference_mode(False), torch.no_grad():
                 return func(*args, **kwargs)

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map_only
 
 from fieldspec.analysis.trace.instead.operations import operation
 from fieldspec.analysis.trace.instead.sequences import pack, recurrent, unpack
-from fieldspec.analysis.trace.instead.spectra import stft
+from fieldspec.analysis.trace.instead.spectra import istft, stft
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 
@@ -122,6 +122,17 @@ def _no_nested(*args: Any) -> bool:
     return False
 
 
+def _with_values(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What makes constants, on a device where they have values."""
+
+    def made(*args: Any, device: Any = None, **kwargs: Any) -> Any:
+        if device is not None:
+            kwargs["device"] = "cpu" if torch.device(device).type == "meta" else device
+        return function(*args, **kwargs)
+
+    return made
+
+
 INSTEAD: dict[Any, Callable[..., Any]] = {
     Tensor.type: _type_of,
     Tensor.data.__set__: _replace_data,  # type: ignore[attr-defined]  # a descriptor of C
@@ -129,6 +140,8 @@ INSTEAD: dict[Any, Callable[..., Any]] = {
     torch._pack_padded_sequence: pack,
     torch._pad_packed_sequence: unpack,
     torch.stft: stft,
+    torch.istft: istft,
+    **{function: _with_values(function) for function in (torch.tensor, torch.tril_indices, torch.triu_indices)},
 }
 _RMS_NORM = operation(
     "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",

@@ -3,6 +3,7 @@
 from fieldspec.analysis.trace.rules import convolution as convolution
 from fieldspec.analysis.trace.rules import learned_products as learned_products
 from fieldspec.analysis.trace.rules import lookups as lookups
+from fieldspec.analysis.trace.rules import matrices as matrices
 from fieldspec.analysis.trace.rules import mixing as mixing
 from fieldspec.analysis.trace.rules import pooling as pooling
 from fieldspec.analysis.trace.rules import products as products

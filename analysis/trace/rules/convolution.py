@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fieldspec.analysis.trace.layout import (
     CHANNEL,
@@ -24,6 +25,9 @@ from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.layers import Conv, ConvTranspose, Elementwise, Layer, Mix
 
+Window = tuple[int, int, int, int]  # kernel, stride, dilation and padding along one dimension
+EACH = AxisMap(1, 1, (range(1),))
+
 
 @rule("convolution", "_convolution", "convolution_overrideable", "mkldnn_convolution", "cudnn_convolution")
 def convolution(op: Op) -> Value:
@@ -37,9 +41,9 @@ def convolution(op: Op) -> Value:
     idle = [window == (1, 1, 0) for window in zip(kernel, stride, padding, strict=True)]
     own = op.sizes[1]
     if along(value.layout[1], spatial=True):
-        if groups > 1 or not all(idle):
-            raise LayoutError("a convolution whose channels hold places of the map")
-        return linear(op, value, 1, own, bias=bias)  # token mixing, written as a convolution
+        if groups == 1 and all(idle):
+            return linear(op, value, 1, own, bias=bias)  # token mixing, written as a convolution
+        return _over_places(op, value, list(zip(kernel, stride, dilation, padding, strict=True)), groups)
     others = channels_in(with_dim(value.layout, 1, ()))
     if any(not idle[at] and op.record.axis_of(value, 2 + at) is None for at in range(count)):
         given = list(zip(kernel, stride, dilation, padding, strict=True))
@@ -74,33 +78,78 @@ def _with_kernels(op: Op, made: Value) -> Value:
     return Value(node, made.layout)
 
 
-def _off_axes(op: Op, value: Value, windows: Sequence[tuple[int, int, int, int]], *, partly: bool) -> Value:
-    """A convolution along dimensions with channels, of which it reads several, and possibly along axes as well.
+@rule("conv_tbc")
+def steps_first(op: Op) -> Value:
+    """A convolution of (steps, batch, channels)."""
+    value, weight = op.input, op.arg("weight")
+    steps, batch, channels = value.layout
+    turned = Value(value.node, (batch, channels, steps))
+    given = (op.args[0], weight.permute(2, 1, 0), op.arg("bias"), (1,), (op.arg("pad", 0),), (1,))
+    sizes = (op.sizes[1], op.sizes[2], op.sizes[0])
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "transposed", "output_padding", "groups")
+    out = op.result.new_empty(sizes, device="meta")
+    values = {id(op.args[0]): turned, id(given[1]): op.values(weight)}
+    each = replace(op, schema=names, args=given, kwargs={}, out=out, values=lambda one: values.get(id(one)))
+    made = convolution(each)
+    return Value(made.node, (made.layout[2], made.layout[0], made.layout[1]))
 
-    `windows` are kernel, stride, dilation and padding of each dimension after the channels.
+
+def _over_places(op: Op, value: Value, windows: Sequence[Window], groups: int) -> Value:
+    """A convolution whose channels are the units of an axis: all of them read, or in groups of one each on its own."""
+    pieces, own = value.layout[1], op.sizes[1]
+    axis, units = pieces[0].axis, op.record.shape(value)[pieces[0].axis]
+    if pieces != whole(axis, units) or groups not in (1, units) or (groups > 1 and own != units):
+        raise LayoutError("a convolution whose channels hold places of the map")
+    value = op.record.filled(value, range(len(value.layout)))
+    return _off_axes(op, value, windows, partly=True, axis=axis, reduced=(axis - 1,) if groups == 1 else ())
+
+
+def _off_axes(
+    op: Op,
+    value: Value,
+    windows: Sequence[Window],
+    *,
+    partly: bool,
+    axis: int = CHANNEL,
+    reduced: tuple[int, ...] = (),
+) -> Value:
+    """A convolution along dimensions that hold channels, of which it reads several, and perhaps along axes as well.
+
+    Args:
+        op: The call.
+        value: Its input.
+        windows: Kernel, stride, dilation and padding of each dimension behind the channels.
+        partly: Whether channels read some of the others only.
+        axis: What its own channels are units of.
+        reduced: Axes of which all units are read.
     """
     value = op.record.filled(value, range(len(value.layout)))
     asked = op.args[0] if op.arg("transposed", False) else op.result  # each of whose places takes the whole kernel
     products = asked.numel() // asked.shape[1] * op.arg("weight").numel()
-    layout = list(with_dim(value.layout, 1, whole(CHANNEL, op.sizes[1])))
+    layout = list(with_dim(value.layout, 1, whole(axis, op.sizes[1])))
     channels, *sizes = op.record.shape(value)
     shape = [channels, *(sizes or [1] * op.record.axes)]
-    maps = [AxisMap(1, 1, (range(1),))] * op.record.axes
+    if axis:
+        shape[axis] = op.sizes[1]
+    maps, mixes = [EACH] * op.record.axes, axis == CHANNEL
     for dim, window in enumerate(windows, 2):
-        axis = op.record.axis_of(value, dim)
-        if axis is None:
+        of = op.record.axis_of(value, dim)
+        if of is None:
             layout[dim] = whole(CHANNEL, op.sizes[dim])
-        elif window[0] > 1 or op.sizes[dim] != shape[axis]:
+            mixes = mixes or window[0] > 1
+        elif window[0] > 1 or op.sizes[dim] != shape[of]:
             if op.arg("transposed", False):
                 raise LayoutError("a transposed convolution along channels and axes at once")
-            layout[dim], shape[axis] = whole(axis, op.sizes[dim]), op.sizes[dim]
-            maps[axis - 1] = sliding(*window)
+            layout[dim], shape[of] = whole(of, op.sizes[dim]), op.sizes[dim]
+            maps[of - 1] = sliding(*window)
     made = numbered(tuple(layout))
     left = op.record.made(made, tuple(shape))
     resizes = any(layout[dim] != value.layout[dim] for dim in range(2, len(layout)))
-    is_local = maps == [AxisMap(1, 1, (range(1),))] * op.record.axes
-    if resizes or not is_local:
+    is_local = maps == [EACH] * op.record.axes
+    op.record.over_axes += axis > CHANNEL
+    if resizes or not is_local or axis:
         op.record.off_axes += 1
         op.record.unfollowed_windows = max(op.record.unfollowed_windows, len(windows))
-    mix = Mix("convolution", left, "own" if is_local else tuple(maps), partly=partly, products=products)
+    reads = "own" if is_local else tuple(maps)
+    mix = Mix("convolution", left, reads, reduced, mixes=mixes, partly=partly, products=products)  # type: ignore[arg-type]  # words of Reads
     return Value(op.add(mix, [value], left), made)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fieldspec.analysis.trace.layout import CHANNEL, Dim, LayoutError, channels_in, numbered, reshaped, size_of, whole
+from fieldspec.analysis.trace.rules.mixing import reduced
+from fieldspec.analysis.trace.rules.pointwise import on_each_other
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Embedding
@@ -22,6 +26,27 @@ def embedding(op: Op) -> Value:
     shape = (channels * features, *op.record.shape(value)[1:])
     layer = Embedding(op.arg("weight").shape[0], features, op.arg("indices").element_size())
     return Value(op.add(layer, [value], shape), layout)
+
+
+@rule("_embedding_bag", "_embedding_bag_forward_only")
+def bags(op: Op) -> Value:
+    """Rows of the table, one bag after the other: the mean, the sum or the largest of each."""
+    value, offsets = op.values(op.arg("indices")), op.arg("offsets")
+    if value is None or op.values(op.arg("weight")) is not None or op.values(offsets) is not None or offsets.is_meta:
+        raise LayoutError("bags that no map holds, or that one parts")
+    count, weights = op.arg("indices").shape[0], op.values(op.arg("per_sample_weights"))
+    size = count // op.sizes[0]
+    if offsets.tolist()[: op.sizes[0]] != [at * size for at in range(op.sizes[0])]:
+        raise LayoutError("bags of several sizes")
+    rows = op.result.new_empty((count, op.sizes[1]))
+    named = {"weight": op.arg("weight"), "indices": op.arg("indices")}
+    found = embedding(
+        replace(op, name="embedding", schema=tuple(named), args=tuple(named.values()), kwargs={}, out=rows)
+    )
+    if weights is not None:
+        found = on_each_other(replace(op, name="mul", out=rows), [found, Value(weights.node, (*weights.layout, ()))])
+    parted = Value(found.node, reshaped(found.layout, (op.sizes[0], size, op.sizes[1])))
+    return reduced(replace(op, name=("sum", "mean", "amax")[op.arg("mode", 0)]), parted, [1], keep=False)
 
 
 def _slower(dim: Dim, count: int) -> Dim:

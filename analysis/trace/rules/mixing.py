@@ -21,7 +21,7 @@ from fieldspec.analysis.trace.layout import (
     reshaped,
     size_of,
 )
-from fieldspec.analysis.trace.rules.pointwise import pointwise
+from fieldspec.analysis.trace.rules.pointwise import on_each_other, pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
 from fieldspec.analysis.trace.values import Value
@@ -189,6 +189,17 @@ def softmax(op: Op) -> Value:
     shape = op.record.shape(value)
     partly = mixed < shape[0] or op.name in SUMS
     return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)
+
+
+@rule("nll_loss_forward", "nll_loss2d_forward", "nll_loss_nd")
+def chosen_likelihood(op: Op) -> Value:
+    """The channel that a target names, of each unit, and unless told otherwise the mean or the sum of all."""
+    classes = 1 if len(op.input.layout) > 1 else 0
+    value, target = reduced(op, op.input, [classes], keep=False), op.values(op.arg("target"))
+    if target is not None:
+        sizes = [size_of(dim) for dim in value.layout]
+        value = on_each_other(replace(op, out=op.result.new_empty(sizes)), [value, target])
+    return value if not op.arg("reduction", 1) else reduced(op, value, list(range(len(value.layout))), keep=False)
 
 
 @rule("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "soft_margin_loss", "binary_cross_entropy", "kl_div")

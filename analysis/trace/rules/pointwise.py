@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fieldspec.analysis.trace.layout import FREE, Dim, LayoutError, along, channels_in, numbered, places_in, size_of
+from fieldspec.analysis.trace.layout import (
+    FREE,
+    Dim,
+    Factor,
+    Layout,
+    LayoutError,
+    along,
+    channels_in,
+    numbered,
+    places_in,
+    size_of,
+)
 from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.analysis.trace.tensors.nested import tensors_in
 from fieldspec.analysis.trace.values import Value
@@ -42,9 +53,7 @@ def pointwise(op: Op) -> Value:
 def _of_one(op: Op, value: Value) -> Value:
     layout: tuple[Dim, ...] = ((),) * (len(op.sizes) - len(value.layout)) + value.layout
     grown = [at for at, (dim, size) in enumerate(zip(layout, op.sizes, strict=True)) if size_of(dim) != size]
-    if grown:  # through weights with more dimensions
-        from fieldspec.analysis.trace.layout import Factor
-
+    if grown:  # by weights of more dimensions
         layout = tuple((Factor(FREE, op.sizes[at], 0),) if at in grown else dim for at, dim in enumerate(layout))
         value = op.record.filled(Value(value.node, layout), grown)
         return op.record.same(op.name, layer_of(op), value)
@@ -104,6 +113,21 @@ def _asked_for_all(op: Op, values: list[Value]) -> Value | None:
     return Value(op.add(layer, made, shape), scores.layout)
 
 
+def _repeated_like(op: Op, value: Value, layout: Layout) -> Value:
+    """The same tensor with a channel for each of the others' where it has some of them: what is told apart stays so."""
+    own = size_of(channels_in(value.layout))
+    if own in (1, size_of(channels_in(layout))):
+        return value
+    pieces = [
+        (Factor(FREE, size_of(other), 0),) if not dim and other and not along(other, spatial=True) else dim
+        for dim, other in zip(value.layout, layout, strict=True)
+    ]
+    made = op.record.filled(Value(value.node, tuple(pieces)), range(len(pieces)))
+    if made.node != value.node:
+        op.record.graph.nodes[made.node].temporary = True
+    return Value(made.node, value.layout)
+
+
 def on_each_other(op: Op, values: list[Value]) -> Value:
     """Combine maps dimension by dimension; dimensions of size 1 are broadcast."""
     count = len(op.sizes)
@@ -122,6 +146,7 @@ def on_each_other(op: Op, values: list[Value]) -> Value:
         if size_of(dims[-1]) != size:  # broadcast over weights
             raise LayoutError("maps combined after broadcasting over weights")
     layout = numbered(tuple(dims))
+    values = [_repeated_like(op, value, layout) for value in values]
     spatial = {f.axis for dim in layout for f in dim if f.axis > 0}
     shapes = [op.record.shape(value) for value in values]
     sizes = [

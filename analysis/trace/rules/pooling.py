@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fieldspec.analysis.trace.layout import LayoutError, along, channels_in, reshaped, size_of
+from fieldspec.analysis.trace.layout import Layout, LayoutError, along, channels_in, reshaped, size_of
+from fieldspec.analysis.trace.recording import Windows
 from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized, sizes, windows
 from fieldspec.analysis.trace.values import Value
-from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Pad, Pool, Resize
+from fieldspec.blocks.axis import transposed
+from fieldspec.blocks.layers import AdaptivePool, GlobalPool, Mix, Pad, Pool, Resize, Shape
 
 DimWindow = tuple[int, int, int, int]  # kernel, stride, padding, dilation along one dimension
 IDLE: DimWindow = (1, 1, 0, 1)
@@ -58,7 +60,7 @@ def _pooled_axes(op: Op, value: Value, settings: Sequence[DimWindow]) -> Value:
     is_max = op.name.startswith("max")
     counted = is_max or bool(op.arg("count_include_pad", True))
     if is_max and isinstance(op.out, tuple):
-        op.record.pooled[id(op.out[1])] = (k, s, p)
+        op.record.pooled[id(op.out[1])] = (k, s, p, op.record.shape(value)[1:])
     layer = Pool("max" if is_max else "avg", k, s, p, bool(op.arg("ceil_mode", False)), dilations.pop(), counted)
     return Value(op.add(layer, [value], shape), layout)
 
@@ -93,6 +95,15 @@ def adaptive_pool(op: Op) -> Value:
     return Value(op.add(AdaptivePool(kind, shape[1:]), [value], shape), layout)  # type: ignore[arg-type]  # likewise
 
 
+def _overlapping(op: Op, value: Value, layout: Layout, shape: Shape, windows: Windows) -> Value:
+    """A unit lies in several windows: it reads each that it may have been the largest of."""
+    kernel, stride, padding, size = windows
+    if shape[1:] != size:
+        raise LayoutError("an unpooling of windows that overlap to another size")
+    reads = tuple([transposed(*of_axis) for of_axis in zip(kernel, stride, [1] * len(kernel), padding, strict=True)])
+    return Value(op.add(Mix(op.name, shape, reads=reads, mixes=False), [value], shape), layout)
+
+
 @rule("max_unpool2d", "max_unpool3d")
 def unpool(op: Op) -> Value:
     """Max unpooling: a unit reads the pooled window that it lies in."""
@@ -101,11 +112,11 @@ def unpool(op: Op) -> Value:
     windows = op.record.pooled.get(id(op.arg("indices")))
     if windows is None:
         raise LayoutError("an unpooling by indices of no pooling")
-    kernel, stride, padding = windows
+    kernel, stride, padding, _ = windows
     units = op.record.shape(value)[1:]
     rest = [made - size * step for made, size, step in zip(shape[1:], units, stride, strict=True)]
     if kernel != stride or any(padding) or min(rest) < 0:
-        raise LayoutError("an unpooling of windows that overlap")
+        return _overlapping(op, value, layout, shape, windows)
     made = (shape[0], *[size * step for size, step in zip(units, stride, strict=True)])
     value = Value(op.add(Resize(stride), [value], made), layout)
     if any(rest):

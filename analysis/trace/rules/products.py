@@ -145,32 +145,36 @@ def check_whole(op: Op, value: Value, spatial: Dim) -> None:
 def product_of_maps(op: Op, left: Value, right: Value) -> Value:
     """(batch, rows, inner) @ (batch, inner, columns): the unit of each row reads the units of all columns."""
     inner, columns = left.layout[-1], right.layout[-1]
-    asked = {f for f in (*inner, *columns) if f.axis > CHANNEL}  # spatial axes of the right operand that a unit reads
-    rows = places_in(left.layout[:-1])
+    asked = {f for f in (*right.layout[-2], *columns) if f.axis > CHANNEL}  # places of the right that a unit reads
+    rows, summed = places_in(left.layout[-2:-1]), along(inner, spatial=True)
     products = op.result.numel() * op.args[_index(op)].shape[-1]
+    batch = [places_in(value.layout[:-2]) for value in (left, right)]
+    if batch[0] != batch[1] and (rows or batch[0]):
+        raise LayoutError("a product of maps in different windows")
     if not rows and places_in([columns]):
         return _columns(op, left, right, products)
-    asked |= places_in([right.layout[-2]])
-    if along(inner, spatial=True) and rows:
-        raise LayoutError("a product along a part of the places")
-    batch = [places_in(value.layout[:-2]) for value in (left, right)]
-    if batch[0] != batch[1]:
-        raise LayoutError("a product of maps in different windows")
-    reads = (reads_of(op, left, along(inner, spatial=True)), reads_of(op, right, tuple(asked)))
-    free = (*columns,)
-    layout = (*left.layout[:-1], whole(CHANNEL, size_of(free)))
-    return joined(op, [left, right], reads, layout, left, products)
+    read = _all_of(op, left, summed) if summed and rows else reads_of(op, left, summed)
+    layout = (*left.layout[:-1], whole(CHANNEL, size_of(columns)))
+    return joined(op, [left, right], (read, reads_of(op, right, tuple(asked))), layout, left, products)
+
+
+def _all_of(op: Op, value: Value, summed: Dim) -> Reads:
+    """All units of some axes, each on its own of the others: the rows of a product."""
+    check_whole(op, value, summed)
+    sizes = {factor.axis: factor.size for factor in summed}
+    counts = [sizes.get(axis, 1) for axis in range(1, len(op.record.shape(value)))]
+    return tuple([AxisMap(1, count, (range(count),)) for count in counts])
 
 
 def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
-    """The right operand keeps its positions, the left one has none."""
-    if places_in([right.layout[-2]]):
-        raise LayoutError("a product along places of another map")
-    reads: tuple[Reads, Reads] = ("own", "own")
-    if places_in(left.layout):
-        reads = ("whole", "own")
+    """The right operand keeps its places, the left one has none but those of the batch."""
+    summed = along(right.layout[-2], spatial=True)
+    read: Reads = _all_of(op, right, summed) if summed else "own"
+    asked = reads_of(op, left, along(left.layout[-1], spatial=True))
+    if asked == "own" and places_in(left.layout):
+        asked = "whole"
     layout = (*right.layout[:-2], whole(CHANNEL, op.sizes[-2]), right.layout[-1])
-    return joined(op, [left, right], reads, layout, right, products)
+    return joined(op, [left, right], (asked, read), layout, right, products)
 
 
 def joined(

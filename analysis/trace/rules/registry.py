@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -63,15 +63,16 @@ class Op:
 
 Result = Value | None | list[Value | None]
 TraceRule = Callable[[Op], Result]
+AnyRule = TypeVar("AnyRule", bound=TraceRule)
 UserRule = Callable[..., Layer]
 RULES: dict[str, TraceRule] = {}
 USER_RULES: dict[str, UserRule] = {}
 
 
-def rule(*names: str) -> Callable[[TraceRule], TraceRule]:
+def rule(*names: str) -> Callable[[AnyRule], AnyRule]:
     """Register a rule for operations with these names, without the prefix `aten::`."""
 
-    def register(function: TraceRule) -> TraceRule:
+    def register(function: AnyRule) -> AnyRule:
         RULES.update(dict.fromkeys(names, function))
         return function
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil, floor, gcd
 
 from fieldspec.analysis.trace.layout import LayoutError
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import resized
 from fieldspec.analysis.trace.values import Value
-from fieldspec.blocks.layers import Resize
+from fieldspec.blocks.axis import AxisMap
+from fieldspec.blocks.layers import Mix, Resize
 
 MODES = {
     "upsample_nearest": "nearest",
@@ -42,3 +44,33 @@ def resize(op: Op) -> Value:
     else:
         layer = Resize(size=shape[1:], mode=mode, ratios=ratios, align_corners=corners)  # type: ignore[arg-type]
     return Value(op.add(layer, [value], shape), layout)
+
+
+@rule("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
+def smoothed(op: Op) -> Value:
+    """Resizing with a filter that grows as units come to lie further apart: it reads all that a unit stands for."""
+    value = op.record.settled(op.input)
+    layout, shape = resized(op, value)
+    if op.arg("align_corners") or any(op.arg(name) is not None for name in op.schema if name.startswith("scales")):
+        raise LayoutError("smoothing by factors or between corners")
+    around = 1 if "linear" in op.name else 2
+    pairs = zip(op.record.shape(value)[1:], shape[1:], strict=True)
+    reads = tuple([_filtered(size, units, around) for size, units in pairs])
+    return Value(op.add(Mix(op.name, shape, reads=reads, mixes=False), [value], shape), layout)
+
+
+def _filtered(size: int, units: int, around: int) -> AxisMap:
+    """Units nearer to the middle of each than `around` of its own lengths, or of theirs where these are longer.
+
+    Example:
+        >>> _filtered(8, 4, 1).taps          # middle 1/2, all nearer than 2
+        (range(-1, 3),)
+    """
+    common = gcd(size, units)
+    length = Fraction(size, units)
+    reach = around * max(length, Fraction(1))
+    taps = []
+    for unit in range(units // common):
+        middle = length * (unit + Fraction(1, 2)) - Fraction(1, 2)
+        taps.append(range(floor(middle - reach) + 1, ceil(middle + reach)))
+    return AxisMap(units // common, size // common, tuple(taps))

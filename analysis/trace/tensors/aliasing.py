@@ -52,6 +52,27 @@ def same_elements(one: Tensor, other: Tensor) -> bool:
     return bool(alike) and (same or (one.is_contiguous() and other.is_contiguous()))
 
 
+def turned(one: Tensor, base: Tensor) -> list[int | None] | None:
+    """Which dimension of a tensor each of a view is that has all of it in another order, None for those of one index.
+
+    None where the view is none such.
+
+    Example:
+        >>> base = torch.zeros(2, 3, 4)
+        >>> turned(base.permute(2, 0, 1)[None], base), turned(base[:, 1:], base)
+        ([None, 2, 0, 1], None)
+    """
+    if one.numel() != base.numel() or one.storage_offset() != base.storage_offset():
+        return None
+    of = {
+        (size, stride): at for at, (size, stride) in enumerate(zip(base.shape, base.stride(), strict=True)) if size > 1
+    }
+    found = [
+        None if size == 1 else of.get((size, stride), -1) for size, stride in zip(one.shape, one.stride(), strict=True)
+    ]
+    return None if -1 in found else found
+
+
 def overlap(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors on the same memory share elements; assumed if there are too many to check."""
     spans = []

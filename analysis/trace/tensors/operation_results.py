@@ -40,6 +40,8 @@ class OperationResults:
         """Add the nodes of an operation; `out` are its results without values, and `made` the tensors in them."""
         op = self._op(func, args, kwargs, out)
         before = len(self.record.graph)
+        if made and not func._schema.is_mutable and not any(tensor.numel() for tensor in made):
+            return  # nothing is left of the map
         try:
             results = self._values_of(func, op)
             self._check_all_read(op, before, results)
@@ -76,7 +78,7 @@ class OperationResults:
         user = USER_RULES.get(func._schema.name)
         if user is not None:
             return self._by_user(op, user)
-        rule = RULES.get(op.name)
+        rule = RULES.get(op.name) or RULES.get(op.name.removesuffix("_copy"))
         if rule is not None:
             return rule(op)
         if torch.Tag.pointwise in func.tags or op.name in POINTWISE:

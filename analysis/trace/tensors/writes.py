@@ -10,7 +10,7 @@ from torch._ops import OpOverload
 from fieldspec.analysis.trace.layout import LayoutError, reshaped
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.rules.moving.parts import with_part
-from fieldspec.analysis.trace.tensors.aliasing import Views, same_elements
+from fieldspec.analysis.trace.tensors.aliasing import Views, same_elements, turned
 from fieldspec.analysis.trace.tensors.deferred import Deferred
 from fieldspec.analysis.trace.tensors.held_values import HeldValues
 from fieldspec.analysis.trace.tensors.unknown import unknown
@@ -44,6 +44,9 @@ class Writes(Deferred[Value | None]):
                 continue
             if id(base) not in self._unread and same_elements(other, base):
                 self.replace(other, held and Value(held.node, reshaped(held.layout, tuple(other.shape))))
+            elif id(base) not in self._unread and (order := turned(other, base)) is not None:
+                layout = [() if at is None or held is None else held.layout[at] for at in order]
+                self.replace(other, held and Value(held.node, tuple(layout)))
             elif value and same_elements(other, part):
                 self.replace(other, Value(value.node, reshaped(value.layout, tuple(other.shape))))
             elif self.held.value(other) is not value:

@@ -200,14 +200,16 @@ def test_a_mask_that_is_an_input() -> None:
     assert (report.output.shape, report.output.status) == ((16, 10), "whole_input")
 
 
-def test_an_unpooling_of_windows_that_overlap_is_unknown() -> None:
-    """A maximum may go to a unit that another window covers."""
+def test_an_unpooling_of_windows_that_overlap() -> None:
+    """A unit reads every window that it may be the largest of: of two 3s beside each other 5 pixels."""
 
     def overlapping(net: Any, x: Tensor) -> Any:
         pooled, at = F.max_pool2d(x, 3, 2, 1, return_indices=True)
         return F.max_unpool2d(pooled, at, [2, 2], [2, 2])
 
-    assert fs.analyze(Net(overlapping), input_size=IMAGE).output.status == "unknown"
+    output = fs.analyze(Net(overlapping), input_size=IMAGE).output
+    assert (output.receptive_field, output.phases[0], output.status) == ((5, 5), ((-1, 3), (-1, 5)), "exact")
+    assert refuted(Net(overlapping), IMAGE) == []
 
 
 def test_weights_count_in_their_own_modules() -> None:

@@ -54,11 +54,18 @@ def test_rows_in_their_order(function: Function, size: tuple[int, int], status: 
     assert refuted(net, (4, 8, 8)) == []
 
 
-@pytest.mark.parametrize("function", [messages, backwards, padded])
-def test_rows_that_are_not_followed(function: Function) -> None:
-    """Of the right shape and cost, and no field is claimed."""
-    net = Net(function, row=ROW, wide=nn.Conv2d(4, 4, 3, padding=1))
+@pytest.mark.parametrize("function", [messages, backwards])
+def test_rows_that_read_others(function: Function) -> None:
+    """Or lie elsewhere: none keeps a place of its own, and what they see may be all."""
+    net = Net(function, row=ROW)
     found = fs.analyze(net, input_size=(4, 8, 8))[""]
+    assert (found.shape, found.status, found.jump[0]) == ((4, 8, 8), "whole_input", 0)
+    assert refuted(net, (4, 8, 8)) == []
+
+
+def test_rows_that_are_not_followed() -> None:
+    """Of the right shape and cost, and no field is claimed."""
+    found = fs.analyze(Net(padded, wide=nn.Conv2d(4, 4, 3, padding=1)), input_size=(4, 8, 8))[""]
     assert (found.shape, found.status) == ((4, 8, 8), "unknown")
 
 

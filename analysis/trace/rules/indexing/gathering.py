@@ -22,7 +22,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.rules.indices import known_numbers
+from fieldspec.analysis.trace.rules.indexing.indices import known_numbers
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
@@ -130,22 +130,30 @@ def grid_sample(op: Op) -> Value:
     image, grid = op.values(op.arg("input")), op.values(op.arg("grid"))
     if image is None and grid is not None:
         return _of_constants(op, grid)
-    value = op.record.settled(image or op.input)
     if grid is None:
-        return _at_places(op, value)
+        return _at_places(op, op.record.settled(op.input))
     numbers = Value(grid.node, (grid.layout[0], grid.layout[-1], *grid.layout[1:-1]))
-    values = [value, op.record.settled(numbers)]
+    values = [op.record.settled(value) for value in (op.input, numbers)]
     if places_in(values[1].layout[1:2]) or channels_in(values[1].layout[:1]):
         raise LayoutError("samples at places that lie in the channels")
+    is_apart = not places_in(values[0].layout[2:])  # each unit has a map of its own, in its channels
+    if is_apart and places_in(values[0].layout) - places_in(values[1].layout[:1]):
+        raise LayoutError("samples of maps that lie elsewhere")
     batch, _, *places = values[1].layout  # those of the output: it has numbers for each unit
-    shape = (op.sizes[1], *op.record.shape(values[1])[1:])
-    node = op.add(MatMul(("whole", "own"), shape, 0), values, shape)
-    return Value(node, (batch, whole(CHANNEL, op.sizes[1]), *places))
+    layout = numbered((batch, whole(CHANNEL, op.sizes[1]), *places))
+    shape = (size_of(channels_in(layout)), *op.record.shape(values[1])[1:])
+    return Value(op.add(MatMul(("own" if is_apart else "whole", "own"), shape, 0), values, shape), layout)
 
 
 def _at_places(op: Op, value: Value) -> Value:
-    """Samples where constants say: as many units, each of which may read any of the map's."""
-    if not op.record.is_plain(value) or len(value.layout) != 2 + op.record.axes:
+    """Samples where constants say: as many units, each of which may read any of the map's; or channels of each unit."""
+    if not places_in(value.layout[2:]):
+        value = op.record.filled(value, range(len(value.layout)))
+        layout = numbered((*value.layout[:2], *[whole(CHANNEL, size) for size in op.sizes[2:]]))
+        shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
+        partly = size_of(channels_in(value.layout[:2])) > 1
+        return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
+    if not op.record.is_plain(value) or len(value.layout) != 2 + op.record.axes or places_in(value.layout[:2]):
         raise LayoutError("samples of a tensor that is not a map")
     shape = (op.record.shape(value)[0], *op.sizes[2:])
     layer = Mix(op.name, shape, reduced=tuple(range(op.record.axes)), mixes=False)

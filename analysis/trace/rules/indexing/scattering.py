@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -15,11 +16,12 @@ from fieldspec.analysis.trace.layout import (
     channels_in,
     fastest,
     numbered,
+    reshaped,
     size_of,
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.rules.indices import known_numbers
+from fieldspec.analysis.trace.rules.indexing.indices import known_numbers
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.moving.joining import joined
 from fieldspec.analysis.trace.rules.moving.parts import written
@@ -171,7 +173,19 @@ def assigned(op: Op) -> Value:
         if index.dim() == 1 and whole_rows[-value.dim() :] == value.shape and set(whole_rows[: -value.dim()]) <= {1}:
             return _rows_assigned(op, dim, index, whole_rows)
     values = [op.values(one) for one in (*[one for _, one in given], value)]
-    return overwritten(op, op.input, [one for one in values if one is not None])
+    found = [one for one in values if one is not None]
+    return _among_constants(op, found) if op.values(op.args[0]) is None else overwritten(op, op.input, found)
+
+
+def _among_constants(op: Op, values: Sequence[Value]) -> Value:
+    """Elements of maps anywhere among constants: features, none of which has a place."""
+    count = prod(op.sizes)
+    layout, made = reshaped(((), whole(CHANNEL, count)), op.sizes), []
+    for value in values:
+        filled = op.record.filled(value, range(len(value.layout)))
+        layer = Mix(op.name, (count,), reduced=tuple(range(len(op.record.shape(filled)) - 1)))
+        made.append(Value(op.add(layer, [filled], (count,)), layout))
+    return made[0] if len(made) == 1 else on_each_other(op, made)
 
 
 def _rows_assigned(op: Op, dim: int, index: Tensor, sizes: tuple[int, ...]) -> Value:

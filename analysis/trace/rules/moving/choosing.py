@@ -17,16 +17,17 @@ from fieldspec.analysis.trace.layout import (
     channels_in,
     fastest,
     fused,
+    numbered,
     reshaped,
     size_of,
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.rules.indices import picked
+from fieldspec.analysis.trace.rules.indexing.indices import picked
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap
-from fieldspec.blocks.layers import Copy, Join, Multiply, SelectChannels, Slice
+from fieldspec.blocks.layers import Copy, Join, Mix, Multiply, SelectChannels, Slice
 
 
 @rule("slice", "narrow")
@@ -36,7 +37,9 @@ def slice_(op: Op) -> Value:
     size = size_of(op.input.layout[dim])
     start = op.arg("start", 0) or 0
     start = min(max(start + size if start < 0 else start, 0), size)
-    return chosen(op, op.input, dim, range(start, size, op.arg("step", 1) or 1)[: op.sizes[dim]])
+    return chosen(
+        op, op.input, dim, range(start, size, (op.arg("step", 1) or 1) if "step" in op.schema else 1)[: op.sizes[dim]]
+    )
 
 
 @rule("select")
@@ -73,9 +76,11 @@ def split(op: Op) -> list[Value | None]:
 def index(op: Op) -> Value:
     """Channels, or units of an axis, by numbers that do not depend on the input."""
     if op.name == "index_select":
-        given = {op.arg("dim") % len(op.input.layout): op.arg("index")}
+        given = {op.arg("dim") % op.args[0].dim(): op.arg("index")}
     else:
         given = {at: one for at, one in enumerate(op.arg("indices")) if one is not None}
+    if op.values(op.args[0]) is None and len(given) == 1:
+        return _looked_up(op, *next(iter(given.items())))
     if any(one.is_meta or op.values(one) is not None or one.is_floating_point() for one in given.values()):
         raise LayoutError("a choice by numbers that have no values here")
     value = op.input
@@ -87,6 +92,20 @@ def index(op: Op) -> Value:
         made = _chosen_together(op, value, given)
     kept = sum(op.record.masks.get(id(one), one.nbytes) for one in given.values())
     return op.record.same(op.name, Copy(kept), made)
+
+
+def _looked_up(op: Op, dim: int, numbers: Tensor) -> Value:
+    """Indices of constants, which a map says: what lies at each is a vector of its own."""
+    value = op.values(numbers)
+    if value is None:
+        raise LayoutError("constants chosen by constants")
+    value = op.record.filled(value, range(len(value.layout)))
+    before, behind = op.sizes[:dim], op.sizes[dim + numbers.dim() :]
+    layout = (*[whole(CHANNEL, size) for size in before], *value.layout, *[whole(CHANNEL, size) for size in behind])
+    layout = numbered(layout)
+    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
+    partly = size_of(channels_in(value.layout)) > 1
+    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
 
 
 def _listed(numbers: Tensor, size: int) -> Sequence[int]:
@@ -155,9 +174,9 @@ def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
         return _units(op, value, dim, pieces[0], indices)
     if len(pieces) == 1 and pieces[0] == (pieces[0].axis, op.record.shape(value)[pieces[0].axis], 1):
         return _listed_units(op, value, dim, pieces[0], indices)
-    if len(indices) == 1:  # one index of several pieces is one of each
-        return _each_one(op, value, dim, indices[0])
-    raise LayoutError("a choice among the places of a map in a row")
+    if any(f.axis <= CHANNEL or f.size != op.record.shape(value)[f.axis] for f in pieces):
+        raise LayoutError("a choice among the places of a map in a row")
+    return _some_of_all(op, value, dim, len(indices))
 
 
 def _channels(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
@@ -229,7 +248,11 @@ def _pattern(indices: Sequence[int]) -> tuple[int, int] | None:
     return None
 
 
-def _each_one(op: Op, value: Value, dim: int, index: int) -> Value:
-    if any(f.axis > CHANNEL for f in value.layout[dim]):
-        raise LayoutError("a single place of a map")
-    raise LayoutError(f"index {index} of channels and others in a row")
+def _some_of_all(op: Op, value: Value, dim: int, count: int) -> Value:
+    """Units out of a row of several axes: features, none of which has a place."""
+    value = op.record.filled(value, range(len(value.layout)))
+    axes = tuple(sorted(factor.axis - 1 for factor in value.layout[dim]))
+    layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, count)))
+    sizes = [1 if axis in axes else size for axis, size in enumerate(op.record.shape(value)[1:])]
+    shape = (size_of(channels_in(layout)), *sizes)
+    return Value(op.add(Mix(op.name, shape, reduced=axes, mixes=False), [value], shape), layout)

@@ -24,7 +24,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.rules.indices import interleaved_parts
+from fieldspec.analysis.trace.rules.indexing.indices import interleaved_parts
 from fieldspec.analysis.trace.rules.moving.ends import end_to_end
 from fieldspec.analysis.trace.rules.moving.rows import axis_again
 from fieldspec.analysis.trace.rules.moving.tokens import beside_units
@@ -122,7 +122,10 @@ def _beside_places(op: Op, found: Sequence[Value | None], tensors: Sequence[Tens
 def _over_places(op: Op, value: Value, others: list[Value]) -> Value:
     """Broadcast one unit, repeated where others have spatial axes, to a map of its own."""
     free = [at for at, pieces in enumerate(value.layout) if any(f.axis == FREE for f in pieces)]
-    if any(places_in([other.layout[at]]) for at in free for other in others):
+    like = next((other for other in others for at in free if places_in([other.layout[at]])), None)
+    if like is not None and len(value.layout) != 2 + op.record.axes:
+        return op.record.spread_like(value, like)
+    if like is not None:
         return op.record.spread(op.record.filled(value, [at for at in range(2) if at in free]))
     return value
 

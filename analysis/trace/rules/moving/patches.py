@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, of_map, reshaped, whole
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    LayoutError,
+    numbered,
+    of_map,
+    places_in,
+    reshaped,
+    size_of,
+    whole,
+)
+from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.rules.windows import sizes
 from fieldspec.analysis.trace.values import Value
@@ -45,7 +55,7 @@ def unfold(op: Op) -> Value:
     dim = op.arg("dimension") % len(value.layout)
     axis = op.record.axis_of(value, dim)
     if axis is None:
-        raise LayoutError("windows along a dimension that is not an axis")
+        return _of_channels(op, value, dim)
     size, step = op.arg("size"), op.arg("step")
     ones, none = [1] * op.record.axes, (0,) * op.record.axes
     kernel, stride = ((*ones[: axis - 1], own, *ones[axis:]) for own in (size, step))
@@ -55,6 +65,37 @@ def unfold(op: Op) -> Value:
     ]
     moved[dim] = whole(axis, op.sizes[dim])
     return Value(node, (*moved, whole(CHANNEL, size)))
+
+
+def _of_channels(op: Op, value: Value, dim: int) -> Value:
+    """Windows of channels: those of each put side by side."""
+    size, step, count = op.arg("size"), op.arg("step"), op.sizes[dim]
+    op.record.off_axes += 1
+    op.record.unfollowed_windows = max(op.record.unfollowed_windows, len(op.sizes) - 2)
+    value = op.record.filled(value, [dim])
+    value = chosen(op, value, dim, [first * step + at for first in range(count) for at in range(size)])
+    held = [size_of(pieces) for pieces in value.layout]
+    split = reshaped(value.layout, [*held[:dim], count, size, *held[dim + 1 :]])
+    return Value(value.node, (*split[: dim + 1], *split[dim + 2 :], split[dim + 1]))
+
+
+@rule("overlap_add")
+def overlap_add(op: Op) -> Value:
+    """Frames along an axis, whose samples are channels, added up where they overlap."""
+    value, width = op.input, op.args[0].shape[-1]
+    count = len(value.layout)
+    axis = op.record.axis_of(value, count - 2)
+    if axis is None or places_in(value.layout[-1:]):
+        raise LayoutError("frames that are not those of an axis")
+    value = op.record.filled(value, range(count))  # counted with the samples as the fastest
+    each = range(1, 1 + op.record.axes)
+    kernel, stride = (tuple([own if at == axis else 1 for at in each]) for own in (width, op.arg("hop")))
+    ones, none = (1,) * op.record.axes, (0,) * op.record.axes
+    sizes = [op.sizes[-1] if at == axis else size for at, size in enumerate(op.record.shape(value)[1:], 1)]
+    layer = Fold(kernel, stride, none, ones, tuple(sizes))
+    shape = layer.output_shape(op.record.shape(value))
+    layout = numbered((*value.layout[:-2], whole(axis, op.sizes[-1])))
+    return Value(op.add(layer, [value], shape), layout)
 
 
 @rule("pixel_shuffle")

@@ -25,8 +25,10 @@ Unit = tuple[int, int]  # (node, index of its unit); -1 if it is not a single un
 def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
     """Restore an axis from units joined along a dimension of their own; None if they have no position on one.
 
+    Where they are not all units of one map, in their order, each on its own, what they see along the axis is all of it.
+
     Raises:
-        LayoutError: They would form an axis, but are not all units of a map, in order, each computed on its own.
+        LayoutError: Beside each lies padding, and not its neighbour.
     """
     is_map = len(op.sizes) == 2 + op.record.axes
     is_batch_or_channels = dim == 0 or (dim == 1 and is_map and not channels_in(values[0].layout[2:]))
@@ -39,9 +41,20 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
             sources = {node for found in units for node, _ in found}
             if [_length(op.record.graph.nodes[node].shape, axis) for node in sources] == [len(values)]:
                 return _joined(op, values, dim, axis)
+        if any(at < 0 for found in units for _, at in found) and is_map and dim > 1:
+            raise LayoutError("units joined that were filtered each on its own, with padding beside it")
         if any(units) and is_map and dim > 1:
-            raise LayoutError("concatenated units that are not those of one map in order, each computed on its own")
+            return _of_several(op, values, dim, axis)
     return None
+
+
+def _of_several(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
+    """Units of an axis that are made of others than their own as well, as in a recurrence: none keeps its place."""
+    made = _joined(op, values, dim, axis)
+    layer = Mix(op.name, op.record.shape(made), reduced=(axis - 1,), mixes=False)
+    node = op.record.add(op.name, layer, [made.node], layer.shape)
+    op.record.graph.nodes[node].temporary = True
+    return Value(node, made.layout)
 
 
 def _made_of(record: Recorder, node: int, axis: int) -> set[Unit]:

@@ -16,6 +16,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
 )
 from fieldspec.analysis.trace.rules.mixing import reduced
+from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
@@ -113,16 +114,28 @@ def expand(op: Op) -> Value:
 def repeat(op: Op) -> Value:
     """Repetition of a whole tensor: of dimensions of size 1 only, or of channels."""
     layout = ((),) * (len(op.sizes) - len(op.input.layout)) + op.input.layout
+    grown = [at for at, (dim, size) in enumerate(zip(layout, op.sizes, strict=True)) if size_of(dim) != size]
+    beside = [at for at in grown if any(f.axis > CHANNEL for f in layout[at])]
+    if beside:
+        return _beside_itself(op, Value(op.input.node, layout), beside)
     made = []
     for dim, size in zip(layout, op.sizes, strict=True):
         if size_of(dim) == size:
             made.append(dim)
-        elif any(f.axis > CHANNEL for f in dim):
-            raise LayoutError("a map tiled along an axis")
         else:
             made.append((Factor(FREE, size // size_of(dim), 0), *dim))
     value = op.record.written(Value(op.input.node, tuple(made)))
     return value if tuple(made) == layout else op.record.same(op.name, Copy(), value)
+
+
+def _beside_itself(op: Op, value: Value, dims: list[int]) -> Value:
+    """A map several times along some of its axes."""
+    for dim in dims:
+        size = size_of(value.layout[dim])
+        value = chosen(op, value, dim, [at % size for at in range(op.sizes[dim])])
+    if any(size_of(dim) != size for dim, size in zip(value.layout, op.sizes, strict=True)):
+        raise LayoutError("a map repeated beside itself and along its channels")
+    return op.record.same(op.name, Copy(), value)
 
 
 @rule("clone", "contiguous", "_to_copy", "to")
