@@ -15,6 +15,7 @@ from fieldspec.blocks.layers import (
     DropPath,
     Flatten,
     LayerNorm,
+    Linear,
     Mix,
     Multiply,
     Opaque,
@@ -210,12 +211,17 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
             operands, partials = _kept_of_product(graph, node, flows)
             kept.update(owner[i] for i in operands)
             extra += partials * width
-        elif saved.inputs:
+        elif saved.inputs and not _is_of_constants(node):
             kept.update(owner[i] for i in node.inputs)
         if saved.output:
             kept.add(owner[index])
         extra += saved.elements * width + saved.bytes
     return sum(numel(nodes[i].shape) for i in kept) * width + extra
+
+
+def _is_of_constants(node: Node) -> bool:
+    """Whether a linear layer has weights that are not trained: then its input is kept for nobody."""
+    return isinstance(node.layer, Linear) and node.trainable_params == 0 and not node.trains
 
 
 def _needed(graph: LayerGraph) -> list[bool]:

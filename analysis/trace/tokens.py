@@ -169,7 +169,8 @@ def _again(op: Op, value: Value, tensor: Tensor, unit: Tensor, sides: set[Beside
             side = next((one for one in sides if one.count == size - own), None)
             if side is None:
                 raise LayoutError("tokens of several maps in one row")
-            beside.append(replace(side, dim=dim))
+            more = next((one for one in value.beside if one.dim == dim), Beside(dim, 0, 0))  # joined just now
+            beside.append(Beside(dim, side.before + more.before, side.after + more.after))
     if value.node >= first:
         op.record.graph.nodes[value.node].beside = tensor.numel() - unit.numel()
     return replace(value, beside=tuple(beside))

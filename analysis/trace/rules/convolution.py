@@ -25,7 +25,7 @@ from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap, sliding
 from fieldspec.blocks.layers import Conv, ConvTranspose, Elementwise, Layer, Mix
 
-Window = tuple[int, int, int, int]  # kernel, stride, dilation and padding along one dimension
+WindowAlong = tuple[int, int, int, int]  # kernel, stride, dilation and padding along one dimension
 EACH = AxisMap(1, 1, (range(1),))
 
 
@@ -94,7 +94,7 @@ def steps_first(op: Op) -> Value:
     return Value(made.node, (made.layout[2], made.layout[0], made.layout[1]))
 
 
-def _over_places(op: Op, value: Value, windows: Sequence[Window], groups: int) -> Value:
+def _over_places(op: Op, value: Value, windows: Sequence[WindowAlong], groups: int) -> Value:
     """A convolution whose channels are the units of an axis: all of them read, or in groups of one each on its own."""
     pieces, own = value.layout[1], op.sizes[1]
     axis, units = pieces[0].axis, op.record.shape(value)[pieces[0].axis]
@@ -107,7 +107,7 @@ def _over_places(op: Op, value: Value, windows: Sequence[Window], groups: int) -
 def _off_axes(
     op: Op,
     value: Value,
-    windows: Sequence[Window],
+    windows: Sequence[WindowAlong],
     *,
     partly: bool,
     axis: int = CHANNEL,

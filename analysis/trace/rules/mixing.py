@@ -20,6 +20,7 @@ from fieldspec.analysis.trace.layout import (
     places_in,
     reshaped,
     size_of,
+    whole,
 )
 from fieldspec.analysis.trace.rules.pointwise import on_each_other, pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
@@ -189,6 +190,37 @@ def softmax(op: Op) -> Value:
     shape = op.record.shape(value)
     partly = mixed < shape[0] or op.name in SUMS
     return op.record.same(op.name, Mix(op.name, shape, reads=reads, mixes=mixed > 1, partly=partly), value)
+
+
+@rule("renorm")
+def shortened(op: Op) -> Value:
+    """Each index of a dimension times a number that is made of all that lies there."""
+    value, dim = op.input, op.arg("dim") % len(op.input.layout)
+    others = [pieces for at, pieces in enumerate(value.layout) if at != dim]
+    reads, mixed = reads_of(op, value, tuple(places_in(others))), size_of(channels_in(others))
+    layer = Mix(op.name, op.record.shape(value), reads=reads, mixes=mixed > 1, partly=True)
+    return op.record.same(op.name, layer, value)
+
+
+@rule("histc", "histogram")
+def counted(op: Op) -> Value:
+    """How many of all lie between two numbers: features, none of which has a place."""
+    value = op.record.filled(op.input, range(len(op.input.layout)))
+    layer = Mix(op.name, op.sizes, reduced=tuple(range(len(op.record.shape(value)) - 1)))
+    return Value(op.add(layer, [value], op.sizes), (whole(CHANNEL, op.sizes[0]),))
+
+
+@rule("searchsorted")
+def found_in_row(op: Op) -> Value:
+    """Where each number lies among others in a row, all of which it is compared with."""
+    row, number = op.values(op.arg("sorted_sequence")), op.values(op.arg("self"))
+    made = [] if row is None else [reduced(op, row, [len(row.layout) - 1], keep=True)]
+    given = made if number is None else [*made, number]
+    return (
+        pointwise(replace(op, args=(op.arg("self"),), kwargs={}))
+        if len(given) == 1 and number
+        else on_each_other(op, given)
+    )
 
 
 @rule("nll_loss_forward", "nll_loss2d_forward", "nll_loss_nd")

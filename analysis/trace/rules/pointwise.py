@@ -37,7 +37,7 @@ POINTWISE = {  # torch does not tag these
         "copysign",
     ),
     *("nan_to_num", "rsub", "lerp", "addcmul", "addcdiv", "fake_quantize_per_tensor_affine"),
-    *("fake_quantize_per_tensor_affine_cachemask", "complex", "polar"),
+    *("fake_quantize_per_tensor_affine_cachemask", "fake_quantize_per_channel_affine_cachemask", "complex", "polar"),
 }
 MERGES: dict[str, Merge] = {"add": Add(), "sub": Add(), "mul": Multiply()}
 

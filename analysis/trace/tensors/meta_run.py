@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -68,6 +68,8 @@ class MetaRun:
             rule = USER_RULES.get(func._schema.name)
             if rule is None and needs_values(func):
                 raise self.stopped(func._schema.name, (args, kwargs)) from None
+            if rule is None and (made := _on_ones(func, args, kwargs)) is not None:
+                return made
             if rule is None:
                 raise
             return self._as_ruled(rule, args, kwargs)
@@ -104,3 +106,22 @@ class MetaRun:
 def storage_of(tensor: Tensor) -> int:
     """An id of the memory, the same for all views of it."""
     return int(tensor.untyped_storage()._cdata)
+
+
+def _on_ones(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Shapes of what torch has none for: those of a run on ones; None where that is large, or fails too."""
+
+    def ones(tensor: Tensor) -> Tensor:
+        return torch.ones(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor
+
+    def bare(tensor: Tensor) -> Tensor:
+        return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+
+    given = tensors_in((args, kwargs))
+    if func._schema.is_mutable or sum(tensor.numel() for tensor in given) > MAX_CONSTANT:
+        return None
+    with _disable_current_modes(), suppress(NotImplementedError, RuntimeError):
+        out = func(*mapped(ones, args), **mapped(ones, {**kwargs, **({"device": "cpu"} if "device" in kwargs else {})}))
+        if all(tensor.layout == torch.strided for tensor in tensors_in(out)):
+            return mapped(bare, out)
+    return None

@@ -93,6 +93,16 @@ CASES: dict[str, Used] = {
     "cross": Used(lambda n, x: torch.linalg.cross(x[:, :3], x[:, 3:6], dim=1), "exact"),
     "windows of channels": Used(lambda n, x: x.unfold(1, 4, 2).sum(-1), "exact"),
     "tile": Used(lambda n, x: x.tile(1, 1, 2), "bound"),
+    "fake_quantize": Used(lambda n, x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -128, 127), "exact"),
+    "bernoulli": Used(lambda n, x: x * x.sigmoid().bernoulli(), "exact"),
+    "renorm": Used(lambda n, x: x.renorm(2, 1, 1.0), "whole_input"),
+    "histc": Used(lambda n, x: x.histc(10), "whole_input"),
+    "searchsorted": Used(lambda n, x: torch.searchsorted(n.b, x), "exact", {"b": torch.linspace(-1, 1, 5)}),
+    "mv of constants": Used(lambda n, x: (tokens(x)[0] @ n.v).view(1, 1, 12, 16), "exact", {"v": torch.ones(8)}),
+    "keys beside the map's": Used(
+        lambda n, x: image(n.a(tokens(x), tokens(x), tokens(x))[0]), "whole_input",
+        {"a": nn.MultiheadAttention(8, 2, batch_first=True, add_bias_kv=True, add_zero_attn=True)},
+    ),
     "addr": Used(lambda n, x: torch.addr(torch.zeros(8, 5), x.mean((0, 2, 3)), torch.ones(5)), "whole_input"),
     "conv_tbc": Used(
         lambda n, x: F.conv_tbc(x.permute(2, 0, 1).contiguous(), n.w, n.b, 1).permute(1, 2, 0), "exact",

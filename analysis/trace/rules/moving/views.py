@@ -141,6 +141,8 @@ def _beside_itself(op: Op, value: Value, dims: list[int]) -> Value:
 @rule("clone", "contiguous", "_to_copy", "to")
 def copy(op: Op) -> Value:
     """The same elements in new memory."""
+    before, after = op.args[0].dtype, op.result.dtype
+    op.record.graph.gradient_cut |= before.is_floating_point and not (after.is_floating_point or after.is_complex)
     return op.record.same(op.name, Copy(), op.record.unrepeated(op.input))
 
 
