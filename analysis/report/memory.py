@@ -211,7 +211,7 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
             operands, partials = _kept_of_product(graph, node, flows)
             kept.update(owner[i] for i in operands)
             extra += partials * width
-        elif saved.inputs and not _is_of_constants(node):
+        elif saved.inputs and not _is_of_constants(nodes[index : index + 2]):
             kept.update(owner[i] for i in node.inputs)
         if saved.output:
             kept.add(owner[index])
@@ -219,9 +219,13 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
     return sum(numel(nodes[i].shape) for i in kept) * width + extra
 
 
-def _is_of_constants(node: Node) -> bool:
-    """Whether a linear layer has weights that are not trained: then its input is kept for nobody."""
-    return isinstance(node.layer, Linear) and node.trainable_params == 0 and not node.trains
+def _is_of_constants(nodes: list[Node]) -> bool:
+    """Whether a linear layer, the first, has weights that are not trained: then its input is kept for nobody.
+
+    The next one is of the same operation where a map is added to its product.
+    """
+    layer, trained = nodes[0].layer, [node.trains for node in nodes[:1] + [one for one in nodes[1:] if one.temporary]]
+    return isinstance(layer, Linear) and nodes[0].trainable_params == 0 and not any(trained)
 
 
 def _needed(graph: LayerGraph) -> list[bool]:

@@ -54,7 +54,7 @@ class Traced:
 class Misread(NamedTuple):
     """What tells that other axes were meant than an interpretation of the inputs takes for such."""
 
-    opaque: int  # operations without a rule for them
+    opaque: int  # operations without a rule for them, and views that split axes where they do not divide
     over_axes: int  # convolutions whose channels are an axis
     off_axes: int  # convolutions along channels
 
@@ -96,7 +96,7 @@ def trace_module(module: nn.Module, input_size: GivenSizes) -> Traced:
             made, windows, misread = _trace(module, plan.of_integers())
         except FieldspecError:
             raise error from None
-    if not windows and plan.axes == 1 and opaque_layers(made.graph):
+    if not windows and plan.axes == 1 and misread.opaque:
         windows = 1  # attention may run along assumed channels just as well
     for other in plan.others(windows) if windows else ():  # windows along assumed channels
         with suppress(FieldspecError):
@@ -157,7 +157,7 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, Misread]:
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     shape = tuple(held[0][0].shape[1:]) if held else ()
     traced = Traced(record.graph, module_outputs, returned, tuple(unread), fixed_width, shape, tracer.operations)
-    misread = Misread(len(opaque_layers(record.graph)), record.over_axes, record.off_axes)
+    misread = Misread(len(opaque_layers(record.graph)) + record.cut_axes, record.over_axes, record.off_axes)
     return traced, record.unfollowed_windows, misread
 
 

@@ -118,7 +118,7 @@ def _on_ones(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
         return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
 
     given = tensors_in((args, kwargs))
-    if func._schema.is_mutable or sum(tensor.numel() for tensor in given) > MAX_CONSTANT:
+    if func.namespace != "aten" or func._schema.is_mutable or sum(tensor.numel() for tensor in given) > MAX_CONSTANT:
         return None
     with _disable_current_modes(), suppress(NotImplementedError, RuntimeError):
         out = func(*mapped(ones, args), **mapped(ones, {**kwargs, **({"device": "cpu"} if "device" in kwargs else {})}))

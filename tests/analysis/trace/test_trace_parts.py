@@ -264,10 +264,11 @@ def test_attention_in_other_dimensions() -> None:
     assert not refuted(After(attended))
 
 
-def test_units_in_other_dimensions_are_unknown() -> None:
-    """The same of a map whose units see a window only: they are torn apart."""
+def test_units_that_are_torn_apart() -> None:
+    """The same of a map whose units see a window only: features of all of it, as flattening makes them."""
     torn = After(lambda n, x: n.last(x[:, :, :7, :7].flatten(2).mT.reshape(len(x), 8, 7, 7)))
-    assert fs.analyze(torn, input_size=IMAGE).output.status == "unknown"
+    assert fs.analyze(torn, input_size=IMAGE).output.status == "whole_input"
+    assert not refuted(torn)
 
 
 def test_several_vectors_beside_a_map() -> None:

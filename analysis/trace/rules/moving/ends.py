@@ -20,7 +20,7 @@ from fieldspec.analysis.trace.layout import (
 from fieldspec.analysis.trace.rules.registry import Op
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.axis import AxisMap
-from fieldspec.blocks.layers import Join, Mix
+from fieldspec.blocks.layers import AdaptivePool, Copy, Join, Mix
 
 NO_UNIT = range(0)
 EACH = AxisMap(1, 1, (range(1),))
@@ -41,6 +41,8 @@ def end_to_end(op: Op, found: Sequence[Value | None], tensors: Sequence[Tensor],
     if len(axes) > 1 and all(len(places_in(value.layout)) == 1 for value in values):
         return _features(op, values, tensors, dim) if len(values) == len(tensors) else None
     axis, *others = axes
+    if others and len(values) == len(tensors) and all(_is_summary(op, value) for value in values):
+        return _features(op, values, tensors, dim)
     if others:
         raise LayoutError("maps concatenated along several axes")
     made = [op.record.straight(op.record.filled(value, range(len(value.layout)))) for value in values]
@@ -76,13 +78,21 @@ def _is_pooled(op: Op, value: Value) -> bool:
     return False
 
 
+def _is_summary(op: Op, value: Value) -> bool:
+    """Whether these are the few units of a map that was pooled to a size."""
+    node = op.record.graph.nodes[value.node]
+    while isinstance(node.layer, Copy):
+        node = op.record.graph.nodes[node.inputs[0]]
+    return isinstance(node.layer, AdaptivePool)
+
+
 def _features(op: Op, values: Sequence[Value], tensors: Sequence[Tensor], dim: int) -> Value:
     """Concatenate rows and columns that were pooled along other axes: features, none of which has a position."""
     from fieldspec.analysis.trace.rules.moving.joining import joined
 
     flat = []
     for value, tensor in zip(values, tensors, strict=True):
-        if not _is_pooled(op, value):
+        if not (_is_pooled(op, value) or _is_summary(op, value)):
             raise LayoutError("rows and columns concatenated")
         filled = op.record.straight(op.record.filled(value, range(len(value.layout))))
         shape = op.record.shape(filled)

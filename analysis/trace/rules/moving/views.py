@@ -19,7 +19,7 @@ from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
-from fieldspec.blocks.layers import Copy, MatMul, Mix, SelectChannels
+from fieldspec.blocks.layers import Copy, Mix
 
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "unsqueeze")
@@ -29,30 +29,26 @@ def view(op: Op) -> Value:
     try:
         made = Value(value.node, reshaped(value.layout, op.sizes))
     except LayoutError:
-        if not _sees_all(op, value.node):
-            raise
-        return _scrambled(op, value)
+        return _scrambled(op, value) if places_in(value.layout) else _counted_anew(op, value)
     if len(op.sizes) == 2 and not made.layout[0] and places_in(made.layout):
         whole_map = op.record.unrepeated(value)
         return op.record.flattened(Value(whole_map.node, reshaped(whole_map.layout, op.sizes)))
     return made
 
 
-def _sees_all(op: Op, node: int) -> bool:
-    """Whether every element depends on a whole map, as after attention."""
-    layer = op.record.graph.nodes[node].layer
-    while isinstance(layer, Copy | SelectChannels):
-        (node,) = op.record.graph.nodes[node].inputs
-        layer = op.record.graph.nodes[node].layer
-    return isinstance(layer, MatMul) and "whole" in layer.reads
+def _counted_anew(op: Op, value: Value) -> Value:
+    """Channels in other dimensions, whatever pieces of them that cuts: in the order in which the tensor has them."""
+    value = op.record.straight(op.record.filled(value, range(len(value.layout))))
+    return Value(value.node, reshaped(((), whole(CHANNEL, prod(op.sizes))), op.sizes))
 
 
 def _scrambled(op: Op, value: Value) -> Value:
-    """Elements that depend on the whole map, viewed with dimensions that split axes: features without a position."""
+    """Elements viewed with dimensions that split axes where they do not divide: features without a position."""
     value = op.record.filled(value, range(len(value.layout)))
     shape = op.record.shape(value)
     layer = Mix(op.name, (prod(shape),), reduced=tuple(range(len(shape) - 1)))
     node = op.add(layer, [value], layer.shape)
+    op.record.cut_axes += 1
     op.record.graph.nodes[node].temporary = True
     return Value(node, reshaped(((), whole(CHANNEL, prod(shape))), op.sizes))
 
