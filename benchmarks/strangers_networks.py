@@ -161,7 +161,8 @@ def _pytorchcv() -> Iterator[tuple[str, Network]]:
         first.setdefault(models[name].__module__, name)
     for name in sorted(first.values()):
         if not name.startswith(("propainter_ip", "visemenet")):  # of one video or speech they make the batch
-            yield name, (lambda n=name: _of_pytorchcv(models[n](pretrained=False), n), _size_of(name))
+            spoken = {"from_audio": False} if name.startswith(("jasper", "quartznet")) else {}
+            yield name, (lambda n=name, s=spoken: _of_pytorchcv(models[n](pretrained=False, **s), n), _size_of(name))
 
 
 class FirstFrames(nn.Module):
@@ -187,8 +188,8 @@ OTHER_INPUTS: dict[str, Any] = {  # than one image: speech and a person, two ima
     "propainter_rfc": [(5, 2, 240, 432), (5, 1, 240, 432)],
     "propainter": [(5, 3, 240, 432), (5, 1, 240, 432), (5, 1, 240, 432), (2, 4, 240, 432)],
     "superpointnet": (1, 224, 224),
-    "jasper": [(16_000,), ((), "int64")],  # speech, and how long it is
-    "quartznet": [(16_000,), ((), "int64")],
+    "jasper": [(64, 320), ((), "int64")],  # features of speech, and how many
+    "quartznet": [(64, 320), ((), "int64")],
     "pfpcnet": (1, 320, 240),
 }
 

@@ -106,6 +106,8 @@ class Linearized(TorchFunctionMode):
         name = written.strip("_")
         if name == "get":
             return self._attribute(func, args)
+        if name == "set":  # behind which torch waits for ever when it is asked where a tensor comes from
+            raise Unmeasurable("a tensor is given other memory")
         args, kwargs = tree_map_only(Tensor, self.current, (tuple(args), kwargs))
         operands = [x for x in tensors_in((args, kwargs)) if hasattr(x, "depends")]
         if not operands and any(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors_in((args, kwargs)))):
