@@ -48,7 +48,7 @@ def _deformable(_: Tensor, weight: Tensor, *__: Any, out_val: Tensor, **___: Any
 
 
 def _steps_first(_: Tensor, weight: Tensor, *__: Any, out_val: Tensor, **___: Any) -> int:
-    """As a convolution of one axis: the weights are (kernel, in channels, out channels)."""
+    """`conv_tbc`: like a convolution over one axis, with weights (kernel, in_channels, out_channels)."""
     return out_val.numel() * weight[:, :, 0].numel()
 
 

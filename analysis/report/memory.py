@@ -220,7 +220,7 @@ def saved_bytes(graph: LayerGraph, dtype: str = "float32") -> int | None:
 
 
 def _is_of_constants(nodes: list[Node]) -> bool:
-    """Whether a linear layer, the first, has weights that are not trained: then its input is kept for nobody.
+    """Whether the first, linear layer has frozen weights, so that autograd does not keep its input.
 
     The next one is of the same operation where a map is added to its product.
     """

@@ -225,7 +225,7 @@ class Recorder(Recording):
         return Value(node, tuple(layout))
 
     def spread_like(self, value: Value, like: Value) -> Value:
-        """The same tensor, one unit that is repeated made as many as another has there: a class token beside all."""
+        """The same tensor with a repeated unit expanded to the units of `like`, such as a class token per patch."""
         shape = [*self.shape(value), *[1] * self.axes][: 1 + self.axes]
         layout = list(value.layout)
         for at, (dim, other) in enumerate(zip(value.layout, like.layout, strict=True)):

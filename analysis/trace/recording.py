@@ -41,8 +41,8 @@ class Recording:
     maps: dict[Value, Value] = field(default_factory=dict)  # cache of `settled`
     pooled: dict[int, Windows] = field(default_factory=dict)  # windows of max pooling, by the id of their indices
     masks: dict[int, int] = field(default_factory=dict)  # bytes of a mask, by the id of the indices that replace it
-    cut_axes: int = 0  # views that split axes where they do not divide: likewise
-    over_axes: int = 0  # convolutions whose channels are an axis: likewise, and less likely
+    cut_axes: int = 0  # views that split axes at non-divisors, which suggests the same
+    over_axes: int = 0  # convolutions whose channels are an axis, which suggests another interpretation
     off_axes: int = 0  # convolutions along assumed channels, which may be axes in another interpretation
     unfollowed_windows: int = 0  # most window axes of an operation that could not be traced
 

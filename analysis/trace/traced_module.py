@@ -52,15 +52,15 @@ class Traced:
 
 
 class Misread(NamedTuple):
-    """What tells that other axes were meant than an interpretation of the inputs takes for such."""
+    """Signs that an interpretation of the inputs takes the wrong dimensions for axes."""
 
-    opaque: int  # operations without a rule for them, and views that split axes where they do not divide
+    opaque: int  # operations without a rule, and views that split axes at non-divisors
     over_axes: int  # convolutions whose channels are an axis
     off_axes: int  # convolutions along channels
 
     @property
     def places(self) -> tuple[int, int]:
-        """What one compares two interpretations by."""
+        """The key by which interpretations are compared."""
         return self.opaque + self.over_axes, self.off_axes
 
 

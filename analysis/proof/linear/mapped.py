@@ -1,4 +1,4 @@
-"""`torch.func.vmap` as a loop: what it calls is torch's own functions on tensors that are no wrappers."""
+"""Runs `torch.func.vmap` as a loop, so that functions are called on plain tensors instead of wrappers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ APIS: Any = import_module("torch._functorch.apis")
 
 @contextmanager
 def looped() -> Iterator[None]:
-    """Within it a mapped function is called for one index after the other, and what it gives is stacked."""
+    """Within this context, call a mapped function once per index, and stack its results."""
     own = APIS.vmap_impl
     APIS.vmap_impl = _in_turn
     try:

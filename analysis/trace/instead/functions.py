@@ -123,7 +123,7 @@ def _no_nested(*args: Any) -> bool:
 
 
 def _with_values(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What makes constants, on a device where they have values."""
+    """Wrap a factory function so that its constants are created on a device with values."""
 
     def made(*args: Any, device: Any = None, **kwargs: Any) -> Any:
         if device is not None:

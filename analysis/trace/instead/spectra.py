@@ -1,4 +1,4 @@
-"""Short-time Fourier transforms and their inverses as windows, products with the window function, and transforms."""
+"""Short-time Fourier transforms and their inverses, composed of windows, window functions and Fourier transforms."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def istft(
     length: int | None = None,
     return_complex: bool = False,
 ) -> Tensor:
-    """(batch, frequencies, frames) -> (batch, samples): frames put where they were taken from, and added up."""
+    """(batch, frequencies, frames) -> (batch, samples): frames at their positions, summed where they overlap."""
     hop, width = hop_length or n_fft // 4, win_length or n_fft
     spectra = (x if x.dim() > 2 else x[None]).mT
     scale = "ortho" if normalized else "backward"
@@ -66,7 +66,7 @@ def istft(
 
 
 def _added_up(frames: Tensor, hop: int) -> Tensor:
-    """(batch, frames, samples of each) -> (batch, samples), where a frame begins `hop` behind the one before."""
+    """(batch, frames, width) -> (batch, samples): each frame starts `hop` samples after the previous one."""
     count, width = frames.shape[-2:]
     return frames.new_zeros((*frames.shape[:-2], (count - 1) * hop + width))
 

@@ -80,7 +80,7 @@ def _with_kernels(op: Op, made: Value) -> Value:
 
 @rule("conv_tbc")
 def steps_first(op: Op) -> Value:
-    """A convolution of (steps, batch, channels)."""
+    """`conv_tbc`: a convolution over (time, batch, channels)."""
     value, weight = op.input, op.arg("weight")
     steps, batch, channels = value.layout
     turned = Value(value.node, (batch, channels, steps))
@@ -95,7 +95,7 @@ def steps_first(op: Op) -> Value:
 
 
 def _over_places(op: Op, value: Value, windows: Sequence[WindowAlong], groups: int) -> Value:
-    """A convolution whose channels are the units of an axis: all of them read, or in groups of one each on its own."""
+    """A convolution whose channels are the units of an axis: it reads all units, or if depthwise, each separately."""
     pieces, own = value.layout[1], op.sizes[1]
     axis, units = pieces[0].axis, op.record.shape(value)[pieces[0].axis]
     if pieces != whole(axis, units) or groups not in (1, units) or (groups > 1 and own != units):
@@ -113,7 +113,7 @@ def _off_axes(
     axis: int = CHANNEL,
     reduced: tuple[int, ...] = (),
 ) -> Value:
-    """A convolution along dimensions that hold channels, of which it reads several, and perhaps along axes as well.
+    """A convolution along dimensions with channels, of which it reads several, and possibly along axes as well.
 
     Args:
         op: The call.

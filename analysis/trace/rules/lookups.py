@@ -30,14 +30,14 @@ def embedding(op: Op) -> Value:
 
 @rule("_embedding_bag", "_embedding_bag_forward_only")
 def bags(op: Op) -> Value:
-    """Rows of the table, one bag after the other: the mean, the sum or the largest of each."""
+    """An embedding bag: the mean, sum or maximum of the table rows in each bag."""
     value, offsets = op.values(op.arg("indices")), op.arg("offsets")
     if value is None or op.values(op.arg("weight")) is not None or op.values(offsets) is not None or offsets.is_meta:
-        raise LayoutError("bags that no map holds, or that one parts")
+        raise LayoutError("bags of constants, or that split an axis")
     count, weights = op.arg("indices").shape[0], op.values(op.arg("per_sample_weights"))
     size = count // op.sizes[0]
     if offsets.tolist()[: op.sizes[0]] != [at * size for at in range(op.sizes[0])]:
-        raise LayoutError("bags of several sizes")
+        raise LayoutError("bags of different sizes")
     rows = op.result.new_empty((count, op.sizes[1]))
     named = {"weight": op.arg("weight"), "indices": op.arg("indices")}
     found = embedding(

@@ -1,4 +1,4 @@
-"""Rules for matrices: their functions, diagonals, outer products."""
+"""Rules for functions of matrices, diagonals and outer products."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from fieldspec.blocks.layers import Mix
     "_linalg_det", "_linalg_slogdet", "_linalg_solve_ex", "linalg_solve_triangular", "linalg_lu_factor_ex", "linalg_lu"
 )
 def of_matrices(op: Op) -> Result:
-    """A function of each matrix, in the last two dimensions: every number of the result reads all of it.
+    """A function of each matrix in the last two dimensions: every element of the result reads the whole matrix.
 
-    Where the result has as many rows and columns, those of places are places again, each of which reads all of them.
+    If the result has the same size, spatial axes remain spatial axes, and each unit reads all of them.
     """
     found = [(one, value) for one in tensors_in((op.args, op.kwargs)) if (value := op.values(one)) is not None]
     results: list[Value | None] = []
@@ -63,7 +63,7 @@ def _mixed(op: Op, value: Value, given: tuple[int, ...], made: tuple[int, ...]) 
     shape = list(op.record.shape(value))
     axes = tuple(sorted({f.axis - 1 for f in pieces if f.axis > CHANNEL}))
     if any(f.size != shape[f.axis] for f in pieces if f.axis > CHANNEL):
-        raise LayoutError("matrices of a part of an axis")
+        raise LayoutError("matrices over a part of an axis")
     partly = size_of(channels_in(around)) > 1
     if made == given and axes and not channels_in(value.layout[-2:]):
         layer = Mix(op.name, tuple(shape), reads="whole", mixes=False)
@@ -77,7 +77,7 @@ def _mixed(op: Op, value: Value, given: tuple[int, ...], made: tuple[int, ...]) 
 
 @rule("diagonal")
 def diagonal(op: Op) -> Value:
-    """Of channels a choice of them; of places those that lie on it, none of which has a place of its own."""
+    """A diagonal: a selection of channels, or of units, none of which has a position."""
     count = len(op.input.layout)
     first, second = (op.arg(name, default) % count for name, default in (("dim1", 0), ("dim2", 1)))
     rows, columns = op.args[0].shape[first], op.args[0].shape[second]
@@ -105,11 +105,11 @@ def _of_places(op: Op, value: Value, count: int) -> Value:
 
 @rule("diag_embed")
 def embedded(op: Op) -> Value:
-    """What lies on a diagonal, zeros beside it: repeated along a new dimension, and most of it overwritten."""
+    """A diagonal matrix: elements repeated along a new dimension, with all but the diagonal overwritten by zeros."""
     count = len(op.sizes)
     first, second = (op.arg(name, default) % count for name, default in (("dim1", -2), ("dim2", -1)))
     if op.arg("offset", 0):
-        raise LayoutError("a diagonal beside the main one")
+        raise LayoutError("a diagonal other than the main one")
     layout: list[Dim] = list(op.input.layout[:-1])
     repeated: Dim = (Factor(FREE, op.sizes[second], 0),)
     for dim, pieces in sorted([(first, op.input.layout[-1]), (second, repeated)]):
@@ -120,13 +120,13 @@ def embedded(op: Op) -> Value:
 
 @rule("linalg_cross")
 def cross(op: Op) -> Value:
-    """Each of three numbers is made of all three of two vectors."""
+    """A cross product: each element depends on all elements of both vectors."""
     values = [value for value in (op.values(one) for one in op.args[:2]) if value is not None]
     dim = op.arg("dim", -1) % len(op.sizes)
     made = []
     for value in values:
         if places_in(value.layout[dim : dim + 1]):
-            raise LayoutError("a cross product along places")
+            raise LayoutError("a cross product along a spatial axis")
         value = op.record.filled(value, range(len(value.layout)))
         partly = size_of(channels_in(value.layout)) > 3
         made.append(op.record.same(op.name, Mix(op.name, op.record.shape(value), partly=partly), value))
@@ -135,7 +135,7 @@ def cross(op: Op) -> Value:
 
 @rule("addr")
 def outer_product(op: Op) -> Value:
-    """Each number of a vector with each of another, added to a matrix."""
+    """An outer product added to a matrix."""
     rows, columns = op.values(op.arg("vec1")), op.values(op.arg("vec2"))
     laid = {
         id(op.arg("self")): op.values(op.arg("self")),
@@ -149,7 +149,7 @@ def outer_product(op: Op) -> Value:
 
 @rule("addbmm")
 def summed_products(op: Op) -> Value:
-    """Products of matrices, summed up, and perhaps a map added."""
+    """A sum of matrix products, optionally added to a map."""
     first, second, added = op.arg("batch1"), op.arg("batch2"), op.values(op.arg("self"))
     out: Tensor = op.result.new_empty((first.shape[0], *op.sizes))
     each = replace(op, name="bmm", schema=("self", "mat2"), args=(first, second), kwargs={}, out=out)

@@ -194,7 +194,7 @@ def softmax(op: Op) -> Value:
 
 @rule("renorm")
 def shortened(op: Op) -> Value:
-    """Each index of a dimension times a number that is made of all that lies there."""
+    """Scale each index of a dimension by a number that depends on all its elements (renorm)."""
     value, dim = op.input, op.arg("dim") % len(op.input.layout)
     others = [pieces for at, pieces in enumerate(value.layout) if at != dim]
     reads, mixed = reads_of(op, value, tuple(places_in(others))), size_of(channels_in(others))
@@ -204,7 +204,7 @@ def shortened(op: Op) -> Value:
 
 @rule("histc", "histogram")
 def counted(op: Op) -> Value:
-    """How many of all lie between two numbers: features, none of which has a place."""
+    """A histogram: features, none of which has a position."""
     value = op.record.filled(op.input, range(len(op.input.layout)))
     layer = Mix(op.name, op.sizes, reduced=tuple(range(len(op.record.shape(value)) - 1)))
     return Value(op.add(layer, [value], op.sizes), (whole(CHANNEL, op.sizes[0]),))
@@ -212,7 +212,7 @@ def counted(op: Op) -> Value:
 
 @rule("searchsorted")
 def found_in_row(op: Op) -> Value:
-    """Where each number lies among others in a row, all of which it is compared with."""
+    """The insertion position of each number in a sorted row (searchsorted), all of which it reads."""
     row, number = op.values(op.arg("sorted_sequence")), op.values(op.arg("self"))
     made = [] if row is None else [reduced(op, row, [len(row.layout) - 1], keep=True)]
     given = made if number is None else [*made, number]
@@ -225,7 +225,7 @@ def found_in_row(op: Op) -> Value:
 
 @rule("nll_loss_forward", "nll_loss2d_forward", "nll_loss_nd")
 def chosen_likelihood(op: Op) -> Value:
-    """The channel that a target names, of each unit, and unless told otherwise the mean or the sum of all."""
+    """The channel of each unit that a target selects, and by default its mean or sum over everything."""
     classes = 1 if len(op.input.layout) > 1 else 0
     value, target = reduced(op, op.input, [classes], keep=False), op.values(op.arg("target"))
     if target is not None:

@@ -114,7 +114,7 @@ def _asked_for_all(op: Op, values: list[Value]) -> Value | None:
 
 
 def _repeated_like(op: Op, value: Value, layout: Layout) -> Value:
-    """The same tensor with a channel for each of the others' where it has some of them: what is told apart stays so."""
+    """The same tensor with its channels repeated to those of the others, so that channels remain distinct."""
     own = size_of(channels_in(value.layout))
     if own in (1, size_of(channels_in(layout))):
         return value

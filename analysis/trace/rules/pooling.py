@@ -96,10 +96,10 @@ def adaptive_pool(op: Op) -> Value:
 
 
 def _overlapping(op: Op, value: Value, layout: Layout, shape: Shape, windows: Windows) -> Value:
-    """A unit lies in several windows: it reads each that it may have been the largest of."""
+    """Max unpooling of overlapping windows: a unit reads every window of which it may be the maximum."""
     kernel, stride, padding, size = windows
     if shape[1:] != size:
-        raise LayoutError("an unpooling of windows that overlap to another size")
+        raise LayoutError("an unpooling of overlapping windows to another size")
     reads = tuple([transposed(*of_axis) for of_axis in zip(kernel, stride, [1] * len(kernel), padding, strict=True)])
     return Value(op.add(Mix(op.name, shape, reads=reads, mixes=False), [value], shape), layout)
 

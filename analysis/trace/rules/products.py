@@ -145,7 +145,7 @@ def check_whole(op: Op, value: Value, spatial: Dim) -> None:
 def product_of_maps(op: Op, left: Value, right: Value) -> Value:
     """(batch, rows, inner) @ (batch, inner, columns): the unit of each row reads the units of all columns."""
     inner, columns = left.layout[-1], right.layout[-1]
-    asked = {f for f in (*right.layout[-2], *columns) if f.axis > CHANNEL}  # places of the right that a unit reads
+    asked = {f for f in (*right.layout[-2], *columns) if f.axis > CHANNEL}  # axes of the right that a unit reads
     rows, summed = places_in(left.layout[-2:-1]), along(inner, spatial=True)
     products = op.result.numel() * op.args[_index(op)].shape[-1]
     batch = [places_in(value.layout[:-2]) for value in (left, right)]
@@ -159,7 +159,7 @@ def product_of_maps(op: Op, left: Value, right: Value) -> Value:
 
 
 def _all_of(op: Op, value: Value, summed: Dim) -> Reads:
-    """All units of some axes, each on its own of the others: the rows of a product."""
+    """All units of some axes, separately for each index of the other axes: the rows of a product."""
     check_whole(op, value, summed)
     sizes = {factor.axis: factor.size for factor in summed}
     counts = [sizes.get(axis, 1) for axis in range(1, len(op.record.shape(value)))]
@@ -167,7 +167,7 @@ def _all_of(op: Op, value: Value, summed: Dim) -> Reads:
 
 
 def _columns(op: Op, left: Value, right: Value, products: int) -> Value:
-    """The right operand keeps its places, the left one has none but those of the batch."""
+    """The right operand keeps its positions; the left one has none except along the batch."""
     summed = along(right.layout[-2], spatial=True)
     read: Reads = _all_of(op, right, summed) if summed else "own"
     asked = reads_of(op, left, along(left.layout[-1], spatial=True))

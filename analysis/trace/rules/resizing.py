@@ -48,11 +48,11 @@ def resize(op: Op) -> Value:
 
 @rule("_upsample_bilinear2d_aa", "_upsample_bicubic2d_aa")
 def smoothed(op: Op) -> Value:
-    """Resizing with a filter that grows as units come to lie further apart: it reads all that a unit stands for."""
+    """Anti-aliased resizing: the filter grows with the scale factor."""
     value = op.record.settled(op.input)
     layout, shape = resized(op, value)
     if op.arg("align_corners") or any(op.arg(name) is not None for name in op.schema if name.startswith("scales")):
-        raise LayoutError("smoothing by factors or between corners")
+        raise LayoutError("anti-aliased resizing by factors or with aligned corners")
     around = 1 if "linear" in op.name else 2
     pairs = zip(op.record.shape(value)[1:], shape[1:], strict=True)
     reads = tuple([_filtered(size, units, around) for size, units in pairs])
@@ -60,10 +60,10 @@ def smoothed(op: Op) -> Value:
 
 
 def _filtered(size: int, units: int, around: int) -> AxisMap:
-    """Units nearer to the middle of each than `around` of its own lengths, or of theirs where these are longer.
+    """The input units that each output unit reads: nearer to its center than `around` units of the coarser grid.
 
     Example:
-        >>> _filtered(8, 4, 1).taps          # middle 1/2, all nearer than 2
+        >>> _filtered(8, 4, 1).taps          # center 1/2, distance below 2
         (range(-1, 3),)
     """
     common = gcd(size, units)

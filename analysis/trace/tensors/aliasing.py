@@ -53,9 +53,9 @@ def same_elements(one: Tensor, other: Tensor) -> bool:
 
 
 def turned(one: Tensor, base: Tensor) -> list[int | None] | None:
-    """Which dimension of a tensor each of a view is that has all of it in another order, None for those of one index.
+    """For a permuted view, the dimension of the base for each of its dimensions; None for dimensions of size 1.
 
-    None where the view is none such.
+    None if the view is not a permutation.
 
     Example:
         >>> base = torch.zeros(2, 3, 4)

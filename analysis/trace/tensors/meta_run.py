@@ -109,7 +109,7 @@ def storage_of(tensor: Tensor) -> int:
 
 
 def _on_ones(func: OpOverload, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Shapes of what torch has none for: those of a run on ones; None where that is large, or fails too."""
+    """Results of an operation without a meta kernel, from a run on ones; None if that is large or fails."""
 
     def ones(tensor: Tensor) -> Tensor:
         return torch.ones(tensor.shape, dtype=tensor.dtype) if tensor.is_meta else tensor

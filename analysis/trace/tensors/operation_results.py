@@ -41,7 +41,7 @@ class OperationResults:
         op = self._op(func, args, kwargs, out)
         before = len(self.record.graph)
         if made and not func._schema.is_mutable and not any(tensor.numel() for tensor in made):
-            return  # nothing is left of the map
+            return  # the result is empty
         try:
             results = self._values_of(func, op)
             self._check_all_read(op, before, results)

@@ -1,4 +1,4 @@
-"""Rules for elements that are taken where numbers say: of a map, or of constants."""
+"""Rules for reading elements by index, from a map or from constants."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fieldspec.blocks.layers import Elementwise, MatMul, Mix
 
 @rule("gather")
 def gather(op: Op) -> Value:
-    """Along channels each unit takes some of its own; along an axis each may take any, if not all take the same."""
+    """Gather: along channels each unit reads some of its own; along an axis any unit, unless all read the same."""
     value, numbers = op.values(op.arg("self")), op.values(op.arg("index"))
     dim = op.arg("dim") % len(op.sizes)
     if value is None and numbers is not None:
@@ -40,17 +40,17 @@ def gather(op: Op) -> Value:
         return _of_places(op, value, numbers, dim)
     given = [one for one in (value, numbers) if one is not None]
     if any(along(one.layout[dim], spatial=True) for one in given):
-        raise LayoutError("a choice of channels by places")
+        raise LayoutError("a selection of channels by indices with spatial axes")
     made = [_in_channels(op, one, dim) for one in given]
     if any(one.layout != made[0].layout for one in made):
-        raise LayoutError("a choice by numbers that lie otherwise than the map")
+        raise LayoutError("a selection by indices with another layout than the map")
     if len(made) == 1:
         return made[0]
     return Value(op.add(Elementwise(op.name), made, op.record.shape(made[0])), made[0].layout)
 
 
 def _in_channels(op: Op, value: Value, dim: int) -> Value:
-    """As many channels as are taken, each of which may be any of them."""
+    """As many channels as are gathered, each of which may be any channel of the unit."""
     value = op.record.filled(value, range(len(value.layout)))
     partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
     layout = fastest(value.layout, dim, op.sizes[dim])
@@ -69,7 +69,7 @@ def _of_places(op: Op, value: Value, numbers: Value | None, dim: int) -> Value:
     value = op.record.filled(value, range(len(value.layout)))
     pieces, shape = value.layout[dim], list(op.record.shape(value))
     if len(pieces) > 1 or pieces[0].size != shape[pieces[0].axis]:
-        raise LayoutError("a choice of places by numbers that differ from unit to unit")
+        raise LayoutError("a selection of units by indices that differ from unit to unit")
     axis = pieces[0].axis
     shape[axis] = op.sizes[dim]
     layer = Mix(op.name, tuple(shape), reduced=(axis - 1,), mixes=False)
@@ -77,7 +77,7 @@ def _of_places(op: Op, value: Value, numbers: Value | None, dim: int) -> Value:
 
 
 def _same_for_all(index: Tensor, dim: int) -> Tensor | None:
-    """Numbers along a dimension that are the same at every index of the others."""
+    """Indices along a dimension that are the same at every position of the others; None if they differ."""
     if index.is_meta:
         return None
     row = index[tuple([slice(None) if at == dim else slice(0, 1) for at in range(index.dim())])]
@@ -85,26 +85,26 @@ def _same_for_all(index: Tensor, dim: int) -> Tensor | None:
 
 
 def _sampled(op: Op, value: Value, numbers: Value) -> Value:
-    """Each unit of the numbers reads all of the map."""
+    """Each unit of the indices reads the whole map."""
     values = [op.record.straight(op.record.filled(one, range(len(one.layout)))) for one in (value, numbers)]
     shape = op.record.shape(values[1])
     return Value(op.add(MatMul(("whole", "own"), shape, 0), values, shape), values[1].layout)
 
 
 def _looked_up(op: Op, numbers: Value) -> Value:
-    """Constants where a map says: a function of each number."""
+    """A lookup in constants by a map: an element-wise function of the indices."""
     numbers = op.record.unrepeated(numbers)
     return op.record.same(op.name, Mix(op.name, op.record.shape(numbers), mixes=False), numbers)
 
 
 @rule("take")
 def take(op: Op) -> Value:
-    """Elements of a map in a row: none of them has a place."""
+    """Elements of a flattened map: none of them has a position."""
     value, numbers = op.values(op.arg("self")), op.values(op.arg("index"))
     if numbers is not None:
         return _looked_up(op, numbers) if value is None else _sampled(op, value, numbers)
     if value is None:
-        raise LayoutError("a choice of constants by constants")
+        raise LayoutError("constants selected by constants")
     value = op.record.filled(value, range(len(value.layout)))
     count = prod(op.sizes)
     layer = Mix(op.name, (count,), reduced=tuple(range(len(op.record.shape(value)) - 1)))
@@ -113,7 +113,7 @@ def take(op: Op) -> Value:
 
 @rule("affine_grid_generator")
 def affine_grid(op: Op) -> Value:
-    """A place of the image for each unit: a product of where the unit lies with the numbers of the map."""
+    """A sampling position for each unit: the unit's coordinates times the matrix computed from the map."""
     value = op.record.filled(op.input, range(len(op.input.layout)))
     if places_in(value.layout):
         raise LayoutError("a transformation for each unit")
@@ -126,7 +126,7 @@ def affine_grid(op: Op) -> Value:
 
 @rule("grid_sampler_2d", "grid_sampler_3d", "grid_sampler")
 def grid_sample(op: Op) -> Value:
-    """Each unit reads the map where its numbers say, which may be anywhere: it surely sees what those are of."""
+    """Sampling at positions from a map, which may be anywhere: units certainly see what the positions see."""
     image, grid = op.values(op.arg("input")), op.values(op.arg("grid"))
     if image is None and grid is not None:
         return _of_constants(op, grid)
@@ -136,17 +136,17 @@ def grid_sample(op: Op) -> Value:
     values = [op.record.settled(value) for value in (op.input, numbers)]
     if places_in(values[1].layout[1:2]) or channels_in(values[1].layout[:1]):
         raise LayoutError("samples at places that lie in the channels")
-    is_apart = not places_in(values[0].layout[2:])  # each unit has a map of its own, in its channels
+    is_apart = not places_in(values[0].layout[2:])  # each unit has its own map, in its channels
     if is_apart and places_in(values[0].layout) - places_in(values[1].layout[:1]):
-        raise LayoutError("samples of maps that lie elsewhere")
-    batch, _, *places = values[1].layout  # those of the output: it has numbers for each unit
+        raise LayoutError("samples of maps with another layout")
+    batch, _, *places = values[1].layout  # as in the output: there are coordinates for each unit
     layout = numbered((batch, whole(CHANNEL, op.sizes[1]), *places))
     shape = (size_of(channels_in(layout)), *op.record.shape(values[1])[1:])
     return Value(op.add(MatMul(("own" if is_apart else "whole", "own"), shape, 0), values, shape), layout)
 
 
 def _at_places(op: Op, value: Value) -> Value:
-    """Samples where constants say: as many units, each of which may read any of the map's; or channels of each unit."""
+    """Sampling at constant positions: a unit may read any unit of the map; or channels of each unit."""
     if not places_in(value.layout[2:]):
         value = op.record.filled(value, range(len(value.layout)))
         layout = numbered((*value.layout[:2], *[whole(CHANNEL, size) for size in op.sizes[2:]]))
@@ -162,7 +162,7 @@ def _at_places(op: Op, value: Value) -> Value:
 
 
 def _of_constants(op: Op, grid: Value) -> Value:
-    """Samples of constants where a map says: a function of each of its units."""
+    """Sampling of constants at positions from a map: a function of each of its units."""
     grid = op.record.filled(grid, range(len(grid.layout)))
     if along(grid.layout[-1], spatial=True):
         raise LayoutError("samples at places that lie in the channels")

@@ -178,7 +178,7 @@ def assigned(op: Op) -> Value:
 
 
 def _among_constants(op: Op, values: Sequence[Value]) -> Value:
-    """Elements of maps anywhere among constants: features, none of which has a place."""
+    """Elements of maps written anywhere into constants: features, none of which has a position."""
     count = prod(op.sizes)
     layout, made = reshaped(((), whole(CHANNEL, count)), op.sizes), []
     for value in values:

@@ -1,4 +1,4 @@
-"""Rules for operations that take some indices of a dimension."""
+"""Rules for operations that select indices of a dimension."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def slice_(op: Op) -> Value:
 
 @rule("select")
 def select(op: Op) -> Value:
-    """One index, and the dimension is gone."""
+    """A single index, which removes the dimension."""
     dim = op.arg("dim") % len(op.input.layout)
     index = op.arg("index") % max(1, size_of(op.input.layout[dim]))
     value = chosen(op, op.input, dim, range(index, index + 1))
@@ -53,7 +53,7 @@ def select(op: Op) -> Value:
 
 @rule("unbind")
 def unbind(op: Op) -> list[Value | None]:
-    """Every index of a dimension as a tensor of its own."""
+    """Every index of a dimension as a separate tensor."""
     dim = op.arg("dim", 0) % len(op.input.layout)
     parts = [chosen(op, op.input, dim, range(index, index + 1)) for index in range(len(op.out))]
     return [Value(part.node, part.layout[:dim] + part.layout[dim + 1 :]) for part in parts]
@@ -61,7 +61,7 @@ def unbind(op: Op) -> list[Value | None]:
 
 @rule("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_chunk", "unsafe_split_with_sizes")
 def split(op: Op) -> list[Value | None]:
-    """Pieces of a dimension, one after the other."""
+    """Consecutive pieces of a dimension."""
     dim = op.arg("dim", 0) % len(op.input.layout)
     parts: list[Value | None] = []
     first = 0
@@ -74,7 +74,7 @@ def split(op: Op) -> list[Value | None]:
 
 @rule("index_select", "index")
 def index(op: Op) -> Value:
-    """Channels, or units of an axis, by numbers that do not depend on the input."""
+    """Channels, or units of an axis, selected by indices that do not depend on the input."""
     if op.name == "index_select":
         given = {op.arg("dim") % op.args[0].dim(): op.arg("index")}
     else:
@@ -82,7 +82,7 @@ def index(op: Op) -> Value:
     if op.values(op.args[0]) is None and len(given) == 1:
         return _looked_up(op, *next(iter(given.items())))
     if any(one.is_meta or op.values(one) is not None or one.is_floating_point() for one in given.values()):
-        raise LayoutError("a choice by numbers that have no values here")
+        raise LayoutError("a selection by indices without values")
     value = op.input
     if len(given) == 1:
         ((dim, numbers),) = given.items()
@@ -95,10 +95,10 @@ def index(op: Op) -> Value:
 
 
 def _looked_up(op: Op, dim: int, numbers: Tensor) -> Value:
-    """Indices of constants, which a map says: what lies at each is a vector of its own."""
+    """Constants looked up by a map: a separate vector for each index."""
     value = op.values(numbers)
     if value is None:
-        raise LayoutError("constants chosen by constants")
+        raise LayoutError("constants selected by constants")
     value = op.record.filled(value, range(len(value.layout)))
     before, behind = op.sizes[:dim], op.sizes[dim + numbers.dim() :]
     layout = (*[whole(CHANNEL, size) for size in before], *value.layout, *[whole(CHANNEL, size) for size in behind])
@@ -109,7 +109,7 @@ def _looked_up(op: Op, dim: int, numbers: Tensor) -> Value:
 
 
 def _listed(numbers: Tensor, size: int) -> Sequence[int]:
-    """The numbers, counted from 0; a range where they are evenly spaced."""
+    """The indices, counted from 0; a range if they are evenly spaced."""
     found = [number % size for number in numbers.flatten().tolist()]
     step = found[1] - found[0] if len(found) > 1 else 1
     even = range(found[0], found[0] + step * len(found), step) if found and step else None
@@ -117,7 +117,7 @@ def _listed(numbers: Tensor, size: int) -> Sequence[int]:
 
 
 def _chosen_together(op: Op, value: Value, given: dict[int, Tensor]) -> Value:
-    """Indices of several dimensions: of a grid one after the other, of channels beside each other all at once.
+    """Indices of several dimensions: a grid one dimension at a time, channels all at once.
 
     Raises:
         LayoutError: They choose single units of a map.
@@ -126,7 +126,7 @@ def _chosen_together(op: Op, value: Value, given: dict[int, Tensor]) -> Value:
     sizes = [size_of(value.layout[dim]) for dim in dims]
     spread = torch.broadcast_shapes(*[given[dim].shape for dim in dims])  # type: ignore[no-untyped-call]  # torch
     if dims != list(range(dims[0], dims[-1] + 1)):
-        raise LayoutError("a choice along dimensions that are not beside each other")
+        raise LayoutError("a selection along dimensions that are not adjacent")
     if _is_grid([given[dim] for dim in dims], len(spread)):
         for dim, size in zip(dims, sizes, strict=True):
             value = chosen(op, value, dim, _listed(given[dim], size))
@@ -141,7 +141,7 @@ def _chosen_together(op: Op, value: Value, given: dict[int, Tensor]) -> Value:
 
 
 def _is_grid(numbers: Sequence[Tensor], count: int) -> bool:
-    """Whether each varies along a dimension of its own, in their order."""
+    """Whether each index tensor varies along a dimension of its own, in order."""
     shapes = [(*[1] * (count - one.dim()), *one.shape) for one in numbers]
     return len(shapes) == count and all(
         size == 1 for at, shape in enumerate(shapes) for dim, size in enumerate(shape) if dim != at
@@ -150,7 +150,7 @@ def _is_grid(numbers: Sequence[Tensor], count: int) -> bool:
 
 @rule("glu")
 def gated_half(op: Op) -> Value:
-    """The first half times a function of the second."""
+    """The first half times a function of the second half."""
     dim = op.arg("dim", -1) % len(op.input.layout)
     half = op.sizes[dim]
     halves = [chosen(op, op.input, dim, range(first, first + half)) for first in (0, half)]
@@ -158,8 +158,8 @@ def gated_half(op: Op) -> Value:
 
 
 def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
-    """Some indices of a dimension: channels, or units of an axis."""
-    if len({f.axis > CHANNEL for f in value.layout[dim]}) > 1:  # patches beside channels
+    """Select indices of a dimension: channels, or units of an axis."""
+    if len({f.axis > CHANNEL for f in value.layout[dim]}) > 1:  # patches and channels
         value = op.record.spaced(op.record.absorbed(value, dim), dim)
     pieces = value.layout[dim]
     size = size_of(pieces)
@@ -175,7 +175,7 @@ def chosen(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
     if len(pieces) == 1 and pieces[0] == (pieces[0].axis, op.record.shape(value)[pieces[0].axis], 1):
         return _listed_units(op, value, dim, pieces[0], indices)
     if any(f.axis <= CHANNEL or f.size != op.record.shape(value)[f.axis] for f in pieces):
-        raise LayoutError("a choice among the places of a map in a row")
+        raise LayoutError("a selection of positions from several axes in one dimension")
     return _some_of_all(op, value, dim, len(indices))
 
 
@@ -197,14 +197,14 @@ def _channels(op: Op, value: Value, dim: int, indices: Sequence[int]) -> Value:
 
 
 def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Value:
-    """Units of an axis; of a patch's or a grid's place, the units that are left lie a step apart."""
+    """Select units of an axis; if they are positions in patches or grids, the remaining units are a step apart."""
     shape = op.record.shape(value)
     axis, length = factor.axis, shape[factor.axis]
     if factor.size == length:
         start, count, dims = indices.start, len(indices), whole(axis, len(indices))
-        step = indices.step if count > 1 else length  # of one unit the next is the next map's
+        step = indices.step if count > 1 else length  # after a single unit comes that of the next map
         others = value.layout
-    elif len(indices) == 1 and factor.step == 1:  # one place of each patch
+    elif len(indices) == 1 and factor.step == 1:  # one position of each patch
         start, step, count, dims = indices.start, factor.size, length // factor.size, ()
         others = tuple(
             tuple(
@@ -213,7 +213,7 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
             for pieces in value.layout
         )
     else:
-        raise LayoutError("a choice among the windows of a map")
+        raise LayoutError("a selection of windows of a map")
     starts, steps, sizes = [0] * (len(shape) - 1), [1] * (len(shape) - 1), list(shape[1:])
     starts[axis - 1], steps[axis - 1], sizes[axis - 1] = start, step, count
     layer = Slice(tuple(starts), tuple(steps), tuple(sizes))
@@ -222,7 +222,7 @@ def _units(op: Op, value: Value, dim: int, factor: Factor, indices: range) -> Va
 
 
 def _listed_units(op: Op, value: Value, dim: int, factor: Factor, indices: Sequence[int]) -> Value:
-    """Units of a whole axis in any order, each of them perhaps several times."""
+    """Units of a whole axis in any order, possibly repeated."""
     shape, axis, count = list(op.record.shape(value)), factor.axis, len(indices)
     period, advance = _pattern(indices) or (count, factor.size)
     row = AxisMap(period, advance, tuple([range(at, at + 1) for at in indices[:period]]))
@@ -234,7 +234,7 @@ def _listed_units(op: Op, value: Value, dim: int, factor: Factor, indices: Seque
 
 
 def _pattern(indices: Sequence[int]) -> tuple[int, int] | None:
-    """After how many indices they repeat, and how much further on; None unless they do so once or more.
+    """Period of indices and their advance per period; None unless they repeat at least once.
 
     Example:
         >>> _pattern([0, 0, 1, 1, 2, 2]), _pattern([0, 3, 1])
@@ -249,7 +249,7 @@ def _pattern(indices: Sequence[int]) -> tuple[int, int] | None:
 
 
 def _some_of_all(op: Op, value: Value, dim: int, count: int) -> Value:
-    """Units out of a row of several axes: features, none of which has a place."""
+    """Units selected from a row of several axes: features, none of which has a position."""
     value = op.record.filled(value, range(len(value.layout)))
     axes = tuple(sorted(factor.axis - 1 for factor in value.layout[dim]))
     layout = numbered(with_dim(value.layout, dim, whole(CHANNEL, count)))

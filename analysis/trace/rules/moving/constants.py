@@ -23,7 +23,7 @@ def overwritten(op: Op) -> None:
 
 @rule("bernoulli", "normal")
 def drawn(op: Op) -> Value | None:
-    """Numbers drawn at random: by a map's own, unless what they are drawn by is given otherwise."""
+    """Random numbers: constants if their parameters are, else an element-wise function of the map."""
     given = [op.arg(name) for name in ("p", "mean", "std") if name in op.schema]
     if given and not any(op.values(one) is not None for one in given):
         return None

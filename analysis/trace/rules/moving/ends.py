@@ -79,7 +79,7 @@ def _is_pooled(op: Op, value: Value) -> bool:
 
 
 def _is_summary(op: Op, value: Value) -> bool:
-    """Whether these are the few units of a map that was pooled to a size."""
+    """Whether these are the units of a map that was pooled to a given size."""
     node = op.record.graph.nodes[value.node]
     while isinstance(node.layer, Copy):
         node = op.record.graph.nodes[node.inputs[0]]

@@ -68,7 +68,7 @@ def unfold(op: Op) -> Value:
 
 
 def _of_channels(op: Op, value: Value, dim: int) -> Value:
-    """Windows of channels: those of each put side by side."""
+    """Windows along channels: the channels of each window are concatenated."""
     size, step, count = op.arg("size"), op.arg("step"), op.sizes[dim]
     op.record.off_axes += 1
     op.record.unfollowed_windows = max(op.record.unfollowed_windows, len(op.sizes) - 2)
@@ -81,13 +81,13 @@ def _of_channels(op: Op, value: Value, dim: int) -> Value:
 
 @rule("overlap_add")
 def overlap_add(op: Op) -> Value:
-    """Frames along an axis, whose samples are channels, added up where they overlap."""
+    """Frames along an axis with samples as channels, summed where they overlap."""
     value, width = op.input, op.args[0].shape[-1]
     count = len(value.layout)
     axis = op.record.axis_of(value, count - 2)
     if axis is None or places_in(value.layout[-1:]):
-        raise LayoutError("frames that are not those of an axis")
-    value = op.record.filled(value, range(count))  # counted with the samples as the fastest
+        raise LayoutError("frames that do not form an axis")
+    value = op.record.filled(value, range(count))  # with the samples varying fastest
     each = range(1, 1 + op.record.axes)
     kernel, stride = (tuple([own if at == axis else 1 for at in each]) for own in (width, op.arg("hop")))
     ones, none = (1,) * op.record.axes, (0,) * op.record.axes

@@ -25,10 +25,10 @@ Unit = tuple[int, int]  # (node, index of its unit); -1 if it is not a single un
 def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
     """Restore an axis from units joined along a dimension of their own; None if they have no position on one.
 
-    Where they are not all units of one map, in their order, each on its own, what they see along the axis is all of it.
+    If they are not all units of one map, in order, each computed on its own, they see the whole axis.
 
     Raises:
-        LayoutError: Beside each lies padding, and not its neighbour.
+        LayoutError: Each has padding next to it instead of its neighbors.
     """
     is_map = len(op.sizes) == 2 + op.record.axes
     is_batch_or_channels = dim == 0 or (dim == 1 and is_map and not channels_in(values[0].layout[2:]))
@@ -42,14 +42,14 @@ def axis_again(op: Op, values: Sequence[Value], dim: int) -> Value | None:
             if [_length(op.record.graph.nodes[node].shape, axis) for node in sources] == [len(values)]:
                 return _joined(op, values, dim, axis)
         if any(at < 0 for found in units for _, at in found) and is_map and dim > 1:
-            raise LayoutError("units joined that were filtered each on its own, with padding beside it")
+            raise LayoutError("concatenated units that were filtered one by one, with padding")
         if any(units) and is_map and dim > 1:
             return _of_several(op, values, dim, axis)
     return None
 
 
 def _of_several(op: Op, values: Sequence[Value], dim: int, axis: int) -> Value:
-    """Units of an axis that are made of others than their own as well, as in a recurrence: none keeps its place."""
+    """Units of an axis that also depend on other units, as in a recurrence: none keeps its position."""
     made = _joined(op, values, dim, axis)
     layer = Mix(op.name, op.record.shape(made), reduced=(axis - 1,), mixes=False)
     node = op.record.add(op.name, layer, [made.node], layer.shape)

@@ -37,13 +37,13 @@ def view(op: Op) -> Value:
 
 
 def _counted_anew(op: Op, value: Value) -> Value:
-    """Channels in other dimensions, whatever pieces of them that cuts: in the order in which the tensor has them."""
+    """Channels viewed with other dimensions, split at any point, in the order of the tensor."""
     value = op.record.straight(op.record.filled(value, range(len(value.layout))))
     return Value(value.node, reshaped(((), whole(CHANNEL, prod(op.sizes))), op.sizes))
 
 
 def _scrambled(op: Op, value: Value) -> Value:
-    """Elements viewed with dimensions that split axes where they do not divide: features without a position."""
+    """Elements viewed with dimensions that split axes at non-divisors: features without a position."""
     value = op.record.filled(value, range(len(value.layout)))
     shape = op.record.shape(value)
     layer = Mix(op.name, (prod(shape),), reduced=tuple(range(len(shape) - 1)))
@@ -125,12 +125,12 @@ def repeat(op: Op) -> Value:
 
 
 def _beside_itself(op: Op, value: Value, dims: list[int]) -> Value:
-    """A map several times along some of its axes."""
+    """A map tiled along some of its axes."""
     for dim in dims:
         size = size_of(value.layout[dim])
         value = chosen(op, value, dim, [at % size for at in range(op.sizes[dim])])
     if any(size_of(dim) != size for dim, size in zip(value.layout, op.sizes, strict=True)):
-        raise LayoutError("a map repeated beside itself and along its channels")
+        raise LayoutError("a map tiled along axes and channels at once")
     return op.record.same(op.name, Copy(), value)
 
 
