@@ -47,7 +47,7 @@ def prove_fields(module: nn.Module, report: Report, inputs: list[Shape], wanted:
     for check in _measured(known, report, Meters(module, report, inputs, known)):
         at = report[check.layer]
         lies_elsewhere = at.global_since is not None or at.status == "bound"
-        if check.verdict == "refuted" and lies_elsewhere and (reason := _elsewhere(report)):
+        if check.verdict == "refuted" and lies_elsewhere and (reason := _unmeasured(report, check)):
             yield Check(check.what, check.layer, check.claimed, check.measured, "not proved", reason)
         else:
             yield check
@@ -60,6 +60,24 @@ def _measured(known: list[Target], report: Report, meters: Meters) -> Iterator[C
         if report.pooled is not None and target.layer is report.features and _reads(target.layer.field.axes):
             yield from _pooled(report.pooled, target, meters)
             break
+
+
+def _unmeasured(report: Report, check: Check) -> str:
+    """Why a measured field may differ from a correct one; empty if it must not."""
+    since = report[check.layer].global_since
+    if check.what == "global context" and since is not None and not _reads_image(report, since):
+        return "what is seen as a whole is another input than the image"
+    return _elsewhere(report)
+
+
+def _reads_image(report: Report, id: str) -> bool:
+    """Whether a layer depends on the input whose pixels fields are in."""
+    last = report.index(report[id])
+    wanted = {last}
+    for index in range(last, -1, -1):
+        if index in wanted:
+            wanted.update(report.layers[index].inputs)
+    return report.graph.image in wanted
 
 
 def _elsewhere(report: Report) -> str:

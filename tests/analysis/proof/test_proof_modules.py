@@ -169,6 +169,30 @@ def test_a_map_that_is_claimed_otherwise_than_it_is_held_is_refuted() -> None:
     assert [check.what for check in wrong if check.verdict == "refuted"] == ["shape"]
 
 
+class Masked(nn.Module):
+    """How much of a waveform counts is a second input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv1d(2, 4, 3, padding=1), nn.Conv1d(4, 4, 3, padding=1)
+
+    def forward(self, x: Tensor, length: Tensor) -> Tensor:
+        """(batch, 2, time), (batch) -> (batch, 4, time)."""
+        x = self.first(x)
+        beyond = torch.arange(x.shape[-1], device=x.device) >= length[:, None]
+        return torch.sigmoid(self.last(x.masked_fill(beyond[:, None], 0.0)))
+
+
+def test_another_input_that_is_seen_as_a_whole_is_not_measured_in_the_image() -> None:
+    """The mask is whole_input by its length alone; the window in the waveform is proved."""
+    size = [(2, 24), ((), "int64")]
+    checks = prove(Masked(), report_of_module(Masked(), size))
+    assert not [str(check) for check in checks if check.verdict in ("refuted", "failed")]
+    fields = {check.what: check for check in checks if check.layer == "sigmoid"}
+    assert (fields["receptive_field"].verdict, fields["receptive_field"].measured) == ("proved", (5,))
+    assert "another input" in fields["global context"].reason
+
+
 class Gated(nn.Module):
     """Something before that no rule is for, or behind."""
 
