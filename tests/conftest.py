@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,18 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The switch that renews."""
     parser.addoption("--renew-golden", action="store_true", help="write the golden files instead of comparing")
+
+
+def pytest_collection() -> None:
+    """What is imported stays; the garbage collector would visit all of it again and again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on it visits only what tests make, and not too often: torch alone is half a million objects."""
+    gc.enable()
+    gc.freeze()
+    gc.set_threshold(5_000)
 
 
 @pytest.fixture
