@@ -29,7 +29,7 @@ def visible(report: Report, axis: int) -> Iterator[Visible]:
     Example:
         >>> from fieldspec.analysis import report_of
         >>> from fieldspec.blocks import LayerGraph, conv
-        >>> _, one = visible(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)
+        >>> _, one, *_ = visible(report_of(LayerGraph.of(conv(3, out_channels=8), (3, 4, 4))), 0)
         >>> [f"{mask:04b}" for mask in one.masks], one.idle
         (['0011', '0111', '1110', '1100'], False)
     """
