@@ -195,17 +195,19 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=120.0, help="seconds of the processor for one network")
     parser.add_argument("--memory", type=float, default=5.0, help="GB for one network")
     parser.add_argument("--log", type=Path, help="a file of one line of JSON a network, which are not verified again")
+    parser.add_argument("--table", action="store_true", help="of what the log has; verify nothing")
     options = parser.parse_args()
     os.environ.update(HF_HUB_OFFLINE="1", YOLO_OFFLINE="true")
     known = _logged(options.log)
     of_package = [(package, name) for package in options.packages or PACKAGES for name in names(package)]
     asked = [task for task in of_package if any(part in task[1] for part in options.only)]
-    for one in proofs([task for task in asked if task not in known], options.limit, options.memory):
+    missing = [task for task in asked if task not in known and not options.table]
+    for one in proofs(missing, options.limit, options.memory):
         known[one.package, one.name] = one
         if options.log:
             with options.log.open("a") as log:
                 print(json.dumps(asdict(one)), file=log)
-    write([known[task] for task in asked])
+    write([known.get(task) or Proof(*task, "not reached", "it was not run") for task in asked])
 
 
 def _logged(path: Path | None) -> dict[tuple[str, str], Proof]:
@@ -216,6 +218,7 @@ def _logged(path: Path | None) -> dict[tuple[str, str], Proof]:
     return {(one.package, one.name): one for one in logged}
 
 
+MOST = 3  # findings of a network that are printed
 STATES = ("verified", "refused", "not reached", "not built")
 COLUMNS = (*STATES, *VERDICTS, "ledgers", "lost", "seconds")
 
@@ -231,7 +234,8 @@ def write(found: list[Proof]) -> None:
         for reason, count in reasons.most_common():
             print(f"    {count} x {reason}")
         for one in of_it:
-            for text in [*one.found, *([f"ledger: {one.ledger}"] if one.ledger else [])]:
+            more = [f"and {len(one.found) - MOST} more"] if len(one.found) > MOST else []
+            for text in [*one.found[:MOST], *more, *([f"ledger: {one.ledger}"] if one.ledger else [])]:
                 print(f"    {one.name}: {text}")
     print(_row("all", found))
     print(", ".join(f"{package} {version(PACKAGES[package])}" for package in packages))
