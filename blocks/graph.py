@@ -86,6 +86,9 @@ class LayerGraph:
     computed_weights: bool = False  # some weights are computed from others in the forward pass
     gradient_cut: bool = False  # detach() or no_grad() in the forward pass
     stop: Stop | None = None  # the graph ends before the module does
+    indices: dict[int, int] = field(
+        default_factory=dict
+    )  # poolings that return int64 indices: the last reader of these
 
     @classmethod
     def of(cls, block: Block, shape: Shape) -> LayerGraph:

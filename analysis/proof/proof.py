@@ -156,7 +156,7 @@ def _layers(
     module: nn.Module, report: Report, inputs: list[Shape], keys: Mapping[str, str | None], runs: Runs
 ) -> Iterator[Check]:
     """Check shape, parameters, buffers, multiply-adds and live bytes of each layer that is a module."""
-    width = dtype_of(module).itemsize
+    dtype = str(dtype_of(module)).removeprefix("torch.")
     partly = report.stop is not None
     shapes = _measured(report, lambda: counts.measure_shapes(module, inputs, partly=partly))
     macs = _measured(report, lambda: runs.macs()[0])
@@ -172,7 +172,7 @@ def _layers(
         if not key:
             continue  # the whole is covered by the totals
         if isinstance(live, Exception) or key in live or module_of(key) not in submodules:
-            check = _looked_up("live bytes", layer.id, layer.live_elements * width, live, key)
+            check = _looked_up("live bytes", layer.id, layer.live_bytes(dtype), live, key)
             if check.verdict == "refuted" and any(other.startswith(f"{key}.") for other in keys):
                 inside = Unmeasurable("live memory inside a layer of several operations is not measured")
                 check = unproved("live bytes", layer.id, check.claimed, inside)

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from fieldspec.analysis.fields.receptive_fields import Field, Status
 from fieldspec.analysis.fields.windows import Number
+from fieldspec.analysis.report.memory import WIDTH_OF_INDICES, dtype_bytes
 from fieldspec.blocks.graph import Uncounted
 from fieldspec.blocks.layers import Layer, Shape
 
@@ -27,6 +28,11 @@ class LayerReport(NamedTuple):
     live_elements: int  # elements of the activations in memory while it runs
     field: Field
     uncounted: tuple[Uncounted, ...] = ()  # operations missing from `macs`, for lack of a formula
+    live_indices: int = 0  # int64 indices of max poolings in memory besides, until they are used to unpool
+
+    def live_bytes(self, dtype: str = "float32") -> int:
+        """Bytes of activations and pooling indices in memory while it runs, in eval mode."""
+        return self.live_elements * dtype_bytes(dtype) + self.live_indices * WIDTH_OF_INDICES
 
     @property
     def macs_status(self) -> CountStatus:

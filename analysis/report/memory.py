@@ -27,6 +27,7 @@ from fieldspec.blocks.suggestions import did_you_mean
 RANDOM = (Dropout, DropPath)
 PATCHES = (SpaceToDepth, DepthToSpace)
 WITH_FURTHER_RESULTS = (Mix, Opaque)
+WIDTH_OF_INDICES = 8  # int64
 _DTYPES = {  # torch's names by bytes per element
     16: "complex128",
     8: "float64 complex64 int64 uint64",
@@ -57,6 +58,7 @@ class Activations:
     """Elements in memory while each layer of a graph runs: eval mode, batch 1, nothing in place or fused."""
 
     live: list[int]  # parallel to graph.nodes
+    indices: list[int]  # likewise: int64 indices of max poolings that are read later; empty if there are none
     peak: int
     peak_node: int
 
@@ -65,7 +67,7 @@ def activations(graph: LayerGraph) -> Activations:
     """Elements in memory at each layer: its inputs, its output, and all maps that are read later.
 
     Views (flatten, dropout in eval mode) share their input's memory. A merge of more than two operands combines them
-    one by one, and each partial result is a map of its own.
+    one by one, and each partial result is a map of its own. The peak is that of activations in float32.
 
     Example:
         >>> from fieldspec.blocks import LayerGraph, conv
@@ -101,7 +103,21 @@ def activations(graph: LayerGraph) -> Activations:
                 held -= sizes[source]
         if last_read[index] < index and owner[index] == index:
             held -= sizes[index]  # it is never read
-    return Activations(live, peak, peak_node)
+    if not graph.indices:
+        return Activations(live, [], peak, peak_node)
+    indices = _live_indices(graph)
+    total = [4 * elements + WIDTH_OF_INDICES * count for elements, count in zip(live, indices, strict=True)]
+    peak_node = total.index(max(total))
+    return Activations(live, indices, live[peak_node], peak_node)
+
+
+def _live_indices(graph: LayerGraph) -> list[int]:
+    """Number of indices in memory at each layer, from the pooling that returns them to the last reader."""
+    held = [0] * len(graph.nodes)
+    for pooling, reader in graph.indices.items():
+        for at in range(pooling, reader + 1):
+            held[at] += numel(graph.nodes[pooling].shape)
+    return held
 
 
 def owners(graph: LayerGraph, training: bool = False) -> list[int]:

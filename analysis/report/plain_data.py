@@ -62,6 +62,7 @@ def _layer(layer: LayerReport) -> dict[str, Any]:
         "macs_status": layer.macs_status,
         "other_ops": layer.other_ops,
         "live_elements": layer.live_elements,
+        "live_indices": layer.live_indices,
     }
     periods = [axis.period for axis in layer.field.axes]
     if max(periods, default=0) > MOST_PHASES:

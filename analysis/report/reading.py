@@ -46,6 +46,8 @@ def report_of(
         read = receptive_field(graph) if fields is None else fields
         memory = activations(graph)
         layers, totals = _layers(graph, read, memory.live)
+        for at, count in enumerate(memory.indices):
+            layers[at] = layers[at]._replace(live_indices=count)
     if graph.stop is not None:
         (params, trainable, buffers, macs, ops), stop = totals, graph.stop
         totals = (params + stop.params, trainable + stop.trainable_params, buffers + stop.buffers, macs, ops)

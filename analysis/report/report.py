@@ -153,12 +153,19 @@ class Report(Pictured):
 
     def peak_bytes(self, dtype: str = "float32") -> int:
         """Peak bytes of activations in memory at one time in eval mode."""
-        return self.peak * dtype_bytes(dtype)
+        return self._peak(dtype)[0]
 
     def memory(self, dtype: str = "float32") -> Memory:
         """Activation memory for inference and training, in bytes."""
         saved = saved_bytes(self.graph, dtype) if self.stop is None else None
-        return Memory(self.peak_bytes(dtype), self.peak_layer, saved)
+        return Memory(*self._peak(dtype), saved)
+
+    def _peak(self, dtype: str) -> tuple[int, str]:
+        """Bytes, and the layer; pooling indices have a width of their own, so that the layer depends on the dtype."""
+        if not self.graph.indices:
+            return self.peak * dtype_bytes(dtype), self.peak_layer
+        layer = max(self.layers, key=lambda layer: layer.live_bytes(dtype))
+        return layer.live_bytes(dtype), layer.id
 
     def to_markdown(self, *, all_layers: bool = False) -> str:
         """Markdown table with one row for each convolution, pooling, linear layer and merge, or for all layers."""

@@ -21,7 +21,7 @@ from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.layers import Dropout, DropPath, Identity, Layer, Opaque
 
 WINDOWS = (_ConvNd, _MaxPoolNd, _AvgPoolNd)
-WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)  # their indices take memory that no layer counts
+WITH_INDICES = (_MaxPoolNd, _AdaptiveMaxPoolNd)
 
 Watched = tuple[dict[str, int], dict[str, ReturnedTensor], dict[str, int]]
 
@@ -55,9 +55,11 @@ def watched(module: nn.Module, record: Recorder, tracer: Tracer) -> Iterator[Wat
         outer, first = stack.pop()
         if isinstance(output, Tensor):
             _let_go(record, first)
-        several = isinstance(output, tuple) and output and not isinstance(part, WITH_INDICES)
+        several = isinstance(output, tuple) and output
         main = output[0] if several else output
         value = tracer.held.value(main) if isinstance(main, Tensor) else None
+        if value is not None and several and isinstance(part, WITH_INDICES):
+            record.graph.indices.setdefault(value.node, value.node)
         if value is not None and record.call.path:
             if not any(True for _ in part.children()):
                 value = settled(main, record, tracer, value)

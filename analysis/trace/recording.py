@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fieldspec.analysis.trace.values import Value
 from fieldspec.blocks.graph import LayerGraph, Node, Uncounted
 from fieldspec.blocks.layers import Layer, Pad, Shape
 
-Windows = tuple[Shape, Shape, Shape, Shape]  # kernel, stride, padding, size of the map
+
+class MaxPooling(NamedTuple):
+    """A max pooling whose indices may be read later."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    size: Shape  # of the axes that it pools
+    node: int
 
 
 @dataclass(slots=True)
@@ -39,7 +48,7 @@ class Recording:
     weight_macs: list[tuple[str, int, int]] = field(default_factory=list)  # products without a map: path, node, count
     uncounted: list[tuple[str, int, Uncounted]] = field(default_factory=list)  # without formula: path, node, operation
     maps: dict[Value, Value] = field(default_factory=dict)  # cache of `settled`
-    pooled: dict[int, Windows] = field(default_factory=dict)  # windows of max pooling, by the id of their indices
+    pooled: dict[int, MaxPooling] = field(default_factory=dict)  # by the id of their indices
     masks: dict[int, int] = field(default_factory=dict)  # bytes of a mask, by the id of the indices that replace it
     cut_axes: int = 0  # views that split axes at non-divisors, which suggests the same
     over_axes: int = 0  # convolutions whose channels are an axis, which suggests another interpretation

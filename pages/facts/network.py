@@ -15,7 +15,6 @@ from fieldspec.pages.drawing.grid import Grid
 from fieldspec.pages.drawing.parts import LayerPart
 from fieldspec.pages.facts.formulas import formulas_of
 from fieldspec.pages.facts.profiles import profiles_of
-from fieldspec.pages.facts.timeline import ELEMENT
 from fieldspec.pages.facts.windows import axes_of
 
 NO_CONSTRAINTS = Constraints()
@@ -87,7 +86,7 @@ def _layer(report: Report, leaf: LayerPart, field: int) -> dict[str, Any]:
         "status": main.status,
         "params": sum(one.params for one in own),
         "macs": sum(one.macs for one in own),
-        "live": ELEMENT * max(one.live_elements for one in own),
+        "live": max(one.live_bytes() for one in own),
         "formulas": [str(formula) for index in leaf.layers for formula in formulas_of(report, index)],
     }
     since = own[-1].global_since

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fieldspec.analysis.inference.engine import EngineReport, engine_report
 from fieldspec.analysis.inference.lowering.operators import EngineError
-from fieldspec.analysis.report.memory import owners
+from fieldspec.analysis.report.memory import WIDTH_OF_INDICES, owners
 from fieldspec.analysis.report.report import Report
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import numel
@@ -37,10 +37,12 @@ def eager_timeline(report: Report) -> Timeline:
         >>> timeline.names[timeline.peak], max(timeline.live), timeline.alive[-1]
         ('inverted_residual1.body.expand.act', 1441792, ('inverted_residual1.body.expand.act', 655360))
     """
-    live = [ELEMENT * layer.live_elements for layer in report.layers]
+    live = [layer.live_bytes() for layer in report.layers]
     names = [layer.id for layer in report.layers]
     at = live.index(max(live))
     alive = [(names[node], ELEMENT * size) for node, size in alive_at(report.graph, at)]
+    if indices := report.layers[at].live_indices:
+        alive.append(("pooling indices", WIDTH_OF_INDICES * indices))
     rest = live[at] - sum(size for _, size in alive)
     return Timeline(names, live, [*alive, ("partial results", rest)] if rest > 0 else alive)
 

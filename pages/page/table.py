@@ -8,7 +8,6 @@ from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.text.tables import MARKS
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.drawing.diagram import Diagram
-from fieldspec.pages.facts.timeline import ELEMENT
 
 Cost = tuple[int, int, int]  # parameters, multiply-adds, bytes alive
 
@@ -41,7 +40,7 @@ def costs_of(diagram: Diagram) -> tuple[list[Cost], dict[int, Cost]]:
     """Parameters, multiply-adds and live bytes of every box, and of every part of the outermost level."""
     own = [[diagram.report.layers[index] for index in leaf.layers] for leaf in diagram.leaves]
     costs = [
-        (sum(one.params for one in row), sum(one.macs for one in row), ELEMENT * max(one.live_elements for one in row))
+        (sum(one.params for one in row), sum(one.macs for one in row), max(one.live_bytes() for one in row))
         for row in own
     ]
     tops = {

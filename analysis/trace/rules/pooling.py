@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fieldspec.analysis.trace.layout import Layout, LayoutError, along, channels_in, reshaped, size_of
-from fieldspec.analysis.trace.recording import Windows
+from fieldspec.analysis.trace.recording import MaxPooling
 from fieldspec.analysis.trace.rules.mixing import reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
@@ -59,10 +59,11 @@ def _pooled_axes(op: Op, value: Value, settings: Sequence[DimWindow]) -> Value:
     k, s, p = windows(op, value, (1, *kernel), (1, *stride), (0, *padding))
     is_max = op.name.startswith("max")
     counted = is_max or bool(op.arg("count_include_pad", True))
-    if is_max and isinstance(op.out, tuple):
-        op.record.pooled[id(op.out[1])] = (k, s, p, op.record.shape(value)[1:])
     layer = Pool("max" if is_max else "avg", k, s, p, bool(op.arg("ceil_mode", False)), dilations.pop(), counted)
-    return Value(op.add(layer, [value], shape), layout)
+    node = op.add(layer, [value], shape)
+    if is_max and isinstance(op.out, tuple):
+        op.record.pooled[id(op.out[1])] = MaxPooling(k, s, p, op.record.shape(value)[1:], node)
+    return Value(node, layout)
 
 
 def _pooled_channels(op: Op, value: Value, settings: Mapping[int, DimWindow]) -> Value:
@@ -95,9 +96,9 @@ def adaptive_pool(op: Op) -> Value:
     return Value(op.add(AdaptivePool(kind, shape[1:]), [value], shape), layout)  # type: ignore[arg-type]  # likewise
 
 
-def _overlapping(op: Op, value: Value, layout: Layout, shape: Shape, windows: Windows) -> Value:
+def _overlapping(op: Op, value: Value, layout: Layout, shape: Shape, pooling: MaxPooling) -> Value:
     """Max unpooling of overlapping windows: a unit reads every window of which it may be the maximum."""
-    kernel, stride, padding, size = windows
+    kernel, stride, padding, size, _ = pooling
     if shape[1:] != size:
         raise LayoutError("an unpooling of overlapping windows to another size")
     reads = tuple([transposed(*of_axis) for of_axis in zip(kernel, stride, [1] * len(kernel), padding, strict=True)])
@@ -106,19 +107,26 @@ def _overlapping(op: Op, value: Value, layout: Layout, shape: Shape, windows: Wi
 
 @rule("max_unpool2d", "max_unpool3d")
 def unpool(op: Op) -> Value:
-    """Max unpooling: a unit reads the pooled window that it lies in."""
+    """Max unpooling: a unit reads the pooled window that it lies in. The pooling's indices are in memory until then."""
     value = op.record.settled(op.input)
     layout, shape = resized(op, value)
-    windows = op.record.pooled.get(id(op.arg("indices")))
-    if windows is None:
+    pooling = op.record.pooled.get(id(op.arg("indices")))
+    if pooling is None:
         raise LayoutError("an unpooling by indices of no pooling")
-    kernel, stride, padding, _ = windows
+    made = _unpooled(op, value, layout, shape, pooling)
+    op.record.graph.indices[pooling.node] = made.node
+    return made
+
+
+def _unpooled(op: Op, value: Value, layout: Layout, shape: Shape, pooling: MaxPooling) -> Value:
+    kernel, stride, padding, *_ = pooling
     units = op.record.shape(value)[1:]
     rest = [made - size * step for made, size, step in zip(shape[1:], units, stride, strict=True)]
     if kernel != stride or any(padding) or min(rest) < 0:
-        return _overlapping(op, value, layout, shape, windows)
+        return _overlapping(op, value, layout, shape, pooling)
     made = (shape[0], *[size * step for size, step in zip(units, stride, strict=True)])
     value = Value(op.add(Resize(stride), [value], made), layout)
     if any(rest):
+        op.record.graph.nodes[value.node].temporary = True  # one operation in torch
         return Value(op.add(Pad(tuple([(0, more) for more in rest])), [value], shape), layout)
     return value

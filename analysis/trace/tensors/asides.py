@@ -33,8 +33,8 @@ class Asides(Deferred[tuple[Tensor, Op, Value]]):
         _, op, value = self._unread[id(tensor)]
         others = [one for one in made if one is not tensor]
         self.add(others, op, value)
-        if (windows := self.record.pooled.get(id(tensor))) is not None:
-            self.record.pooled.update({id(one): windows for one in [tensor, *others]})
+        if (pooling := self.record.pooled.get(id(tensor))) is not None:
+            self.record.pooled.update({id(one): pooling for one in [tensor, *others]})
 
     def _read(self, tensor: Tensor, known: tuple[Tensor, Op, Value]) -> None:
         _, op, value = known

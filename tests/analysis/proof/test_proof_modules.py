@@ -334,3 +334,53 @@ def test_what_torch_compile_wraps_is_measured() -> None:
 
     net: Any = torch.compile(nn.Sequential(THREE.module(), nn.ReLU()), backend=refuse)
     assert not open_ones(prove(net, report_of_module(net, MAP)))
+
+
+class Unpooled(nn.Module):
+    """An encoder and a decoder that share the indices of two poolings, as in SegNet."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList([nn.Conv2d(3 if n == 0 else 8, 8, 3, padding=1) for n in range(4)])
+        self.act = nn.ReLU()
+        self.pools = nn.ModuleList([nn.MaxPool2d(kernel, 2, kernel // 2 - 1, return_indices=True) for _ in range(2)])
+        self.unpools = nn.ModuleList([nn.MaxUnpool2d(kernel, 2, kernel // 2 - 1) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, height, width) -> (batch, 8, height, width)."""
+        sizes = []
+        indices = []
+        for n in range(2):
+            x = self.act(self.convs[n](x))
+            sizes.append(x.shape[2:])
+            x, at = self.pools[n](x)
+            indices.append(at)
+        for n in (1, 0):
+            x = self.unpools[n](self.convs[2 + n](x), indices[n], output_size=sizes[n])
+        return x
+
+
+@pytest.mark.parametrize(("kernel", "size"), [(2, 16), (2, 18), (4, 16)])
+def test_indices_are_in_memory_until_they_unpool(kernel: int, size: int) -> None:
+    """Eight bytes each, whatever the dtype of the map; every live byte between pooling and unpooling is proved."""
+    net = Unpooled(kernel)
+    report = report_of_module(net, (3, size, size))
+    checks = prove(net, report)
+    live = {check.layer: check for check in checks if check.what in ("live bytes", "peak bytes")}
+    assert {check.verdict for check in live.values()} == {"proved"}
+    assert len(live) == 11  # the peak, and ten calls of modules
+    deep = report["convs.3"]  # reads and writes 8 maps of a quarter of the size, and both poolings' indices are held
+    maps = 8 * (size // 4) ** 2
+    assert (deep.live_elements, deep.live_indices) == (2 * maps, maps + 8 * (size // 2) ** 2)
+    assert deep.live_bytes("int8") == 2 * maps + 8 * (maps + 8 * (size // 2) ** 2)
+
+
+def test_the_peak_with_indices_depends_on_the_dtype() -> None:
+    """In int8 the indices outweigh the maps, so that it is reached where they are held."""
+    report = report_of_module(Unpooled(2), (3, 16, 16))
+    for dtype in ("float64", "float32", "float16", "int8"):
+        most = max(report.layers, key=lambda layer: layer.live_bytes(dtype))
+        assert report.peak_bytes(dtype) == most.live_bytes(dtype)
+        assert report.memory(dtype).peak_layer == most.id
+    assert report.memory("float64").peak_layer == "act"
+    assert report.memory("int8").peak_layer == "pools.0"

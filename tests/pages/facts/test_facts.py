@@ -10,9 +10,11 @@ from draws import draws
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import specs
+from torch import Tensor, nn
 
 from fieldspec.analysis.report.memory import activations
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.trace import report_of_module
 from fieldspec.architectures.readings.derived import effective_receptive_field
 from fieldspec.architectures.readings.reports import analyze
 from fieldspec.pages.facts.formulas import formulas_of
@@ -55,6 +57,19 @@ def test_what_is_alive_adds_up() -> None:
             assert sum(size for _, size in alive_at(report.graph, index)) == live[index]
         timeline = eager_timeline(report)
         assert sum(size for _, size in timeline.alive) == max(timeline.live) == report.peak_bytes()
+
+
+def test_pooling_indices_are_alive_besides() -> None:
+    """Until they are used to unpool; with them, what is alive adds up to the peak."""
+    pool, unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+
+    class Unpooled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return unpool(*pool(x))  # type: ignore[no-any-return]  # a tensor
+
+    timeline = eager_timeline(report_of_module(Unpooled(), (3, 16, 16)))
+    assert timeline.alive[-1] == ("pooling indices", 8 * 3 * 8 * 8)
+    assert sum(size for _, size in timeline.alive) == max(timeline.live)
 
 
 def test_the_engines_memory_is_its_own() -> None:
