@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldspec.analysis.effective.distributions import SHARE, AxisDistribution
 from fieldspec.analysis.effective.effective_field import EffectiveField
+from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.formatting import side_text
 
@@ -31,16 +32,13 @@ NAMES = ("depth", "row", "column")
 def plot_effective_field(
     path: str | os.PathLike[str], prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE
 ) -> None:
-    """Plot an effective field to a file; the extension selects PNG, PDF, SVG or another format.
+    """Plot an effective field to a file; the extension selects PNG, PDF or SVG.
 
     Raises:
-        FieldspecError: matplotlib is not installed or does not support the format.
+        FieldspecError: matplotlib is not installed, or the file's name ends in no known format.
     """
-    figure = picture(prior, measured=measured, share=share)
-    try:
-        figure.savefig(path, dpi=200)
-    except ValueError as error:  # matplotlib's message for an unsupported format
-        raise FieldspecError(f"{path}: {str(error).splitlines()[0]}") from None
+    check_picture_file(path)
+    picture(prior, measured=measured, share=share).savefig(path, dpi=200)
 
 
 def picture(prior: EffectiveField, *, measured: MeasuredField | None = None, share: float = SHARE) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.search.results.result import SearchResult
 
@@ -12,8 +13,9 @@ def plot_front(result: SearchResult, path: Path) -> None:
     """Plot the front: a scatter of the first two objectives, or of one and the parameters; a third sets the color.
 
     Raises:
-        FieldspecError: There is no front, or matplotlib is missing.
+        FieldspecError: There is no front, the file's name ends in no known format, or matplotlib is missing.
     """
+    check_picture_file(path)
     try:
         from matplotlib.figure import Figure
     except ImportError:

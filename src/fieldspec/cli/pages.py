@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.report import report_and_constraints
 from fieldspec.cli.shared import Network, Set, load_spec, need, spinner, tell_error
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from fieldspec.pages.facts.exhibit import Exhibit
 
 InputOption = Annotated[str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")]
-FORMATS = (".svg", ".pdf", ".png")
 
 
 def draw(
@@ -36,8 +36,7 @@ def draw(
     """
     from fieldspec.pages.drawing.svg import svg_of
 
-    if output.suffix not in FORMATS:
-        raise FieldspecError(f"{output}: needs a name that ends in {', '.join(FORMATS)}")
+    check_picture_file(output)
     if output.suffix != ".svg":
         need(f"draw {output}", "report", "matplotlib")
     report, _ = report_and_constraints(spec, input_size, given)

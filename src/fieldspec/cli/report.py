@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import (
     Json,
@@ -86,6 +87,8 @@ def analyze(
 
     if markdown + csv + as_json > 1:
         raise FieldspecError("give only one of --markdown, --csv and --json")
+    if picture is not None:
+        check_picture_file(picture)
     report, constraints = report_and_constraints(spec, input_size, given)
     report = timed_by(report, profile)
     if csv and (ledger or effective or picture or promise or tile or engine or patches):

@@ -9,8 +9,10 @@ import pytest
 
 from fieldspec.architectures import analyze, check
 from fieldspec.architectures.readings.verification import verify
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli import main
 from fieldspec.search import search_networks
+from fieldspec.search.results.pictures import plot_front
 
 OPEN = """
 name: tiny
@@ -89,3 +91,14 @@ def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsy
     """Which holds the state."""
     assert run(monkeypatch, file, "--resume") == 2
     assert "--resume continues the search in --output" in capsys.readouterr().err
+
+
+def test_a_picture_of_no_known_format(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said in one line before the search runs, and by the function that plots."""
+    assert run(monkeypatch, file, "-o", str(tmp_path / "front"), "--picture", "a.bmp") == 2
+    assert capsys.readouterr() == ("", "error: a.bmp: needs a name that ends in .png, .pdf or .svg\n")
+    assert not (tmp_path / "front").exists()
+    with pytest.raises(FieldspecError, match=r"a\.bmp: needs a name that ends in"):
+        plot_front(search_networks(file), Path("a.bmp"))

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.choosing.studying import Studying, print_leaderboard, train_networks
 from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption
@@ -120,6 +121,7 @@ def search(
     if resume and output is None and train is None:
         raise FieldspecError("--resume continues the search in --output. Give --output")
     if picture is not None:
+        check_picture_file(picture)
         need("search --picture", "report", "matplotlib")
     opened = load_open_spec(spec, given)
     progress = Progress()
