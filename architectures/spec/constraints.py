@@ -32,12 +32,14 @@ COMPARISON = re.compile(r"\s*(>=|<=|>|<|=)\s*([0-9]{1,24}(?:\.[0-9]{1,9})?)\s*([
 
 # The measures that can be constrained, and where a report has them; None is a number that is not proven.
 MEASURES: dict[str, Callable[[Report], Any]] = {
-    "receptive_field": lambda report: min(report.features.receptive_field) if report.features.is_proven else None,
+    "receptive_field": lambda report: (
+        min(report.features.receptive_field) if report.features.is_proven and not report.stop else None
+    ),
     "params": lambda report: report.params,
     "macs": lambda report: report.macs if report.macs_status == "exact" else None,
-    "memory": lambda report: report.peak_bytes(),
+    "memory": lambda report: report.peak_bytes() if not report.stop else None,
     "weight_bytes": lambda report: report.weight_bytes(),
-    "feature_size": lambda report: min(report.features.shape[1:], default=1),
+    "feature_size": lambda report: min(report.features.shape[1:], default=1) if not report.stop else None,
     **ENGINE_MEASURES,
     **PROMISE_MEASURES,
     "latency_ms": lambda report: report.latency_ms,  # known only with a machine profile
@@ -136,7 +138,7 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
     verdicts = []
     for constraint in constraints.comparisons:
         value = MEASURES[constraint.name](report)
-        has = f"{value:,}" if value is not None else f"no proven number ({_reason(constraint.name, report)})"
+        has = f"{value:,}" if value is not None else unproven(constraint.name, report)
         if constraint.name == "latency_ms" and value is not None:
             has += f" ({report.latency_by})"
         verdicts.append(ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value)))
@@ -150,15 +152,23 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
     return verdicts
 
 
+def unproven(name: str, report: Report) -> str:
+    """That a measure's number is not proven, and why."""
+    return f"no proven number ({_reason(name, report)})"
+
+
 def _reason(name: str, report: Report) -> str:
-    """Why a number is not proven."""
     if name == "macs":
         return f"{report.macs_status.replace('_', ' ')} {report.macs:,}"
     if name in PROMISE_MEASURES:
         return unpromising(report)
     if name == "latency_ms":
         return report.latency_by or NO_PROFILE
-    return obstacle(report) if name in ENGINE_MEASURES else report.features.status
+    if name in ENGINE_MEASURES:
+        return obstacle(report)
+    if report.stop is None:
+        return report.features.status
+    return f"at least {report.peak_bytes():,}" if name == "memory" else "tracing ended before the end of the network"
 
 
 def _kinds_of_sram(value: Any, path: Path, problems: Problems) -> list[Constraint]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from fieldspec.analysis.report.operations import operation
 from fieldspec.analysis.report.report import Report
+from fieldspec.analysis.report.text.summary import macs_text
 from fieldspec.analysis.report.text.tables import Row, rows
 from fieldspec.architectures.readings.pairing import EQUAL, paired
 from fieldspec.blocks.formatting import side_text, size_text
@@ -25,6 +26,7 @@ class Facet:
     field: str
     params: int
     macs: int
+    macs_text: str  # `1,234`, or `at least 1,234`
     family: str  # layers of different kinds are never paired
 
     @property
@@ -81,7 +83,9 @@ def aligned(before: Report, after: Report) -> list[LayerPair]:
 def _facet(row: Row) -> Facet:
     layer = row.layer
     field = side_text(layer.receptive_field) if layer.field.axes else "unknown"
-    return Facet(layer.id, operation(layer), size_text(layer.shape), field, row.params, row.macs, family(layer))
+    return Facet(
+        layer.id, operation(layer), size_text(layer.shape), field, row.params, row.macs, macs_text(row), family(layer)
+    )
 
 
 WEIGHTS = {"kernel": 0.7, "operation": 0.3, "channels": 0.3, "output": 0.2, "params": 0.1, "macs": 0.1}

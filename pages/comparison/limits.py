@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from fieldspec.analysis.report.report import Report
-from fieldspec.architectures.spec.constraints import MEASURES, OPERATORS, UNITS, exact
+from fieldspec.architectures.spec.constraints import MEASURES, OPERATORS, UNITS, exact, unproven
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.blocks.suggestions import did_you_mean
 from fieldspec.pages.comparison.totals import change
@@ -33,7 +33,8 @@ class Limit:
         """Why `after` fails the limit, or None. A measure without a proven value always fails."""
         old, new = MEASURES[self.measure](before), MEASURES[self.measure](after)
         if new is None or (self.is_change and old is None):
-            return f"{self.text}: {after.name} has no proven number"
+            lacks = after if new is None else before
+            return f"{self.text}: {lacks.name} has {unproven(self.measure, lacks)}"
         value = exact(new)
         if self.is_change:
             value -= exact(old)

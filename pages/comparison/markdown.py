@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from fieldspec.analysis.report.text.summary import gaps
 from fieldspec.pages.comparison.aligned import Facet, LayerPair, aligned
 from fieldspec.pages.comparison.totals import Total, change, totals_of
 from fieldspec.pages.facts.exhibit import Exhibit, verdicts_of
@@ -13,13 +14,16 @@ MOST = 30  # maximum rows of layers
 
 
 def markdown_of(exhibits: Sequence[Exhibit], broken: Sequence[str] = ()) -> str:
-    """Format totals with changes, the layers that differ, and violations; for one network, totals and violations."""
+    """Format totals with changes, the layers that differ, what the numbers do not cover, and violations."""
     names = [exhibit.name for exhibit in exhibits]
     lines = [f"### {' → '.join(map(plain, names))}", ""]
     lines += _totals(names, totals_of(exhibits))
     first, *others = exhibits
     for other in others:
         lines += ["", *_layers(first, other, len(others) > 1)]
+    missing = [f"{exhibit.name}: {one}" for exhibit in exhibits for one in gaps(exhibit.report)]
+    if missing:
+        lines += ["", "**Not covered by these numbers**", "", *[f"- {plain(one)}" for one in missing]]
     verdicts = [(exhibit, one) for exhibit in exhibits for one in verdicts_of(exhibit) if not one.holds]
     told = [f"{exhibit.name}: {one.name} needs {one.needs}, has {one.has}" for exhibit, one in verdicts]
     if broken or told:
@@ -74,7 +78,7 @@ def _pair(pair: LayerPair) -> list[str]:
         one: Facet = before or after  # type: ignore[assignment]  # a pair has at least one layer
         sign = "−" if before else "+"
         said = plain(f"{one.operation}, {one.output}")
-        words = [plain(one.id), said, f"{sign}{one.params:,}", f"{sign}{one.macs:,}"]
+        words = [plain(one.id), said, f"{sign}{one.params:,}", f"{sign}{one.macs_text}"]
     return [pair.fate, *words]
 
 
@@ -88,8 +92,8 @@ def _told(before: Facet, after: Facet) -> str:
 
 
 def _numbers(before: Facet, after: Facet) -> list[str]:
-    pairs = [(before.params, after.params), (before.macs, after.macs)]
-    return [f"{new:,}" + (f" ({difference})" if (difference := change(old, new)) else "") for old, new in pairs]
+    of = [(f"{after.params:,}", before.params, after.params), (after.macs_text, before.macs, after.macs)]
+    return [text + (f" ({difference})" if (difference := change(old, new)) else "") for text, old, new in of]
 
 
 def _row(cells: Sequence[str]) -> str:

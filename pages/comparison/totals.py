@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from fieldspec.analysis.report.text.summary import macs_text, peak_text
 from fieldspec.blocks.formatting import side_text, size_text
 from fieldspec.pages.facts.exhibit import Exhibit
 from fieldspec.pages.facts.timeline import engine_of
 
 MINUS = "−"
+LEAST = "at least "
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +22,7 @@ class Total:
 
     name: str
     values: list[str]
-    changes: list[str]  # from the first; empty if equal or not a number
+    changes: list[str]  # from the first; empty if equal or a text, unknown if one is only a lower bound
     grows: list[bool | None]  # whether it exceeds the first's; None if equal or not a number
 
 
@@ -28,9 +30,9 @@ def totals_of(exhibits: Sequence[Exhibit]) -> list[Total]:
     """Parameters, multiply-adds, memory, field, flash and RAM, accuracy; those that no network has are left out."""
     measures: list[tuple[str, Callable[[Exhibit], Any]]] = [
         ("parameters", lambda one: one.report.params),
-        ("multiply-adds", lambda one: one.report.macs),
+        ("multiply-adds", lambda one: _or_least(one.report.macs, macs_text(one.report))),
         ("bytes of weights", lambda one: one.report.weight_bytes()),
-        ("peak memory, bytes", lambda one: one.report.peak_bytes()),
+        ("peak memory, bytes", lambda one: _or_least(one.report.peak_bytes(), peak_text(one.report))),
         ("receptive field", _field),
         ("jump", lambda one: side_text(one.report.features.jump) if one.report.features.field.axes else None),
         ("features", lambda one: size_text(one.report.features.shape)),
@@ -40,6 +42,11 @@ def totals_of(exhibits: Sequence[Exhibit]) -> list[Total]:
     ]
     found = [_total(name, [measure(one) for one in exhibits]) for name, measure in measures]
     return [total for total in found if any(value != "" for value in total.values)]
+
+
+def _or_least(number: int, text: str) -> int | str:
+    """The number, or the text that says that it is a lower bound."""
+    return text if text.startswith(LEAST) else number
 
 
 def _field(exhibit: Exhibit) -> int | str | None:
@@ -60,11 +67,18 @@ def _engine(exhibit: Exhibit, what: str) -> int | None:
 def _total(name: str, values: Sequence[Any]) -> Total:
     first = values[0]
     numbers = [isinstance(one, int | float) and isinstance(first, int | float) for one in values]
-    changes = [change(first, one) if is_number else "" for one, is_number in zip(values, numbers, strict=True)]
+    changes = [
+        change(first, one) if is_number else "unknown" if _is_least(first, one) else ""
+        for one, is_number in zip(values, numbers, strict=True)
+    ]
     grows = [
         one > first if is_number and one != first else None for one, is_number in zip(values, numbers, strict=True)
     ]
     return Total(name, [_said(one) for one in values], changes, grows)
+
+
+def _is_least(*values: Any) -> bool:
+    return any(isinstance(one, str) and one.startswith(LEAST) for one in values)
 
 
 def _said(value: Any) -> str:

@@ -25,14 +25,13 @@ def summary(report: Report) -> list[str]:
     seen = f"receptive field {field}{jump} at {features.id} ({features.status})"
     if len(report.input) == 1:
         seen = "no receptive field: the input has no spatial axes"
-    least = "at least " if report.stop else ""
     return [
         f"input {side_text(report.input)}",
         *(_levels(report) if report.levels and (report.stop or not features.is_proven) else [seen]),
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
         f"{macs_text(report)} multiply-adds",
-        f"{least}{report.peak_bytes():,} bytes of activations at {report.peak_layer} (float32, inference)",
+        f"{peak_text(report)} bytes of activations at {report.peak_layer} (float32, inference)",
         *([_latency(report)] if report.latency_by else []),
     ]
 
@@ -56,13 +55,32 @@ def macs_text(of: Report | Row) -> str:
     return f"at least {of.macs:,}" if of.macs_status == "at_least" else f"{of.macs:,}"
 
 
+def peak_text(report: Report) -> str:
+    """Peak bytes of activations: `1,234`, or `at least 1,234` if tracing ended early."""
+    return f"{'at least ' if report.stop else ''}{report.peak_bytes():,}"
+
+
 def _frozen(report: Report) -> str:
     """The number of trainable parameters, if some are frozen."""
     return "" if report.trainable_params == report.params else f" ({report.trainable_params:,} trainable)"
 
 
 def notes(report: Report) -> list[str]:
-    """Remarks: unknown operations, unread weights, whole-input operations, holes, misaligned branches."""
+    """Remarks: what is missing, whole-input operations, holes, misaligned branches."""
+    lines = gaps(report)
+    since = report.features.global_since
+    if since:
+        lines.append(f"* From {since} on, units also see beyond these fields, up to the whole input.")
+    for layer in report.layers:
+        if layer.field.axes and layer.pixels_read != layer.receptive_field:
+            reads, span = side_text(layer.pixels_read), side_text(layer.receptive_field)
+            lines.append(f"{layer.id} is the first layer with holes: it reads {reads} of its {span} pixels.")
+            break
+    return [*lines, *map(str, report.misalignments)]
+
+
+def gaps(report: Report) -> list[str]:
+    """Remarks on what the numbers do not cover: unknown operations, what was not reached, unread weights."""
     lines = [] if report.stop is None else _stop(report.stop)
     for layer in report.layers[1:]:
         if isinstance(layer.layer, Input) and layer.status == "unknown":
@@ -88,15 +106,7 @@ def notes(report: Report) -> list[str]:
     if report.unread:
         names = ", ".join(report.unread[:MOST_UNREAD]) + (", ..." if len(report.unread) > MOST_UNREAD else "")
         lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
-    since = report.features.global_since
-    if since:
-        lines.append(f"* From {since} on, units also see beyond these fields, up to the whole input.")
-    for layer in report.layers:
-        if layer.field.axes and layer.pixels_read != layer.receptive_field:
-            reads, span = side_text(layer.pixels_read), side_text(layer.receptive_field)
-            lines.append(f"{layer.id} is the first layer with holes: it reads {reads} of its {span} pixels.")
-            break
-    return [*lines, *map(str, report.misalignments)]
+    return lines
 
 
 def _stop(stop: Stop) -> list[str]:

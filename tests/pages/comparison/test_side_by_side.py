@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from fieldspec.architectures.readings.named_modules import named_module
 from fieldspec.architectures.readings.reports import analyze
@@ -88,7 +89,52 @@ def test_limits(limit: str, breaks: bool) -> None:
 def test_an_unproven_number_keeps_no_limit() -> None:
     """As it satisfies no constraint."""
     report = analyze({"name": "net", "input": [3, 4, 16, 16], "layers": [{"conv": {"out": 4}}]})  # over three axes
-    assert failures([parse_limit("flash > 1M")], [report]) == ["flash > 1M: net has no proven number"]
+    (said,) = failures([parse_limit("flash > 1M")], [report])
+    assert said.startswith("flash > 1M: net has no proven number (LiteRT-Micro cannot run this network: ")
+
+
+class Stops(nn.Module):
+    """Branches on a value between two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, 16, 16) -> (batch, 8, 16, 16)"""
+        x = self.a(x)
+        return self.b(x) if x.mean() > 0 else x
+
+
+def test_totals_of_a_stopped_trace_are_lower_bounds() -> None:
+    """The Markdown says "at least" and what was not reached, and no change from or to such a total."""
+    report = analyze(Stops(), input_size=(3, 16, 16))
+    text = markdown_of([Exhibit(report, "net")])
+    assert "| multiply-adds | at least 55,296 |" in text
+    assert f"| peak memory, bytes | at least {report.peak_bytes():,} |" in text
+    assert "depends on tensor values: everything after it is unknown" in text
+    assert "- net: 1 modules were not reached: b\n" in text
+    changes = {one.name: one.changes[1] for one in totals_of([Exhibit(report_of(conv()), "a"), Exhibit(report, "b")])}
+    assert (changes["multiply-adds"], changes["peak memory, bytes"]) == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        ("macs > 1G", "at least 55,296"),
+        ("memory > 1G", "at least 11,264"),
+        ("receptive_field > 99", "tracing ended before the end of the network"),
+        ("feature_size < 1", "tracing ended before the end of the network"),
+    ],
+)
+def test_totals_of_a_stopped_trace_satisfy_no_limit(limit: str, why: str) -> None:
+    """Every total that may grow behind the stop fails, with the reason; as the first of two, likewise for a change."""
+    report = analyze(Stops(), input_size=(3, 16, 16))
+    assert failures([parse_limit(limit)], [report]) == [f"{limit}: Stops has no proven number ({why})"]
+    change = limit.replace("> ", "> +").replace("< ", "< -")
+    assert failures([parse_limit(change)], [report, report_of(conv())]) == [
+        f"{change}: Stops has no proven number ({why})"
+    ]
 
 
 @pytest.mark.parametrize(
