@@ -36,13 +36,15 @@ class EpochMean(AveragedModel):
         self.sample = TrainingSample(images, settings.seed, "swa")
 
     def take(self, net: nn.Module, epoch: int, prepare: Callable[[Tensor], Tensor]) -> None:
-        """Add a network's weights to the mean, if averaging has started.
+        """Add a network's weights to the mean, if averaging has started; forget a mean of an end that was extended.
 
         Args:
             net: The network at the end of the epoch.
             epoch: The epoch, from 0.
             prepare: Converts uint8 (batch, height, width, channels) to the network's input.
         """
-        if epoch / self.epochs >= self.start:
-            self.update_parameters(net)
-            measure_statistics(self.module, map(prepare, self.sample.batches()))
+        if epoch / self.epochs < self.start:
+            self.n_averaged.zero_()
+            return
+        self.update_parameters(net)
+        measure_statistics(self.module, map(prepare, self.sample.batches()))

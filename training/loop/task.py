@@ -118,6 +118,13 @@ class Task(LightningModule):
             with self.trainer.precision_plugin.forward_context():
                 self.graphed = Graphed(self.net.train(), self.graph_shape, self.normalize.layout)
 
+    def on_train_start(self) -> None:
+        """Set the learning rate of the next step: an extended run's state has that of the old end."""
+        scheduler: Any = self.trainer.lr_scheduler_configs[0].scheduler
+        rates = zip(scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
+        for group, rate, factor in rates:
+            group["lr"] = rate * factor(scheduler.last_epoch)
+
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move pixels and labels to the device; the image numbers stay, since reading them back would synchronize."""
         pixels, labels, numbers = batch
