@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from fieldspec.blocks.layers import Input
 
+BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
 
 def arguments(
     module: nn.Module, inputs: Sequence[Input], tensors: Sequence[Tensor]
@@ -36,9 +38,13 @@ def rearranged(layer: Input, x: Tensor) -> Tensor:
     return x if layer.dtype is None else x.to(getattr(torch, layer.dtype))
 
 
-def is_plain(inputs: Sequence[Input]) -> bool:
-    """Whether the module takes the maps as they are, and the first input has the most axes."""
-    as_they_are = all(layer == Input(layer.shape) for layer in inputs)
+def is_plain(module: nn.Module, inputs: Sequence[Input]) -> bool:
+    """Whether the module takes the maps as they are, in this order, and the first input has the most axes."""
+    names = [layer.name for layer in inputs]
+    taken = [one.name for one in inspect.signature(module.forward).parameters.values() if one.kind in BY_POSITION]
+    if None not in names and names != taken[: len(names)]:
+        return False
+    as_they_are = all(layer == Input(layer.shape, name=layer.name) for layer in inputs)
     return as_they_are and all(len(layer.shape) <= len(inputs[0].shape) for layer in inputs)
 
 
@@ -56,7 +62,9 @@ def taking_maps(module: nn.Module, inputs: Sequence[Input]) -> Iterator[list[tup
         maps = [rearranged(inputs[at], x) for at, x in zip(order, args, strict=True)]
         return arguments(module, inputs, [maps[order.index(at)] for at in range(len(inputs))])
 
-    handle = None if is_plain(inputs) else module.register_forward_pre_hook(take, prepend=True, with_kwargs=True)
+    handle = (
+        None if is_plain(module, inputs) else module.register_forward_pre_hook(take, prepend=True, with_kwargs=True)
+    )
     try:
         yield [inputs[at].shape for at in order]
     finally:

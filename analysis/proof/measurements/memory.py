@@ -161,7 +161,9 @@ def measure_live_bytes(
         1024
     """
     if module._forward_pre_hooks:
-        raise Unmeasurable("torch.fx does not run the network's hooks, which rearrange its inputs")
+        raise Unmeasurable(
+            "torch.fx does not run forward pre-hooks: the network's own, or ours, which rearranges its inputs"
+        )
     quiet = copy.deepcopy(module).eval() if values else on_meta(module)
     in_place = {path: part for path, part in quiet.named_modules() if getattr(part, "inplace", False) is True}
     for part in in_place.values():

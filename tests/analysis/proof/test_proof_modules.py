@@ -384,3 +384,33 @@ def test_the_peak_with_indices_depends_on_the_dtype() -> None:
         assert report.memory(dtype).peak_layer == most.id
     assert report.memory("float64").peak_layer == "act"
     assert report.memory("int8").peak_layer == "pools.0"
+
+
+class TwoInputs(nn.Module):
+    """A picture and its depth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(1, 4, 3, padding=1)
+
+    def forward(self, image: Tensor, depth: Tensor) -> Tensor:
+        """(batch, 3, 8, 8), (batch, 1, 8, 8) -> (batch, 4, 8, 8)"""
+        made: Tensor = self.a(image) + self.b(depth)
+        return made
+
+
+def proved(sizes: Any) -> list[Check]:
+    """The proof of two inputs."""
+    net = TwoInputs()
+    return prove(net, report_of_module(net, sizes))
+
+
+def test_inputs_by_name_are_measured_as_by_position() -> None:
+    """Names in the order of the parameters change no verdict; in another order, live bytes say what prevents them."""
+    sizes = {"image": (3, 8, 8), "depth": (1, 8, 8)}
+    named = proved(sizes)
+    assert list(map(str, named)) == list(map(str, proved(list(sizes.values()))))
+    assert {check.verdict for check in named if check.what == "live bytes"} == {"proved"}
+    live = [check for check in proved(dict(reversed(sizes.items()))) if check.what == "live bytes"]
+    assert live
+    assert all("forward pre-hooks" in check.reason for check in live)
