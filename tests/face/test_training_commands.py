@@ -77,7 +77,8 @@ def test_an_image_folder_of_one_s_own(run: Run, tmp_path: Path) -> None:
     card = json.loads(out)
     assert card["classes"] == ["apple", "banana", "cherry"]
     assert card["hash"] != tiny().hash  # three classes are another network than ten
-    assert "fruit: 33 training images, 3 held out, 36 test images; 3x32x32, 3 classes of 12" in err
+    assert "fruit: 33 training images, 3 held out, 36 test images; 3x32x32, 3 classes of 11" in err
+    assert "\nimages of 48x48 are resized to 32x32\ntiny gets 3 classes, as fruit has, instead of 10\n" in err
     assert run("evaluate", "runs/fruit")[1].startswith("test accuracy ")  # where the images are is known
     assert run("evaluate", "runs/fruit/best.safetensors", "--split", "train")[1].startswith("train accuracy ")
     status, _, err = run("evaluate", "runs/fruit", "--data", "fake")

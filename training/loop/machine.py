@@ -44,7 +44,8 @@ def hardware(device: torch.device, processes: int = 1) -> str:
     name = device_name(device)
     if device.type == "cuda":
         return f"{processes} x {name}" if processes > 1 else name
-    return f"{name}, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def device_name(device: torch.device) -> str:

@@ -64,12 +64,16 @@ def first_lines(
     info: dict[str, Any],
     data: Data,
     stats: Statistics,
+    training: Images,
     validated: dict[str, Images],
     folder: Path,
     teacher: Teacher | None,
 ) -> list[str]:
     """The lines printed before the first epoch."""
-    lines = [summary(data, stats, info["images"], validated)]
+    lines = [summary(data, stats, training, validated)]
+    own = (info["spec"].get("head") or {}).get("classes")
+    if own and own != len(data.train.classes):
+        lines.append(f"{info['name']} gets {len(data.train.classes)} classes, as {data.name} has, instead of {own}")
     if not info["full"] and "held_out" not in validated:
         lines.append("too few images per class to hold out a tenth; only the last weights are kept")
     if not info["full"] and teacher is not None and teacher.has_seen_held_out:
@@ -78,19 +82,19 @@ def first_lines(
     return [*lines, f"{info['name']} with {recipe} on {machine}; files in {folder}"]
 
 
-def summary(data: Data, stats: Statistics, trained_on: int, validated: dict[str, Images]) -> str:
+def summary(data: Data, stats: Statistics, training: Images, validated: dict[str, Images]) -> str:
     """Summarize the data in a few lines."""
     height, width, channels = stats.shape
-    parts = [f"{data.name}: {trained_on:,} training images"]
+    parts = [f"{data.name}: {len(training):,} training images"]
     if "held_out" in validated:
         parts.append(f"{len(validated['held_out']):,} held out")
     if data.test is not None:
         parts.append(f"{len(data.test):,} test images")
-    least, most = min(stats.per_class.values()), max(stats.per_class.values())
+    least, most = training.class_counts.min(), training.class_counts.max()
     many = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     numbers = [" ".join(f"{value:.4f}" for value in values) for values in (stats.mean, stats.std)]
     lines = [
-        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(stats.per_class)} classes of {many}",
+        f"{', '.join(parts)}; {channels}x{height}x{width}, {len(training.classes)} classes of {many}",
         f"mean {numbers[0]}, standard deviation {numbers[1]}",
     ]
     if data.left_out:

@@ -104,16 +104,25 @@ def train(
         info = prepare(folder, info, state=state, resume=options.resume, lock=lock if first else None)
         files.begin(info)
         if first:
-            for line in first_lines(info, data, stats, validated, folder, task.teacher):
+            for line in first_lines(info, data, stats, training, validated, folder, task.teacher):
                 tell(line)
             if options.resume:
-                tell(f"resumed after epoch {done}" if done else f"nothing to resume in {folder}: starting with epoch 1")
+                tell(_resumed(done, recipe.settings.epochs, folder))
         _fit(trainer, task, loaders, str(folder / STATE) if state is not None else None, folder)
     net: Any = deepcopy(task.result).cpu().eval()  # the plain network, without torch.compile
     simulation = None
     if task.simulation is not None:
         simulation = Int8Simulation(net, task.simulation.whole[1], task.simulation.record())
     return Run(folder, net, info, files.history, first, simulation)
+
+
+def _resumed(done: int, epochs: int, folder: Path) -> str:
+    """What --resume finds in a folder: nothing, the first epochs of a run, or all of them."""
+    if not done:
+        return f"nothing to resume in {folder}: starting with epoch 1"
+    if done < epochs:
+        return f"resumed after epoch {done}"
+    return f"finished already, after epoch {done}: nothing to train; give more --epochs to extend it"
 
 
 def _check_size(spec: ArchitectureSpec, data: Data) -> None:

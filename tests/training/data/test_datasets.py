@@ -115,7 +115,9 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         (folder / part / "apple" / "0.png").rename(folder / part / "apple" / "0.gif")
     data = load_data(str(folder), input_size=INPUT)
     assert (len(data.train), data.left_out) == (35, {".gif": 2})
-    assert "\nskipped: 2 .gif; fieldspec reads .jpg, .jpeg, .png" in summary(data, statistics(data.train), 35, {})
+    assert "\nskipped: 2 .gif; fieldspec reads .jpg, .jpeg, .png" in summary(
+        data, statistics(data.train), data.train, {}
+    )
 
 
 def test_a_large_photograph_is_decoded_smaller(tmp_path: Path) -> None:

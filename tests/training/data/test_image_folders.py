@@ -17,6 +17,7 @@ from fieldspec.training.data.sources.datasets import load_data
 from fieldspec.training.data.sources.image_files import open_image
 
 INPUT = (3, 32, 32)
+RESIZED = "images of 48x48 are resized to 32x32"
 
 
 @pytest.fixture
@@ -87,13 +88,14 @@ def test_classes_that_differ_by_case(fruit: Path) -> None:
 
 def test_the_same_image_twice(fruit: Path) -> None:
     """In two classes, or to learn from and to be tested by: both are told with their names."""
-    assert loaded(fruit).remarks == ()
+    assert loaded(fruit).remarks == (RESIZED,)
     picture = (fruit / "train" / "apple" / "0.png").read_bytes()
     (fruit / "train" / "cherry" / "also.png").write_bytes(picture)
     (fruit / "test" / "apple" / "known.png").write_bytes(picture)
     assert loaded(fruit).remarks == (
         "1 image occurs twice, in two classes: train/apple/0.png and train/cherry/also.png",
         "1 image occurs twice, in two parts of the data: train/apple/0.png and test/apple/known.png",
+        RESIZED,
     )
 
 
@@ -197,3 +199,23 @@ def test_the_place_is_known(fruit: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.chdir("/")
     assert load_data(str(data.source), input_size=INPUT).train.digest == data.train.digest
     assert load_data("fake", input_size=INPUT).source == "fake"
+
+
+def test_what_is_resized_is_told(fruit: Path) -> None:
+    """By its one size, by the number of sizes, or not at all, with photographs as they stand upright."""
+    assert RESIZED in loaded(fruit).remarks
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (30, 40)).save(fruit / "train" / "apple" / "turned.png", exif=exif)
+    assert "images of 2 other sizes are resized to 32x32" in loaded(fruit).remarks
+    for path in fruit.rglob("*.png"):
+        Image.new("RGB", (40, 30)).save(path, exif=exif)
+    assert "images of 40x30 are resized to 32x32" in loaded(fruit).remarks
+    upright = load_data(str(fruit), input_size=(3, 40, 30))
+    assert not any("resized" in remark for remark in upright.remarks)
+
+
+def test_made_up_images_are_resized() -> None:
+    """Data in memory says so as well."""
+    assert load_data("fake", input_size=(3, 16, 24)).remarks == ("images of 32x32 are resized to 16x24",)
+    assert load_data("fake", input_size=INPUT).remarks == ()

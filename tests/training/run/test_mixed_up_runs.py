@@ -124,13 +124,16 @@ def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_resumed_is_said(tmp_path: Path) -> None:
-    """After which epoch; and that a mistyped folder holds nothing."""
+    """After which epoch; that a mistyped folder holds nothing; and that a run is finished already."""
     lines: list[str] = []
     recipe = load_recipe({**PLAIN, **ONE})
     train(tiny(), recipe, fake(), tmp_path / "typo", RunOptions(resume=True), tell=lines.append)
     assert f"nothing to resume in {tmp_path / 'typo'}: starting with epoch 1" in lines
     lines.clear()
     train(tiny(), recipe, fake(), tmp_path / "typo", RunOptions(resume=True), tell=lines.append)
+    assert "finished already, after epoch 1: nothing to train; give more --epochs to extend it" in lines
+    longer = load_recipe({**PLAIN, "epochs": 2})
+    train(tiny(), longer, fake(), tmp_path / "typo", RunOptions(resume=True), tell=lines.append)
     assert "resumed after epoch 1" in lines
 
 

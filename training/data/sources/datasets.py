@@ -10,7 +10,7 @@ from fieldspec.architectures.document.problems import mend
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Data
 from fieldspec.training.data.sources.cifar import CACHE, CIFAR_FOLDERS, load_cifar
-from fieldspec.training.data.sources.image_files import fit
+from fieldspec.training.data.sources.image_files import fit, resizing
 from fieldspec.training.data.sources.image_folders import is_image_folder, load_image_folder
 from fieldspec.training.data.sources.made_up import load_fake
 
@@ -49,7 +49,9 @@ def load_data(source: str, *, input_size: tuple[int, ...], skip_bad: bool = Fals
             raise FieldspecError(f"{given}: unknown data set.{mend(source, NAMES)}")
     place = f"{name}:{Path(folder).expanduser().resolve()}" if folder else name
     test = fit(data.test, input_size) if data.test is not None else None
-    return replace(data, train=fit(data.train, input_size), test=test, source=place)
+    parts = [data.train.pixels] if data.test is None else [data.train.pixels, data.test.pixels]
+    remarks = (*data.remarks, *resizing({one.shape[1:3] for one in parts}, input_size))
+    return replace(data, train=fit(data.train, input_size), test=test, source=place, remarks=remarks)
 
 
 def _recognized(folder: Path) -> tuple[str, str, str]:

@@ -12,7 +12,7 @@ from fieldspec.blocks.errors import FieldspecError
 from fieldspec.training.data.images import Data, Images
 from fieldspec.training.data.sources.class_folders import ClassFolders, find_classes, subfolders
 from fieldspec.training.data.sources.duplicates import duplicates
-from fieldspec.training.data.sources.image_files import open_image
+from fieldspec.training.data.sources.image_files import open_image, resizing
 from fieldspec.training.data.splits import SPLIT_SEED, hold_out
 
 MOST_NAMED = 20  # damaged files
@@ -37,7 +37,8 @@ def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bo
     found = {part: find_classes(place) for part, place in _places(folder).items()}
     _check_classes(folder, found)
     bad: list[str] = []
-    images = {part: _read(one, folder, input_size, bad) for part, one in found.items()}
+    sizes: set[tuple[int, int]] = set()
+    images = {part: _read(one, folder, input_size, bad, sizes) for part, one in found.items()}
     if bad and not skip_bad:
         more = [f"and {len(bad) - MOST_NAMED:,} more"] if len(bad) > MOST_NAMED else []
         raise FieldspecError("\n".join([*bad[:MOST_NAMED], *more, "skip such files with --on-bad skip"]))
@@ -53,7 +54,7 @@ def load_image_folder(folder: Path, input_size: tuple[int, ...], *, skip_bad: bo
             f"no test/ folder: {len(tested):,} of {len(kept) + len(tested):,} images, a fifth of each class, "
             f"are kept for the test (drawn with seed {SPLIT_SEED})"
         )
-    remarks += [*_odd_names(found["train"].classes), *duplicates(images)]
+    remarks += [*_odd_names(found["train"].classes), *duplicates(images), *resizing(sizes, input_size)]
     left_out: Counter[str] = sum((one.left_out for one in found.values()), Counter())
     name = folder.resolve().name
     return Data(name, images["train"], images.get("val"), images.get("test"), None, dict(left_out), tuple(remarks))
@@ -97,13 +98,15 @@ def _odd_names(classes: tuple[str, ...]) -> list[str]:
     return remarks
 
 
-def _read(found: ClassFolders, folder: Path, input_size: tuple[int, ...], bad: list[str]) -> Images:
-    """Read the images that can be read, and append the error of every other file to `bad`."""
+def _read(
+    found: ClassFolders, folder: Path, input_size: tuple[int, ...], bad: list[str], sizes: set[tuple[int, int]]
+) -> Images:
+    """Read the images that can be read, with their sizes, and append the error of every other file to `bad`."""
     pixels = np.empty((len(found.files), *input_size[1:], input_size[0]), np.uint8)
     good = []
     for number, path in enumerate(found.files):
         try:
-            pixels[number] = open_image(path, input_size)
+            pixels[number] = open_image(path, input_size, sizes)
             good.append(number)
         except FieldspecError as error:
             bad.append(str(error))
