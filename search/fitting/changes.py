@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from math import log2
 from typing import Any
 
@@ -28,6 +29,39 @@ class ItemChange:
     item: Any
     words: str  # `kernel: 3 -> 5`
     size: int
+    width: WidthChange | None = None  # if a width was changed
+
+    def inside(self, wrap: Callable[[Any], Any], where: str) -> ItemChange:
+        """The same change of an item that contains this one."""
+        width = self.width and replace(self.width, to=partial(_inside, self.width.to, wrap, where))
+        return ItemChange(wrap(self.item), f"{where}{self.words}", self.size, width)
+
+
+@dataclass(frozen=True, slots=True)
+class WidthChange:
+    """A changed width, which can be moved in steps."""
+
+    before: int
+    value: int
+    step: int
+    to: Callable[[int], ItemChange]
+
+    def back(self) -> Iterator[ItemChange]:
+        """Yield the changes to widths between the old and the new one, those closest to the old one first."""
+        between = range(min(self.before, self.value) + 1, max(self.before, self.value))
+        for value in sorted(between, key=lambda value: abs(value - self.before)):
+            if value % self.step == 0:
+                yield self.to(value)
+
+    def up(self) -> Iterator[ItemChange]:
+        """Yield the changes to larger widths, up to twice the old one, the largest first."""
+        for value in range(2 * self.before, self.value, -1):
+            if value % self.step == 0 and value != self.before:
+                yield self.to(value)
+
+
+def _inside(to: Callable[[int], ItemChange], wrap: Callable[[Any], Any], where: str, value: int) -> ItemChange:
+    return to(value).inside(wrap, where)
 
 
 class ItemChanges:
@@ -52,12 +86,11 @@ class ItemChanges:
         for word, setting in block.settings.items():
             before = settings.get(word, setting.default)
             if setting.holds == "value":
-                for value, size in self._values(word, self._number(before)):
-                    changed = {**item, kind: {**settings, word: value}}
-                    yield ItemChange(changed, f"{kind}.{word}: {flow(self._number(before))} -> {value}", ONE + size)
+                wrap = partial(_with, item, kind, settings, word)
+                yield from (one.inside(wrap, f"{kind}.{word}: ") for one in self._values(word, self._number(before)))
             elif isinstance(before, list | tuple):
-                for inner, words, size in self._inside(before):
-                    yield ItemChange({**item, kind: {**settings, word: inner}}, f"{kind}.{word}{words}", size)
+                wrap = partial(_with, item, kind, settings, word)
+                yield from (one.inside(wrap, f"{kind}.{word}") for one in self._inside(before))
         yield from self._repeats(item)
         rest = {key: item[key] for key in ("id", "from", "tap") if key in item and not isinstance(item[key], list)}
         if kind != "identity":
@@ -71,15 +104,15 @@ class ItemChanges:
                     size = ONE + 150 * abs(value - repeat)
                     yield ItemChange({**item, "repeat": value}, f"repeat: {repeat} -> {value}", size)
 
-    def _inside(self, value: Any) -> Iterator[tuple[Any, str, int]]:
+    def _inside(self, value: Any) -> Iterator[ItemChange]:
         """Yield the changes of the items of a body, or of several branches."""
         for at, one in enumerate(value):
             if isinstance(one, list | tuple):
-                inside = self._inside(one)
+                inside, where = self._inside(one), f"[{at}]"
             else:
-                inside = ((change.item, f".{change.words}", change.size) for change in self.of(one))
-            for made, words, size in inside:
-                yield [*value[:at], made, *value[at + 1 :]], f"[{at}]{words}", size
+                inside, where = iter(self.of(one)), f"[{at}]."
+            wrap = partial(_replaced, value, at)
+            yield from (change.inside(wrap, where) for change in inside)
 
     def _number(self, value: Any) -> Any:
         """A value, with expressions evaluated if possible."""
@@ -90,28 +123,48 @@ class ItemChanges:
         except FieldspecError:
             return value
 
-    def _values(self, word: str, before: Any) -> Iterator[tuple[int, int]]:
-        """Yield other values of a setting, each with the size of the step."""
+    def _values(self, word: str, before: Any) -> Iterator[ItemChange]:
+        """Yield the changes of a setting's value."""
         if not isinstance(before, int) or isinstance(before, bool):
             return
         if word in WIDTHS:
-            for value in self._widths(word, before):
-                yield value, round(200 * abs(log2(value / before)))
+            step = 1 if self._fine and word in INSIDE else _step(before)
+            yield from (_width(before, step, value) for value in self._widths(word, before))
         elif word == "kernel" and before in KERNELS:
-            for value in KERNELS:
-                if value != before:
-                    yield value, 50 * abs(value - before)
+            yield from (_value(before, value, 50 * abs(value - before)) for value in KERNELS if value != before)
         elif word == "dilation":
-            for value in range(1, MAX_DILATION + 1):
-                if value != before:
-                    yield value, 50 * abs(value - before)
+            dilations = [value for value in range(1, MAX_DILATION + 1) if value != before]
+            yield from (_value(before, value, 50 * abs(value - before)) for value in dilations)
         elif word == "stride" and before in (1, 2):
-            yield 3 - before, 200
+            yield _value(before, 3 - before, 200)
 
     def _widths(self, word: str, before: int) -> list[int]:
-        step = 4 if before >= 16 else 1
+        step = _step(before)
         found = {max(step, round(before * ratio / step) * step) for ratio in RATIOS}
         if self._fine and word in INSIDE:
             found |= set(range(max(1, before - FINE), before + FINE + 1))
             found |= set(range(step, 2 * before, step))
         return sorted(found - {before})
+
+
+def _step(before: int) -> int:
+    """The step of a width: 4, or 1 below 16."""
+    return 4 if before >= 16 else 1
+
+
+def _value(before: int, value: int, size: int, width: WidthChange | None = None) -> ItemChange:
+    return ItemChange(value, f"{before} -> {value}", ONE + size, width)
+
+
+def _width(before: int, step: int, value: int) -> ItemChange:
+    width = WidthChange(before, value, step, partial(_width, before, step))
+    return _value(before, value, round(200 * abs(log2(value / before))), width)
+
+
+def _with(item: Mapping[str, Any], kind: str, settings: Mapping[str, Any], word: str, value: Any) -> dict[str, Any]:
+    """An item with another value of a setting."""
+    return {**item, kind: {**settings, word: value}}
+
+
+def _replaced(values: Sequence[Any], at: int, value: Any) -> list[Any]:
+    return [*values[:at], value, *values[at + 1 :]]

@@ -15,11 +15,11 @@ def text(result: FitResult) -> str:
     """Format each solution with its changes and the measures that they change."""
     lines = [f"{result.spec.name}, to satisfy {flow(dict(result.target.section))}"]
     if not result.fits:
-        tried = f"up to {result.most_changes} changes" if result.is_exact else "one or two changes"
+        tried = f"up to {result.most_changes} changes" if result.in_series else "one or two changes"
         return "\n".join([*lines, f"No solution with {tried}."])
     for number, one in enumerate(result.fits, 1):
         lines += ["", f"{number}. {_prices(result, one)}", *[f"   ~ {words}" for words in one.changes]]
-    if not result.is_exact:
+    if not result.in_series:
         lines += ["", "Only single changes and pairs were tried, because the spec is not in series."]
     return "\n".join(lines)
 

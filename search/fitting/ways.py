@@ -19,7 +19,7 @@ from fieldspec.search.exact.paths import Program
 from fieldspec.search.fitting.changes import ONE, ItemChange, ItemChanges
 from fieldspec.search.fitting.targets import FitTarget
 from fieldspec.search.space.blocks import Best
-from fieldspec.search.space.candidates import measure
+from fieldspec.search.space.candidates import Candidate, measure, measure_values
 from fieldspec.search.space.measures import Column, columns_of, wholes
 from fieldspec.search.space.segments import Segments
 from fieldspec.search.space.series import StageSeries
@@ -27,6 +27,8 @@ from fieldspec.search.space.series import StageSeries
 SIZE = "changes"  # column with the total size of the changes
 PRICES = ("params", "macs")  # tie-breakers between changes of equal size: less is better
 MOST_TRIED = 4_000  # pairs of changes, if a spec is not in series
+
+Chosen = list[tuple[int, ItemChange]]  # changes, each with the index of its item
 
 
 class ChangeSpace:
@@ -47,14 +49,14 @@ class ChangeSpace:
         self.spec: OpenSpec = replace(load_open({**document, "layers": layers}), profile=profile)
         self.unchanged = (0,) * len(self.spec.domains)
 
-    def chosen(self, numbers: Sequence[int]) -> list[tuple[int, ItemChange]]:
+    def chosen(self, numbers: Sequence[int]) -> Chosen:
         """The changes of a candidate, each with the index of its item."""
         every = zip(self.places, self.changes, numbers, strict=True)
         return [(place, own[number - 1]) for place, own, number in every if number]
 
-    def document(self, numbers: Sequence[int]) -> dict[str, Any]:
-        """A candidate as a closed spec, otherwise as the author wrote it."""
-        items: dict[Path, Any] = {("layers", place): change.item for place, change in self.chosen(numbers)}
+    def document(self, chosen: Chosen) -> dict[str, Any]:
+        """The spec with these changes, otherwise as the author wrote it."""
+        items: dict[Path, Any] = {("layers", place): change.item for place, change in chosen}
         data: dict[str, Any] = closed(dict(self.written), items)
         return data
 
@@ -63,6 +65,18 @@ class ChangeSpace:
         every = [(change.size, at, n) for at, own in enumerate(self.changes) for n, change in enumerate(own, 1)]
         for _, at, number in sorted(every):
             yield (*self.unchanged[:at], number, *self.unchanged[at + 1 :])
+
+    def measured(self, chosen: Chosen, names: Sequence[str]) -> Candidate | None:
+        """The measures of the spec with these changes, which need not be among the candidates."""
+        items = {place: change.item for place, change in chosen}
+        every = zip(self.places, self.spec.domains, strict=True)
+        values = [items.get(place, domain.values[0]) for place, domain in every]
+        return measure_values(self.spec, values, names)
+
+    def permits(self, chosen: Chosen) -> bool:
+        """Whether the spec with these changes meets the target."""
+        candidate = self.measured(chosen, ())
+        return candidate is not None and not candidate.broken
 
     def holds(self, numbers: Sequence[int]) -> bool:
         """Whether a candidate meets the target."""
@@ -122,11 +136,16 @@ class ChangeSpace:
         return front_of(found, self._signs(1 + len(names)))
 
     def _size(self, numbers: Sequence[int]) -> int:
-        return sum(change.size for _, change in self.chosen(numbers))
+        return size_of(self.chosen(numbers))
 
     def _signs(self, objectives: int) -> tuple[int, ...]:
         """Signs of the objectives: small changes first, then small prices or full budgets."""
         return (1, *[-1 if self.target.fill else 1] * (objectives - 1))
+
+
+def size_of(chosen: Chosen) -> int:
+    """The total size of changes."""
+    return sum(change.size for _, change in chosen)
 
 
 def _silent(what: str, done: int, of: int) -> None: ...

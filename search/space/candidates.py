@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -47,8 +47,14 @@ def values_of(spec: OpenSpec, numbers: Sequence[int]) -> tuple[Any, ...]:
 
 def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Candidate | None:
     """Measure a candidate by its network's report, as `fieldspec analyze` does; None if its values do not fit."""
+    found = measure_values(spec, values_of(spec, numbers), names)
+    return None if found is None else replace(found, numbers=tuple(numbers))
+
+
+def measure_values(spec: OpenSpec, values: Sequence[Any], names: Sequence[str]) -> Candidate | None:
+    """Measure a network with any values for the domains, likewise; it has no numbers."""
     try:
-        network = spec.close(values_of(spec, numbers))
+        network = spec.close(values)
     except SpecError:
         return None
     report = report_of(network.graph, network.name, fields=network.fields)
@@ -60,7 +66,7 @@ def measure(spec: OpenSpec, numbers: Sequence[int], names: Sequence[str]) -> Can
     distances = [missed(one, measures[one.name]) for one in comparisons]
     others = [1.0 for verdict in verdicts[len(distances) :] if not verdict.holds]
     broken = tuple([told(verdict) for verdict in verdicts if not verdict.holds])
-    return Candidate(tuple(numbers), measures, broken, max([*distances, *others], default=0.0))
+    return Candidate((), measures, broken, max([*distances, *others], default=0.0))
 
 
 def check_latency(spec: OpenSpec, names: Iterable[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fieldspec.architectures import check, load
+from fieldspec.architectures import analyze, check, load
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli import main
 from fieldspec.search import fit
@@ -81,12 +82,48 @@ def test_a_budget_is_filled() -> None:
     assert result.fits[0].document["constraints"] == {"params": "<= 4k"}
 
 
+def test_no_changed_width_can_be_closer_to_the_old_one() -> None:
+    """One step back in any changed width of any solution misses the target, alone and combined."""
+    for to in ("params < 150k", "params < 150k, receptive_field > 64"):
+        result = fit("c1c2c3c40", to, alternatives=2)
+        assert result.is_exact == (to == "params < 150k")
+        for one in result.fits:
+            items = dict(re.findall(r"layers\[(\d+)\] \w+\.(?:out|expand): (.*)", "\n".join(one.changes)))
+            assert check(one.document) == []
+            for place, numbers in items.items():
+                layers = [*one.document["layers"]]
+                before, after = map(int, numbers.split(" -> "))
+                layers[int(place)] = _with_number(layers[int(place)], after, after + 4 if before > after else after - 4)
+                assert check({**one.document, "layers": layers}) != []
+    assert result.fits[0].changes[1] == "layers[7] inverted_residual.expand: 320 -> 184"
+
+
+def _with_number(item: dict[str, Any], before: int, after: int) -> dict[str, Any]:
+    """An item with one of its numbers replaced."""
+    return {kind: {word: after if one == before else one for word, one in own.items()} for kind, own in item.items()}
+
+
+def test_one_width_fills_a_budget() -> None:
+    """As closely as any width of any item can, from half to twice the old one in steps of four."""
+    outs = (32, 64, 64)
+    convs = [{"conv": {"out": out, "stride": stride}} for out, stride in zip(outs, (1, 2, 2), strict=True)]
+    document = {"input": [3, 32, 32], "layers": convs, "head": {"classes": 10}}
+    result = fit(document, "params = 50k", most_changes=1)
+    every = [
+        analyze({**document, "layers": [*convs[:at], {"conv": {**convs[at]["conv"], "out": value}}, *convs[at + 1 :]]})
+        for at, out in enumerate(outs)
+        for value in range(out // 2, 2 * out + 1, 4)
+    ]
+    assert result.fits[0].measures["params"] == max(one.params for one in every if one.params <= 50_000)
+    assert not result.is_exact
+
+
 def test_what_is_not_in_series() -> None:
     """Single changes and pairs, one by one, which is said."""
     first, second = {"conv": {"out": 8}, "id": "a"}, {"conv": {"out": 8}, "id": "b"}
     joined = {**SMALL, "layers": [first, second, {"add": {}, "from": ["a", "b"]}]}
     result = fit(joined, "params < 300, receptive_field > 6", alternatives=2, most_changes=2)
-    assert not result.is_exact
+    assert not result.in_series
     assert check(result.fits[0].document) == []
     assert fit(joined, "receptive_field > 3").fits[0].changes == ()
 

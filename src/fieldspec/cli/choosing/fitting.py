@@ -29,8 +29,9 @@ def fit(
 ) -> None:
     """Find the smallest changes to a spec that meet other constraints.
 
-    A change is another width, kernel, dilation, stride or number of copies of one item, or dropping the item. The
-    spec's own constraints on other measures still apply. = fills a budget: as close to it as possible, but not above.
+    A change is another width, kernel, dilation, stride or number of copies of one item, or dropping the item. Widths
+    range from half to twice the old one, in steps of 4, or of 1 below 16. The spec's own constraints on other measures
+    still apply. = fills a budget: as close to it as these changes come, but not above.
     A PyTorch network is converted to a spec first. Exit status 1 if there is no solution.
 
     \b
