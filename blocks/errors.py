@@ -7,6 +7,10 @@ class FieldspecError(ValueError):
     """Invalid input; the message says where, what was given, what is needed, and how to fix it."""
 
 
+class InputError(FieldspecError):
+    """A module does not run on an input of this size."""
+
+
 class SettingError(FieldspecError):
     """A setting conflicts with other settings of its block; `setting` is its name in a spec."""
 

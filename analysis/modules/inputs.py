@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from fieldspec.blocks.layers import Input
+from fieldspec.blocks.suggestions import did_you_mean
 
 BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -25,6 +26,15 @@ def arguments(
     named = {str(name): tensor for name, tensor in zip(names, tensors, strict=True)}
     known = inspect.signature(module.forward).parameters
     return ([], named) if named.keys() <= known.keys() else ([named], {})
+
+
+def unknown_name(module: nn.Module, inputs: Sequence[Input]) -> str:
+    """That an input's name is no parameter of the module, with the closest one; empty if there is no such name."""
+    known = inspect.signature(module.forward).parameters
+    for layer in inputs:
+        if layer.name is not None and layer.name not in known:
+            return f"no input {layer.name!r}.{did_you_mean(layer.name, known)}"
+    return ""
 
 
 def rearranged(layer: Input, x: Tensor) -> Tensor:

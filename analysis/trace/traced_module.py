@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from fieldspec.analysis.modules.inputs import arguments
+from fieldspec.analysis.modules.inputs import arguments, unknown_name
 from fieldspec.analysis.modules.undisturbed import undisturbed
 from fieldspec.analysis.report.reading import report_of
 from fieldspec.analysis.report.report import Report
@@ -32,7 +32,7 @@ from fieldspec.analysis.trace.operations import Operation
 from fieldspec.analysis.trace.recorder import Recorder
 from fieldspec.analysis.trace.tracer import Tracer
 from fieldspec.blocks.collector import collector_paused
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, InputError
 from fieldspec.blocks.formatting import first_line, sizes_text
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.layers import Opaque
@@ -205,7 +205,12 @@ def _failure(module: nn.Module, record: Recorder, plan: InputPlan, error: Except
     at = f" in {record.call.path}" if record.call.path else ""
     said = first_line(str(error)) or type(error).__name__
     sizes = sizes_text([layer.tensor_shape for layer in plan.inputs])
-    return FieldspecError(f"{_name(module)} does not run without values on {sizes}: {said}{at}")
+    unknown = unknown_name(module, plan.inputs)
+    if unknown and isinstance(error, TypeError) and not at:
+        return InputError(f"{_name(module)} has {unknown}")
+    at += f" ({unknown} It is given one dict)" if unknown else ""
+    values = " without values" if isinstance(error, NotImplementedError) else ""  # what torch raises if it needs them
+    return InputError(f"{_name(module)} does not run{values} on {sizes}: {said}{at}")
 
 
 def opaque_layers(graph: LayerGraph) -> list[tuple[str, Opaque]]:

@@ -26,7 +26,7 @@ def summary(report: Report) -> list[str]:
     if len(report.input) == 1:
         seen = "no receptive field: the input has no spatial axes"
     return [
-        f"input {side_text(report.input)}",
+        _inputs(report),
         *(_levels(report) if report.levels and (report.stop or not features.is_proven) else [seen]),
         f"{report.params:,} parameters{_frozen(report)}, {report.buffers:,} buffer elements, "
         f"{report.weight_bytes():,} bytes of weights",
@@ -34,6 +34,15 @@ def summary(report: Report) -> list[str]:
         f"{peak_text(report)} bytes of activations at {report.peak_layer} (float32, inference)",
         *([_latency(report)] if report.latency_by else []),
     ]
+
+
+def _inputs(report: Report) -> str:
+    """The size of the input, or of each of several, with its name."""
+    found = [layer.layer for layer in report.layers if isinstance(layer.layer, Input)]
+    if len(found) < 2:
+        return f"input {side_text(report.input)}"
+    told = [" ".join(filter(None, [one.name, side_text(one.tensor_shape), one.dtype])) for one in found]
+    return f"inputs {', '.join(told)}"
 
 
 def _latency(report: Report) -> str:

@@ -18,6 +18,7 @@ from fieldspec.cli.shared import (
     Json,
     Network,
     Set,
+    input_explained,
     load_open_spec,
     load_spec,
     module_input_of,
@@ -153,4 +154,5 @@ def adopted(name: str, input_size: str | None) -> ArchitectureSpec:
 
         net, own = named_module(name, weights=False)
         plain = name.partition(":")[2].partition(",")[0]
-        return to_spec(net, module_input_of(input_size) if input_size else own, name=plain)
+        with input_explained(net, own, input_size):
+            return to_spec(net, module_input_of(input_size) if input_size else own, name=plain)

@@ -11,19 +11,17 @@ import typer
 from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.report import report_and_constraints
-from fieldspec.cli.shared import Network, Set, load_spec, need, spinner, tell_error
+from fieldspec.cli.shared import ModuleInput, Network, Set, load_spec, need, spinner, tell_error
 
 if TYPE_CHECKING:
     from fieldspec.pages.facts.exhibit import Exhibit
-
-InputOption = Annotated[str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")]
 
 
 def draw(
     spec: Network,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write: .svg, .pdf or .png.")],
     all_open: Annotated[bool, typer.Option("--open", help="Open every block, however large the drawing.")] = False,
-    input_size: InputOption = None,
+    input_size: ModuleInput = None,
     given: Set = None,
 ) -> None:
     """Draw a network: a box for each layer, branches side by side.
@@ -76,7 +74,7 @@ def report(
             help="Images to measure the effective field of a run's weights on, next to the counted one.",
         ),
     ] = None,
-    input_size: InputOption = None,
+    input_size: ModuleInput = None,
     given: Set = None,
 ) -> None:
     """Write a page on a network, or on several: one HTML file.

@@ -13,9 +13,11 @@ from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import (
     Json,
+    ModuleInput,
     Network,
     Profile,
     Set,
+    input_explained,
     input_size_of,
     load_spec,
     module_input_of,
@@ -37,9 +39,7 @@ def analyze(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print every layer as CSV.")] = False,
     as_json: Json = False,
-    input_size: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
-    ] = None,
+    input_size: ModuleInput = None,
     ledger: Annotated[
         bool,
         typer.Option("--ledger", help="Show the pixels that each layer adds, their cost, padding, and input sizes."),
@@ -81,6 +81,7 @@ def analyze(
     fieldspec analyze timm:resnet50,output_stride=8 --input 3x512x512
     fieldspec analyze torchvision:googlenet
     fieldspec analyze my_package.nets:make_net --input 1x28x28
+    fieldspec analyze my_package.nets:Fusion --input image=3x64x64,depth=1x64x64
     """
     from fieldspec.architectures.spec.constraints import evaluate_constraints
     from fieldspec.cli.readings import extras, printed
@@ -164,4 +165,5 @@ def report_and_constraints(spec: str, input_size: str | None, given: list[str] |
         from fieldspec.architectures.readings.named_modules import named_module
 
         net, own = named_module(spec, weights=False)
-        return report_of_module(net, module_input_of(input_size) if input_size else own, spec), Constraints()
+        with input_explained(net, own, input_size):
+            return report_of_module(net, module_input_of(input_size) if input_size else own, spec), Constraints()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,9 +17,12 @@ import typer
 from fieldspec.architectures.document.reader import read
 from fieldspec.architectures.spec import catalogue
 from fieldspec.architectures.spec.spec import ArchitectureSpec, load, loads, with_params
-from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.errors import FieldspecError, InputError
+from fieldspec.blocks.formatting import size_text
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from fieldspec.analysis.report.report import Report
     from fieldspec.architectures.spaces.open_spec import OpenSpec
     from fieldspec.architectures.spec.constraints import ConstraintResult
@@ -54,6 +58,15 @@ Network = Annotated[
         metavar="SPEC",
         help="A catalogue name, a YAML or JSON file, -, timm:NAME, torchvision:NAME or package.module:FACTORY.",
         autocompletion=names_beginning,
+    ),
+]
+ModuleInput = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        metavar="CxHxW",
+        help="Another input, such as 3x64x64; of a PyTorch network also several, by name or with a dtype: "
+        "image=3x64x64,words=50:int64.",
     ),
 ]
 Profile = Annotated[
@@ -126,6 +139,21 @@ def module_input_of(text: str) -> Any:
     if all(name for name, _ in found):
         return dict(found)
     return found[0][1] if len(found) == 1 else [size for _, size in found]
+
+
+@contextmanager
+def input_explained(net: nn.Module, own: Sequence[int], given: str | None) -> Iterator[None]:
+    """Within this context, an input on which the network does not run is said to be the default, if none is given."""
+    try:
+        yield
+    except InputError as error:
+        if given is not None:
+            raise
+        parameters = signature(net.forward).parameters.values()
+        needed = [one.name for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+        size = size_text(own)
+        sizes = ",".join(f"{name}=CxHxW" for name in needed) if len(needed) > 1 else "CxHxW"
+        raise FieldspecError(f"{error} ({size} is the default; give another input: --input {sizes})") from None
 
 
 def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:

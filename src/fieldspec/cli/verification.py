@@ -10,8 +10,10 @@ from fieldspec.architectures.spec.spec import ArchitectureSpec
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import (
     Json,
+    ModuleInput,
     Network,
     Set,
+    input_explained,
     input_size_of,
     load_spec,
     module_input_of,
@@ -29,9 +31,7 @@ def verify(
     layer: Annotated[
         list[str] | None, typer.Option("--layer", metavar="ID", help="Measure the field of this layer; repeatable.")
     ] = None,
-    input_size: Annotated[
-        str | None, typer.Option("--input", metavar="CxHxW", help="Another input, such as 3x64x64.")
-    ] = None,
+    input_size: ModuleInput = None,
     as_json: Json = False,
     given: Set = None,
 ) -> None:
@@ -73,7 +73,8 @@ def _verification(spec: str, input_size: str | None, layers: list[str] | None, g
 
     net, own = named_module(spec)
     size = None if input_size is None else module_input_of(input_size)
-    return measure(net, input_size=size or own, layers=layers, name=spec)
+    with input_explained(net, own, input_size):
+        return measure(net, input_size=size or own, layers=layers, name=spec)
 
 
 def _check_contract(spec: ArchitectureSpec, as_json: bool) -> bool:
