@@ -21,8 +21,6 @@ from fieldspec.blocks.errors import FieldspecError, InputError
 from fieldspec.blocks.formatting import size_text
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from fieldspec.analysis.report.report import Report
     from fieldspec.architectures.spaces.open_spec import OpenSpec
     from fieldspec.architectures.spec.constraints import ConstraintResult
@@ -142,7 +140,7 @@ def module_input_of(text: str) -> Any:
 
 
 @contextmanager
-def input_explained(net: nn.Module, own: Sequence[int], given: str | None) -> Iterator[None]:
+def input_explained(net: Any, own: Sequence[int], given: str | None) -> Iterator[None]:
     """Within this context, an input on which the network does not run is said to be the default, if none is given."""
     try:
         yield
