@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from fieldspec.architectures.readings.reports import MODULE_NAME
 
 ASKED = re.compile(r",(pretrained=True|weights=(?!None\b))")
+SET = ("pretrained", "weights", "num_classes")  # settings that decide about the weights
 FILES = ("model.safetensors", "pytorch_model.bin")  # timm's names on the hub
 
 
@@ -22,9 +24,9 @@ def pretrained_settings(text: str) -> dict[str, Any]:
         ({}, {})
     """
     found = MODULE_NAME.fullmatch(text)
-    if found is None or any(f",{word}=" in found["settings"] for word in ("pretrained", "weights", "num_classes")):
+    if found is None or _decides(found["settings"]):
         return {}
-    find = {"timm": _of_timm, "torchvision": _of_torchvision}.get(found["home"])
+    find = _finders().get(found["home"])
     return find(found["name"]) if find else {}
 
 
@@ -36,6 +38,31 @@ def asks_for_weights(text: str) -> bool:
         (True, False)
     """
     return ASKED.search(text) is not None
+
+
+def weights_text(text: str) -> str:
+    """Where the weights of a named network come from, in a few words.
+
+    Example:
+        >>> weights_text("timm:resnet18,pretrained=False"), weights_text("my_package.nets:make")
+        ('randomly initialized', 'as it is made')
+    """
+    found = MODULE_NAME.fullmatch(text)
+    if asks_for_weights(text) or pretrained_settings(text):
+        return "pretrained"
+    if found is None or found["home"] not in _finders():
+        return "as it is made"
+    if _decides(found["settings"]):
+        return "randomly initialized"
+    return "randomly initialized: no pretrained file was found locally"
+
+
+def _decides(settings: str) -> bool:
+    return any(f",{word}=" in settings for word in SET)
+
+
+def _finders() -> dict[str, Callable[[str], dict[str, Any]]]:
+    return {"timm": _of_timm, "torchvision": _of_torchvision}
 
 
 def _of_timm(name: str) -> dict[str, Any]:

@@ -70,6 +70,9 @@ def export_network(
     weights = [exported.path.with_suffix(".safetensors")] if to is FileFormat.python else []
     for file in (exported.path, exported.card_path, *weights):
         if file.exists() and not force:
+            taken = f"{file}: already exists, and the weights of {exported.path.name} go there"
+            if file in weights:
+                raise FieldspecError(f"{taken}; give another name with --output, or use --force to overwrite it")
             raise FieldspecError(f"{file}: already exists; use --force to overwrite it, or give another name")
     made = MAKERS[to](ExportTask(network, _said(network), data, planned))
     exported.card.update(_card(network, to, len(made.content), made.checked))

@@ -82,6 +82,8 @@ def load_trained(source: str, *, pretrained: bool = False) -> TrainedNetwork:
         raise FieldspecError(f"{source}: a spec has no weights; give a checkpoint, or use --pretrained")
     if path.suffix in (".yaml", ".yml", ".json"):
         raise FieldspecError(f"{source}: a spec has no weights; train it and give its run folder or checkpoint")
+    if not Path(source).exists():
+        raise FieldspecError(f"{source}: no such file or folder")
     spec, state = load_checkpoint(path)
     card = checked(WeightsCard, load_card(path), path)
     net = build(spec)

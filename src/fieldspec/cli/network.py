@@ -68,10 +68,7 @@ def _taken(net: SpecNet, source: str) -> str:
     """Copy the weights of a named network, pretrained if available, and describe them."""
     from fieldspec.architectures.adoption.weights import copy_weights
     from fieldspec.architectures.readings.named_modules import named_module
-    from fieldspec.architectures.readings.weights_at_hand import asks_for_weights, pretrained_settings
+    from fieldspec.architectures.readings.weights_at_hand import pretrained_settings, weights_text
 
-    pretrained = pretrained_settings(source)
-    module, _ = named_module(source, **pretrained)
-    count = copy_weights(module, net)
-    said = "pretrained" if pretrained or asks_for_weights(source) else "as it is made"
-    return f"{count} tensors of {source}, {said}"
+    module, _ = named_module(source, **pretrained_settings(source))
+    return f"{copy_weights(module, net)} tensors of {source}, {weights_text(source)}"

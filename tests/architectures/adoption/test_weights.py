@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import fieldspec as fs
 from fieldspec.architectures.adoption.adoption import to_spec
 from fieldspec.architectures.adoption.weights import copy_weights
-from fieldspec.architectures.readings.weights_at_hand import pretrained_settings
+from fieldspec.architectures.readings import weights_at_hand
+from fieldspec.architectures.readings.weights_at_hand import pretrained_settings, weights_text
 from fieldspec.architectures.spec.writer import dump
 from fieldspec.cli import app
 
@@ -134,7 +135,23 @@ def test_weights_that_are_not_at_hand_are_not_downloaded(tmp_path: Path, monkeyp
     """A file in torch's folder says that they are."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     assert pretrained_settings("torchvision:resnet18") == {}
+    absent = "randomly initialized: no pretrained file was found locally"
+    assert weights_text("torchvision:resnet18") == absent
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "resnet18-f37072fd.pth").touch()
     assert [*pretrained_settings("torchvision:resnet18")] == ["weights"]
     assert pretrained_settings("torchvision:resnet18,weights=None") == {}
+    assert weights_text("torchvision:resnet18") == "pretrained"
+    assert weights_text("torchvision:resnet18,weights=None") == "randomly initialized"
+
+
+def test_random_weights_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file of pretrained weights, `build --from` says what it has copied instead."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(weights_at_hand, "_of_timm", lambda name: {})
+    runner = CliRunner()
+    Path("net.yaml").write_text(runner.invoke(app, ["show", "timm:test_resnet"]).output, encoding="utf-8")
+    built = runner.invoke(app, ["build", "net.yaml", "--from", "timm:test_resnet", "-o", "built.safetensors"])
+    assert built.output.endswith(
+        "tensors of timm:test_resnet, randomly initialized: no pretrained file was found locally\n"
+    )

@@ -75,6 +75,12 @@ def test_refusals(spec: str, tmp_path: Path) -> None:
     (tmp_path / "net.tflite.json").write_text("{}")
     with pytest.raises(FieldspecError, match=r"net\.tflite\.json: already exists; use --force"):
         export_network(network_of(spec), FileFormat.tflite, tmp_path / "net.tflite")
+    (tmp_path / "net.safetensors").write_text("a checkpoint, as build writes it")
+    words = (
+        r"net\.safetensors: already exists, and the weights of net\.py go there; give another name with --output, or"
+    )
+    with pytest.raises(FieldspecError, match=words):
+        export_network(network_of(spec), FileFormat.python, tmp_path / "net.py")
     with pytest.raises(FieldspecError, match="only tflite-int8 files have a plan"):
         export_network(network_of(spec), FileFormat.tflite, tmp_path / "other.tflite", planned=True)
     path = tmp_path / "wide.json"
