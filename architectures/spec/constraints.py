@@ -109,6 +109,12 @@ class ConstraintResult:
     needs: str
     has: str
     holds: bool
+    is_known: bool = True  # whether the number is proven
+
+    @property
+    def word(self) -> str:
+        """The verdict in one word; what is unknown does not hold, but is not broken either."""
+        return "holds" if self.holds else "BROKEN" if self.is_known else "unknown"
 
     def __str__(self) -> str:
         return f"{self.name}: needs {self.needs}, has {self.has}"
@@ -141,7 +147,9 @@ def evaluate_constraints(constraints: Constraints, report: Report) -> list[Const
         has = f"{value:,}" if value is not None else unproven(constraint.name, report)
         if constraint.name == "latency_ms" and value is not None:
             has += f" ({report.latency_by})"
-        verdicts.append(ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value)))
+        verdicts.append(
+            ConstraintResult(constraint.name, str(constraint), has, constraint.holds(value), value is not None)
+        )
     for name in constraints.uses:
         used = name in report.properties
         verdicts.append(ConstraintResult("uses", name, name if used else "none", used))

@@ -14,7 +14,7 @@ def text(report: SpeedReport) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(HEAD))]
     lines = [f"{report.name} on {'x'.join(map(str, report.input))}: milliseconds per call, on {report.machine}"]
     lines += ["  ".join(_cell(row[at], widths[at], at) for at in range(len(row))).rstrip() for row in rows]
-    lines += [f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}" for verdict in report.verdicts]
+    lines += [f"  {verdict.word:<8}{verdict}" for verdict in report.verdicts]
     if any(row.is_disturbed for row in report.rows):
         least = min(row.timing.busy for row in report.rows if row.is_disturbed)
         lines.append(f"The machine was busy: this process ran {100 * least:.0f} % of the time; medians are too high.")

@@ -32,6 +32,7 @@ class Verdict:
     holds: bool
     used: float | None  # share of the limit
     margin: str
+    word: str
 
 
 def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
@@ -48,7 +49,7 @@ def verdicts_of(exhibit: Exhibit) -> list[Verdict]:
     verdicts = []
     for number, result in enumerate(evaluate_constraints(exhibit.constraints, exhibit.report)):
         used, margin = _margin(*limits[number]) if number < len(limits) else (None, "")
-        verdicts.append(Verdict(result.name, result.needs, result.has, result.holds, used, margin))
+        verdicts.append(Verdict(result.name, result.needs, result.has, result.holds, used, margin, result.word.lower()))
     return verdicts
 
 

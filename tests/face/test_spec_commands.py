@@ -91,6 +91,24 @@ def test_check(run: Run) -> None:
         ],
     }
     assert run("check", written(SMALL)) == (0, "network has no constraints\n", "")
+    status, out, _ = run("check", written(SMALL + "constraints: {latency_ms: '< 2'}\n"))
+    assert status == 1  # without a profile it is unknown
+    assert out.startswith("  unknown latency_ms: needs < 2, has no proven number (no machine profile.")
+
+
+def test_a_network_where_a_spec_is_needed(run: Run) -> None:
+    """diff and check name the commands that take or convert one."""
+    assert run("diff", "c1c2c3c40", "timm:resnet18") == (
+        2,
+        "",
+        "error: diff compares specs, and timm:resnet18 is a PyTorch network; use fieldspec report c1c2c3c40 "
+        "timm:resnet18, or convert it: fieldspec show timm:resnet18 > a.yaml\n",
+    )
+    assert run("check", "timm:resnet18") == (
+        2,
+        "",
+        "error: timm:resnet18 is a PyTorch network, not a spec; convert it: fieldspec show timm:resnet18 > a.yaml\n",
+    )
 
 
 def test_diff(run: Run) -> None:

@@ -36,7 +36,7 @@ def fieldspec(
     \b
     fieldspec list                          the networks of the catalogue
     fieldspec analyze c1c2c3c40             field, parameters and multiply-adds of every layer
-    fieldspec check my_network.yaml         exit status 1 if a constraint is broken
+    fieldspec check my_network.yaml         exit status 1 if a constraint is violated
     fieldspec verify c1c2c3c40              build it, measure it and compare every number
     fieldspec search open.yaml              the best networks of an open spec under its constraints
     fieldspec train c1c2c3c40               train it on CIFAR-10 with a recipe

@@ -143,7 +143,7 @@ def print_to_terminal(report: Report, verdicts: Iterable[ConstraintResult], *, a
     if told:
         console.print("\nConstraints")
     for verdict in told:
-        sign = Text("  holds   " if verdict.holds else "  BROKEN  ", style="green" if verdict.holds else "bold red")
+        sign = Text(f"  {verdict.word:<8}", style="green" if verdict.holds else "bold red")
         console.print(sign + Text(str(verdict)))
 
 

@@ -79,6 +79,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def load_spec(spec: str, given: Iterable[str] | None = None) -> ArchitectureSpec:
     """Load a spec by catalogue name, from a file or from stdin; `given` are the values of `--set`."""
+    from fieldspec.architectures.readings.reports import is_module_name
+
+    if is_module_name(spec) and spec not in catalogue.list_models():
+        raise FieldspecError(f"{spec} is a PyTorch network, not a spec; convert it: fieldspec show {spec} > a.yaml")
     params = dict(map(parameter, given or ()))
     return loads(sys.stdin.buffer.read(), name="<stdin>", **params) if spec == "-" else load(spec, **params)
 
@@ -157,7 +161,7 @@ def input_explained(net: Any, own: Sequence[int], given: str | None) -> Iterator
 def print_verdicts(verdicts: Iterable[ConstraintResult]) -> None:
     """Print one line per constraint."""
     for verdict in verdicts:
-        typer.echo(f"  {'holds ' if verdict.holds else 'BROKEN'}  {verdict}")
+        typer.echo(f"  {verdict.word:<8}{verdict}")
 
 
 def print_json(data: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.shared import (
     SPEC_HELP,
     Json,
@@ -27,8 +28,8 @@ After = Annotated[str, typer.Argument(metavar="AFTER", help=SPEC_HELP, autocompl
 def check(spec: Spec, as_json: Json = False, profile: Profile = None, given: Set = None) -> None:
     """Check the constraints of a spec. Exit status 1 if one is violated.
 
-    A latency_ms constraint refers to a machine, whose profile is given with --profile; without it, the constraint does
-    not hold. fieldspec bench checks it against measurements on this machine.
+    A latency_ms constraint refers to a machine, whose profile is given with --profile; without it, the constraint is
+    unknown, and the exit status is 1. fieldspec bench checks it against measurements on this machine.
 
     \b
     fieldspec check c1c2c3c40
@@ -81,6 +82,14 @@ def diff(
     fieldspec diff old.yaml new.yaml --engine tflm
     """
     from fieldspec.architectures.readings.comparison import diff as compare
+    from fieldspec.architectures.readings.reports import is_module_name
+
+    for one in (before, after):
+        if is_module_name(one):
+            raise FieldspecError(
+                f"diff compares specs, and {one} is a PyTorch network; use fieldspec report {before} {after}, "
+                f"or convert it: fieldspec show {one} > a.yaml"
+            )
 
     difference = compare(load_spec(before, given_before), load_spec(after, given), engine=engine)
     if len(set(difference.names)) == 1 and before != after:
