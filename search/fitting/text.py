@@ -7,8 +7,8 @@ from typing import Any
 
 from fieldspec.architectures.document.values import flow
 from fieldspec.architectures.spec.constraints import MeasureValue
-from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.fitting.fit import Fit, FitResult
+from fieldspec.search.results.folder import write_numbered
 
 
 def text(result: FitResult) -> str:
@@ -54,12 +54,5 @@ def plain_data(result: FitResult) -> dict[str, Any]:
 
 
 def write_fits(result: FitResult, folder: Path) -> list[Path]:
-    """Write each solution as a closed spec, numbered in order."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, one in enumerate(result.fits, 1):
-        name = f"{result.spec.name}_{number}"
-        document = {"name": name, **{key: value for key, value in one.document.items() if key != "name"}}
-        paths.append(folder / f"{name}.yaml")
-        paths[-1].write_text(written_out(document, "yaml"), encoding="utf-8")
-    return paths
+    """Write each solution as a closed spec, in place of earlier ones."""
+    return write_numbered(folder, result.spec.name, [dict(one.document) for one in result.fits])

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.search.results.folder import JOURNAL
 from fieldspec.search.space.blocks import SearchBlock
-
-NAME = "search.jsonl"
 
 
 class Journal:
     """A JSONL file: one line identifies the search, then one for each finished block. A truncated line is dropped."""
 
     def __init__(self, folder: Path, question: dict[str, Any]) -> None:
-        self.path = folder / NAME
+        self.path = folder / JOURNAL
         text = json.dumps(question, sort_keys=True)
         self._head = {"schema": 1, "question": hashlib.sha256(text.encode()).hexdigest()}
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldspec.architectures.document.values import flow
-from fieldspec.architectures.spec.writer import written_out
 from fieldspec.search.results.columns import aligned, column_name, number_text, short
+from fieldspec.search.results.folder import TABLE, write_numbered
 from fieldspec.search.results.result import FrontPoint, SearchResult
 
 MOST_ROWS = 20  # of the printed table
@@ -93,16 +93,11 @@ def _nothing(result: SearchResult) -> list[str]:
 
 
 def write_front(result: SearchResult, folder: Path) -> list[Path]:
-    """Write each network of the front as a closed spec, numbered in order, and all of them to `front.csv`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    width = len(str(len(result.pareto)))
-    paths = []
-    for number, point in enumerate(result.pareto, 1):
-        name = f"{result.spec.name}_{number:0{width}}"
-        paths.append(folder / f"{name}.yaml")
-        paths[-1].write_text(written_out(point.document(name), "yaml"), encoding="utf-8")
+    """Write each network of the front as a closed spec, and all to `front.csv`, in place of an earlier front."""
+    paths = write_numbered(folder, result.spec.name, [point.document() for point in result.pareto])
+    (folder / TABLE).unlink(missing_ok=True)
     if result.pareto:
-        (folder / "front.csv").write_text(_csv(result, paths), encoding="utf-8")
+        (folder / TABLE).write_text(_csv(result, paths), encoding="utf-8")
     return paths
 
 

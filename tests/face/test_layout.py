@@ -80,7 +80,7 @@ ROOMS = {  # of a floor: what each room may import of the others there; the floo
     "search/space": set(),
     "search/exact": {"search/space"},
     "search/results": {"search/space", "search/exact"},
-    "search/fitting": {"search/space", "search/exact"},
+    "search/fitting": {"search/space", "search/exact", "search/results"},
     "search/methods": {"search/space", "search/exact", "search/results"},
     "search/study": {"search/space", "search/exact", "search/results", "search/methods"},
     "export/engines": set(),

@@ -174,6 +174,11 @@ def tell_error(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def tell_written(paths: Sequence[Path], folder: Path) -> None:
+    """Print to stderr how many specs were written."""
+    tell_error(f"{len(paths):,} {'spec is' if len(paths) == 1 else 'specs are'} in {folder}")
+
+
 def spinner(text: str) -> AbstractContextManager[Any]:
     """Show a spinner while torch loads and works, if stderr is a terminal."""
     if not sys.stderr.isatty():

@@ -146,6 +146,11 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert stop.value.code == 0
     printed = capsys.readouterr().out
     assert "1. receptive_field 47 -> 63\n   ~ layers[5] inverted_residual.dilation: 1 -> 3\n" in printed
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    told = "already contains c1c2c3c40_1.yaml; use --force to replace earlier results, or another --output"
+    assert capsys.readouterr() == ("", f"error: {tmp_path}: {told}\n")
     changed = load(tmp_path / "c1c2c3c40_1.yaml")
     assert (changed.name, check(changed)) == ("c1c2c3c40_1", [])
 

@@ -87,6 +87,36 @@ def test_nothing_is_feasible(file: str, monkeypatch: pytest.MonkeyPatch, capsys:
     )
 
 
+def test_an_earlier_front_is_not_mixed_with_a_new_one(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused before the search, replaced with --force, and written again with --resume."""
+    front = tmp_path / "front"
+    assert run(monkeypatch, file, "-o", str(front)) == 0
+    before = sorted(path.name for path in front.iterdir())
+    capsys.readouterr()
+    few = (file, "--minimize", "params", "-o", str(front))
+    assert run(monkeypatch, *few) == 2
+    error = (
+        f"error: {front}: already contains tiny_1.yaml; use --force to replace earlier results, or another --output\n"
+    )
+    assert capsys.readouterr() == ("", error)
+    assert sorted(path.name for path in front.iterdir()) == before
+    assert run(monkeypatch, file, "-o", str(front), "--resume") == 0
+    assert sorted(path.name for path in front.iterdir()) == before
+    capsys.readouterr()
+    assert run(monkeypatch, *few, "--force") == 0
+    assert sorted(path.name for path in front.iterdir()) == ["front.csv", "search.jsonl", "tiny_1.yaml"]
+    assert capsys.readouterr().err == f"1 spec is in {front}\n"
+
+
+def test_the_output_is_a_file(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Said before the search, and left as it is."""
+    assert run(monkeypatch, file, "-o", file) == 2
+    assert capsys.readouterr() == ("", f"error: {file}: is a file; --output needs a folder\n")
+    assert Path(file).read_text(encoding="utf-8") == OPEN
+
+
 def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Which holds the state."""
     assert run(monkeypatch, file, "--resume") == 2

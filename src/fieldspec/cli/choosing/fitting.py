@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fieldspec.cli.catalogue import adopted
-from fieldspec.cli.shared import Json, Network, Profile, Set, load_spec, print_json, spinner, tell_error
+from fieldspec.cli.shared import Json, Network, Profile, Set, load_spec, print_json, spinner, tell_written
 
 
 def fit(
@@ -19,6 +19,7 @@ def fit(
     alternatives: Annotated[int, typer.Option(min=1, help="Maximum number of solutions.")] = 5,
     changes: Annotated[int, typer.Option(min=1, max=6, help="Maximum number of changes in one solution.")] = 3,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder for the changed specs.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier results in --output.")] = False,
     input_size: Annotated[
         str | None,
         typer.Option("--input", metavar="CxHxW", help="Another input, for a PyTorch network, such as 3x64x64."),
@@ -44,8 +45,11 @@ def fit(
     from fieldspec.architectures.readings.reports import is_module_name
     from fieldspec.search.fitting.fit import fit as fitted
     from fieldspec.search.fitting.text import plain_data, text, write_fits
+    from fieldspec.search.results.folder import check_folder
 
     loaded = adopted(spec, input_size) if is_module_name(spec) else load_spec(spec, given)
+    if output is not None:
+        check_folder(output, loaded.name, force=force)
     with spinner("comparing changes"):
         machine = None if profile is None else load_profile(profile)
         result = fitted(loaded, to, alternatives=alternatives, most_changes=changes, profile=machine)
@@ -54,6 +58,6 @@ def fit(
     else:
         typer.echo(text(result))
     if output is not None:
-        tell_error(f"{len(write_fits(result, output)):,} specs are in {output}")
+        tell_written(write_fits(result, output), output)
     if not result.fits:
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from fieldspec.analysis.report.picture_files import check_picture_file
 from fieldspec.blocks.errors import FieldspecError
 from fieldspec.cli.choosing.studying import Studying, print_leaderboard, train_networks
 from fieldspec.cli.evaluation import SOURCES, OnBad, OnBadOption
-from fieldspec.cli.shared import Json, Profile, Set, Spec, load_open_spec, need, print_json, tell_error
+from fieldspec.cli.shared import Json, Profile, Set, Spec, load_open_spec, need, print_json, tell_written
 
 OFTEN = 0.5  # seconds between lines of progress
 
@@ -59,6 +59,7 @@ def search(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the search in --output; studies are always continued.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace earlier results in --output.")] = False,
     train: Annotated[
         str | None,
         typer.Option(
@@ -115,6 +116,7 @@ def search(
     """
     from fieldspec.analysis.latency.profile import load_profile
     from fieldspec.search.methods.search import search_networks
+    from fieldspec.search.results.folder import JOURNAL, TABLE, check_folder
     from fieldspec.search.results.pictures import plot_front
     from fieldspec.search.results.tables import text, write_front
 
@@ -138,6 +140,8 @@ def search(
         )  # fmt: skip
         if picture is not None:
             raise FieldspecError("--picture plots the front of a search; remove it with --train")
+        if force:
+            raise FieldspecError("--force has no effect with --train, which continues a study. Remove it")
         train_networks(replace(opened, profile=measured), train, output, asked, tick, as_json=as_json)
         return
     for name, is_given in (
@@ -148,6 +152,9 @@ def search(
     ):  # fmt: skip
         if is_given:
             raise FieldspecError(f"{name} has no effect without --train. Give --train RECIPE, or remove it")
+    if output is not None:
+        is_continued = resume and (output / JOURNAL).exists()
+        check_folder(output, opened.name, others=(TABLE, JOURNAL), force=force or is_continued)
     result = search_networks(
         opened,
         minimize=minimize or (),
@@ -167,8 +174,8 @@ def search(
         print_json(result.to_dict())
     else:
         typer.echo(text(result))
-    if paths:
-        tell_error(f"{len(paths):,} specs are in {output}")
+    if output is not None and paths:
+        tell_written(paths, output)
     if not result.pareto:
         raise typer.Exit(1)
 
