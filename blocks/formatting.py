@@ -61,3 +61,13 @@ def shortened(text: str, most: int) -> str:
         return text
     kept = max(1, most - 1)
     return f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
+
+
+def article(noun: str) -> str:
+    """A noun with its indefinite article.
+
+    Example:
+        >>> article("int"), article("list")
+        ('an int', 'a list')
+    """
+    return f"{'an' if noun[:1].lower() in tuple('aeiou') else 'a'} {noun}"

@@ -25,6 +25,7 @@ def report_of(
     module_outputs: Mapping[str, int] | None = None,
     returned: Mapping[str, ReturnedTensor] | None = None,
     unread: tuple[str, ...] = (),
+    unread_params: int = 0,
     fixed_width: tuple[int, int] | None = None,
 ) -> Report:
     """Compute the report of a layer graph.
@@ -36,6 +37,7 @@ def report_of(
         module_outputs: For a traced module, the layer that each submodule returned.
         returned: For a traced module, the layout of each returned tensor.
         unread: For a traced module, the weights that nothing reads.
+        unread_params: Number of parameters in these.
         fixed_width: Number of state elements that are not real floats, and their bytes;
             by default one int64 per batch norm.
 
@@ -65,6 +67,7 @@ def report_of(
         dict(module_outputs or {}),
         dict(returned or {}),
         unread,
+        unread_params,
         fixed_width if fixed_width is not None else (counters, 8 * counters),
     )
 

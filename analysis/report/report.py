@@ -63,6 +63,7 @@ class Report(Pictured):
         repr=False, default_factory=dict
     )  # for a module: the layout of each tensor that a submodule returned
     unread: tuple[str, ...] = field(repr=False, default=())  # for a module: weights that nothing reads; not counted
+    unread_params: int = field(repr=False, default=0)  # parameters in these
     fixed_width: tuple[int, int] = field(
         repr=False, default=(0, 0)
     )  # number of state elements that are not real floats, and their bytes
@@ -81,7 +82,11 @@ class Report(Pictured):
 
     def __getitem__(self, id: str) -> LayerReport:
         """The layer with this id, the path of its module; for a module with submodules, the layer that it returns."""
-        return self._by_id[id] if id in self._by_id else self.layers[self.module_outputs[id]]
+        if id in self._by_id:
+            return self._by_id[id]
+        if id in self.module_outputs:
+            return self.layers[self.module_outputs[id]]
+        raise KeyError(f"no layer {id!r}.{did_you_mean(id, [*self.module_outputs, *self._by_id])}".removesuffix("."))
 
     def find(self, id: str) -> LayerReport:
         """Like `report[id]`, with a helpful error.
@@ -91,9 +96,8 @@ class Report(Pictured):
         """
         try:
             return self[id]
-        except KeyError:
-            known = [*self.module_outputs, *self._by_id]
-            raise FieldspecError(f"no layer {id!r}.{did_you_mean(id, known)}".removesuffix(".")) from None
+        except KeyError as error:
+            raise FieldspecError(error.args[0]) from None
 
     def index(self, layer: LayerReport) -> int:
         """Index of a layer in `layers`."""
@@ -196,6 +200,9 @@ class Report(Pictured):
         from fieldspec.analysis.report.text.tables import text
 
         return text(self, all_layers=all_layers)
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     def to_table(self, *, all_layers: bool = False) -> Table:
         """The table of `to_markdown` as a rich table."""

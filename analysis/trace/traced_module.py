@@ -45,7 +45,7 @@ class Traced:
     graph: LayerGraph
     module_outputs: Mapping[str, int]  # "path", "path:2", ...: index of a node; "" is the module itself
     returned: Mapping[str, ReturnedTensor]  # the layout of each returned tensor
-    unread: tuple[str, ...]  # names of weights that nothing reads
+    unread: Mapping[str, int]  # names of weights that nothing reads, with their parameters
     fixed_width: tuple[int, int]  # number of state elements that are not real floats, and their bytes
     output_shape: tuple[int, ...]  # of the main output, without the batch
     operations: Mapping[int, Operation]  # the torch operation of each node; none for views
@@ -156,7 +156,8 @@ def _trace(module: nn.Module, plan: InputPlan) -> tuple[Traced, int, Misread]:
         record.graph.stop, unread = stop_of(module, record, stopped, called, unread), {}
     fixed_width = fixed_width_of(weight for name, weight in weights.items() if name not in unread)
     shape = tuple(held[0][0].shape[1:]) if held else ()
-    traced = Traced(record.graph, module_outputs, returned, tuple(unread), fixed_width, shape, tracer.operations)
+    sizes = {name: one.numel() if isinstance(one, nn.Parameter) else 0 for name, one in unread.items()}
+    traced = Traced(record.graph, module_outputs, returned, sizes, fixed_width, shape, tracer.operations)
     misread = Misread(len(opaque_layers(record.graph)) + record.cut_axes, record.over_axes, record.off_axes)
     return traced, record.unfollowed_windows, misread
 
@@ -177,7 +178,8 @@ def report_of_module(module: nn.Module, input_size: GivenSizes, name: str = "") 
         name or _name(module),
         module_outputs=traced.module_outputs,
         returned=traced.returned,
-        unread=traced.unread,
+        unread=tuple(traced.unread),
+        unread_params=sum(traced.unread.values()),
         fixed_width=traced.fixed_width,
     )
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from fieldspec.architectures.readings.reports import MODULE_NAME
 from fieldspec.blocks.errors import FieldspecError
-from fieldspec.blocks.formatting import first_line
+from fieldspec.blocks.formatting import article, first_line
 from fieldspec.blocks.layers import Shape
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -57,7 +57,7 @@ def named_module(text: str, *, weights: bool = True, **further: Any) -> tuple[nn
     except Exception as error:  # third-party constructors may raise anything
         raise FieldspecError(f"{text}: cannot be created: {_said(error)}") from error
     if not isinstance(net, nn.Module):
-        raise FieldspecError(f"{text}: returns a {type(net).__name__}, not an nn.Module")
+        raise FieldspecError(f"{text}: returns {article(type(net).__name__)}, not an nn.Module")
     return net, own_input(net, name)
 
 

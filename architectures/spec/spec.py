@@ -25,6 +25,7 @@ from fieldspec.architectures.spec.head_spec import HeadSpec
 from fieldspec.architectures.spec.trunk import Item
 from fieldspec.blocks.collector import collector_paused
 from fieldspec.blocks.errors import FieldspecError
+from fieldspec.blocks.formatting import article
 from fieldspec.blocks.graph import LayerGraph
 from fieldspec.blocks.suggestions import did_you_mean
 
@@ -164,9 +165,7 @@ def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if isinstance(source, str) and source in catalogue.list_models():
         return read_file(catalogue.path(source), f"{source}.yaml")
     if not isinstance(source, str | os.PathLike):
-        raise FieldspecError(
-            f"a spec is a catalogue name, a path, a dict or a loaded spec, not a {type(source).__name__}"
-        )
+        raise FieldspecError(_no_spec(source))
     path = FilePath(source)
     try:
         if path.is_dir():
@@ -176,6 +175,13 @@ def _found(source: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     except OSError as error:  # such as a name that is too long
         raise FieldspecError(f"{shorten(os.fspath(source))}: {error.strerror}") from None
     return read_file(path, os.fspath(source))
+
+
+def _no_spec(source: Any) -> str:
+    if isinstance(source, type):
+        return f"{source.__name__} is a class; pass an instance: {source.__name__}()"
+    known = "a spec is a catalogue name, a path, a dict or a loaded spec (analyze and verify also take an nn.Module)"
+    return f"{known}, not {article(type(source).__name__)}"
 
 
 def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> ArchitectureSpec:
@@ -195,6 +201,8 @@ def loads(text: str | bytes, *, name: str | None = None, **params: Any) -> Archi
 def _nothing_there(source: str) -> str:
     if "\n" in source or "{" in source:
         return f"{shorten(source)}: no such file. To load the text of a spec, use loads()"
+    if source in ("timm:", "torchvision:"):
+        return f"{source} needs the name of a network, such as {source}resnet18"
     if os.path.splitext(source)[1] or os.sep in source:
         return f"{source}: no such file"
     near = did_you_mean(source, catalogue.list_models())

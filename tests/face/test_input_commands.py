@@ -73,3 +73,9 @@ def test_an_unknown_name_where_one_dict_is_taken(two: Run) -> None:
     """A network of one parameter may take a dict; where that fails, the name is questioned."""
     _, _, err = two("analyze", "two_inputs:chain", "--input", "inputs=3x8x8")
     assert err.endswith(" in 0 (no input 'inputs'. Did you mean 'input'? It is given one dict)\n")
+
+
+def test_what_a_factory_returns_instead(two: Run) -> None:
+    """With its article."""
+    Path("made.py").write_text("def number():\n    return 3\n", encoding="utf-8")
+    assert two("analyze", "made:number") == (2, "", "error: made:number: returns an int, not an nn.Module\n")

@@ -49,7 +49,8 @@ class PatchTable:
         if not self.rows:
             return "Patches: none needs less than the network as a whole"
         lines = [
-            "Patches: layers up to the named one run per patch; the image and that layer's map lie outside the arena",
+            "Patches on tflm (int8): layers up to the named one run per patch; "
+            "the image and that layer's map lie outside the arena",
             f"{'RAM':>11}  {'MULTIPLY-ADDS':>15}  {'MORE':>7}  {'PATCHES':>7}  UP TO",
         ]
         for row in self.rows:

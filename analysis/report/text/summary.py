@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fieldspec.blocks.graph import Stop
 
 MOST_OPAQUE = 5  # most unknown operations named in the remarks
-MOST_UNREAD = 3  # most unread weights named
+MOST_UNREAD = 6  # most unread weights named
 MOST_UNREACHED = 5  # most unreached modules named
 
 
@@ -114,7 +114,8 @@ def gaps(report: Report) -> list[str]:
         lines.append(f"... and those of {len(uncounted) - MOST_OPAQUE} more operations.")
     if report.unread:
         names = ", ".join(report.unread[:MOST_UNREAD]) + (", ..." if len(report.unread) > MOST_UNREAD else "")
-        lines.append(f"{len(report.unread)} weights are never read and not counted: {names}")
+        count = f"{len(report.unread)} weights with {report.unread_params:,} parameters"
+        lines.append(f"{count} are never read and not counted: {names}")
     return lines
 
 

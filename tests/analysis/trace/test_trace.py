@@ -236,6 +236,9 @@ def test_a_shared_weight_counts_once_and_an_unread_one_not() -> None:
     report = fs.analyze(MICRO["shared_module"].net, input_size=(4, 8, 8))
     assert [layer.params for layer in report] == [0, 148, 0, 0]
     assert report.unread == ("never.weight", "never.bias")
+    assert (
+        "2 weights with 148 parameters are never read and not counted: never.weight, never.bias\n" in report.to_text()
+    )
     assert report.macs == 3 * 64 * 4 * 36
 
 
@@ -418,3 +421,12 @@ def test_the_module_is_left_as_it_was(fails: bool) -> None:
     assert torch.is_grad_enabled()
     assert not nn.modules.module._global_forward_hooks
     assert not nn.modules.module._global_forward_pre_hooks
+
+
+def test_a_report_is_printed_as_text_and_names_the_closest_layer() -> None:
+    """print shows the table, repr is one line; an unknown id is a KeyError with the closest one."""
+    report = fs.analyze(Net(lambda n, x: n.conv2(n.conv1(x)), conv1=conv(), conv2=conv()), input_size=(4, 8, 8))
+    assert str(report) == report.to_text()
+    assert "\n" not in repr(report)
+    with pytest.raises(KeyError, match=r"no layer 'conv9'. Did you mean 'conv[12]'\?"):
+        report["conv9"]

@@ -86,6 +86,7 @@ def test_nothing_there(tmp_path: Path) -> None:
     for source, message in [
         ("c1c2c3", r"^'c1c2c3' is neither in the catalogue nor a file. Did you mean 'c1c2c3c40'\?"),
         ("zzz", r"^'zzz' is neither in the catalogue nor a file. fieldspec list names the catalogue.$"),
+        ("timm:", r"^timm: needs the name of a network, such as timm:resnet18$"),
         ("no.yaml", r"^no.yaml: no such file$"),
         (str(tmp_path), r": is a folder. Use a file in it$"),
         ("{input: [3, 8, 8]}", r"^'{input: \[3, 8, 8\]}': no such file. To load the text of a spec, use loads\(\)$"),
@@ -96,7 +97,11 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 
 def test_what_is_no_spec_is_named() -> None:
-    """Something of another type is refused in a line that says what is taken."""
+    """Something of another type is refused in a line that says what is taken; a class, that an instance is needed."""
+    with pytest.raises(FieldspecError, match=r"^dict is a class; pass an instance: dict\(\)$"):
+        analyze(dict)  # type: ignore[arg-type]
+    with pytest.raises(FieldspecError, match=r"also take an nn.Module\), not an int$"):
+        analyze(5)  # type: ignore[arg-type]
     with pytest.raises(FieldspecError, match="not a NoneType"):
         load(None)  # type: ignore[arg-type]
     with pytest.raises(FieldspecError, match="load takes a dict"):
