@@ -207,8 +207,17 @@ def _limit(number: str, unit: int) -> Fraction:
     return Fraction(int(number) * unit) if number.isdigit() else Fraction(number) * unit
 
 
+def mend_of_comparison(text: str) -> str:
+    """The fix for thousands separators, or for `and` between comparisons."""
+    if re.search(r"[0-9],[0-9]{3}(?![0-9])", text):
+        return ". Remove the thousands separators"
+    return '. Separate comparisons by a comma, such as "> 44, < 48"' if re.search(r"\band\b|&", text) else ""
+
+
 def _quoted(name: str, value: Any) -> str:
-    """The fix for a bare number."""
+    """The fix for a bare number, or for a text."""
+    if isinstance(value, str):
+        return mend_of_comparison(value)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     relation = ">" if name in ("receptive_field", "feature_size") else "<"
     return f'. Add a comparison: "{relation} {value}"' if is_number else ""

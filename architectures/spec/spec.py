@@ -147,7 +147,8 @@ def with_params(source: Source, params: Mapping[str, Any], name: str) -> Source:
             _check_is_in(domains[given], value, name)
         elif given not in known:
             has = mend(given, [*known, *domains]) if known or domains else " It has none."
-            raise FieldspecError(f"{name}: unknown parameter {given!r}.{has}")
+            what = "open setting" if "." in given or "[" in given else "parameter"
+            raise FieldspecError(f"{name}: unknown {what} {given!r}.{has}")
     places = {domains[given].path if given in domains else ("params", given): value for given, value in values.items()}
     null = {path: {"default": None} for path, value in places.items() if value is None and path[0] == "params"}
     data: dict[str, Any] = closed(source.data, {**places, **null})

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fieldspec.architectures.document.problems import Problems, mend
-from fieldspec.architectures.spec.constraints import COMPARISON, MEASURES, Constraints, parse_constraints
+from fieldspec.architectures.spec.constraints import (
+    COMPARISON,
+    MEASURES,
+    Constraints,
+    mend_of_comparison,
+    parse_constraints,
+)
 from fieldspec.blocks.errors import FieldspecError
 
 PART = re.compile(rf"\s*([a-z_.]+)\s*({COMPARISON.pattern})")
@@ -40,10 +46,11 @@ def target_of(text: str, own: Mapping[str, Any]) -> FitTarget:
     """
     asked: dict[str, list[str]] = {}
     fill: list[str] = []
-    for part in text.split(","):
+    for part in text.strip().removesuffix(",").split(","):
         found = PART.fullmatch(part)
         if found is None:
-            raise FieldspecError(f"--to: needs comparisons such as 'params < 150k, macs = 20M', gets {part.strip()!r}")
+            needs = "needs comparisons such as 'params < 150k, macs = 20M'"
+            raise FieldspecError(f"--to: {needs}, gets {part.strip()!r}{mend_of_comparison(text)}")
         name, comparison = found[1], found[2].strip()
         if name not in MEASURES:
             raise FieldspecError(f"--to: unknown measure {name!r}.{mend(name, MEASURES)}")

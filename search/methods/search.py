@@ -215,5 +215,6 @@ def _result(
         FrontPoint(spec, nearest.numbers, nearest.measures) if nearest else None,
         nearest.broken if nearest else (),
         nearest.distance if nearest else 0.0,
+        nearest.misses if nearest else (),
         {name: number(name, bound) for name, bound in getattr(search, "bounds", {}).items()} if of == 1 else {},
     )

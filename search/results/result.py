@@ -57,6 +57,7 @@ class SearchResult:
     nearest: FrontPoint | None = None  # the closest candidate, if none is feasible
     obstacles: tuple[str, ...] = ()  # the constraints that the nearest violates
     distance: float = 0.0  # its worst violation, relative to the limit
+    misses: tuple[float, ...] = ()  # the violation of each obstacle, relative to its limit
     bounds: Mapping[str, MeasureValue] = field(default_factory=dict)  # of an interrupted search: no candidate is better
 
     @property

@@ -87,7 +87,11 @@ def _nothing(result: SearchResult) -> list[str]:
     if result.nearest is None:
         return lines
     near = result.nearest
-    lines.append(f"The closest misses {' and '.join(result.obstacles)} by {100 * result.distance:.3g} %:")
+    misses = [
+        words if words.startswith(("uses ", "forbids ")) else f"{words} by {100 * miss:.3g} %"
+        for words, miss in zip(result.obstacles, result.misses, strict=True)
+    ]
+    lines.append(f"The closest misses {' and '.join(misses)}:")
     lines += [f"  {name}: {number_text(value)}" for name, value in near.measures.items()]
     return [*lines, "with", *[f"  {name}: {short(value)}" for name, value in near.values.items()]]
 

@@ -33,6 +33,7 @@ class Candidate:
     measures: Mapping[str, MeasureValue | None]
     broken: tuple[str, ...] = ()  # the constraints that it violates
     distance: float = 0.0  # its worst violation, relative to the limit
+    misses: tuple[float, ...] = ()  # the violation of each constraint that it violates; 1 for a property
 
 
 def names_told(constraints: Constraints, objectives: Iterable[str]) -> tuple[str, ...]:
@@ -64,9 +65,10 @@ def measure_values(spec: OpenSpec, values: Sequence[Any], names: Sequence[str]) 
     comparisons = network.constraints.comparisons
     measures = {name: MEASURES[name](report) for name in dict.fromkeys([*names, *[one.name for one in comparisons]])}
     distances = [missed(one, measures[one.name]) for one in comparisons]
-    others = [1.0 for verdict in verdicts[len(distances) :] if not verdict.holds]
+    distances += [0.0 if verdict.holds else 1.0 for verdict in verdicts[len(distances) :]]
     broken = tuple([told(verdict) for verdict in verdicts if not verdict.holds])
-    return Candidate((), measures, broken, max([*distances, *others], default=0.0))
+    misses = tuple([one for one, verdict in zip(distances, verdicts, strict=True) if not verdict.holds])
+    return Candidate((), measures, broken, max(distances, default=0.0), misses)
 
 
 def check_latency(spec: OpenSpec, names: Iterable[str]) -> None:

@@ -68,8 +68,19 @@ def test_values_that_are_given() -> None:
     assert loads(OPEN, **given).graph.nodes[1].shape == (8, 16, 16)
     with pytest.raises(FieldspecError, match=r"open\.yaml: width is 9, but its domain is 8, 12"):
         loads(OPEN, name="open.yaml", width=9)
-    with pytest.raises(FieldspecError, match=r"unknown parameter 'layers\[2\]\.residual\.out'"):
+    with pytest.raises(FieldspecError, match=r"unknown open setting 'layers\[2\]\.residual\.out'"):
         loads(OPEN, name=None, **{"layers[2].residual.out": 9})
+
+
+def test_comparisons_that_cannot_be_read() -> None:
+    """Thousands separators and `and` are named, with what to write."""
+    document = {"input": [3, 8, 8], "layers": [{"conv": {"out": 4}}]}
+    for comparison, mend in (
+        ("<1,000", "Remove the thousands separators"),
+        ("> 3 and < 9", "Separate comparisons"),
+    ):
+        with pytest.raises(FieldspecError, match=mend):
+            load_open({**document, "constraints": {"params": comparison}})
 
 
 def test_an_open_spec_is_no_network() -> None:

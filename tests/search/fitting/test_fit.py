@@ -134,6 +134,11 @@ def test_targets_that_cannot_be_read() -> None:
         fit(SMALL, "params")
     with pytest.raises(FieldspecError, match=r"unknown measure 'parms'\. Did you mean 'params'"):
         fit(SMALL, "parms < 3k")
+    with pytest.raises(FieldspecError, match=r"gets '000'\. Remove the thousands separators"):
+        fit(SMALL, "params < 1,000")
+    with pytest.raises(FieldspecError, match=r"Separate comparisons by a comma, such as \"> 44, < 48\""):
+        fit(SMALL, "receptive_field > 3 and < 9")
+    assert target_of("params < 50k, ", {}).section == {"params": "< 50k"}
     assert target_of("sram.tflm < 64Ki", {}).section == {"sram": {"tflm": "< 64Ki"}}
 
 

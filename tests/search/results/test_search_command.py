@@ -117,6 +117,20 @@ def test_the_output_is_a_file(file: str, monkeypatch: pytest.MonkeyPatch, capsys
     assert Path(file).read_text(encoding="utf-8") == OPEN
 
 
+def test_each_constraint_is_missed_by_its_own(
+    file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Relative to its own limit, and a property by nothing."""
+    constraints = '{params: "<= 100", macs: "< 10", uses: [dilated]}'
+    Path(file).write_text(OPEN.replace('{params: "< 1k"}', constraints), encoding="utf-8")
+    assert run(monkeypatch, file) == 1
+    near = search_networks(file).nearest
+    assert near is not None
+    params, macs = [near.measures[name] or 0 for name in ("params", "macs")]
+    told = f"params <= 100 by {params - 100} % and macs < 10 by {10 * macs - 100:.3g} % and uses dilated:"
+    assert f"The closest misses {told}\n" in capsys.readouterr().out
+
+
 def test_resume_needs_a_folder(file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Which holds the state."""
     assert run(monkeypatch, file, "--resume") == 2
