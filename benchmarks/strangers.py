@@ -63,7 +63,7 @@ def outcome(package: str, name: str) -> Outcome:
     started = time.perf_counter()
     try:
         report = fs.analyze(net, input_size=inputs)
-        if report.stop is not None or "no values" in reason_of(report):  # perhaps its own tables have none
+        if report.stop is not None or "without values" in reason_of(report):  # perhaps its own tables have none
             net, inputs = made(package, name, values=True)
             report = fs.analyze(net.eval(), input_size=inputs)
     except Exception as error:  # any error is a result
