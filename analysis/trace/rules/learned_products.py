@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from fieldspec.analysis.modules.products import FORMULAS
-from fieldspec.analysis.trace.layout import CHANNEL, LayoutError, along, channels_in, numbered, size_of, whole
+from fieldspec.analysis.trace.layout import (
+    CHANNEL,
+    LayoutError,
+    along,
+    channels_in,
+    numbered,
+    places_in,
+    size_of,
+    whole,
+)
 from fieldspec.analysis.trace.rules.products import joined, linear, product_of_maps
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
@@ -71,9 +80,11 @@ def deformable_convolution(op: Op) -> Value:
     values = [op.record.settled(value) for value in (image, offset, mask) if value is not None]
     products = FORMULAS[op.name](None, op.arg("weight"), out_val=op.result)
     reads = ("whole", *["own"] * (len(values) - 1))
-    batch, _, *places = values[1].layout  # as in the output: there is an offset for each unit
+    batch, coordinates, *places = values[1].layout  # as in the output: there is an offset for each unit
     if channels_in([batch]):
         raise LayoutError("a depthwise deformable convolution")
+    if places_in([coordinates]):
+        raise LayoutError("a deformable convolution with offsets along a spatial axis")
     if channels_in(places):
         raise LayoutError("a deformable convolution with offsets that are features in several dimensions")
     shape = (op.sizes[1], *op.record.shape(values[1])[1:])

@@ -92,6 +92,21 @@ def test_places_that_a_map_says_in_frames(read: Use, products: int) -> None:
     assert report.macs == 3 * products * 72 * 256 + 8 * 8 * 3 * 256
 
 
+def test_places_that_frames_say() -> None:
+    """Offsets that are the units of an axis, here frames, do not become an axis of the output."""
+
+    def of_an_axis(net: Any, x: Tensor) -> Tensor:
+        found: Tensor = net.deform(x[:, :, 0], x[:, 0])
+        return found
+
+    net = Using(of_an_axis, deform=DEFORMABLE["deform"])
+    net.conv = cast(Any, nn.Conv3d(8, 8, 3, padding=1))
+    report = fs.analyze(net, input_size=(8, 18, 16, 16))
+    assert report.output.status == "unknown"
+    checks = fs.verify(net, input_size=(8, 18, 16, 16)).checks
+    assert not [str(check) for check in checks if check.verdict in ("refuted", "failed")]
+
+
 def test_places_that_features_say_for_a_frame() -> None:
     """Offsets that are computed as features have no layout of the frame's: the shape is told, and no more."""
 
