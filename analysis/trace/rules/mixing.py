@@ -16,11 +16,13 @@ from fieldspec.analysis.trace.layout import (
     LayoutError,
     along,
     channels_in,
+    fastest,
     numbered,
     places_in,
     reshaped,
     size_of,
     whole,
+    with_dim,
 )
 from fieldspec.analysis.trace.rules.pointwise import on_each_other, pointwise
 from fieldspec.analysis.trace.rules.products import check_whole, reads_of
@@ -244,3 +246,12 @@ def distance_of_maps(op: Op) -> Value:
     value = pointwise(each)
     averaged = op.arg("reduction", 1) if "reduction" in op.schema else 1
     return value if not averaged else reduced(op, value, list(range(len(each.sizes))), keep=False)
+
+
+def mixed_channels(op: Op, value: Value, dim: int) -> Value:
+    """Channels along a dimension, each of which may depend on all channels of its unit there."""
+    value = op.record.filled(value, range(len(value.layout)))
+    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
+    layout = fastest(value.layout, dim, op.sizes[dim])
+    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
+    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)

@@ -14,7 +14,6 @@ from fieldspec.analysis.trace.layout import (
     LayoutError,
     along,
     channels_in,
-    fastest,
     numbered,
     places_in,
     reshaped,
@@ -23,6 +22,7 @@ from fieldspec.analysis.trace.layout import (
     with_dim,
 )
 from fieldspec.analysis.trace.rules.indexing.indices import known_numbers
+from fieldspec.analysis.trace.rules.mixing import mixed_channels
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.registry import Op, rule
 from fieldspec.analysis.trace.values import Value
@@ -41,21 +41,12 @@ def gather(op: Op) -> Value:
     given = [one for one in (value, numbers) if one is not None]
     if any(along(one.layout[dim], spatial=True) for one in given):
         raise LayoutError("a selection of channels by indices with spatial axes")
-    made = [_in_channels(op, one, dim) for one in given]
+    made = [mixed_channels(op, one, dim) for one in given]
     if any(one.layout != made[0].layout for one in made):
         raise LayoutError("a selection by indices with another layout than the map")
     if len(made) == 1:
         return made[0]
     return Value(op.add(Elementwise(op.name), made, op.record.shape(made[0])), made[0].layout)
-
-
-def _in_channels(op: Op, value: Value, dim: int) -> Value:
-    """As many channels as are gathered, each of which may be any channel of the unit."""
-    value = op.record.filled(value, range(len(value.layout)))
-    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
-    layout = fastest(value.layout, dim, op.sizes[dim])
-    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
-    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
 
 
 def _of_places(op: Op, value: Value, numbers: Value | None, dim: int) -> Value:

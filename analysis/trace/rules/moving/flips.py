@@ -14,7 +14,7 @@ from fieldspec.analysis.trace.layout import (
     whole,
     with_dim,
 )
-from fieldspec.analysis.trace.rules.mixing import reduced
+from fieldspec.analysis.trace.rules.mixing import mixed_channels, reduced
 from fieldspec.analysis.trace.rules.moving.choosing import chosen
 from fieldspec.analysis.trace.rules.products import check_whole
 from fieldspec.analysis.trace.rules.registry import Op, Result, rule
@@ -86,7 +86,7 @@ def fourier(op: Op) -> Value:
     dims = [dim % len(value.layout) for dim in op.arg("dim")]
     for dim in dims:
         if not along(value.layout[dim], spatial=True) and not _is_unit_axis(op, value, dim):
-            value = _of_channels(op, value, dim)
+            value = mixed_channels(op, value, dim)
     axes = [op.record.axis_of(value, dim) for dim in dims]
     layout, shape = value.layout, list(op.record.shape(value))
     for dim, axis in zip(dims, axes, strict=True):
@@ -103,12 +103,3 @@ def fourier(op: Op) -> Value:
 
 def _is_unit_axis(op: Op, value: Value, dim: int) -> bool:
     return not value.layout[dim] and op.record.axis_of(value, dim) is not None
-
-
-def _of_channels(op: Op, value: Value, dim: int) -> Value:
-    """A Fourier transform along channels: each frequency depends on all of them."""
-    value = op.record.filled(value, range(len(value.layout)))
-    partly = size_of(channels_in(with_dim(value.layout, dim, ()))) > 1
-    layout = fastest(value.layout, dim, op.sizes[dim])
-    shape = (size_of(channels_in(layout)), *op.record.shape(value)[1:])
-    return Value(op.add(Mix(op.name, shape, partly=partly), [value], shape), layout)
